@@ -1,0 +1,145 @@
+package wsa
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Sizes of the option values, in bytes.
+const (
+	SizeofLinger                  = 4
+	SizeofTCPKeepalive            = 12
+	SizeofTCPInitialRTOParameters = 4
+	SizeofICMPErrorInfo           = 36
+	SizeofCompatibilityMode       = 8
+)
+
+// Linger is struct linger, the value of SO_LINGER, 4 bytes: l_onoff at 0,
+// l_linger at 2.
+type Linger struct {
+	OnOff  uint16 // any non-zero value is on
+	Linger uint16 // seconds
+}
+
+// Append appends the structure to b.
+func (l Linger) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint16(b, l.OnOff)
+	return binary.LittleEndian.AppendUint16(b, l.Linger)
+}
+
+// ParseLinger reads a struct linger; it fails with WSAEFAULT when b is short.
+func ParseLinger(b []byte) (Linger, Errno) {
+	if len(b) < SizeofLinger {
+		return Linger{}, WSAEFAULT
+	}
+	return Linger{OnOff: binary.LittleEndian.Uint16(b), Linger: binary.LittleEndian.Uint16(b[2:])}, NO_ERROR
+}
+
+// TCPKeepalive is struct tcp_keepalive (mstcpip.h), the input of
+// SIO_KEEPALIVE_VALS, 12 bytes: three u32 in this order.
+type TCPKeepalive struct {
+	OnOff             uint32 // any non-zero value is on; the times are ignored when 0
+	KeepAliveTime     uint32 // milliseconds before the first probe
+	KeepAliveInterval uint32 // milliseconds between probes
+}
+
+// Append appends the structure to b.
+func (k TCPKeepalive) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, k.OnOff)
+	b = binary.LittleEndian.AppendUint32(b, k.KeepAliveTime)
+	return binary.LittleEndian.AppendUint32(b, k.KeepAliveInterval)
+}
+
+// ParseTCPKeepalive reads a struct tcp_keepalive; it fails with WSAEFAULT when
+// b is short.
+func ParseTCPKeepalive(b []byte) (TCPKeepalive, Errno) {
+	if len(b) < SizeofTCPKeepalive {
+		return TCPKeepalive{}, WSAEFAULT
+	}
+	return TCPKeepalive{
+		OnOff:             binary.LittleEndian.Uint32(b),
+		KeepAliveTime:     binary.LittleEndian.Uint32(b[4:]),
+		KeepAliveInterval: binary.LittleEndian.Uint32(b[8:]),
+	}, NO_ERROR
+}
+
+// TCPInitialRTOParameters is TCP_INITIAL_RTO_PARAMETERS (mstcpip.h), the input
+// of SIO_TCP_INITIAL_RTO, 4 bytes: Rtt at 0, MaxSynRetransmissions at 2, one
+// byte of padding.
+type TCPInitialRTOParameters struct {
+	Rtt                   uint16 // milliseconds, or TCP_INITIAL_RTO_…_RTT
+	MaxSynRetransmissions uint8  // or TCP_INITIAL_RTO_…_SYN_RETRANSMISSIONS
+}
+
+// Append appends the structure to b.
+func (p TCPInitialRTOParameters) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint16(b, p.Rtt)
+	return append(b, p.MaxSynRetransmissions, 0)
+}
+
+// ParseTCPInitialRTOParameters reads a TCP_INITIAL_RTO_PARAMETERS; it fails
+// with WSAEFAULT when b is short.
+func ParseTCPInitialRTOParameters(b []byte) (TCPInitialRTOParameters, Errno) {
+	if len(b) < SizeofTCPInitialRTOParameters {
+		return TCPInitialRTOParameters{}, WSAEFAULT
+	}
+	return TCPInitialRTOParameters{Rtt: binary.LittleEndian.Uint16(b), MaxSynRetransmissions: b[2]}, NO_ERROR
+}
+
+// ICMPErrorInfo is ICMP_ERROR_INFO, the value of TCP_ICMP_ERROR_INFO, 36 bytes:
+// srcaddress (SOCKADDR_INET, 28 bytes) at 0, protocol at 28, type at 32, code at
+// 33, two bytes of padding.
+type ICMPErrorInfo struct {
+	Source   netip.AddrPort // who sent the ICMP message; the port is normally 0
+	Protocol int32          // IPPROTO_ICMP or IPPROTO_ICMPV6
+	Type     uint8
+	Code     uint8
+}
+
+// Append appends the structure to b.
+func (i ICMPErrorInfo) Append(b []byte) []byte {
+	end := len(b) + SizeofSockaddrInet
+	b = appendZeros(AppendSockaddr(b, i.Source), end)
+	b = binary.LittleEndian.AppendUint32(b, uint32(i.Protocol))
+	return append(b, i.Type, i.Code, 0, 0)
+}
+
+// ParseICMPErrorInfo reads an ICMP_ERROR_INFO. It fails with WSAEFAULT when b
+// is short; a source of an unknown family is the zero address.
+func ParseICMPErrorInfo(b []byte) (ICMPErrorInfo, Errno) {
+	if len(b) < SizeofICMPErrorInfo {
+		return ICMPErrorInfo{}, WSAEFAULT
+	}
+	source, _ := ParseSockaddr(b[:SizeofSockaddrInet])
+	return ICMPErrorInfo{
+		Source:   source,
+		Protocol: int32(binary.LittleEndian.Uint32(b[28:])),
+		Type:     b[32],
+		Code:     b[33],
+	}, NO_ERROR
+}
+
+// CompatibilityMode is WSA_COMPATIBILITY_MODE, the input of
+// SIO_SET_COMPATIBILITY_MODE, 8 bytes: two u32 in this order.
+type CompatibilityMode struct {
+	BehaviorID      uint32 // WsaBehavior…
+	TargetOsVersion uint32 // 0x0600 is Windows Vista
+}
+
+// Append appends the structure to b.
+func (m CompatibilityMode) Append(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, m.BehaviorID)
+	return binary.LittleEndian.AppendUint32(b, m.TargetOsVersion)
+}
+
+// ParseCompatibilityMode reads a WSA_COMPATIBILITY_MODE; it fails with
+// WSAEFAULT when b is short.
+func ParseCompatibilityMode(b []byte) (CompatibilityMode, Errno) {
+	if len(b) < SizeofCompatibilityMode {
+		return CompatibilityMode{}, WSAEFAULT
+	}
+	return CompatibilityMode{
+		BehaviorID:      binary.LittleEndian.Uint32(b),
+		TargetOsVersion: binary.LittleEndian.Uint32(b[4:]),
+	}, NO_ERROR
+}
