@@ -1,0 +1,125 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Bind gives the socket a local address; port 0 asks for an ephemeral port.
+//
+// Errors: WSAEFAULT for the zero address, WSAEAFNOSUPPORT for one of the wrong
+// family, WSAEINVAL when already bound, WSAEADDRNOTAVAIL when it isn't an
+// address of this stack, WSAEACCES and WSAEADDRINUSE by the bind matrix (RU-4),
+// WSAENOBUFS when no ephemeral port is left (RU-14).
+func (s *Socket) Bind(addr netip.AddrPort) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if err := s.checkFamily(addr); err != 0 {
+		return err
+	}
+	if s.state != options.Fresh {
+		return wsa.WSAEINVAL
+	}
+	a := addr.Addr()
+	if s.kind != options.Stream && s.host.IsBroadcast(a) && !s.values.Broadcast {
+		return wsa.WSAEACCES // BC-2
+	}
+	if !a.IsUnspecified() && !s.host.IsLocal(a) {
+		return wsa.WSAEADDRNOTAVAIL
+	}
+	return s.bindLocked(addr, false, 0)
+}
+
+// bindLocked takes the address in the registry. A datagram socket gets its
+// netstack endpoint at once, so that datagrams are queued from now on; a
+// stream socket when it knows whether it listens or connects.
+func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool, avoid uint16) wsa.Errno {
+	b := &Binding{
+		Protocol:  s.protocol,
+		Addr:      addr,
+		DualStack: s.dualStack() && addr.Addr().IsUnspecified(),
+		Reuse:     s.values.ReuseAddr,
+		Exclusive: s.values.ExclusiveAddrUse,
+		Owner:     s.owner,
+		Avoid:     avoid,
+	}
+	if err := s.host.Bind(b); err != 0 {
+		return err
+	}
+	if s.kind == options.Datagram {
+		if err := s.openDatagramLocked(b.Addr); err != 0 {
+			s.host.Unbind(b)
+			return err
+		}
+	}
+	s.becomeBoundLocked(b, implicit)
+	return 0
+}
+
+// openDatagramLocked makes the endpoint of a datagram socket, bound to addr.
+func (s *Socket) openDatagramLocked(addr netip.AddrPort) wsa.Errno {
+	if err := s.newEndpointLocked(s.listenProto(addr.Addr())); err != 0 {
+		return err
+	}
+	if err := s.ep.Bind(FullAddress(0, addr)); err != nil {
+		s.dropEndpointLocked()
+		return errno(err)
+	}
+	return 0
+}
+
+// dualStack reports an AF_INET6 socket with IPV6_V6ONLY off.
+func (s *Socket) dualStack() bool { return s.family == wsa.AF_INET6 && !s.v6only }
+
+// listenProto is the netstack protocol for an endpoint bound to a: an IPv4
+// one for 4in6, and for a wildcard that of the family.
+func (s *Socket) listenProto(a netip.Addr) tcpip.NetworkProtocolNumber {
+	if s.family == wsa.AF_INET6 && a.IsUnspecified() {
+		return header.IPv6ProtocolNumber
+	}
+	return netProto(a)
+}
+
+// unbindLocked gives the local address back.
+func (s *Socket) unbindLocked() {
+	if s.binding != nil {
+		s.host.Unbind(s.binding)
+	}
+	s.binding, s.implicit, s.local = nil, false, netip.AddrPort{}
+}
+
+// LocalAddr is getsockname: WSAEINVAL on a socket that isn't bound.
+func (s *Socket) LocalAddr() (netip.AddrPort, wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return netip.AddrPort{}, err
+	}
+	if !s.local.IsValid() {
+		return netip.AddrPort{}, wsa.WSAEINVAL
+	}
+	return s.local, 0
+}
+
+// RemoteAddr is getpeername: WSAENOTCONN on a socket without a peer, and after
+// a keep-alive drop (KA-31).
+func (s *Socket) RemoteAddr() (netip.AddrPort, wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return netip.AddrPort{}, err
+	}
+	dropped := s.state == options.Dead && s.reason == wsa.WSAENETRESET
+	if s.state&(options.Connected|options.Dead) == 0 || dropped {
+		return netip.AddrPort{}, wsa.WSAENOTCONN
+	}
+	return s.remote, 0
+}

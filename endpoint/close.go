@@ -1,0 +1,168 @@
+package endpoint
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Shutdown disables receives (wsa.SD_RECEIVE), sends (SD_SEND) or both. It
+// never waits (LG-27) and can't be undone; repeating it succeeds.
+//
+// Errors (SH-6): WSAEINVAL for another how, WSAENOTCONN on a stream that isn't
+// connected, the code of its end on one that was.
+func (s *Socket) Shutdown(how int32) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if how != wsa.SD_RECEIVE && how != wsa.SD_SEND && how != wsa.SD_BOTH {
+		return wsa.WSAEINVAL
+	}
+	if s.kind == options.Stream {
+		switch {
+		case s.state == options.Dead:
+			return s.deadErrnoLocked(false)
+		case s.state != options.Connected:
+			return wsa.WSAENOTCONN
+		}
+	}
+	s.shutRecv = s.shutRecv || how != wsa.SD_SEND
+	if how != wsa.SD_RECEIVE && !s.shutSend {
+		s.shutSend = true
+		if s.kind == options.Stream {
+			s.ep.Shutdown(tcpip.ShutdownWrite)
+		}
+	}
+	s.calls.wake(anyEvent)
+	// Data that nobody can receive any more resets the connection, now or
+	// when it comes (SH-2). Datagrams are queued as before (SH-3).
+	if s.kind == options.Stream && s.shutRecv {
+		s.noRecv.Store(true)
+		s.resetIfUnreadLocked()
+	}
+	return 0
+}
+
+// resetIfUnreadLocked resets a connection that was shut down for receiving and
+// has data queued.
+func (s *Socket) resetIfUnreadLocked() {
+	if !s.shutRecv || s.state != options.Connected || s.closed {
+		return
+	}
+	queued, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
+	if queued == 0 && s.held.Load() == 0 {
+		return
+	}
+	s.ep.Abort()
+	s.becomeDeadLocked(wsa.WSAECONNABORTED)
+}
+
+// Close is closesocket. What it does to a connection is the close matrix LG-2
+// to LG-8: WSAEWOULDBLOCK, with the socket still open, is for a non-blocking
+// socket that lingers with data pending; a blocking one that lingers waits.
+// Calls blocked on the socket end with WSAEINTR, later ones with WSAENOTSOCK.
+func (s *Socket) Close() wsa.Errno {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		if s.down {
+			return 0 // closed by the stack; the handle is freed now (ND-1)
+		}
+		return wsa.WSAENOTSOCK
+	}
+	s.pollLocked()
+	l, ep := s.values.Linger, s.ep
+	alive := s.kind == options.Stream && s.state == options.Connected
+	lingers := alive && l.On && l.Timeout > 0
+	if lingers && s.nonblocking.Load() && !s.shutSend && s.wire.Unacked() > 0 {
+		s.mu.Unlock()
+		return wsa.WSAEWOULDBLOCK // LG-7
+	}
+	unread := s.held.Load() > 0
+	s.becomeClosedLocked()
+	s.mu.Unlock()
+
+	switch {
+	case ep == nil:
+	case alive && unread:
+		ep.Abort() // LG-13, for bytes that netstack believes were read
+	case alive && l.On && l.Timeout == 0:
+		ep.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: true})
+		ep.Close()
+	case lingers && !s.nonblocking.Load():
+		s.linger(ep, time.Duration(l.Timeout)*time.Second)
+	default:
+		ep.Close()
+	}
+	s.Serve() // an endpoint that is done already sends no event
+	return 0
+}
+
+// becomeClosedLocked ends the socket's life for its callers; the connection may
+// live on for a while.
+func (s *Socket) becomeClosedLocked() {
+	s.closed = true
+	if s.binding != nil {
+		s.host.Unbind(s.binding)
+		s.binding = nil // s.local stays: net.Conn shows it after Close
+	}
+	s.host.Unregister(s)
+	s.calls.wake(anyEvent)
+}
+
+// linger closes gracefully and waits until the peer has acknowledged all data
+// and the FIN. When the time is over it resets the connection (LG-4 to LG-6);
+// the caller can't tell one from the other (LG-10).
+func (s *Socket) linger(ep tcpip.Endpoint, timeout time.Duration) {
+	c := s.begin(anyEvent, timeout)
+	defer s.end(c)
+	ep.Close()
+	for {
+		switch st := tcp.EndpointState(ep.State()); {
+		case ended(st), st == tcp.StateFinWait2, st == tcp.StateTimeWait, s.wire.FinAcked():
+			return
+		case c.expired.Load(), s.host.Down():
+			ep.Abort()
+			return
+		}
+		c.waiter.Wait("linger")
+	}
+}
+
+// CloseDown ends the socket because its stack is being closed (ND-2): calls in
+// progress and later ones get WSAENETDOWN, and the connection is reset.
+func (s *Socket) CloseDown() {
+	s.mu.Lock()
+	ep := s.ep
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.down = true
+	s.becomeClosedLocked()
+	s.mu.Unlock()
+	if ep != nil {
+		ep.Abort()
+	}
+}
+
+// serveClosedLocked lets the hooks forget an endpoint that is done.
+func (s *Socket) serveClosedLocked() {
+	if s.ep == nil {
+		return
+	}
+	if s.kind == options.Stream {
+		if st := tcp.EndpointState(s.ep.State()); !ended(st) && st != tcp.StateTimeWait {
+			return
+		}
+		s.host.Unwatch(s.ep)
+	}
+	s.queue.EventUnregister(&s.entry)
+	s.ep = nil
+}

@@ -1,0 +1,308 @@
+package endpoint
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A Conn is a connected stream socket as a net.Conn, with the methods of
+// *net.TCPConn. It is safe for concurrent use.
+//
+// Errors are *net.OpError around a wsa.Errno, so errors.Is(err,
+// wsa.WSAECONNRESET) works; io.EOF stays bare, an expired deadline is
+// os.ErrDeadlineExceeded, and after Close or during it errors.Is(err,
+// net.ErrClosed) holds. Deadlines are on the stack's clock.
+//
+// A new Conn has Winsock's defaults, not Go's: Nagle's algorithm is on,
+// keep-alive is off.
+type Conn struct {
+	conn
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+// conn is what stream and datagram connections share.
+type conn struct {
+	sock    *Socket
+	network string // as the user named it, or the protocol
+	rd, wd  deadline
+}
+
+// Dial connects a new stream or datagram socket: the net face of Connect. It
+// gives up when ctx ends, with the context's error.
+func Dial(ctx context.Context, s *Socket, network string, addr netip.AddrPort) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		s.Close()
+		return nil, opError("dial", network, nil, netAddr(network, addr), err)
+	}
+	if err := s.connect(ctx, addr); err != 0 {
+		s.Close()
+		if err == errCanceled {
+			return nil, opError("dial", network, nil, netAddr(network, addr), ctx.Err())
+		}
+		return nil, opError("dial", network, nil, netAddr(network, addr), err)
+	}
+	if s.kind == options.Datagram {
+		return NewPacketConn(s, network), nil
+	}
+	return newConn(s, network), nil
+}
+
+func newConn(s *Socket, network string) *Conn {
+	return &Conn{conn{sock: s, network: network}}
+}
+
+// opError builds the error of architecture.md §5.3.
+func opError(op, network string, source, addr net.Addr, err error) error {
+	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
+}
+
+// netAddr is the net.Addr for a network such as "tcp4", nil for no address.
+func netAddr(network string, ap netip.AddrPort) net.Addr {
+	if !ap.IsValid() {
+		return nil
+	}
+	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	if len(network) >= 3 && network[:3] == "udp" {
+		return net.UDPAddrFromAddrPort(ap)
+	}
+	return net.TCPAddrFromAddrPort(ap)
+}
+
+func (c *conn) wrap(op string, err wsa.Errno) error {
+	if err == 0 {
+		return nil
+	}
+	var cause error = err
+	if err == errDeadline {
+		cause = os.ErrDeadlineExceeded
+	}
+	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), cause)
+}
+
+// Read reads up to len(b) bytes, at least one unless b is empty. It returns
+// io.EOF after the peer's FIN.
+func (c *conn) Read(b []byte) (int, error) {
+	n, _, err := c.sock.recv(b, 0, &c.rd)
+	if err == 0 && n == 0 && len(b) > 0 && c.sock.kind == options.Stream {
+		return 0, io.EOF
+	}
+	return n, c.wrap("read", err)
+}
+
+// Write writes all of b, or fails. Bytes are written when the stack has
+// accepted them; Close delivers them (LG-2) unless SetLinger says otherwise.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.sock.send(b, 0, netip.AddrPort{}, &c.wd)
+	return n, c.wrap("write", err)
+}
+
+// Close closes the socket, as closesocket does: see SetLinger. Calls in
+// progress end; their error is net.ErrClosed.
+func (c *conn) Close() error {
+	err := c.wrap("close", c.sock.Close())
+	c.rd.stop()
+	c.wd.stop()
+	return err
+}
+
+// LocalAddr is the local address, a *net.TCPAddr or *net.UDPAddr.
+func (c *conn) LocalAddr() net.Addr { return netAddr(c.network, c.sock.localAddr()) }
+
+// RemoteAddr is the peer's address; nil when there is none.
+func (c *conn) RemoteAddr() net.Addr { return netAddr(c.network, c.sock.remoteAddr()) }
+
+// SetDeadline sets both deadlines; the zero time removes them.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetReadDeadline bounds Read calls, those in progress included. t is a time
+// of the stack's clock.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.setDeadline(&c.rd, t, waiter.ReadableEvents)
+}
+
+// SetWriteDeadline is SetReadDeadline for Write.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.setDeadline(&c.wd, t, waiter.WritableEvents)
+}
+
+func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) error {
+	if c.sock.isClosed() {
+		return c.wrap("set", wsa.WSAENOTSOCK)
+	}
+	d.set(c.sock.host.Clock(), t, func() { c.sock.calls.wake(mask) })
+	return nil
+}
+
+// SyscallConn fails with errors.ErrUnsupported: there is no descriptor.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	return nil, c.wrap("raw-control", wsa.WSAEOPNOTSUPP)
+}
+
+// File fails as SyscallConn does.
+func (c *conn) File() (*os.File, error) {
+	return nil, c.wrap("file", wsa.WSAEOPNOTSUPP)
+}
+
+// SetSockOpt is setsockopt. A nil optval is the NULL pointer of the documents.
+func (c *conn) SetSockOpt(level, name int32, optval []byte) error {
+	return c.wrap("set", c.sock.SetSockOpt(level, name, optval))
+}
+
+// GetSockOpt is getsockopt; n is the *optlen that comes out. Some failures
+// write, too: see options.Get.
+func (c *conn) GetSockOpt(level, name int32, optval []byte) (n int, err error) {
+	n, errno := c.sock.GetSockOpt(level, name, optval)
+	return n, c.wrap("get", errno)
+}
+
+// SetReadBuffer is SO_RCVBUF, in bytes.
+func (c *conn) SetReadBuffer(bytes int) error { return c.setInt(wsa.SOL_SOCKET, wsa.SO_RCVBUF, bytes) }
+
+// SetWriteBuffer is SO_SNDBUF, in bytes.
+func (c *conn) SetWriteBuffer(bytes int) error { return c.setInt(wsa.SOL_SOCKET, wsa.SO_SNDBUF, bytes) }
+
+// setInt sets an option of four bytes; a value that doesn't fit is WSAEINVAL.
+func (c *conn) setInt(level, name int32, value int) error {
+	if int(int32(value)) != value {
+		return c.wrap("set", wsa.WSAEINVAL)
+	}
+	v := uint32(int32(value))
+	return c.SetSockOpt(level, name, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
+}
+
+func (c *conn) setBool(level, name int32, on bool) error {
+	if on {
+		return c.setInt(level, name, 1)
+	}
+	return c.setInt(level, name, 0)
+}
+
+// CloseRead is shutdown(SD_RECEIVE): data that is queued, or comes later,
+// resets the connection (SH-2).
+func (c *Conn) CloseRead() error { return c.wrap("close", c.sock.Shutdown(wsa.SD_RECEIVE)) }
+
+// CloseWrite is shutdown(SD_SEND): what was written is delivered, then FIN.
+func (c *Conn) CloseWrite() error { return c.wrap("close", c.sock.Shutdown(wsa.SD_SEND)) }
+
+// SetNoDelay is TCP_NODELAY. The default is false: Nagle's algorithm is on.
+func (c *Conn) SetNoDelay(on bool) error { return c.setBool(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, on) }
+
+// SetKeepAlive is SO_KEEPALIVE.
+func (c *Conn) SetKeepAlive(on bool) error { return c.setBool(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, on) }
+
+// SetKeepAlivePeriod sets the idle time before the first probe: TCP_KEEPIDLE,
+// in seconds, rounded up.
+func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.setInt(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, seconds(d))
+}
+
+// SetKeepAliveConfig sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and
+// TCP_KEEPCNT. As in package net, a zero field means Go's default (15 s, 15 s,
+// 9) and a negative one keeps what is set.
+func (c *Conn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
+	const goInterval, goCount = 15 * time.Second, 9
+	for _, o := range []struct {
+		name  int32
+		value int // negative: keep
+	}{
+		{wsa.TCP_KEEPIDLE, keepAliveValue(seconds(k.Idle), seconds(goInterval))},
+		{wsa.TCP_KEEPINTVL, keepAliveValue(seconds(k.Interval), seconds(goInterval))},
+		{wsa.TCP_KEEPCNT, keepAliveValue(k.Count, goCount)},
+	} {
+		if o.value < 0 {
+			continue
+		}
+		if err := c.setInt(wsa.IPPROTO_TCP, o.name, o.value); err != nil {
+			return err
+		}
+	}
+	return c.SetKeepAlive(k.Enable)
+}
+
+func keepAliveValue(v, zero int) int {
+	if v == 0 {
+		return zero
+	}
+	return v
+}
+
+// seconds rounds up, like package net, and away from zero.
+func seconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	return int((d + time.Second - 1) / time.Second)
+}
+
+// SetLinger sets SO_LINGER: sec < 0 turns it off, 0 makes Close reset the
+// connection, and sec > 0 makes Close wait that long for the peer to
+// acknowledge everything. Values above 65535 are WSAEINVAL.
+func (c *Conn) SetLinger(sec int) error {
+	if sec > 65535 {
+		return c.wrap("set", wsa.WSAEINVAL)
+	}
+	optval := []byte{1, 0, byte(sec), byte(sec >> 8)}
+	if sec < 0 {
+		optval = []byte{0, 0, 0, 0}
+	}
+	return c.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_LINGER, optval)
+}
+
+// MultipathTCP reports false, as on a connection without it.
+func (c *Conn) MultipathTCP() (bool, error) { return false, nil }
+
+// copyBuffers hold the data of ReadFrom and WriteTo.
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// ReadFrom implements io.ReaderFrom.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(onlyWriter{c}, r, *buf)
+}
+
+// WriteTo implements io.WriterTo.
+func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	return io.CopyBuffer(w, onlyReader{c}, *buf)
+}
+
+// onlyWriter and onlyReader hide the methods that io.Copy would call again.
+type onlyWriter struct{ io.Writer }
+type onlyReader struct{ io.Reader }
+
+// localAddr and remoteAddr are the addresses for the net faces, which keep
+// them after Close.
+func (s *Socket) localAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.local
+}
+
+func (s *Socket) remoteAddr() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote
+}
+
+func (s *Socket) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}

@@ -1,0 +1,243 @@
+package endpoint
+
+import (
+	"context"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Connect connects a stream socket, or sets the peer of a datagram socket.
+//
+// On a blocking stream socket it waits until the attempt is decided: 0,
+// WSAECONNREFUSED, WSAETIMEDOUT, WSAENETUNREACH or WSAEHOSTUNREACH. On a
+// non-blocking one it returns WSAEWOULDBLOCK, later calls WSAEALREADY until it
+// is decided and WSAEISCONN after success; the code of a failure is in SO_ERROR.
+// After a failure the socket may try again.
+func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
+	return s.connect(context.Background(), addr)
+}
+
+func (s *Socket) connect(ctx context.Context, addr netip.AddrPort) wsa.Errno {
+	s.mu.Lock()
+	err := s.startConnectLocked(addr)
+	s.mu.Unlock()
+	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		return err
+	}
+	return s.awaitConnect(ctx)
+}
+
+// startConnectLocked checks the call and starts the attempt: WSAEWOULDBLOCK
+// says that it runs.
+func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if err := s.checkFamily(addr); err != 0 {
+		return err
+	}
+	switch s.state {
+	case options.Connecting:
+		return wsa.WSAEALREADY
+	case options.Listening:
+		return wsa.WSAEINVAL
+	case options.Dead:
+		if s.reason == wsa.WSAENETRESET {
+			return wsa.WSAENOTCONN // C-46
+		}
+		return wsa.WSAEISCONN
+	case options.Connected:
+		if s.kind == options.Stream {
+			return wsa.WSAEISCONN
+		}
+	}
+	if s.kind == options.Datagram {
+		return s.connectDatagramLocked(addr)
+	}
+	if err := s.checkDestinationLocked(addr); err != 0 {
+		return err
+	}
+	return s.connectStreamLocked(addr)
+}
+
+// checkDestinationLocked refuses addresses that name no single host.
+func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
+	a := addr.Addr()
+	switch {
+	case a.Unmap().IsUnspecified(), addr.Port() == 0:
+		return wsa.WSAEADDRNOTAVAIL
+	case a.Is4In6() && s.v6only:
+		return wsa.WSAENETUNREACH
+	case s.kind == options.Stream && (a.Unmap().IsMulticast() || s.host.IsBroadcast(a.Unmap())):
+		return wsa.WSAEADDRNOTAVAIL // BC-6
+	}
+	return 0
+}
+
+// boundAddr is the specific address the socket is bound to, or none.
+func (s *Socket) boundAddr() netip.Addr {
+	if s.binding == nil || s.binding.Addr.Addr().IsUnspecified() {
+		return netip.Addr{}
+	}
+	return s.binding.Addr.Addr()
+}
+
+// connectStreamLocked starts the handshake from a specific local address:
+// netstack leaks the port of an endpoint that is bound to the wildcard and
+// then connected (netstack.md §8). When connect chooses the port, a remnant in
+// TIME-WAIT with the same pair of addresses makes it choose another.
+func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
+	source, nic, err := s.host.Source(s.boundAddr(), addr.Addr().Unmap())
+	if err != 0 {
+		return err
+	}
+	if s.binding != nil {
+		return s.handshakeLocked(nic, netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
+	}
+	var avoid uint16
+	if source == addr.Addr().Unmap() {
+		avoid = addr.Port()
+	}
+	if s.family == wsa.AF_INET6 && source.Is4() {
+		source = netip.AddrFrom16(source.As16())
+	}
+	const attempts = 64 // of a pool of 16384: a remnant in each is no accident
+	for range attempts {
+		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true, avoid); err != 0 {
+			return err
+		}
+		err = s.handshakeLocked(nic, s.binding.Addr, addr)
+		if err == wsa.WSAEWOULDBLOCK {
+			return err
+		}
+		s.unbindLocked()
+		s.state = options.Fresh
+		if err != wsa.WSAEADDRINUSE {
+			return err
+		}
+	}
+	return err
+}
+
+// handshakeLocked sends the SYN. A failure leaves the socket as it was.
+func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) wsa.Errno {
+	if err := s.newEndpointLocked(netProto(local.Addr())); err != 0 {
+		return err
+	}
+	if err := s.ep.Bind(FullAddress(nic, local)); err != nil {
+		s.dropEndpointLocked()
+		return errno(err)
+	}
+	err := s.ep.Connect(FullAddress(0, remote))
+	switch err.(type) {
+	case *tcpip.ErrConnectStarted:
+	case *tcpip.ErrBadLocalAddress: // the pair of addresses is in use, TIME-WAIT included (RU-11)
+		s.dropEndpointLocked()
+		return wsa.WSAEADDRINUSE
+	default:
+		s.dropEndpointLocked()
+		return errno(err)
+	}
+	s.remote, s.connectErr = remote, 0
+	s.local = s.present(FullAddress(nic, local))
+	s.becomeConnectingLocked()
+	return wsa.WSAEWOULDBLOCK
+}
+
+// awaitConnect waits until an attempt is decided.
+func (s *Socket) awaitConnect(ctx context.Context) wsa.Errno {
+	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, 0)
+	defer s.end(c)
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, c.waiter.Signal)
+		defer stop()
+	}
+	for {
+		s.mu.Lock()
+		err := s.enterLocked()
+		switch {
+		case err == wsa.WSAENOTSOCK:
+			err = wsa.WSAEINTR
+		case err != 0:
+		case s.state == options.Connecting && ctx.Err() != nil:
+			s.becomeUnconnectedLocked()
+			err = errCanceled
+		case s.state == options.Connecting:
+			s.mu.Unlock()
+			c.waiter.Wait("connect")
+			continue
+		case s.state == options.Connected || s.state == options.Dead:
+			// A connection that has died since was established all the same.
+		default:
+			err = s.connectErr
+		}
+		s.mu.Unlock()
+		return err
+	}
+}
+
+// connectDatagramLocked sets or, with the unspecified address and port 0,
+// removes the peer.
+func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
+	if addr.Addr().Unmap().IsUnspecified() && addr.Port() == 0 {
+		return s.disconnectDatagramLocked()
+	}
+	if err := s.checkDestinationLocked(addr); err != 0 {
+		return err
+	}
+	if s.host.IsBroadcast(addr.Addr().Unmap()) && !s.values.Broadcast {
+		return wsa.WSAEACCES // BC-2
+	}
+	source, _, err := s.host.Source(s.boundAddr(), addr.Addr().Unmap())
+	if err != 0 {
+		return err
+	}
+	if s.state == options.Fresh {
+		// A port for the address that was chosen: a dual-stack wildcard that
+		// is then connected never gives its port back (netstack.md §8).
+		if s.family == wsa.AF_INET6 && source.Is4() {
+			source = netip.AddrFrom16(source.As16())
+		}
+		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true, 0); err != 0 {
+			return err
+		}
+	} else if s.dualStack() && s.ep != nil && s.binding.DualStack {
+		s.dropEndpointLocked()
+		if err := s.openDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port())); err != 0 {
+			return err
+		}
+	}
+	if err := s.ep.Connect(FullAddress(0, addr)); err != nil {
+		return errno(err)
+	}
+	s.remote = addr
+	s.becomeConnectedLocked(s.host.Clock().NowMonotonic())
+	return 0
+}
+
+// disconnectDatagramLocked takes the peer away again.
+func (s *Socket) disconnectDatagramLocked() wsa.Errno {
+	if s.state != options.Connected {
+		return wsa.WSAEADDRNOTAVAIL
+	}
+	if err := s.ep.Disconnect(); err != nil {
+		return errno(err)
+	}
+	s.remote = netip.AddrPort{}
+	s.state, s.local = options.Bound, s.binding.Addr
+	return 0
+}
+
+// transportOf names the protocol for the net faces.
+func (s *Socket) transportOf() string {
+	if s.protocol == int32(header.TCPProtocolNumber) {
+		return "tcp"
+	}
+	return "udp"
+}

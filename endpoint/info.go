@@ -1,0 +1,87 @@
+package endpoint
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Info describes a socket at one moment, for Stack.Sockets and the status page.
+type Info struct {
+	ID        uint64
+	Network   string // "tcp4", "tcp6", "udp4" or "udp6"
+	State     string // the TCP state in RFC spelling; of datagram sockets the socket's
+	Local     netip.AddrPort
+	Remote    netip.AddrPort // not valid when there is no peer
+	RecvQueue int            // bytes received and not read; of a listener, 0
+	SendQueue int            // bytes accepted and not acknowledged
+	Created   time.Time      // on the stack's clock
+	Connected time.Duration  // since established; 0 when not connected
+	Options   options.Values
+}
+
+// Info returns a snapshot of the socket.
+func (s *Socket) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pollLocked()
+	family := 4
+	if s.family == wsa.AF_INET6 {
+		family = 6
+	}
+	i := Info{
+		ID:      s.id,
+		Network: fmt.Sprintf("%s%d", s.transportOf(), family),
+		State:   s.stateName(),
+		Local:   s.local,
+		Remote:  s.remote,
+		Created: s.created,
+		Options: s.values,
+	}
+	i.Connected, _ = (*optionView)(s).ConnectedFor()
+	if s.ep != nil && s.state&(options.Connected|options.Bound) != 0 {
+		i.RecvQueue, _ = s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
+		i.SendQueue = s.wire.Unacked()
+	}
+	return i
+}
+
+// stateName is the TCP state in the spelling of RFC 9293 where there is one.
+func (s *Socket) stateName() string {
+	if s.kind == options.Stream && s.ep != nil {
+		if name, ok := tcpStates[tcp.EndpointState(s.ep.State())]; ok {
+			return name
+		}
+	}
+	switch s.state {
+	case options.Fresh:
+		return "unbound"
+	case options.Bound:
+		return "bound"
+	case options.Connected:
+		return "connected"
+	}
+	return "CLOSED"
+}
+
+var tcpStates = map[tcp.EndpointState]string{
+	tcp.StateListen:      "LISTEN",
+	tcp.StateConnecting:  "SYN-SENT",
+	tcp.StateSynSent:     "SYN-SENT",
+	tcp.StateSynRecv:     "SYN-RECEIVED",
+	tcp.StateEstablished: "ESTABLISHED",
+	tcp.StateFinWait1:    "FIN-WAIT-1",
+	tcp.StateFinWait2:    "FIN-WAIT-2",
+	tcp.StateCloseWait:   "CLOSE-WAIT",
+	tcp.StateClosing:     "CLOSING",
+	tcp.StateLastAck:     "LAST-ACK",
+	tcp.StateTimeWait:    "TIME-WAIT",
+	tcp.StateClose:       "CLOSED",
+	tcp.StateError:       "CLOSED",
+}

@@ -1,0 +1,178 @@
+package endpoint
+
+import (
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// SetSockOpt is setsockopt: the table of package options decides. A nil optval
+// is the NULL pointer (WSAEFAULT). A failed call changes nothing.
+func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if err := options.Set(&s.values, (*optionView)(s), level, name, optval); err != 0 {
+		return err
+	}
+	s.applyLocked()
+	return 0
+}
+
+// GetSockOpt is getsockopt; n is the value for *optlen.
+func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return 0, err
+	}
+	return options.Get(&s.values, (*optionView)(s), level, name, optval)
+}
+
+// SetKeepAliveVals is SIO_KEEPALIVE_VALS.
+func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	return options.SetKeepAliveVals(&s.values, (*optionView)(s), in)
+}
+
+// applyLocked gives the endpoint the stored values that netstack acts on. It
+// runs after every set and for every new endpoint, so that an endpoint made
+// late has them all.
+func (s *Socket) applyLocked() {
+	if s.ep == nil {
+		return
+	}
+	ops := s.ep.SocketOptions()
+	ops.SetBroadcast(s.values.Broadcast)
+	if s.family == wsa.AF_INET6 {
+		ops.SetV6Only(!s.dualStack())
+	}
+	v := (*optionView)(s)
+	if s.kind == options.Stream {
+		v.SetNoDelay(s.values.NoDelay)
+		if s.values.KeepAlive.On {
+			v.SetKeepAlive(s.values.KeepAlive)
+		}
+	}
+	if s.values.SendBuffer.Set {
+		v.SetSendBuffer(s.values.SendBuffer.Bytes)
+	}
+	if s.values.RecvBuffer.Set {
+		v.SetRecvBuffer(s.values.RecvBuffer.Bytes)
+	}
+}
+
+// optionView is the socket as the option table sees it, with s.mu held.
+type optionView Socket
+
+var _ options.Endpoint = (*optionView)(nil)
+
+func (v *optionView) Family() int32             { return v.family }
+func (v *optionView) Kind() options.Kind        { return v.kind }
+func (v *optionView) Protocol() int32           { return v.protocol }
+func (v *optionView) State() options.State      { return v.state }
+func (v *optionView) Profile() options.Profile  { return v.host.Profile() }
+func (v *optionView) LocalAddr() netip.AddrPort { return v.local }
+
+func (v *optionView) RemoteAddr() netip.AddrPort { return v.remote }
+
+func (v *optionView) ConnectionError(set bool) wsa.Errno {
+	switch {
+	case v.kind != options.Stream || v.state != options.Dead:
+		return 0
+	case v.reason == wsa.WSAENETRESET:
+		return wsa.WSAENOTCONN // KA-32
+	case set && v.reason == wsa.WSAECONNRESET && v.values.KeepAlive.On:
+		return wsa.WSAENOTCONN // KA-33
+	}
+	return 0
+}
+
+func (v *optionView) TakeError() wsa.Errno {
+	err := v.pending
+	v.pending = 0
+	return err
+}
+
+func (v *optionView) ConnectedFor() (time.Duration, bool) {
+	if v.kind != options.Stream || v.state != options.Connected {
+		return 0, false
+	}
+	return v.host.Clock().NowMonotonic().Sub(v.connected), true
+}
+
+func (v *optionView) MSS() (int, bool) {
+	if v.wire == nil || v.state != options.Connected {
+		return 0, false
+	}
+	return v.wire.MSS(), true
+}
+
+// SetNoDelay switches netstack's own Nagle algorithm.
+func (v *optionView) SetNoDelay(on bool) wsa.Errno {
+	if v.ep != nil {
+		v.ep.SocketOptions().SetDelayOption(!on)
+	}
+	return 0
+}
+
+// SetKeepAlive runs netstack's keep-alive with these parameters. A count of
+// zero means no probes and no drop (KA-15); netstack would drop at once.
+func (v *optionView) SetKeepAlive(k options.KeepAlive) wsa.Errno {
+	if v.ep == nil {
+		return 0
+	}
+	idle, interval := tcpip.KeepaliveIdleOption(k.Idle), tcpip.KeepaliveIntervalOption(k.Interval)
+	for _, set := range []tcpip.Error{
+		v.ep.SetSockOpt(&idle),
+		v.ep.SetSockOpt(&interval),
+		v.ep.SetSockOptInt(tcpip.KeepaliveCountOption, int(k.Count)),
+	} {
+		if set != nil {
+			return errno(set)
+		}
+	}
+	v.ep.SocketOptions().SetKeepAlive(k.On && k.Count > 0)
+	return 0
+}
+
+// SetOOBInline has nothing to tell: urgent data isn't implemented yet.
+func (v *optionView) SetOOBInline(bool) wsa.Errno { return 0 }
+
+// netstack can't do with less: a send buffer of zero blocks every write, and
+// the window is half the receive buffer, which is charged for overhead, too.
+const (
+	leastSendBuffer = 4 << 10
+	leastRecvBuffer = 8 << 10
+)
+
+// SetSendBuffer bounds what netstack queues.
+func (v *optionView) SetSendBuffer(bytes int32) wsa.Errno {
+	if v.ep != nil {
+		v.ep.SocketOptions().SetSendBufferSize(int64(max(bytes, leastSendBuffer)), true)
+	}
+	return 0
+}
+
+// SetRecvBuffer bounds what netstack queues; a stream's window is half of it.
+func (v *optionView) SetRecvBuffer(bytes int32) wsa.Errno {
+	if v.ep == nil {
+		return 0
+	}
+	size := int64(bytes)
+	if v.kind == options.Stream {
+		size *= 2
+	}
+	v.ep.SocketOptions().SetReceiveBufferSize(max(size, leastRecvBuffer), true)
+	return 0
+}

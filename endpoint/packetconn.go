@@ -1,0 +1,95 @@
+package endpoint
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A PacketConn is a datagram socket as a net.PacketConn and, when it was
+// dialled, a net.Conn, with the methods of *net.UDPConn. It is safe for
+// concurrent use.
+//
+// Reading into a buffer that is shorter than the datagram fills it and fails
+// with WSAEMSGSIZE (MS-2), where package net says nothing.
+type PacketConn struct {
+	conn
+}
+
+var (
+	_ net.PacketConn = (*PacketConn)(nil)
+	_ net.Conn       = (*PacketConn)(nil)
+)
+
+// NewPacketConn returns the net face of a datagram socket.
+func NewPacketConn(s *Socket, network string) *PacketConn {
+	return &PacketConn{conn{sock: s, network: network}}
+}
+
+// ReadFrom reads one datagram and its sender, a *net.UDPAddr.
+func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	if !from.IsValid() {
+		return n, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), err
+}
+
+// ReadFromUDP is ReadFrom with the type of the address.
+func (c *PacketConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	if !from.IsValid() {
+		return n, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), err
+}
+
+// ReadFromUDPAddrPort is ReadFrom without allocations.
+func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := c.sock.recv(b, 0, &c.rd)
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	return n, from, c.wrap("read", err)
+}
+
+// WriteTo sends one datagram. addr is a *net.UDPAddr with an address of the
+// socket's family. On a dialled PacketConn it fails with net.ErrWriteToConnected.
+func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
+	a, ok := addr.(*net.UDPAddr)
+	if !ok || a == nil {
+		return 0, opError("write", c.network, c.LocalAddr(), addr, wsa.WSAEFAULT)
+	}
+	return c.WriteToUDPAddrPort(b, a.AddrPort())
+}
+
+// WriteToUDP is WriteTo with the type of the address.
+func (c *PacketConn) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) {
+	return c.WriteTo(b, addr)
+}
+
+// WriteToUDPAddrPort is WriteTo without allocations.
+func (c *PacketConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if c.sock.remoteAddr().IsValid() {
+		return 0, opError("write", c.network, c.LocalAddr(), netAddr(c.network, to), net.ErrWriteToConnected)
+	}
+	n, err := c.sock.send(b, 0, c.sock.addressed(to), &c.wd)
+	if err != 0 {
+		wrapped := c.wrap("write", err).(*net.OpError)
+		wrapped.Addr = netAddr(c.network, to)
+		return n, wrapped
+	}
+	return n, nil
+}
+
+// addressed gives an address the form that the socket's calls take: IPv4 as
+// 4in6 on an AF_INET6 socket, and the reverse.
+func (s *Socket) addressed(ap netip.AddrPort) netip.AddrPort {
+	a := ap.Addr()
+	switch {
+	case s.family == wsa.AF_INET6 && a.Is4():
+		a = netip.AddrFrom16(a.As16())
+	case s.family == wsa.AF_INET && a.Is4In6():
+		a = a.Unmap()
+	}
+	return netip.AddrPortFrom(a, ap.Port())
+}

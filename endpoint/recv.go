@@ -1,0 +1,257 @@
+package endpoint
+
+import (
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// recvFlags are the flags that the receive calls know.
+const recvFlags = wsa.MSG_OOB | wsa.MSG_PEEK | wsa.MSG_WAITALL | wsa.MSG_PARTIAL | wsa.MSG_PUSH_IMMEDIATE | wsa.MSG_DONTROUTE
+
+// Recv receives into b: from a stream what there is, at least one byte, or 0
+// at the end of the stream; from a datagram socket one datagram.
+//
+// Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full or
+// the stream ends. Errors are those of behaviours.md NB, recv.
+func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
+	n, _, err := s.RecvFrom(b, flags)
+	return n, err
+}
+
+// RecvFrom is Recv with the sender of the datagram; on a stream, the address
+// isn't valid.
+func (s *Socket) RecvFrom(b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
+	return s.recv(b, flags, nil)
+}
+
+func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, wsa.Errno) {
+	if flags&wsa.MSG_WAITALL != 0 && s.kind == options.Stream {
+		n, err := s.recvAll(b, flags, d)
+		return n, netip.AddrPort{}, err
+	}
+	n, from, err := s.recvOnce(b, flags, d, false)
+	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		return n, from, err
+	}
+	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	defer s.end(c)
+	for {
+		n, from, err = s.recvOnce(b, flags, d, true)
+		if err != wsa.WSAEWOULDBLOCK {
+			return n, from, err
+		}
+		if c.expired.Load() {
+			return 0, from, wsa.WSAETIMEDOUT
+		}
+		c.waiter.Wait("recv")
+	}
+}
+
+// recvAll is MSG_WAITALL on a stream. What was read before a time-out or an
+// interruption goes back to the front of the queue, so that nothing is lost
+// (TO-11) and a buffer larger than the window can be filled.
+func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
+	if s.nonblocking.Load() || flags&(wsa.MSG_PEEK|wsa.MSG_OOB) != 0 {
+		return 0, wsa.WSAEOPNOTSUPP
+	}
+	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	defer s.end(c)
+	for got := 0; ; {
+		n, _, err := s.recvOnce(b[got:], flags, d, true)
+		got += n
+		switch {
+		case err == 0 && (n == 0 || got == len(b)):
+			return got, 0 // full, or the stream has ended
+		case err == 0:
+			continue
+		case err == wsa.WSAEWOULDBLOCK && !c.expired.Load():
+			c.waiter.Wait("recv")
+			continue
+		case err == wsa.WSAEWOULDBLOCK:
+			err = wsa.WSAETIMEDOUT
+		}
+		s.giveBack(b[:got])
+		return 0, err
+	}
+}
+
+// giveBack puts bytes that were read in front of those still queued.
+func (s *Socket) giveBack(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	s.rmu.Lock()
+	s.unread = append(append(make([]byte, 0, len(b)+len(s.unread)), b...), s.unread...)
+	s.held.Store(int64(len(s.unread)))
+	s.rmu.Unlock()
+	s.calls.wake(waiter.ReadableEvents)
+}
+
+func (s *Socket) recvTimeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(s.values.RecvTimeout) * time.Millisecond
+}
+
+// recvOnce is one attempt. waited says that the call was in progress already,
+// which decides between some codes (LG-19, KA-30).
+func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int, netip.AddrPort, wsa.Errno) {
+	s.mu.Lock()
+	ep, err := s.checkRecvLocked(flags, waited)
+	s.mu.Unlock()
+	if err == 0 && d != nil && d.passed.Load() {
+		err = errDeadline
+	}
+	if err != 0 {
+		return 0, netip.AddrPort{}, err
+	}
+	if s.kind == options.Datagram {
+		return s.readDatagram(ep, b, flags)
+	}
+	n, err := s.readStream(ep, b, flags, waited)
+	return n, netip.AddrPort{}, err
+}
+
+// checkRecvLocked holds the state rules of recv.
+func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.Errno) {
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK && waited:
+		return nil, wsa.WSAEINTR
+	case err != 0:
+		return nil, err
+	case flags&^recvFlags != 0:
+		return nil, wsa.WSAEINVAL
+	case flags&wsa.MSG_OOB != 0 && s.kind != options.Stream:
+		return nil, wsa.WSAEOPNOTSUPP
+	case flags&wsa.MSG_WAITALL != 0 && s.kind != options.Stream:
+		return nil, wsa.WSAEOPNOTSUPP
+	case s.kind == options.Datagram && s.ep == nil:
+		return nil, wsa.WSAEINVAL
+	case s.softErr != 0: // an ICMP error that a send met (NB-3)
+		err, s.softErr = s.softErr, 0
+		return nil, err
+	case s.state == options.Dead:
+		return nil, s.deadErrnoLocked(waited)
+	case s.kind == options.Stream && s.state != options.Connected:
+		return nil, wsa.WSAENOTCONN
+	case s.shutRecv:
+		return nil, wsa.WSAESHUTDOWN
+	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
+		return nil, wsa.WSAEINVAL
+	case flags&wsa.MSG_OOB != 0:
+		return nil, wsa.WSAEOPNOTSUPP // urgent data comes with its own issue
+	}
+	return s.ep, 0
+}
+
+// readStream reads what is queued. At the end of the stream it returns 0, 0.
+func (s *Socket) readStream(ep tcpip.Endpoint, b []byte, flags int32, waited bool) (int, wsa.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	peek := flags&wsa.MSG_PEEK != 0
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if len(s.unread) > 0 {
+		n := copy(b, s.unread)
+		if !peek {
+			s.unread = s.unread[n:]
+			s.held.Store(int64(len(s.unread)))
+		}
+		return n, 0
+	}
+	s.dst = b
+	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek})
+	s.dst = nil
+	switch err.(type) {
+	case nil:
+		if !peek {
+			ep.ModerateRecvBuf(res.Count)
+		}
+		return res.Count, 0
+	case *tcpip.ErrWouldBlock:
+		return 0, wsa.WSAEWOULDBLOCK
+	case *tcpip.ErrClosedForReceive:
+		return 0, s.endOfStream(waited)
+	}
+	return 0, s.latch(err, waited)
+}
+
+// endOfStream decides what the end of netstack's queue means: the peer's FIN,
+// or a death whose error another call has just taken from netstack.
+func (s *Socket) endOfStream(waited bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pollLocked()
+	if s.state == options.Dead {
+		return s.deadErrnoLocked(waited)
+	}
+	return 0
+}
+
+// latch records the error that netstack gave to this call: it shows it to one
+// call only.
+func (s *Socket) latch(err tcpip.Error, waited bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == options.Connected {
+		s.becomeDeadLocked(s.verdict(err))
+	}
+	if s.state == options.Dead {
+		return s.deadErrnoLocked(waited)
+	}
+	return errno(err)
+}
+
+// readDatagram reads one datagram. One that is longer than b fills it, the
+// rest is lost and the call fails with WSAEMSGSIZE (MS-2).
+func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	s.dst = b
+	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true})
+	s.dst = nil
+	switch err.(type) {
+	case nil:
+	case *tcpip.ErrBadBuffer: // b is empty and the datagram isn't
+	case *tcpip.ErrConnectionRefused: // port unreachable
+		return 0, netip.AddrPort{}, wsa.WSAECONNRESET
+	case *tcpip.ErrClosedForReceive:
+		return 0, netip.AddrPort{}, wsa.WSAESHUTDOWN
+	default:
+		return 0, netip.AddrPort{}, errno(err)
+	}
+	from := s.present(res.RemoteAddr)
+	if res.Count < res.Total {
+		return res.Count, from, wsa.WSAEMSGSIZE
+	}
+	return res.Count, from, 0
+}
+
+// Readable is FIONREAD: the bytes that one recv can return now; on a datagram
+// socket, the size of the first datagram.
+func (s *Socket) Readable() (int, wsa.Errno) {
+	s.mu.Lock()
+	err := s.enterLocked()
+	ep, state := s.ep, s.state
+	s.mu.Unlock()
+	switch {
+	case err != 0:
+		return 0, err
+	case state == options.Dead && s.kind == options.Stream:
+		return 0, wsa.WSAENOTCONN
+	case ep == nil || state == options.Listening || state == options.Connecting:
+		return 0, 0
+	}
+	n, terr := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
+	if terr != nil {
+		return 0, errno(terr)
+	}
+	return n + int(s.held.Load()), 0
+}

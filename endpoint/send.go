@@ -1,0 +1,228 @@
+package endpoint
+
+import (
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// sendFlags are the flags that the send calls know. MSG_DONTROUTE is accepted
+// and ignored (DR-3).
+const sendFlags = wsa.MSG_OOB | wsa.MSG_DONTROUTE | wsa.MSG_PARTIAL
+
+// The largest UDP payloads (MS-1): 65535 less the headers that count.
+const (
+	maxDatagram4 = 65507
+	maxDatagram6 = 65527
+)
+
+// Send sends b. On a stream, a blocking call returns when all bytes are
+// accepted, a non-blocking one with the number accepted, at least one. On a
+// connected datagram socket, b is one datagram.
+//
+// Errors are those of behaviours.md NB, send.
+func (s *Socket) Send(b []byte, flags int32) (int, wsa.Errno) {
+	return s.send(b, flags, netip.AddrPort{}, nil)
+}
+
+// SendTo sends a datagram to an address; one that isn't valid means the peer
+// of a connected socket, and WSAEDESTADDRREQ on another. On a stream the
+// address is ignored (NB).
+func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
+	if s.kind == options.Stream {
+		return s.Send(b, flags)
+	}
+	if !to.Addr().IsValid() {
+		n, err := s.Send(b, flags)
+		if err == wsa.WSAENOTCONN {
+			err = wsa.WSAEDESTADDRREQ
+		}
+		return n, err
+	}
+	return s.send(b, flags, to, nil)
+}
+
+func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
+	sent, err := s.sendOnce(b, flags, to, d, false)
+	switch {
+	case s.nonblocking.Load(), s.kind == options.Datagram && err != wsa.WSAEWOULDBLOCK:
+		return sent, err
+	case err == 0 && sent == len(b), err != 0 && err != wsa.WSAEWOULDBLOCK:
+		return sent, err
+	}
+	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
+	defer s.end(c)
+	for {
+		n, err := s.sendOnce(b[sent:], flags, to, d, true)
+		sent += n
+		switch {
+		case err == 0 && sent == len(b):
+			return sent, 0
+		case err == 0:
+		case err != wsa.WSAEWOULDBLOCK:
+			return sent, err
+		case c.expired.Load():
+			return sent, wsa.WSAETIMEDOUT // what was accepted is transmitted (TO-3)
+		default:
+			c.waiter.Wait("send")
+		}
+	}
+}
+
+func (s *Socket) sendTimeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Duration(s.values.SendTimeout) * time.Millisecond
+}
+
+// sendOnce is one attempt; see recvOnce.
+func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline, waited bool) (int, wsa.Errno) {
+	s.mu.Lock()
+	ep, err := s.checkSendLocked(len(b), flags, to, waited)
+	w := s.wire
+	s.mu.Unlock()
+	if err == 0 && d != nil && d.passed.Load() {
+		err = errDeadline
+	}
+	switch {
+	case err != 0:
+		return 0, err
+	case s.kind == options.Datagram:
+		return s.writeDatagram(ep, b, to)
+	case len(b) == 0:
+		return 0, 0 // nothing leaves (BF-22)
+	}
+	n, err := s.writeStream(ep, w, b)
+	if err != 0 && err != wsa.WSAEWOULDBLOCK {
+		err = s.sendFailed(err, waited)
+	}
+	return n, err
+}
+
+// checkSendLocked holds the state rules of send and sendto, and binds a
+// datagram socket that isn't bound.
+func (s *Socket) checkSendLocked(size int, flags int32, to netip.AddrPort, waited bool) (tcpip.Endpoint, wsa.Errno) {
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK && waited:
+		return nil, wsa.WSAEINTR
+	case err != 0:
+		return nil, err
+	case flags&^sendFlags != 0:
+		return nil, wsa.WSAEINVAL
+	case flags&wsa.MSG_OOB != 0:
+		return nil, wsa.WSAEOPNOTSUPP // urgent data comes with its own issue
+	case s.kind == options.Datagram:
+		return s.checkSendToLocked(size, to)
+	case s.state == options.Dead:
+		return nil, s.deadErrnoLocked(waited)
+	case s.state != options.Connected:
+		return nil, wsa.WSAENOTCONN
+	case s.shutSend:
+		return nil, wsa.WSAESHUTDOWN
+	}
+	return s.ep, 0
+}
+
+func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint, wsa.Errno) {
+	limit := maxDatagram4
+	if s.family == wsa.AF_INET6 {
+		limit = maxDatagram6
+	}
+	switch explicit := to.Addr().IsValid(); {
+	case s.shutSend:
+		return nil, wsa.WSAESHUTDOWN
+	case !explicit && s.state != options.Connected:
+		return nil, wsa.WSAENOTCONN
+	case !explicit:
+		to = s.remote
+	default:
+		if err := s.checkFamily(to); err != 0 {
+			return nil, err
+		}
+		if err := s.checkDestinationLocked(to); err != 0 {
+			return nil, err
+		}
+	}
+	if s.host.IsBroadcast(to.Addr().Unmap()) && !s.values.Broadcast {
+		return nil, wsa.WSAEACCES // BC-1
+	}
+	if size > limit {
+		return nil, wsa.WSAEMSGSIZE
+	}
+	if s.ep == nil {
+		wildcard := netip.IPv4Unspecified()
+		if s.family == wsa.AF_INET6 {
+			wildcard = netip.IPv6Unspecified()
+		}
+		if err := s.bindLocked(netip.AddrPortFrom(wildcard, 0), true, 0); err != 0 {
+			return nil, err
+		}
+	}
+	return s.ep, 0
+}
+
+// writeStream hands bytes to netstack and counts them, so that Wire knows
+// what is unacknowledged.
+func (s *Socket) writeStream(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.src.Reset(b)
+	n, err := ep.Write(&s.src, tcpip.WriteOptions{})
+	s.src.Reset(nil)
+	w.wrote(int(n))
+	return int(n), errno(err)
+}
+
+// sendFailed turns an error of netstack into the code of the reason: netstack
+// says "closed for send" for every end of a connection.
+func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pollLocked()
+	switch {
+	case s.closed:
+		return wsa.WSAEINTR
+	case s.state == options.Connected && !s.shutSend:
+		// The connection is over, but its error went to a call that hasn't
+		// recorded it yet, or was a graceful end of both directions.
+		s.becomeDeadLocked(s.verdict(nil))
+		fallthrough
+	case s.state == options.Dead:
+		return s.deadErrnoLocked(waited)
+	}
+	return err
+}
+
+// writeDatagram sends one datagram.
+func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (int, wsa.Errno) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	var opts tcpip.WriteOptions
+	if to.Addr().IsValid() {
+		s.to = FullAddress(0, to)
+		opts.To = &s.to
+	}
+	for {
+		s.src.Reset(b)
+		n, err := ep.Write(&s.src, opts)
+		s.src.Reset(nil)
+		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
+			// An ICMP error for an earlier datagram: sends succeed, the
+			// error belongs to recv (NB-3).
+			s.mu.Lock()
+			s.softErr = wsa.WSAECONNRESET
+			s.mu.Unlock()
+			s.calls.wake(waiter.ReadableEvents)
+			continue
+		}
+		if _, closed := err.(*tcpip.ErrClosedForSend); closed {
+			return 0, wsa.WSAESHUTDOWN
+		}
+		return int(n), errno(err)
+	}
+}

@@ -1,0 +1,274 @@
+// Package endpoint implements Winsock sockets on netstack endpoints: their
+// states, their send and receive paths, closing, and the net.Conn,
+// net.Listener and net.PacketConn faces of them.
+//
+// A Socket is made by package stack (DialContext, Listen, ListenPacket) or
+// package provider, never by users of this one. Socket methods return a
+// wsa.Errno, zero for success; the faces return *net.OpError around one.
+package endpoint
+
+import (
+	"bytes"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Host is what a socket needs of the stack it lives on. Its methods are safe
+// for concurrent use, and none of them calls back into the socket.
+type Host interface {
+	Netstack() *stack.Stack
+	Clock() tcpip.Clock
+	Profile() options.Profile
+
+	// NewWaiter returns the waiter for one blocking call, or nil for the
+	// default of this package.
+	NewWaiter() Waiter
+
+	// Down reports that the stack has failed or is being closed (ND-1).
+	Down() bool
+
+	// Source chooses the local address for a destination, by the rule of
+	// architecture.md §2, and the interface that the packets leave by. A
+	// valid bound address is kept; the interface is then the one for it.
+	Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno)
+
+	// IsLocal reports whether a is an address of this stack, IsBroadcast
+	// whether it is the limited broadcast address or that of a subnet.
+	IsLocal(a netip.Addr) bool
+	IsBroadcast(a netip.Addr) bool
+
+	// Bind registers a binding under the rules of the bind matrix; it fills
+	// in the port when that is zero. Unbind gives the address back.
+	Bind(b *Binding) wsa.Errno
+	Unbind(b *Binding)
+
+	// Watch makes the hooks report the segments of a netstack endpoint to w,
+	// until Unwatch. Adopt returns the record that the hooks have kept of an
+	// endpoint that came out of Accept.
+	Watch(ep tcpip.Endpoint, w *Wire)
+	Unwatch(ep tcpip.Endpoint)
+	Adopt(ep tcpip.Endpoint) *Wire
+
+	// Register lists a socket under a new number, oldest first.
+	Register(s *Socket) uint64
+	Unregister(s *Socket)
+
+	// Signal asks the pump to call Serve on the socket soon. It only sets
+	// flags: hooks call it with endpoints locked.
+	Signal(s *Socket)
+}
+
+// A Binding is one local address in use: an entry of the port registry.
+type Binding struct {
+	Protocol  int32          // wsa.IPPROTO_TCP or IPPROTO_UDP
+	Addr      netip.AddrPort // port 0 until the registry has chosen one
+	DualStack bool           // an IPv6 wildcard that takes IPv4 as well
+	Reuse     bool           // SO_REUSEADDR when bound (RU-1)
+	Exclusive bool           // SO_EXCLUSIVEADDRUSE when bound
+	Owner     string         // the user (RU-7)
+	Avoid     uint16         // a port not to choose: a connection to itself
+}
+
+// A Socket is one Winsock socket. All methods are safe for concurrent use.
+//
+// Lock order: rmu or wmu, then mu, then netstack's locks and the host's. The
+// locks of calls and of the deadlines are leaves. Nothing waits with a lock
+// held, and netstack's callbacks take none but the leaf of calls.
+type Socket struct {
+	host     Host
+	id       uint64
+	family   int32
+	kind     options.Kind
+	protocol int32
+	owner    string
+	created  time.Time
+
+	calls       calls
+	nonblocking atomic.Bool
+	signalled   atomic.Bool // the pump has this socket in its list
+	noRecv      atomic.Bool // shutRecv on a stream: the pump looks at data that comes
+
+	mu         sync.Mutex
+	state      options.State
+	values     options.Values
+	v6only     bool // IPV6_V6ONLY
+	closed     bool
+	down       bool // closed by Stack.Close
+	shutRecv   bool
+	shutSend   bool
+	pending    wsa.Errno           // SO_ERROR
+	reason     wsa.Errno           // why the connection died; what later calls return
+	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets
+	connectErr wsa.Errno           // why the last attempt to connect failed
+	binding    *Binding            // nil: not bound
+	implicit   bool                // the binding was made by connect or sendto
+	local      netip.AddrPort      // what getsockname shows
+	remote     netip.AddrPort      // the peer; not valid when there is none
+	ep         tcpip.Endpoint      // nil until the address is decided
+	queue      *waiter.Queue       // of ep
+	entry      waiter.Entry        // registered with queue
+	wire       *Wire               // what the hooks saw of ep; nil for datagrams
+	connected  tcpip.MonotonicTime // when the connection was established
+
+	rmu    sync.Mutex
+	dst    tcpip.SliceWriter // the buffer of the read in progress
+	unread []byte            // taken from ep and given back: precedes what ep holds
+	held   atomic.Int64      // len(unread), for those who have not rmu
+
+	wmu sync.Mutex
+	src bytes.Reader      // the bytes of the write in progress
+	to  tcpip.FullAddress // its destination, on datagram sockets
+}
+
+// New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
+// typ a SOCK constant, protocol an IPPROTO constant or 0 for the only one.
+func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno) {
+	if h.Down() {
+		return nil, wsa.WSAENETDOWN
+	}
+	kind, protocol, err := checkProtocol(family, typ, protocol)
+	if err != 0 {
+		return nil, err
+	}
+	s := newSocket(h, family, kind, protocol, owner)
+	s.state = options.Fresh
+	s.values = options.Defaults(h.Profile(), family, kind)
+	s.id = h.Register(s)
+	return s, 0
+}
+
+func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
+	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, v6only: true, created: h.Clock().Now()}
+	s.entry.Init(s, anyEvent)
+	return s
+}
+
+// checkProtocol decides which of the triples a TCP/IP provider creates
+// (errors.md: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
+// WSAEPROTONOSUPPORT).
+func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno) {
+	if family != wsa.AF_INET && family != wsa.AF_INET6 {
+		return 0, 0, wsa.WSAEAFNOSUPPORT
+	}
+	var kind options.Kind
+	var only int32
+	switch typ {
+	case wsa.SOCK_STREAM:
+		kind, only = options.Stream, wsa.IPPROTO_TCP
+	case wsa.SOCK_DGRAM:
+		kind, only = options.Datagram, wsa.IPPROTO_UDP
+	default: // SOCK_RAW comes with the option table's raw rows
+		return 0, 0, wsa.WSAESOCKTNOSUPPORT
+	}
+	switch protocol {
+	case 0, only:
+		return kind, only, 0
+	case wsa.IPPROTO_TCP, wsa.IPPROTO_UDP:
+		return 0, 0, wsa.WSAEPROTOTYPE
+	}
+	return 0, 0, wsa.WSAEPROTONOSUPPORT
+}
+
+// SetV6Only is IPV6_V6ONLY, for a socket that isn't bound yet.
+func (s *Socket) SetV6Only(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.v6only = on
+}
+
+// ID is the number of the socket in Stack.Sockets and in trace records.
+func (s *Socket) ID() uint64 { return s.id }
+
+// SetNonblocking is FIONBIO.
+func (s *Socket) SetNonblocking(on bool) { s.nonblocking.Store(on) }
+
+// Nonblocking reports the mode set by SetNonblocking.
+func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
+
+// NotifyEvent implements waiter.EventListener: netstack calls it, maybe with
+// the endpoint locked.
+func (s *Socket) NotifyEvent(mask waiter.EventMask) {
+	s.calls.wake(mask)
+	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() {
+		s.host.Signal(s) // the reason of a death is latched at once
+	}
+}
+
+// TakeSignal is called by the pump before Serve, so that a signal that comes
+// during Serve isn't lost. MarkSignal reports whether the pump must be told.
+func (s *Socket) TakeSignal() { s.signalled.Store(false) }
+
+// MarkSignal reports whether the socket was not signalled yet.
+func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
+
+// Serve is the pump's turn with a signalled socket. It never waits.
+func (s *Socket) Serve() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.serveClosedLocked()
+		return
+	}
+	s.pollLocked()
+	s.resetIfUnreadLocked()
+}
+
+// newEndpointLocked makes the netstack endpoint, for addresses of the given
+// protocol, and gives it what the socket has been told so far. Endpoints are
+// single use, so a socket may have several in its life.
+func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno {
+	queue := &waiter.Queue{}
+	transport := header.TCPProtocolNumber
+	if s.kind == options.Datagram {
+		transport = header.UDPProtocolNumber
+	}
+	ep, err := s.host.Netstack().NewEndpoint(transport, proto, queue)
+	if err != nil {
+		return errno(err)
+	}
+	ep.SocketOptions().SetReuseAddress(true) // the registry decides, netstack never vetoes
+	s.adoptLocked(ep, queue, nil)
+	s.applyLocked()
+	return 0
+}
+
+// adoptLocked makes ep the endpoint of the socket. A stream endpoint that was
+// accepted comes with the record the hooks have kept.
+func (s *Socket) adoptLocked(ep tcpip.Endpoint, queue *waiter.Queue, w *Wire) {
+	s.ep, s.queue = ep, queue
+	if s.kind == options.Stream {
+		if w == nil {
+			w = &Wire{}
+			ep.SetOwner(w)
+		}
+		w.attach(s)
+		s.wire = w
+		s.host.Watch(ep, w)
+	}
+	queue.EventRegister(&s.entry)
+}
+
+// dropEndpointLocked forgets the endpoint after an attempt that failed, so
+// that the socket can try again with another.
+func (s *Socket) dropEndpointLocked() {
+	if s.ep == nil {
+		return
+	}
+	s.queue.EventUnregister(&s.entry)
+	if s.wire != nil {
+		s.wire.attach(nil)
+		s.host.Unwatch(s.ep)
+	}
+	s.ep.Abort()
+	s.ep, s.queue, s.wire = nil, nil, nil
+}

@@ -1,0 +1,169 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// The states of a socket, with the calls and events that move it:
+//
+//	           bind              listen
+//	Fresh ────────────▶ Bound ─────────────▶ Listening
+//	  │  ▲                │ ▲
+//	  │  └── failed ──┐   │ └── failed ──┐
+//	  └── connect ──▶ Connecting ◀───────┴── connect from Bound
+//	                      │ SYN-ACK accepted
+//	                      ▼
+//	accept ──────────▶ Connected ── reset, abort, time-out, drop ──▶ Dead
+//
+// Closing is not a state here: a closed socket answers WSAENOTSOCK whatever it
+// was. A connection that ended with both FINs stays Connected, as WSAEISCONN
+// and end-of-file are what the documents want of it.
+
+func (s *Socket) becomeBoundLocked(b *Binding, implicit bool) {
+	s.binding, s.implicit, s.local = b, implicit, b.Addr
+	if s.state == options.Fresh {
+		s.state = options.Bound
+	}
+}
+
+func (s *Socket) becomeListeningLocked() { s.state = options.Listening }
+
+func (s *Socket) becomeConnectingLocked() { s.state = options.Connecting }
+
+func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
+	s.state, s.connected = options.Connected, at
+	if s.ep != nil {
+		if local, err := s.ep.GetLocalAddress(); err == nil {
+			s.local = s.present(local)
+		}
+	}
+}
+
+// becomeUnconnectedLocked is the end of an attempt to connect that failed: the
+// socket is what it was before, so that a new attempt is permitted (NB), but
+// an address that connect chose is given back.
+func (s *Socket) becomeUnconnectedLocked() {
+	s.dropEndpointLocked()
+	s.remote = netip.AddrPort{}
+	s.state = options.Bound
+	if s.implicit || s.binding == nil {
+		s.unbindLocked()
+		s.state = options.Fresh
+	} else {
+		s.local = s.binding.Addr
+	}
+}
+
+// becomeDeadLocked latches why the connection ended. Every later code follows
+// from the first reason, never from what netstack says afterwards
+// (errors.md §3).
+func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
+	if s.state == options.Dead {
+		return
+	}
+	s.state, s.reason, s.pending = options.Dead, reason, reason
+	s.calls.wake(anyEvent)
+}
+
+// pollLocked looks what became of the netstack endpoint since the last call,
+// and moves the socket. Every call starts with it.
+func (s *Socket) pollLocked() {
+	if s.kind != options.Stream || s.ep == nil || s.closed {
+		return
+	}
+	switch st := tcp.EndpointState(s.ep.State()); s.state {
+	case options.Connecting:
+		switch {
+		case established(st):
+			s.becomeConnectedLocked(s.wire.Established(s.host.Clock().NowMonotonic()))
+			s.calls.wake(anyEvent)
+		case ended(st):
+			s.connectErr = connectError(s.ep.LastError())
+			if s.nonblocking.Load() { // a blocking call returns it instead (EO-6)
+				s.pending = s.connectErr
+			}
+			s.becomeUnconnectedLocked()
+			s.calls.wake(anyEvent)
+		}
+	case options.Connected:
+		if !ended(st) {
+			return
+		}
+		// Without an error, CLOSED is the end of a graceful close.
+		if err := s.ep.LastError(); err != nil || st == tcp.StateError || s.wire.Reset() {
+			s.becomeDeadLocked(s.verdict(err))
+		}
+	}
+}
+
+// connectError is the code of an attempt to connect that netstack gave up.
+func connectError(err tcpip.Error) wsa.Errno {
+	switch err.(type) {
+	case nil, *tcpip.ErrAborted, *tcpip.ErrConnectionAborted:
+		return wsa.WSAETIMEDOUT
+	case *tcpip.ErrConnectionReset:
+		return wsa.WSAECONNREFUSED
+	}
+	return errno(err)
+}
+
+// verdict says why an established connection ended, from what netstack reports
+// and what the hooks saw.
+func (s *Socket) verdict(err tcpip.Error) wsa.Errno {
+	switch err.(type) {
+	case *tcpip.ErrConnectionReset:
+		return wsa.WSAECONNRESET
+	case *tcpip.ErrTimeout:
+		// netstack's keep-alive runs only with nothing in flight, so a
+		// time-out without unacknowledged data is a drop (KA-6, KA-37).
+		if s.values.KeepAlive.On && s.wire.Unacked() == 0 {
+			return wsa.WSAENETRESET
+		}
+		return wsa.WSAECONNABORTED
+	}
+	if s.wire.Reset() {
+		return wsa.WSAECONNRESET
+	}
+	return wsa.WSAECONNABORTED
+}
+
+// deadErrno is what a call on a dead connection returns. waited says that it
+// was in progress when the connection died (KA-30, KA-31).
+func (s *Socket) deadErrnoLocked(waited bool) wsa.Errno {
+	if s.reason == wsa.WSAENETRESET && !waited {
+		return wsa.WSAENOTCONN
+	}
+	return s.reason
+}
+
+// established reports a TCP state in which the handshake is over and the
+// endpoint is still in use.
+func established(st tcp.EndpointState) bool {
+	switch st {
+	case tcp.StateEstablished, tcp.StateFinWait1, tcp.StateFinWait2, tcp.StateCloseWait,
+		tcp.StateClosing, tcp.StateLastAck, tcp.StateTimeWait:
+		return true
+	}
+	return false
+}
+
+func ended(st tcp.EndpointState) bool { return st == tcp.StateClose || st == tcp.StateError }
+
+// enterLocked holds the checks that every call but closesocket starts with, in
+// the order of the documents: WSAENETDOWN, then WSAENOTSOCK.
+func (s *Socket) enterLocked() wsa.Errno {
+	switch {
+	case s.down || s.host.Down():
+		return wsa.WSAENETDOWN
+	case s.closed:
+		return wsa.WSAENOTSOCK
+	}
+	s.pollLocked()
+	return 0
+}

@@ -1,0 +1,192 @@
+package endpoint
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A Waiter is what one blocking call waits on. stack.Config.NewWaiter supplies
+// them, so that a virtual clock can know who waits; by default they are
+// channels.
+type Waiter interface {
+	// Wait returns after a Signal; one that came before Wait counts. It may
+	// return without one: callers look again. reason says what is waited for.
+	Wait(reason string)
+
+	// Signal never blocks, and may come with an endpoint locked.
+	Signal()
+}
+
+// channelWaiter is the Waiter of real time: a channel that holds one signal.
+type channelWaiter chan struct{}
+
+func (c channelWaiter) Wait(string) { <-c }
+
+func (c channelWaiter) Signal() {
+	select {
+	case c <- struct{}{}:
+	default: // a signal is waiting already
+	}
+}
+
+// NewChannelWaiter returns the default Waiter, a channel.
+func NewChannelWaiter() Waiter { return make(channelWaiter, 1) }
+
+// Outcomes of a wait that are no Winsock codes. They never leave the package:
+// the net faces turn them into os.ErrDeadlineExceeded and the context's error.
+const (
+	errDeadline wsa.Errno = -1 // SetDeadline expired
+	errCanceled wsa.Errno = -2 // the context of a dial ended
+)
+
+// A call is one blocking call in progress on a socket.
+type call struct {
+	waiter  Waiter
+	mask    waiter.EventMask
+	timer   tcpip.Timer
+	expired atomic.Bool
+	slot    int // in calls.list
+	pooled  bool
+}
+
+// callPool saves the allocations of a blocking call in real time. Waiters made
+// by Config.NewWaiter are not pooled: they may belong to a goroutine.
+var callPool = sync.Pool{New: func() any { return &call{waiter: NewChannelWaiter(), pooled: true} }}
+
+// calls are the calls in progress on one socket.
+//
+// Its lock is a leaf: netstack notifies with an endpoint locked, so nothing is
+// called with mu held but Waiter.Signal.
+type calls struct {
+	mu   sync.Mutex
+	list []*call
+}
+
+func (cs *calls) add(c *call) {
+	cs.mu.Lock()
+	c.slot = len(cs.list)
+	cs.list = append(cs.list, c)
+	cs.mu.Unlock()
+}
+
+func (cs *calls) remove(c *call) {
+	cs.mu.Lock()
+	last := len(cs.list) - 1
+	cs.list[c.slot] = cs.list[last]
+	cs.list[c.slot].slot = c.slot
+	cs.list[last] = nil
+	cs.list = cs.list[:last]
+	cs.mu.Unlock()
+}
+
+// wake signals the calls that wait for any event of mask.
+func (cs *calls) wake(mask waiter.EventMask) {
+	cs.mu.Lock()
+	for _, c := range cs.list {
+		if c.mask&mask != 0 {
+			c.waiter.Signal()
+		}
+	}
+	cs.mu.Unlock()
+}
+
+// anyEvent wakes every call, whatever it waits for.
+const anyEvent = ^waiter.EventMask(0)
+
+// begin registers a blocking call that waits for mask. Zero timeout: none.
+// The caller looks at the socket again after begin, so that no event is missed.
+func (s *Socket) begin(mask waiter.EventMask, timeout time.Duration) *call {
+	var c *call
+	if w := s.host.NewWaiter(); w != nil {
+		c = &call{waiter: w}
+	} else {
+		c = callPool.Get().(*call)
+		c.expired.Store(false)
+	}
+	c.mask = mask
+	if timeout > 0 {
+		c.timer = s.host.Clock().AfterFunc(timeout, func() {
+			c.expired.Store(true)
+			c.waiter.Signal()
+		})
+	}
+	s.calls.add(c)
+	return c
+}
+
+// end is the counterpart of begin.
+func (s *Socket) end(c *call) {
+	s.calls.remove(c)
+	if c.timer != nil {
+		// The timer's function may still be running: it owns c now.
+		c.pooled = c.pooled && c.timer.Stop()
+		c.timer = nil
+	}
+	if c.pooled {
+		select { // drop a signal that came too late
+		case <-c.waiter.(channelWaiter):
+		default:
+		}
+		callPool.Put(c)
+	}
+}
+
+// A deadline is one direction's deadline of a net.Conn, on the stack's clock.
+type deadline struct {
+	mu      sync.Mutex
+	timer   tcpip.Timer
+	setting uint64 // counts the calls of set, so that a stale timer does nothing
+	passed  atomic.Bool
+}
+
+// set arms the deadline and tells wake when it has passed; the zero time
+// disarms it.
+func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+	d.setting++
+	if t.IsZero() {
+		d.passed.Store(false)
+		return
+	}
+	wait := t.Sub(clock.Now())
+	if wait <= 0 {
+		d.passed.Store(true)
+		wake()
+		return
+	}
+	d.passed.Store(false)
+	setting := d.setting
+	d.timer = clock.AfterFunc(wait, func() {
+		d.mu.Lock()
+		current := setting == d.setting
+		if current {
+			d.passed.Store(true)
+		}
+		d.mu.Unlock()
+		if current {
+			wake()
+		}
+	})
+}
+
+// stop disarms the deadline for good.
+func (d *deadline) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.setting++
+	if d.timer != nil {
+		d.timer.Stop()
+		d.timer = nil
+	}
+}

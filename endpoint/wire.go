@@ -1,0 +1,265 @@
+package endpoint
+
+import (
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// Wire is what the hooks saw of one TCP connection: its segments, both ways.
+// Hooks call Out and In with netstack's locks held; they store and signal, and
+// sockets read at any time, so every field is atomic. Fields that a hostile
+// peer could move are checked against what this side has sent.
+//
+// A Wire is the tcpip.PacketOwner of its endpoint, which is how the egress hook
+// finds it.
+type Wire struct {
+	socket atomic.Pointer[Socket]
+
+	known   atomic.Uint32 // the wire… bits
+	iss     atomic.Uint32 // our initial sequence number
+	irs     atomic.Uint32 // the peer's
+	una     atomic.Uint32 // SND.UNA: the oldest sequence number not acknowledged
+	nxt     atomic.Uint32 // SND.NXT: the highest sequence number sent, plus one
+	rcvNxt  atomic.Uint32 // RCV.NXT as last acknowledged
+	window  atomic.Uint32 // the peer's window in bytes, scaled
+	shift   atomic.Uint32 // the peer's window scale
+	peerMSS atomic.Uint32 // from its SYN; 0: none seen
+	ownMSS  atomic.Uint32 // from ours
+	since   atomic.Int64  // when the handshake was complete, ns of the monotonic clock
+	written atomic.Int64  // payload bytes given to netstack
+}
+
+// Bits of Wire.known.
+const (
+	wireISS        = 1 << iota // our SYN was seen, or its acknowledgement
+	wireIRS                    // the peer's SYN was seen
+	wireReset                  // a RST has come in
+	wireTimestamps             // both SYNs carried the timestamp option
+	wireSACK                   // both SYNs carried SACK-permitted
+	wireListener               // the record of a listener, not of a connection
+)
+
+var _ tcpip.PacketOwner = (*Wire)(nil)
+
+// KUID and KGID make a Wire a tcpip.PacketOwner. Nothing matches on them.
+func (*Wire) KUID() uint32 { return 0 }
+func (*Wire) KGID() uint32 { return 0 }
+
+// Segment is what the hooks tell of a TCP segment.
+type Segment struct {
+	Header  header.TCP
+	Payload int // bytes; of a segment to be cut up, of the whole
+	Now     tcpip.MonotonicTime
+}
+
+func (w *Wire) attach(s *Socket) { w.socket.Store(s) }
+
+func (w *Wire) set(bits uint32) {
+	w.known.Or(bits)
+}
+
+func (w *Wire) has(bits uint32) bool { return w.known.Load()&bits == bits }
+
+// Out records a segment that this side sends.
+func (w *Wire) Out(seg Segment) {
+	h := seg.Header
+	seq, flags := h.SequenceNumber(), h.Flags()
+	if flags.Contains(header.TCPFlagRst) {
+		return // its numbers needn't be those of the connection
+	}
+	end := seqnum.Value(seq).Add(seqnum.Size(seg.Payload))
+	if flags.Contains(header.TCPFlagSyn) {
+		end = end.Add(1)
+		w.iss.Store(seq)
+		w.una.Store(seq)
+		w.nxt.Store(uint32(end))
+		w.set(wireISS)
+		opts := header.ParseSynOptions(h.Options(), flags.Contains(header.TCPFlagAck))
+		w.ownMSS.Store(uint32(opts.MSS))
+		if flags.Contains(header.TCPFlagAck) { // it answers the peer's offer
+			w.negotiate(opts.TS, opts.SACKPermitted)
+		}
+	}
+	if flags.Contains(header.TCPFlagFin) {
+		end = end.Add(1)
+	}
+	if flags.Contains(header.TCPFlagAck) {
+		w.rcvNxt.Store(h.AckNumber())
+	}
+	if seqnum.Value(w.nxt.Load()).LessThan(end) {
+		w.nxt.Store(uint32(end))
+	}
+}
+
+// In records a segment that came in, before netstack processes it. The caller
+// has verified its checksum if Interesting said so.
+func (w *Wire) In(seg Segment) {
+	h := seg.Header
+	flags := h.Flags()
+	switch {
+	case flags.Contains(header.TCPFlagRst):
+		if !w.has(wireIRS) || w.inWindow(h.SequenceNumber()) || flags.Contains(header.TCPFlagAck) && h.AckNumber() == w.nxt.Load() {
+			w.set(wireReset)
+		}
+		return
+	case flags.Contains(header.TCPFlagSyn):
+		w.inSyn(seg)
+		return
+	case !flags.Contains(header.TCPFlagAck):
+		return
+	}
+	ack := h.AckNumber()
+	if !w.has(wireISS) {
+		// A passive connection whose SYN-ACK wasn't seen: the handshake's
+		// last segment acknowledges it.
+		w.iss.Store(ack - 1)
+		w.una.Store(ack)
+		w.nxt.Store(ack)
+		w.set(wireISS)
+	}
+	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
+	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) {
+		return
+	}
+	w.since.CompareAndSwap(0, monotonic(seg.Now))
+	w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
+	if seqnum.Value(ack) == una {
+		return
+	}
+	w.una.Store(ack)
+	if s := w.socket.Load(); s != nil {
+		s.calls.wake(waiter.EventOut)
+	}
+}
+
+// inSyn records the peer's SYN or SYN-ACK.
+func (w *Wire) inSyn(seg Segment) {
+	h := seg.Header
+	isAck := h.Flags().Contains(header.TCPFlagAck)
+	if isAck && (!w.has(wireISS) || h.AckNumber() != w.nxt.Load()) {
+		return // not for our SYN
+	}
+	opts := header.ParseSynOptions(h.Options(), isAck)
+	w.irs.Store(h.SequenceNumber())
+	w.rcvNxt.Store(h.SequenceNumber() + 1)
+	w.peerMSS.Store(uint32(opts.MSS))
+	if opts.WS > 0 {
+		w.shift.Store(uint32(min(opts.WS, header.MaxWndScale)))
+	}
+	w.window.Store(uint32(h.WindowSize())) // never scaled in a SYN
+	w.set(wireIRS)
+	if isAck {
+		w.una.Store(h.AckNumber())
+		w.negotiate(opts.TS, opts.SACKPermitted)
+		w.since.CompareAndSwap(0, monotonic(seg.Now))
+	}
+}
+
+// negotiate records what a SYN-ACK settles: it offers only what its SYN did.
+func (w *Wire) negotiate(timestamps, sack bool) {
+	if timestamps {
+		w.set(wireTimestamps)
+	}
+	if sack {
+		w.set(wireSACK)
+	}
+}
+
+// Interesting reports whether In would act on a segment in a way that a damaged
+// one must not cause, so that the hook verifies its checksum first. Segments of
+// a bulk transfer towards us are not: they acknowledge nothing new.
+func (w *Wire) Interesting(h header.TCP) bool {
+	const control = header.TCPFlagRst | header.TCPFlagSyn | header.TCPFlagFin | header.TCPFlagUrg
+	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0
+}
+
+func (w *Wire) inWindow(seq uint32) bool {
+	const largest = 1 << 30 // RFC 7323: no window is larger
+	return seqnum.Value(seq).InWindow(seqnum.Value(w.rcvNxt.Load()), largest)
+}
+
+// Listening reports that w belongs to a listener: it is the owner of the
+// segments of its connections until they are accepted.
+func (w *Wire) Listening() bool { return w.has(wireListener) }
+
+// Acknowledged reports that the handshake is complete.
+func (w *Wire) Acknowledged() bool { return w.since.Load() != 0 }
+
+// Reset reports that the peer has sent a RST.
+func (w *Wire) Reset() bool { return w != nil && w.has(wireReset) }
+
+// Unacked is the number of payload bytes given to netstack that the peer has
+// not acknowledged.
+func (w *Wire) Unacked() int {
+	if w == nil || !w.has(wireISS) {
+		return 0
+	}
+	// Sequence numbers wrap, the total doesn't: the difference is taken of
+	// the low 32 bits. A SYN and a FIN count one each.
+	end := seqnum.Value(w.iss.Load() + 1 + uint32(w.written.Load()))
+	una := seqnum.Value(w.una.Load())
+	if end.LessThan(una) {
+		return 0 // the FIN is acknowledged, too
+	}
+	return int(una.Size(end))
+}
+
+// FinAcked reports that the peer has acknowledged everything and our FIN.
+func (w *Wire) FinAcked() bool {
+	if w == nil || !w.has(wireISS) {
+		return false
+	}
+	fin := w.iss.Load() + 1 + uint32(w.written.Load())
+	return w.una.Load() == fin+1
+}
+
+// Window is the peer's receive window in bytes, as it last said.
+func (w *Wire) Window() int { return int(w.window.Load()) }
+
+// Established is when the handshake was complete: at the SYN-ACK for the side
+// that connected, at the acknowledgement of it for the other (CT-1). It
+// returns now where the hooks have missed it.
+func (w *Wire) Established(now tcpip.MonotonicTime) tcpip.MonotonicTime {
+	if w == nil || w.since.Load() == 0 {
+		return now
+	}
+	return tcpip.MonotonicTime{}.Add(time.Duration(w.since.Load()))
+}
+
+// netstack's reserve for options in every data segment: 12 bytes of timestamps
+// and, once SACK is negotiated, 36 for blocks whether or not there are any
+// (netstack.md §9).
+const (
+	timestampReserve = 12
+	sackReserve      = 36
+)
+
+// MSS is the number of payload bytes in a full segment of this connection: the
+// smaller of both offers, less the options (GS-12).
+func (w *Wire) MSS() int {
+	mss := int(w.peerMSS.Load())
+	if mss == 0 {
+		mss = header.TCPDefaultMSS
+	}
+	if own := int(w.ownMSS.Load()); own != 0 {
+		mss = min(mss, own)
+	}
+	if w.has(wireTimestamps) {
+		mss -= timestampReserve
+	}
+	if w.has(wireSACK) {
+		mss -= sackReserve
+	}
+	return max(mss, 1)
+}
+
+func (w *Wire) wrote(n int) { w.written.Add(int64(n)) }
+
+func monotonic(t tcpip.MonotonicTime) int64 {
+	return max(1, int64(t.Sub(tcpip.MonotonicTime{})))
+}

@@ -1,0 +1,251 @@
+package stack
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/wsstack/wsstack/endpoint"
+)
+
+// hooks are the places where netstack lets us look at packets (netstack.md §1):
+// a filter that sees every packet that leaves or arrives, and a wrapper of the
+// TCP protocol that sees every segment together with its endpoint. They are
+// installed once and are always on.
+//
+// They run with netstack's locks held, so they store and signal, and call
+// neither a socket nor an endpoint, but for reading its state.
+type hooks struct {
+	stack   *Stack
+	clock   tcpip.Clock
+	packets atomic.Uint64 // seen, both ways
+
+	// wires holds the record of every endpoint that a socket has: from
+	// *tcp.Endpoint to *endpoint.Wire.
+	wires sync.Map
+
+	half halfOpen
+}
+
+func (h *hooks) init(s *Stack) {
+	h.stack, h.clock = s, s.clock
+	h.half.init()
+}
+
+// CheckOutput sees every packet that leaves, with the sending endpoint locked.
+func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
+	h.packets.Add(1)
+	w, ok := pkt.Owner.(*endpoint.Wire)
+	if !ok || pkt.TransportProtocolNumber != header.TCPProtocolNumber {
+		return true
+	}
+	t := header.TCP(pkt.TransportHeader().Slice())
+	if !validHeader(t) {
+		return true
+	}
+	if w.Listening() {
+		// Until Accept, the segments of a connection carry the listener.
+		net := pkt.Network()
+		w = h.half.find(netstack.TransportEndpointID{
+			LocalPort: t.SourcePort(), LocalAddress: net.SourceAddress(),
+			RemotePort: t.DestinationPort(), RemoteAddress: net.DestinationAddress(),
+		})
+		if w == nil {
+			return true
+		}
+	}
+	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Now: h.clock.NowMonotonic()})
+	return true
+}
+
+// CheckInput sees every packet for this host, before fragments are put
+// together. A source of our own on another interface than the loopback is
+// forged; netstack looks for it only when it delivers locally itself.
+func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
+	h.packets.Add(1)
+	if pkt.NICID == loopbackID {
+		return true
+	}
+	_, forged := (*h.stack.own.Load())[pkt.Network().SourceAddress()]
+	return !forged
+}
+
+// CheckPrerouting, CheckForward, CheckPostrouting, CheckIngress and
+// CheckEgress let everything pass.
+func (h *hooks) CheckPrerouting(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+	return true
+}
+
+// CheckForward lets everything pass.
+func (h *hooks) CheckForward(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+	return true
+}
+
+// CheckPostrouting lets everything pass.
+func (h *hooks) CheckPostrouting(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+	return true
+}
+
+// CheckIngress lets everything pass.
+func (h *hooks) CheckIngress(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+	return true
+}
+
+// CheckEgress lets everything pass.
+func (h *hooks) CheckEgress(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+	return true
+}
+
+// tcpProtocol is netstack's TCP with our view of its segments.
+type tcpProtocol struct {
+	netstack.TransportProtocol
+	inner interface {
+		QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
+	}
+	hooks *hooks
+}
+
+func (h *hooks) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
+	p := tcp.NewProtocolCUBIC(ns)
+	t := &tcpProtocol{TransportProtocol: p, hooks: h}
+	t.inner = p.(interface {
+		QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
+	})
+	return t
+}
+
+// SendBufferSize is asked for by every write.
+func (t *tcpProtocol) SendBufferSize() tcpip.TCPSendBufferSizeRangeOption {
+	return t.TransportProtocol.(interface {
+		SendBufferSize() tcpip.TCPSendBufferSizeRangeOption
+	}).SendBufferSize()
+}
+
+// QueuePacket sees every TCP segment after the demultiplexer found its
+// endpoint, under the demultiplexer's read lock.
+func (t *tcpProtocol) QueuePacket(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
+	t.hooks.packets.Add(1)
+	t.hooks.in(ep, id, pkt)
+	t.inner.QueuePacket(ep, id, pkt)
+}
+
+func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
+	t := header.TCP(pkt.TransportHeader().Slice())
+	if !validHeader(t) {
+		return
+	}
+	w := h.wireOf(ep, id, t)
+	if w == nil || w.Interesting(t) && !validChecksum(t, pkt) {
+		return
+	}
+	w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Now: h.clock.NowMonotonic()})
+}
+
+// wireOf finds the record of a segment. A SYN to a listener starts one.
+func (h *hooks) wireOf(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, t header.TCP) *endpoint.Wire {
+	if v, ok := h.wires.Load(ep); ok {
+		w := v.(*endpoint.Wire)
+		if !w.Listening() {
+			return w
+		}
+		if t.Flags()&(header.TCPFlagSyn|header.TCPFlagAck|header.TCPFlagRst) == header.TCPFlagSyn {
+			return h.half.start(id)
+		}
+	}
+	return h.half.find(id)
+}
+
+// Watch implements endpoint.Host.
+func (h *hooks) watch(ep tcpip.Endpoint, w *endpoint.Wire) { h.wires.Store(ep, w) }
+
+// Watch implements endpoint.Host.
+func (s *Stack) Watch(ep tcpip.Endpoint, w *endpoint.Wire) { s.hooks.watch(ep, w) }
+
+// Unwatch implements endpoint.Host.
+func (s *Stack) Unwatch(ep tcpip.Endpoint) { s.hooks.wires.Delete(ep) }
+
+// Adopt implements endpoint.Host.
+func (s *Stack) Adopt(ep tcpip.Endpoint) *endpoint.Wire {
+	if info, ok := ep.Info().(*netstack.TransportEndpointInfo); ok {
+		if w := s.hooks.half.take(info.ID); w != nil {
+			return w
+		}
+	}
+	return &endpoint.Wire{} // the record had to make room: see halfOpen
+}
+
+// validHeader makes reading the header and its options safe: netstack checks
+// the offset only when it processes the segment.
+func validHeader(t header.TCP) bool {
+	return len(t) >= header.TCPMinimumSize && int(t.DataOffset()) >= header.TCPMinimumSize && int(t.DataOffset()) <= len(t)
+}
+
+func validChecksum(t header.TCP, pkt *netstack.PacketBuffer) bool {
+	if pkt.RXChecksumValidated {
+		return true
+	}
+	net := pkt.Network()
+	_, valid, ok := header.TCPValid(t, func() uint16 { return pkt.Data().Checksum() },
+		uint16(pkt.Data().Size()), net.SourceAddress(), net.DestinationAddress(), false)
+	return ok && valid
+}
+
+// halfLimit bounds the records of connections that nobody has accepted yet. A
+// flood of SYNs pushes out the oldest; a connection that lost its record is
+// accepted all the same, and counts as established when it was accepted.
+const halfLimit = 8192
+
+// halfOpen holds the records of connections between their SYN and Accept.
+type halfOpen struct {
+	mu   sync.Mutex // a leaf
+	byID map[netstack.TransportEndpointID]*endpoint.Wire
+	ring []halfRecord // in order of arrival, oldest at next once it is full
+	next int
+}
+
+type halfRecord struct {
+	id   netstack.TransportEndpointID
+	wire *endpoint.Wire
+}
+
+func (o *halfOpen) init() { o.byID = map[netstack.TransportEndpointID]*endpoint.Wire{} }
+
+func (o *halfOpen) find(id netstack.TransportEndpointID) *endpoint.Wire {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byID[id]
+}
+
+// start returns the record for a SYN. A retransmitted SYN finds the first one's.
+func (o *halfOpen) start(id netstack.TransportEndpointID) *endpoint.Wire {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if w := o.byID[id]; w != nil && !w.Acknowledged() {
+		return w
+	}
+	w := &endpoint.Wire{}
+	o.byID[id] = w
+	r := halfRecord{id, w}
+	if len(o.ring) < halfLimit {
+		o.ring = append(o.ring, r)
+		return w
+	}
+	if old := o.ring[o.next]; o.byID[old.id] == old.wire {
+		delete(o.byID, old.id)
+	}
+	o.ring[o.next] = r
+	o.next = (o.next + 1) % halfLimit
+	return w
+}
+
+func (o *halfOpen) take(id netstack.TransportEndpointID) *endpoint.Wire {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.byID[id]
+	delete(o.byID, id)
+	return w
+}

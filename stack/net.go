@@ -1,0 +1,183 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// DialContext connects to an address: "tcp", "tcp4" and "tcp6" give an
+// *endpoint.Conn, "udp", "udp4" and "udp6" an *endpoint.PacketConn.
+//
+// Hosts are literal addresses, or "" and "localhost" for the loopback address;
+// there is no name service, anything else is a *net.DNSError. An unspecified
+// address means the loopback one, too. When ctx ends first, the error is the
+// context's.
+func (s *Stack) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	fail := func(err error) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	n, err := parseNetwork(network)
+	if err != nil {
+		return fail(err)
+	}
+	addr, err := s.resolve(ctx, n, address)
+	if err != nil {
+		return fail(err)
+	}
+	if a := addr.Addr(); !a.IsValid() || a.Unmap().IsUnspecified() {
+		addr = netip.AddrPortFrom(n.loopback(a), addr.Port())
+	}
+	sock, errno := endpoint.New(s, familyOf(addr.Addr()), n.typ, 0, s.cfg.Owner)
+	if errno != 0 {
+		return fail(errno)
+	}
+	return endpoint.Dial(ctx, sock, network, addr)
+}
+
+// Dial is DialContext without a context.
+func (s *Stack) Dial(network, address string) (net.Conn, error) {
+	return s.DialContext(context.Background(), network, address)
+}
+
+// Listen listens on a local address, an *endpoint.Listener: "tcp" with no host
+// takes IPv4 and IPv6, "tcp4" and "tcp6" one of them. Port 0 chooses a port.
+func (s *Stack) Listen(network, address string) (net.Listener, error) {
+	sock, err := s.bound(network, address, wsa.SOCK_STREAM)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	if errno := sock.Listen(wsa.SOMAXCONN); errno != 0 {
+		sock.Close()
+		return nil, &net.OpError{Op: "listen", Net: network, Err: errno}
+	}
+	return endpoint.NewListener(sock, network), nil
+}
+
+// ListenPacket opens a datagram socket on a local address, an
+// *endpoint.PacketConn. Networks and addresses are as for Listen.
+func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
+	sock, err := s.bound(network, address, wsa.SOCK_DGRAM)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	return endpoint.NewPacketConn(sock, network), nil
+}
+
+// bound makes a socket with a local address.
+func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, error) {
+	n, err := parseNetwork(network)
+	if err != nil {
+		return nil, err
+	}
+	if n.typ != typ {
+		return nil, net.UnknownNetworkError(network)
+	}
+	addr, err := s.resolve(context.Background(), n, address)
+	if err != nil {
+		return nil, err
+	}
+	dual := n.family == 0 && (!addr.Addr().IsValid() || addr.Addr() == netip.IPv6Unspecified())
+	if !addr.Addr().IsValid() {
+		addr = netip.AddrPortFrom(n.wildcard(), addr.Port())
+	}
+	sock, errno := endpoint.New(s, familyOf(addr.Addr()), typ, 0, s.cfg.Owner)
+	if errno != 0 {
+		return nil, errno
+	}
+	sock.SetV6Only(!dual)
+	if errno := sock.Bind(addr); errno != 0 {
+		sock.Close()
+		return nil, errno
+	}
+	return sock, nil
+}
+
+// A netKind is what the name of a network says.
+type netKind struct {
+	typ    int32
+	family int32 // 0: either
+	name   string
+}
+
+func parseNetwork(network string) (netKind, error) {
+	n := netKind{name: network}
+	proto := strings.TrimRight(network, "46")
+	switch strings.TrimPrefix(network, proto) {
+	case "":
+	case "4":
+		n.family = wsa.AF_INET
+	case "6":
+		n.family = wsa.AF_INET6
+	default:
+		return n, net.UnknownNetworkError(network)
+	}
+	switch proto {
+	case "tcp":
+		n.typ = wsa.SOCK_STREAM
+	case "udp":
+		n.typ = wsa.SOCK_DGRAM
+	default:
+		return n, net.UnknownNetworkError(network)
+	}
+	return n, nil
+}
+
+// wildcard is the address of "no host": dual-stack unless the family is given.
+func (n netKind) wildcard() netip.Addr {
+	if n.family == wsa.AF_INET {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// loopback is the address of "this host", of the family of a if that is valid.
+func (n netKind) loopback(a netip.Addr) netip.Addr {
+	if n.family == wsa.AF_INET6 || n.family == 0 && a.IsValid() && a.Is6() && !a.Is4In6() {
+		return netip.IPv6Loopback()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+func familyOf(a netip.Addr) int32 {
+	if a.Is4() {
+		return wsa.AF_INET
+	}
+	return wsa.AF_INET6
+}
+
+// resolve parses host:port. The address isn't valid when there is no host.
+func (s *Stack) resolve(ctx context.Context, n netKind, address string) (netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, n.name, service)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	var a netip.Addr
+	switch host {
+	case "":
+		return netip.AddrPortFrom(a, uint16(port)), nil
+	case "localhost":
+		return netip.AddrPortFrom(n.loopback(a), uint16(port)), nil
+	}
+	a, err = netip.ParseAddr(host)
+	if err != nil {
+		return netip.AddrPort{}, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	a = a.Unmap()
+	if n.family != 0 && n.family != familyOf(a) {
+		return netip.AddrPort{}, &net.AddrError{Err: "not an address of " + n.name, Addr: host}
+	}
+	if a.Zone() != "" {
+		return netip.AddrPort{}, errors.Join(&net.AddrError{Err: "zones are not supported", Addr: host}, errors.ErrUnsupported)
+	}
+	return netip.AddrPortFrom(a, uint16(port)), nil
+}

@@ -1,0 +1,365 @@
+package stack
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// loopbackID is the interface that own addresses are reached through.
+const loopbackID tcpip.NICID = 1
+
+// A nic is one network interface.
+type nic struct {
+	id        tcpip.NICID
+	link      *link.Endpoint
+	device    tun.Device // nil: the loopback
+	addresses []netip.Prefix
+}
+
+// A route is a line of the route table, with netstack's copy of it.
+type route struct {
+	destination netip.Prefix
+	gateway     netip.Addr
+	nic         *nic
+}
+
+func (s *Stack) addLoopback() error {
+	l := link.NewLoopback(loopbackMTU, s.work.wake)
+	n := &nic{id: loopbackID, link: l}
+	if err := s.createNIC(n, "lo"); err != nil {
+		return err
+	}
+	for _, p := range []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")} {
+		if err := s.addAddress(n, p); err != nil {
+			return err
+		}
+		s.addRoute(route{destination: p.Masked(), nic: n})
+	}
+	return nil
+}
+
+func (s *Stack) createNIC(n *nic, name string) error {
+	if err := s.ns.CreateNICWithOptions(n.id, n.link, netstack.NICOptions{Name: name}); err != nil {
+		return errors.New(err.String())
+	}
+	s.mu.Lock()
+	s.nics = append(s.nics, n)
+	s.mu.Unlock()
+	s.work.add(n.link)
+	return nil
+}
+
+// AddDevice adds an interface with the addresses given; what is on link with
+// them is routed to it. The Stack owns the device from now on: Close closes it.
+// After an error it is still the caller's.
+func (s *Stack) AddDevice(d tun.Device, addrs ...netip.Prefix) error {
+	if d == nil {
+		return errors.New("stack: AddDevice: no device")
+	}
+	if err := validMTU(0, uint32(d.MTU()), addrs); err != nil {
+		return fmt.Errorf("stack: AddDevice: %w", err)
+	}
+	for _, p := range addrs {
+		if err := validPrefix(p); err != nil {
+			return fmt.Errorf("stack: AddDevice: %w", err)
+		}
+	}
+	s.settleMu.Lock() // Close must find the device or not, never half of it
+	defer s.settleMu.Unlock()
+	if s.Down() {
+		return fmt.Errorf("stack: AddDevice: %w", wsa.WSAENETDOWN)
+	}
+	if err := s.addDevice(d, 0, addrs); err != nil {
+		return fmt.Errorf("stack: AddDevice: %w", err)
+	}
+	n := s.nics[len(s.nics)-1]
+	if err := n.link.Start(); err != nil {
+		s.removeNIC(n)
+		return fmt.Errorf("stack: AddDevice: %w", err)
+	}
+	return nil
+}
+
+func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error {
+	for _, p := range addrs {
+		if s.IsLocal(p.Addr()) {
+			return fmt.Errorf("address %v is in use", p.Addr())
+		}
+	}
+	n := &nic{id: loopbackID + tcpip.NICID(len(s.nics)), link: link.New(d, link.Options{Notify: s.work.wake}), device: d}
+	if mtu != 0 {
+		n.link.SetMTU(mtu)
+	}
+	if err := s.createNIC(n, fmt.Sprintf("tun%d", n.id-loopbackID-1)); err != nil {
+		return err
+	}
+	for _, p := range addrs {
+		if err := s.addAddress(n, p); err != nil {
+			s.removeNIC(n)
+			return fmt.Errorf("address %v: %w", p, err)
+		}
+		s.addRoute(route{destination: p.Masked(), nic: n})
+	}
+	return nil
+}
+
+// addAddress gives an interface an address. The loopback gets it as well, so
+// that packets from the stack to itself find it there.
+func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
+	if err := s.addProtocolAddress(n.id, p); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	n.addresses = append(n.addresses, p)
+	s.setOwnLocked()
+	lo := s.nics[0]
+	s.mu.Unlock()
+	if n == lo {
+		return nil
+	}
+	host := netip.PrefixFrom(p.Addr(), p.Addr().BitLen())
+	if err := s.addProtocolAddress(lo.id, host); err != nil {
+		return err
+	}
+	s.addRoute(route{destination: host, nic: lo})
+	return nil
+}
+
+func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix) error {
+	pa := tcpip.ProtocolAddress{
+		Protocol:          header.IPv4ProtocolNumber,
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()},
+	}
+	if p.Addr().Is6() {
+		pa.Protocol = header.IPv6ProtocolNumber
+	}
+	if err := s.ns.AddProtocolAddress(id, pa, netstack.AddressProperties{}); err != nil {
+		return errors.New(err.String())
+	}
+	return nil
+}
+
+// setOwnLocked rebuilds the set of own addresses that hooks read.
+func (s *Stack) setOwnLocked() {
+	own := map[tcpip.Address]struct{}{}
+	for _, n := range s.nics {
+		for _, p := range n.addresses {
+			own[tcpip.AddrFromSlice(p.Addr().AsSlice())] = struct{}{}
+		}
+	}
+	s.own.Store(&own)
+}
+
+// removeNIC undoes a failed addDevice; its device stays open.
+func (s *Stack) removeNIC(n *nic) {
+	s.ns.RemoveNIC(n.id)
+	s.work.remove(n.link)
+	s.mu.Lock()
+	s.nics = slices.DeleteFunc(s.nics, func(o *nic) bool { return o == n })
+	s.table = slices.DeleteFunc(s.table, func(r route) bool {
+		return r.nic == n || slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool {
+			return r.nic.id == loopbackID && r.destination.IsSingleIP() && r.destination.Addr() == p.Addr()
+		})
+	})
+	s.setOwnLocked()
+	lo := s.nics[0]
+	s.mu.Unlock()
+	for _, p := range n.addresses {
+		s.ns.RemoveAddress(lo.id, tcpip.AddrFromSlice(p.Addr().AsSlice()))
+	}
+}
+
+// setRoutes adds Config.Routes, or the default routes through Config.Device.
+func (s *Stack) setRoutes() error {
+	routes := s.cfg.Routes
+	if routes == nil && s.cfg.Device != nil {
+		routes = []Route{{Destination: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, {Destination: netip.PrefixFrom(netip.IPv6Unspecified(), 0)}}
+	}
+	for i, r := range routes {
+		d := r.Device
+		if d == nil {
+			d = s.cfg.Device
+		}
+		n := s.nicOf(d)
+		if n == nil { // a second device: it comes with its own address-less interface
+			if err := s.addDevice(d, 0, nil); err != nil {
+				return fmt.Errorf("[%d]: %w", i, err)
+			}
+			n = s.nicOf(d)
+		}
+		s.addRoute(route{destination: r.Destination.Masked(), gateway: r.Gateway, nic: n})
+	}
+	return nil
+}
+
+func (s *Stack) nicOf(d tun.Device) *nic {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	i := slices.IndexFunc(s.nics, func(n *nic) bool { return n.device == d })
+	if i < 0 {
+		return nil
+	}
+	return s.nics[i]
+}
+
+// addRoute adds a line to our table and to netstack's. netstack chooses the
+// source of a datagram from a wildcard socket by the hint.
+func (s *Stack) addRoute(r route) {
+	s.mu.Lock()
+	s.table = append(s.table, r)
+	slices.SortStableFunc(s.table, func(a, b route) int { return cmp.Compare(b.destination.Bits(), a.destination.Bits()) })
+	hop := r.gateway
+	if !hop.IsValid() {
+		hop = r.destination.Addr()
+	}
+	hint, _ := r.nic.source(hop)
+	if r.nic.id == loopbackID && r.destination.IsSingleIP() {
+		hint = r.destination.Addr()
+	}
+	s.mu.Unlock()
+	subnet, err := tcpip.NewSubnet(tcpip.AddrFromSlice(r.destination.Addr().AsSlice()),
+		tcpip.MaskFromBytes(header4or6Mask(r.destination)))
+	if err != nil {
+		panic("stack: a masked prefix is no subnet: " + err.Error())
+	}
+	line := tcpip.Route{Destination: subnet, NIC: r.nic.id, SourceHint: endpoint.Address(hint)}
+	if r.gateway.IsValid() {
+		line.Gateway = tcpip.AddrFromSlice(r.gateway.AsSlice())
+	}
+	s.ns.AddRoute(line)
+}
+
+// header4or6Mask is the netmask of a prefix.
+func header4or6Mask(p netip.Prefix) []byte {
+	mask := make([]byte, p.Addr().BitLen()/8)
+	for i := range p.Bits() {
+		mask[i/8] |= 0x80 >> (i % 8)
+	}
+	return mask
+}
+
+// source is the local address for a next hop: the first of the family whose
+// prefix holds it, else the first of the family.
+func (n *nic) source(hop netip.Addr) (netip.Addr, bool) {
+	var first netip.Addr
+	for _, p := range n.addresses {
+		if p.Addr().Is4() != hop.Is4() {
+			continue
+		}
+		if p.Contains(hop) {
+			return p.Addr(), true
+		}
+		if !first.IsValid() {
+			first = p.Addr()
+		}
+	}
+	return first, first.IsValid()
+}
+
+// Source implements endpoint.Host.
+func (s *Stack) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
+	bound, remote = bound.Unmap(), remote.Unmap().WithZone("")
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, r := range s.table {
+		if !r.destination.Contains(remote) {
+			continue
+		}
+		hop := remote
+		if r.gateway.IsValid() {
+			hop = r.gateway
+		}
+		source, ok := r.nic.source(hop)
+		switch {
+		case r.nic.id == loopbackID && bound.IsValid():
+			source, ok = bound, true // every own address is there
+		case r.nic.id == loopbackID && r.destination.IsSingleIP():
+			source = remote
+		case bound.IsValid():
+			source, ok = bound, r.nic.has(bound)
+		}
+		if ok {
+			return source, r.nic.id, 0
+		}
+	}
+	return netip.Addr{}, 0, wsa.WSAENETUNREACH
+}
+
+func (n *nic) has(a netip.Addr) bool {
+	return slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+}
+
+// IsLocal implements endpoint.Host. All of 127.0.0.0/8 is local.
+func (s *Stack) IsLocal(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if a.Is4() && a.IsLoopback() {
+		return true
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.ContainsFunc(s.nics, func(n *nic) bool { return n.has(a) })
+}
+
+// IsBroadcast implements endpoint.Host.
+func (s *Stack) IsBroadcast(a netip.Addr) bool {
+	a = a.Unmap()
+	if !a.Is4() {
+		return false
+	}
+	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return true
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, n := range s.nics {
+		for _, p := range n.addresses {
+			if p.Addr().Is4() && p.Bits() < 31 && a == lastAddr(p) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lastAddr is the highest address of an IPv4 prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+func (s *Stack) startDevices() error {
+	for _, n := range s.nics {
+		if err := n.link.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Stack) closeDevices() error {
+	s.mu.Lock()
+	nics := s.nics
+	s.mu.Unlock()
+	var errs []error
+	for _, n := range nics {
+		if n.device != nil {
+			errs = append(errs, n.device.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,193 @@
+package stack
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/link"
+)
+
+// pump delivers what the devices have queued and serves the sockets that hooks
+// have signalled. Nothing else moves a socket by itself.
+type pump struct {
+	bell chan struct{} // holds one ring
+	quit chan struct{}
+
+	signals struct { // a leaf lock: hooks take it with endpoints locked
+		sync.Mutex
+		sockets []*endpoint.Socket // bounded: each socket is in it at most once
+	}
+
+	mu      sync.Mutex // one turn at a time; Settle takes turns, too
+	stopped bool       // by Close: what comes in is dropped
+	links   atomic.Pointer[[]*link.Endpoint]
+	serving []*endpoint.Socket // reused by turn
+}
+
+func (p *pump) init() {
+	p.bell, p.quit = make(chan struct{}, 1), make(chan struct{})
+	p.links.Store(&[]*link.Endpoint{})
+}
+
+// wake makes the pump take a turn. It never blocks.
+func (p *pump) wake() {
+	select {
+	case p.bell <- struct{}{}:
+	default: // it will
+	}
+}
+
+func (p *pump) add(l *link.Endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	links := append(slices.Clone(*p.links.Load()), l)
+	p.links.Store(&links)
+}
+
+func (p *pump) remove(l *link.Endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	links := slices.DeleteFunc(slices.Clone(*p.links.Load()), func(o *link.Endpoint) bool { return o == l })
+	p.links.Store(&links)
+}
+
+// stop ends the pump: from its return on, nothing is delivered or served.
+func (p *pump) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	p.mu.Unlock()
+	close(p.quit)
+}
+
+// signal asks for a turn with a socket.
+func (p *pump) signal(s *endpoint.Socket) {
+	if !s.MarkSignal() {
+		return
+	}
+	p.signals.Lock()
+	p.signals.sockets = append(p.signals.sockets, s)
+	p.signals.Unlock()
+	p.wake()
+}
+
+// deliverBatch is how many packets one interface may deliver before the others
+// have their turn.
+const deliverBatch = 256
+
+// turn delivers and serves what there is, until there is no more, and returns
+// how much it was.
+func (p *pump) turn() (done int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.stopped {
+		n := 0
+		for _, l := range *p.links.Load() {
+			n += l.Deliver(deliverBatch)
+		}
+		n += p.serve()
+		if n == 0 {
+			break
+		}
+		done += n
+	}
+	return done
+}
+
+func (p *pump) serve() int {
+	p.signals.Lock()
+	p.serving, p.signals.sockets = p.signals.sockets, p.serving[:0]
+	p.signals.Unlock()
+	for _, s := range p.serving {
+		s.TakeSignal()
+		s.Serve()
+	}
+	n := len(p.serving)
+	clear(p.serving)
+	return n
+}
+
+// idle reports that nothing is queued for the pump.
+func (p *pump) idle() bool {
+	p.signals.Lock()
+	defer p.signals.Unlock()
+	if len(p.signals.sockets) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })
+}
+
+// pump is the goroutine of the stack.
+func (s *Stack) pump() {
+	for {
+		select {
+		case <-s.work.quit:
+			return
+		case <-s.work.bell:
+			s.work.turn()
+		}
+	}
+}
+
+// Signal implements endpoint.Host.
+func (s *Stack) Signal(sock *endpoint.Socket) { s.work.signal(sock) }
+
+// Settle returns when the queue of every device of this stack is empty,
+// netstack's goroutines and the pump are idle, and every timer due now has run.
+// It does not advance the clock and does not wait for the goroutines of the
+// application. For a stack joined to another by tun.Pipe it promises only this
+// side; see the function Settle.
+func (s *Stack) Settle() {
+	s.settleMu.Lock()
+	defer s.settleMu.Unlock()
+	for !s.Down() {
+		before := s.activity()
+		done := s.work.turn()
+		// The barrier: Pause returns when the processors have drained. A
+		// segment may have hopped to one that was paused first, so the round
+		// counts only if nothing has moved.
+		s.ns.Pause()
+		s.ns.Resume()
+		if done == 0 && s.activity() == before && s.work.idle() && s.devicesIdle() {
+			return
+		}
+		runtime.Gosched() // a device's reader may have packets in hand
+	}
+}
+
+// Settle settles stacks that are joined: it returns when none of them has sent
+// a packet since all were settled.
+func Settle(stacks ...*Stack) {
+	total := func() (n uint64) {
+		for _, s := range stacks {
+			n += s.activity()
+		}
+		return n
+	}
+	for {
+		before := total()
+		for _, s := range stacks {
+			s.Settle()
+		}
+		if total() == before {
+			return
+		}
+	}
+}
+
+// activity counts the packets that have passed the hooks, both ways.
+func (s *Stack) activity() uint64 { return s.hooks.packets.Load() }
+
+// devicesIdle asks the devices that can tell whether they hold packets for us.
+func (s *Stack) devicesIdle() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, n := range s.nics {
+		if d, ok := n.device.(interface{ Pending() int }); ok && d.Pending() > 0 {
+			return false
+		}
+	}
+	return true
+}

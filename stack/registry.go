@@ -1,0 +1,100 @@
+package stack
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/wsstack/wsstack/endpoint"
+)
+
+// registry lists the sockets that are open.
+type registry struct {
+	mu   sync.Mutex
+	last uint64
+	open map[*endpoint.Socket]uint64
+}
+
+// Register implements endpoint.Host.
+func (s *Stack) Register(sock *endpoint.Socket) uint64 {
+	r := &s.sockets
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open == nil {
+		r.open = map[*endpoint.Socket]uint64{}
+	}
+	r.last++
+	r.open[sock] = r.last
+	return r.last
+}
+
+// Unregister implements endpoint.Host.
+func (s *Stack) Unregister(sock *endpoint.Socket) {
+	r := &s.sockets
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, sock)
+}
+
+// list returns the open sockets, oldest first.
+func (r *registry) list() []*endpoint.Socket {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*endpoint.Socket, 0, len(r.open))
+	for s := range r.open {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *endpoint.Socket) int { return cmp.Compare(r.open[a], r.open[b]) })
+	return list
+}
+
+// Sockets describes the open sockets, oldest first.
+func (s *Stack) Sockets() []endpoint.Info {
+	list := s.sockets.list()
+	infos := make([]endpoint.Info, len(list))
+	for i, sock := range list {
+		infos[i] = sock.Info()
+	}
+	return infos
+}
+
+// Stats counts what has passed through a stack since it was made.
+type Stats struct {
+	PacketsIn, PacketsOut uint64 // IP packets from and to the interfaces
+	SegmentsIn            uint64 // valid TCP segments
+	SegmentsOut           uint64
+	Retransmits           uint64 // TCP segments
+	ResetsIn, ResetsOut   uint64
+	DatagramsIn           uint64 // UDP
+	DatagramsOut          uint64
+	Malformed             uint64 // packets and segments whose headers make no sense
+	ChecksumErrors        uint64 // TCP and UDP
+	Dropped               uint64 // packets dropped for any reason, full queues included
+	Sockets               int    // open now
+}
+
+// Stats returns the counters.
+func (s *Stack) Stats() Stats {
+	n := s.ns.Stats()
+	st := Stats{
+		PacketsIn:      n.IP.PacketsReceived.Value(),
+		PacketsOut:     n.IP.PacketsSent.Value(),
+		SegmentsIn:     n.TCP.ValidSegmentsReceived.Value(),
+		SegmentsOut:    n.TCP.SegmentsSent.Value(),
+		Retransmits:    n.TCP.Retransmits.Value(),
+		ResetsIn:       n.TCP.ResetsReceived.Value(),
+		ResetsOut:      n.TCP.ResetsSent.Value(),
+		DatagramsIn:    n.UDP.PacketsReceived.Value(),
+		DatagramsOut:   n.UDP.PacketsSent.Value(),
+		Malformed:      n.IP.MalformedPacketsReceived.Value() + n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
+		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
+		Dropped:        n.DroppedPackets.Value() + n.IP.IPTablesInputDropped.Value(),
+	}
+	for _, l := range *s.work.links.Load() {
+		st.Dropped += l.Dropped()
+	}
+	s.sockets.mu.Lock()
+	st.Sockets = len(s.sockets.open)
+	s.sockets.mu.Unlock()
+	return st
+}

@@ -1,0 +1,276 @@
+// Package stack is a userspace TCP/IP stack whose sockets behave as Microsoft
+// documents Winsock: a gVisor netstack on packet devices, with the option
+// behaviour on the endpoints themselves.
+//
+// A Stack has two faces: DialContext, Listen and ListenPacket give Go's net
+// types; package provider gives Winsock's calls on handles.
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Config describes a stack. The zero value is a stack with loopback only and
+// the documented defaults.
+type Config struct {
+	// Device is the packet device of the first interface; nil: loopback only.
+	// The Stack owns its devices: Close closes them.
+	Device tun.Device
+
+	// Addresses are those of Device's interface, with the prefix that is on
+	// link. 127.0.0.1/8 and ::1/128 always exist.
+	Addresses []netip.Prefix
+
+	// Routes is the route table besides what is on link; nil: everything
+	// through Device. An empty, non-nil table has no further routes.
+	Routes []Route
+
+	// MTU of Device's interface in bytes; 0: the device's. 68 to 65535, at
+	// least 1280 where there is an IPv6 address.
+	MTU uint32
+
+	// Clock is the only source of time; nil: the real one.
+	Clock tcpip.Clock
+
+	// Rand is the source of initial sequence numbers, ports, IDs and offsets;
+	// nil: crypto/rand. It must be safe for concurrent use.
+	Rand io.Reader
+
+	// NewWaiter makes what a blocking call waits on; nil: channels. Every
+	// blocking call waits on one.
+	NewWaiter func() endpoint.Waiter
+
+	// Profile decides where documents and machines differ.
+	Profile options.Profile
+
+	// IGMP sends membership reports, IGMP and MLD; off: joins are local.
+	IGMP bool
+
+	// Owner is the user identity of sockets for the bind matrix (RU-7).
+	Owner string
+
+	// Logger gets the stack's records; nil: none.
+	Logger *slog.Logger
+}
+
+// A Route sends a destination through a device.
+type Route struct {
+	Destination netip.Prefix
+	Gateway     netip.Addr // zero: on link
+	Device      tun.Device // nil: Config.Device
+}
+
+// A Stack is one network stack. Its methods are safe for concurrent use.
+//
+// It runs one goroutine of its own, the pump, and netstack one per CPU; none
+// per socket.
+type Stack struct {
+	cfg   Config
+	clock tcpip.Clock
+	ns    *netstack.Stack
+	log   *slog.Logger
+	ports ports
+	hooks hooks
+
+	down     atomic.Bool // set by Close, before anything is taken down
+	sockets  registry
+	work     pump
+	settleMu sync.Mutex // serialises Settle with itself and with Close
+
+	closeOnce sync.Once
+	closeErr  error
+	wg        sync.WaitGroup // the pump
+
+	mu    sync.RWMutex // guards nics and table
+	nics  []*nic       // the loopback first
+	table []route      // longest prefix first
+	own   atomic.Pointer[map[tcpip.Address]struct{}]
+}
+
+var _ endpoint.Host = (*Stack)(nil)
+
+// New makes a stack and starts it. Errors name the field of cfg that is wrong.
+// After an error, Config.Device is still the caller's.
+func New(cfg Config) (*Stack, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("stack: %w", err)
+	}
+	s := &Stack{cfg: cfg, log: cfg.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.clock = newClock(cfg.Clock)
+	s.work.init()
+	s.hooks.init(s)
+	s.ns = newNetstack(s)
+	rng := s.ns.SecureRNG()
+	s.ports.init(&rng)
+	if err := s.addLoopback(); err != nil {
+		s.ns.Destroy()
+		return nil, fmt.Errorf("stack: loopback: %w", err)
+	}
+	if cfg.Device != nil {
+		if err := s.addDevice(cfg.Device, cfg.MTU, cfg.Addresses); err != nil {
+			s.ns.Destroy()
+			return nil, fmt.Errorf("stack: Device: %w", err)
+		}
+	}
+	if err := s.setRoutes(); err != nil {
+		s.ns.Destroy()
+		return nil, fmt.Errorf("stack: Routes: %w", err)
+	}
+	if err := s.startDevices(); err != nil {
+		s.ns.Destroy()
+		return nil, fmt.Errorf("stack: Device: %w", err)
+	}
+	s.wg.Go(s.pump) // ends when Close closes s.work.quit
+	return s, nil
+}
+
+// validate says in a plain sentence what is wrong.
+func (c *Config) validate() error {
+	if c.Device == nil {
+		switch {
+		case len(c.Addresses) > 0:
+			return errors.New("Addresses: there is no Device to give them to")
+		case c.MTU != 0:
+			return errors.New("MTU: there is no Device to give it to")
+		}
+	} else if err := validMTU(c.MTU, uint32(c.Device.MTU()), c.Addresses); err != nil {
+		return err
+	}
+	for _, p := range c.Addresses {
+		if err := validPrefix(p); err != nil {
+			return fmt.Errorf("Addresses: %w", err)
+		}
+	}
+	for i, r := range c.Routes {
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("Routes[%d]: %w", i, err)
+		}
+		if r.Device == nil && c.Device == nil {
+			return fmt.Errorf("Routes[%d]: no device", i)
+		}
+	}
+	if c.Profile > options.Legacy {
+		return fmt.Errorf("Profile: unknown profile %d", c.Profile)
+	}
+	return nil
+}
+
+// The bounds of an MTU in bytes: RFC 791 wants 68 of every IPv4 link, RFC 8200
+// 1280 of every IPv6 link.
+const (
+	minMTU4 = 68
+	minMTU6 = 1280
+	maxMTU  = 65535
+)
+
+func validMTU(mtu, device uint32, addresses []netip.Prefix) error {
+	if mtu == 0 {
+		mtu = device
+	}
+	if mtu < minMTU4 || mtu > maxMTU {
+		return fmt.Errorf("MTU: %d is not between %d and %d", mtu, minMTU4, maxMTU)
+	}
+	if mtu > device {
+		return fmt.Errorf("MTU: %d is more than the device's %d", mtu, device)
+	}
+	for _, p := range addresses {
+		if p.Addr().Is6() && mtu < minMTU6 {
+			return fmt.Errorf("MTU: %d is too small for IPv6 (%s), which needs %d", mtu, p, minMTU6)
+		}
+	}
+	return nil
+}
+
+func validPrefix(p netip.Prefix) error {
+	switch a := p.Addr(); {
+	case !p.IsValid():
+		return fmt.Errorf("%v is not a valid prefix", p)
+	case a.Is4In6():
+		return fmt.Errorf("%v is an IPv4 address in IPv6 form", p)
+	case a.IsUnspecified(), a.IsMulticast():
+		return fmt.Errorf("%v is not the address of a host", p)
+	}
+	return nil
+}
+
+func (r Route) validate() error {
+	if !r.Destination.IsValid() {
+		return errors.New("Destination: not a valid prefix")
+	}
+	if g := r.Gateway; g.IsValid() && g.Is4() != r.Destination.Addr().Is4() {
+		return fmt.Errorf("Gateway: %v is not of the family of %v", g, r.Destination)
+	}
+	return nil
+}
+
+// Close closes the sockets, oldest first, resets their connections, closes the
+// devices and waits for every goroutine of the stack. Calls in progress and
+// later ones fail with WSAENETDOWN. It is idempotent and safe for concurrent
+// use.
+func (s *Stack) Close() error {
+	s.closeOnce.Do(func() {
+		s.down.Store(true)
+		s.settleMu.Lock() // no Settle runs any more: netstack's Pause hangs after Close
+		defer s.settleMu.Unlock()
+		s.work.stop()
+		for _, sock := range s.sockets.list() {
+			sock.CloseDown()
+		}
+		s.ns.Destroy()
+		s.closeErr = s.closeDevices()
+		s.wg.Wait()
+	})
+	return s.closeErr
+}
+
+// Netstack is the gVisor stack, for what this package has no words for. Don't
+// change its filter tables, transport options or endpoints.
+func (s *Stack) Netstack() *netstack.Stack { return s.ns }
+
+// Clock is the clock of the stack: Config.Clock, with monotonic readings that
+// strictly increase.
+func (s *Stack) Clock() tcpip.Clock { return s.clock }
+
+// Profile is Config.Profile.
+func (s *Stack) Profile() options.Profile { return s.cfg.Profile }
+
+// Owner is Config.Owner.
+func (s *Stack) Owner() string { return s.cfg.Owner }
+
+// NewWaiter returns a waiter of Config.NewWaiter, nil for the default.
+func (s *Stack) NewWaiter() endpoint.Waiter {
+	if s.cfg.NewWaiter == nil {
+		return nil
+	}
+	return s.cfg.NewWaiter()
+}
+
+// Down reports that Close has begun.
+func (s *Stack) Down() bool { return s.down.Load() }
+
+// Bind and Unbind are the port registry, for sockets.
+func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno { return s.ports.bind(b) }
+
+// Unbind gives an address back.
+func (s *Stack) Unbind(b *endpoint.Binding) { s.ports.unbind(b) }
+
+// loopbackMTU is as large as an IP packet can be.
+const loopbackMTU = link.LoopbackMTU
