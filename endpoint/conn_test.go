@@ -1,0 +1,270 @@
+package endpoint_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+func TestReadAfterPeerCloseIsEOF(t *testing.T) {
+	a, b := pair(t)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			client, server := connected(t, a, b, f.addr)
+			_, err := client.Write([]byte("last words"))
+			require.NoError(t, err)
+			require.NoError(t, client.CloseWrite())
+			got, err := io.ReadAll(server)
+			require.NoError(t, err)
+			require.Equal(t, "last words", string(got))
+			_, err = server.Read(make([]byte, 1))
+			require.Equal(t, io.EOF, err, "io.EOF stays bare")
+
+			// The other direction still works.
+			_, err = server.Write([]byte("reply"))
+			require.NoError(t, err)
+			buf := make([]byte, 5)
+			_, err = io.ReadFull(client, buf)
+			require.NoError(t, err)
+			_, err = client.Write([]byte("x"))
+			checkOpError(t, err, "write", wsa.WSAESHUTDOWN)
+		})
+	}
+}
+
+// A blocked call ends when its socket is closed, whichever call it is.
+func TestCloseWakesBlockedCalls(t *testing.T) {
+	a, b := pair(t)
+	silent := newStack(t, tun.NewFunc(1500, func([]byte) {}), "10.1.0.1/24")
+	for _, f := range families {
+		t.Run(f.name+" read", func(t *testing.T) {
+			client, _ := connected(t, a, b, f.addr)
+			checkWoken(t, client, func() error { _, err := client.Read(make([]byte, 1)); return err })
+		})
+		t.Run(f.name+" write", func(t *testing.T) {
+			client, _ := connected(t, a, b, f.addr)
+			checkWoken(t, client, func() error { _, err := client.Write(make([]byte, 64<<20)); return err })
+		})
+		t.Run(f.name+" accept", func(t *testing.T) {
+			l, err := b.Listen("tcp", "["+f.addr.String()+"]:0")
+			require.NoError(t, err)
+			checkWoken(t, l, func() error { _, err := l.Accept(); return err })
+		})
+		t.Run(f.name+" datagram", func(t *testing.T) {
+			p, err := b.ListenPacket("udp", "["+f.addr.String()+"]:0")
+			require.NoError(t, err)
+			checkWoken(t, p, func() error { _, _, err := p.ReadFrom(make([]byte, 1)); return err })
+		})
+	}
+	t.Run("connect", func(t *testing.T) {
+		s := socket(t, silent, wsa.AF_INET, wsa.SOCK_STREAM)
+		result := make(chan wsa.Errno)
+		go func() { result <- s.Connect(addrPort("10.1.0.2:80")) }()
+		require.Eventually(t, func() bool { return s.Info().State == "SYN-SENT" }, patience, time.Millisecond)
+		require.Zero(t, s.Close())
+		assert.Equal(t, wsa.WSAEINTR, <-result)
+		assert.Equal(t, wsa.WSAENOTSOCK, s.Close(), "second close")
+	})
+}
+
+func checkWoken(t *testing.T, c io.Closer, call func() error) {
+	t.Helper()
+	result := make(chan error, 1)
+	go func() { result <- call() }()
+	time.Sleep(20 * time.Millisecond) // most likely it blocks by now; the outcome is the same if not
+	require.NoError(t, c.Close())
+	select {
+	case err := <-result:
+		require.ErrorIs(t, err, net.ErrClosed)
+	case <-time.After(patience):
+		t.Fatal("the call is still blocked")
+	}
+	require.ErrorIs(t, c.Close(), net.ErrClosed, "second close")
+	require.ErrorIs(t, call(), net.ErrClosed, "call after close")
+}
+
+func TestDeadlines(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[0].addr)
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(30*time.Millisecond)))
+	start := time.Now()
+	_, err := client.Read(make([]byte, 1))
+	checkOpError(t, err, "read", os.ErrDeadlineExceeded)
+	assert.GreaterOrEqual(t, time.Since(start), 30*time.Millisecond)
+
+	// Removed again, the connection works as before.
+	require.NoError(t, client.SetDeadline(time.Time{}))
+	_, err = server.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = client.Read(make([]byte, 1))
+	require.NoError(t, err)
+
+	l, err := b.Listen("tcp", ":0")
+	require.NoError(t, err)
+	defer l.Close()
+	require.NoError(t, l.(*endpoint.Listener).SetDeadline(time.Now().Add(10*time.Millisecond)))
+	_, err = l.Accept()
+	checkOpError(t, err, "accept", os.ErrDeadlineExceeded)
+}
+
+func TestDialErrors(t *testing.T) {
+	a, _ := pair(t)
+	silent := newStack(t, tun.NewFunc(1500, func([]byte) {}), "10.1.0.1/24")
+	alone, err := stack.New(stack.Config{})
+	require.NoError(t, err)
+	defer alone.Close()
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	short, cancel2 := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel2()
+
+	for _, tt := range []struct {
+		name    string
+		s       *stack.Stack
+		ctx     context.Context
+		network string
+		address string
+		want    error
+	}{
+		{"refused", a, nil, "tcp", "10.0.0.2:1", wsa.WSAECONNREFUSED},
+		{"refused IPv6", a, nil, "tcp6", "[fd00::2]:1", wsa.WSAECONNREFUSED},
+		{"refused by itself", a, nil, "tcp", "10.0.0.1:1", wsa.WSAECONNREFUSED},
+		{"refused on the loopback", a, nil, "tcp", ":1", wsa.WSAECONNREFUSED},
+		{"no route", alone, nil, "tcp", "10.9.9.9:80", wsa.WSAENETUNREACH},
+		{"no route for datagrams", alone, nil, "udp", "10.9.9.9:80", wsa.WSAENETUNREACH},
+		{"port 0", a, nil, "tcp", "10.0.0.2:0", wsa.WSAEADDRNOTAVAIL},
+		{"broadcast", a, nil, "tcp", "10.0.0.255:80", wsa.WSAEADDRNOTAVAIL},
+		{"multicast", a, nil, "tcp", "224.0.0.1:80", wsa.WSAEADDRNOTAVAIL},
+		{"cancelled before", a, canceled, "tcp", "10.0.0.2:80", context.Canceled},
+		{"cancelled during", silent, short, "tcp", "10.1.0.2:80", context.DeadlineExceeded},
+		{"zone", a, nil, "tcp", "[fe80::1%tun0]:80", errors.ErrUnsupported},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := tt.ctx
+			if ctx == nil {
+				ctx = context.Background()
+			}
+			var err error
+			within(t, "dial", func() { _, err = tt.s.DialContext(ctx, tt.network, tt.address) })
+			checkOpError(t, err, "dial", tt.want)
+		})
+	}
+	_, err = a.DialContext(context.Background(), "tcp", "example.com:80")
+	var dns *net.DNSError
+	require.ErrorAs(t, err, &dns)
+	require.True(t, dns.IsNotFound)
+	_, err = a.DialContext(context.Background(), "sctp", "10.0.0.2:80")
+	require.ErrorAs(t, err, new(net.UnknownNetworkError))
+	_, err = a.DialContext(context.Background(), "tcp4", "[fd00::2]:80")
+	require.ErrorAs(t, err, new(*net.AddrError))
+	require.Empty(t, a.Sockets(), "a failed dial leaves nothing")
+	require.Empty(t, silent.Sockets())
+}
+
+// The names and addresses of architecture.md §2.
+func TestListenAddresses(t *testing.T) {
+	a, b := pair(t)
+	for _, tt := range []struct {
+		network, listen string
+		reach, refuse   []string
+	}{
+		{"tcp", ":7001", []string{"10.0.0.2:7001", "[fd00::2]:7001"}, nil},
+		{"tcp4", ":7002", []string{"10.0.0.2:7002"}, []string{"[fd00::2]:7002"}},
+		{"tcp6", ":7003", []string{"[fd00::2]:7003"}, []string{"10.0.0.2:7003"}},
+		{"tcp", "10.0.0.2:7004", []string{"10.0.0.2:7004"}, []string{"[fd00::2]:7004"}},
+		{"tcp", "[::]:7005", []string{"10.0.0.2:7005", "[fd00::2]:7005"}, nil},
+		{"tcp", "0.0.0.0:7006", []string{"10.0.0.2:7006"}, []string{"[fd00::2]:7006"}},
+	} {
+		t.Run(tt.network+" "+tt.listen, func(t *testing.T) {
+			l, err := b.Listen(tt.network, tt.listen)
+			require.NoError(t, err)
+			defer l.Close()
+			for _, addr := range tt.reach {
+				c, err := a.DialContext(context.Background(), "tcp", addr)
+				require.NoError(t, err, addr)
+				s, err := l.Accept()
+				require.NoError(t, err)
+				assert.Equal(t, addr, c.RemoteAddr().String())
+				assert.Equal(t, addr, s.LocalAddr().String())
+				assert.Equal(t, c.LocalAddr().String(), s.RemoteAddr().String())
+				assert.False(t, strings.HasPrefix(c.LocalAddr().String(), "["+"::]"))
+				c.Close()
+				s.Close()
+			}
+			for _, addr := range tt.refuse {
+				_, err := a.DialContext(context.Background(), "tcp", addr)
+				require.ErrorIs(t, err, wsa.WSAECONNREFUSED, addr)
+			}
+		})
+	}
+	_, err := b.Listen("tcp", "10.0.0.1:80")
+	checkOpError(t, err, "listen", wsa.WSAEADDRNOTAVAIL)
+	l, err := b.Listen("tcp", "localhost:0")
+	require.NoError(t, err)
+	defer l.Close()
+	require.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
+	_, err = b.Listen("tcp", l.Addr().String())
+	checkOpError(t, err, "listen", wsa.WSAEADDRINUSE)
+}
+
+func TestOwnAddresses(t *testing.T) {
+	a, _ := pair(t)
+	for _, addr := range []string{"127.0.0.1:0", "127.3.2.1:0", "[::1]:0", "10.0.0.1:0", "[fd00::1]:0"} {
+		t.Run(addr, func(t *testing.T) {
+			l, err := a.Listen("tcp", addr)
+			require.NoError(t, err)
+			defer l.Close()
+			c, err := a.DialContext(context.Background(), "tcp", l.Addr().String())
+			require.NoError(t, err)
+			defer c.Close()
+			s, err := l.Accept()
+			require.NoError(t, err)
+			defer s.Close()
+			_, err = c.Write([]byte("hello"))
+			require.NoError(t, err)
+			buf := make([]byte, 5)
+			_, err = io.ReadFull(s, buf)
+			require.NoError(t, err)
+			require.Equal(t, "hello", string(buf))
+		})
+	}
+}
+
+func TestReaderFromWriterTo(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[1].addr)
+	text := strings.Repeat("0123456789abcdef", 1<<16)
+	go func() {
+		n, err := client.ReadFrom(strings.NewReader(text))
+		assert.NoError(t, err)
+		assert.EqualValues(t, len(text), n)
+		assert.NoError(t, client.CloseWrite())
+	}()
+	var got strings.Builder
+	n, err := server.WriteTo(&got)
+	require.NoError(t, err)
+	require.EqualValues(t, len(text), n)
+	require.Equal(t, text, got.String())
+}
+
+func TestUnsupportedMethods(t *testing.T) {
+	a, b := pair(t)
+	client, _ := connected(t, a, b, families[0].addr)
+	_, err := client.SyscallConn()
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	_, err = client.File()
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}

@@ -1,0 +1,302 @@
+package endpoint_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// Every error type of the pinned netstack is in the type switch of errno.go: a
+// new one makes this fail.
+func TestErrnoCoversNetstack(t *testing.T) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gvisor.dev/gvisor").Output()
+	require.NoError(t, err)
+	types := map[string]bool{}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(strings.TrimSpace(string(dir)), "pkg/tcpip/errors.go"), nil, 0)
+	require.NoError(t, err)
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE {
+			for _, s := range g.Specs {
+				if name := s.(*ast.TypeSpec).Name.Name; strings.HasPrefix(name, "Err") && name != "Error" {
+					types[name] = true
+				}
+			}
+		}
+	}
+	require.Greater(t, len(types), 40)
+	ours, err := parser.ParseFile(token.NewFileSet(), "errno.go", nil, 0)
+	require.NoError(t, err)
+	handled := map[string]bool{}
+	ast.Inspect(ours, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			handled[s.Sel.Name] = true
+		}
+		return true
+	})
+	for name := range types {
+		assert.True(t, handled[name], "errno.go doesn't know tcpip.%s", name)
+	}
+}
+
+func TestPeekLeavesData(t *testing.T) {
+	a, b := pair(t)
+	server := socket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, server.Bind(addrPort("10.0.0.2:90")))
+	require.Zero(t, server.Listen(1))
+	client := socket(t, a, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, client.Connect(addrPort("10.0.0.2:90")))
+	peer, from, errno := server.Accept()
+	require.Zero(t, errno)
+	defer peer.Close()
+	local, errno := client.LocalAddr()
+	require.Zero(t, errno)
+	require.Equal(t, local, from)
+
+	_, errno = client.Send([]byte("abcdef"), 0)
+	require.Zero(t, errno)
+	buf := make([]byte, 4)
+	for range 2 {
+		n, errno := peer.Recv(buf, wsa.MSG_PEEK)
+		require.Zero(t, errno)
+		require.Equal(t, "abcd", string(buf[:n]))
+	}
+	n, errno := peer.Readable()
+	require.Zero(t, errno)
+	require.Equal(t, 6, n)
+	_, errno = peer.Recv(buf[:0], 0)
+	require.Zero(t, errno, "an empty buffer")
+	n, errno = peer.Recv(buf, 0)
+	require.Zero(t, errno)
+	require.Equal(t, 4, n)
+	n, errno = peer.Recv(buf, 0)
+	require.Zero(t, errno)
+	require.Equal(t, "ef", string(buf[:n]))
+}
+
+// WAITALL fills the buffer, however small the pieces are; at the end of the
+// stream it returns what there is; after a time-out the pieces are still there.
+func TestWaitAll(t *testing.T) {
+	a, b := pair(t)
+	client, server := connectedSockets(t, a, b)
+	go func() {
+		for i := range 10 {
+			client.Send([]byte{byte('0' + i)}, 0)
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	buf := make([]byte, 8)
+	n, errno := server.Recv(buf, wsa.MSG_WAITALL)
+	require.Zero(t, errno)
+	require.Equal(t, "01234567", string(buf[:n]))
+
+	require.Zero(t, server.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, binary.LittleEndian.AppendUint32(nil, 100)))
+	n, errno = server.Recv(buf, wsa.MSG_WAITALL)
+	require.Equal(t, wsa.WSAETIMEDOUT, errno)
+	require.Zero(t, n)
+	n, errno = server.Readable()
+	require.Zero(t, errno)
+	require.Equal(t, 2, n, "the bytes read before the time-out are queued again")
+	n, errno = server.Recv(buf, wsa.MSG_PEEK)
+	require.Zero(t, errno)
+	require.Equal(t, "89", string(buf[:n]))
+
+	require.Zero(t, client.Shutdown(wsa.SD_SEND))
+	n, errno = server.Recv(buf, wsa.MSG_WAITALL)
+	require.Zero(t, errno)
+	require.Equal(t, "89", string(buf[:n]), "the stream has ended")
+}
+
+func TestDatagrams(t *testing.T) {
+	a, b := pair(t)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			server := socket(t, b, f.family, wsa.SOCK_DGRAM)
+			require.Zero(t, server.Bind(netip.AddrPortFrom(f.addr, 0)))
+			to, errno := server.LocalAddr()
+			require.Zero(t, errno)
+			client := socket(t, a, f.family, wsa.SOCK_DGRAM)
+			_, errno = client.Recv(make([]byte, 1), 0)
+			require.Equal(t, wsa.WSAEINVAL, errno, "recv on an unbound socket")
+			for _, size := range []int{0, 1, 1400, 9000, 65507} {
+				sent := bytes.Repeat([]byte{7}, size)
+				n, errno := client.SendTo(sent, 0, to)
+				require.Zero(t, errno, size)
+				require.Equal(t, size, n)
+				buf := make([]byte, 1<<16)
+				n, from, errno := server.RecvFrom(buf, 0)
+				require.Zero(t, errno, size)
+				require.Equal(t, sent, buf[:n])
+				local, errno := client.LocalAddr()
+				require.Zero(t, errno)
+				require.Equal(t, local.Port(), from.Port())
+			}
+			limit := map[string]int{"IPv4": 65507, "IPv6": 65527}[f.name]
+			_, errno = client.SendTo(make([]byte, limit+1), 0, to)
+			require.Equal(t, wsa.WSAEMSGSIZE, errno)
+
+			_, errno = client.SendTo([]byte("abcdef"), 0, to)
+			require.Zero(t, errno)
+			_, errno = client.SendTo([]byte("next"), 0, to)
+			require.Zero(t, errno)
+			buf := make([]byte, 4)
+			n, errno := server.Recv(buf, 0)
+			require.Equal(t, wsa.WSAEMSGSIZE, errno)
+			require.Equal(t, "abcd", string(buf[:n]))
+			n, errno = server.Recv(buf, 0)
+			require.Zero(t, errno)
+			require.Equal(t, "next", string(buf[:n]), "the rest is lost, the next datagram isn't")
+		})
+	}
+}
+
+func TestConnectedDatagram(t *testing.T) {
+	a, b := pair(t)
+	server := socket(t, b, wsa.AF_INET, wsa.SOCK_DGRAM)
+	require.Zero(t, server.Bind(addrPort("0.0.0.0:53")))
+	client := socket(t, a, wsa.AF_INET, wsa.SOCK_DGRAM)
+	_, errno := client.Send([]byte("x"), 0)
+	require.Equal(t, wsa.WSAENOTCONN, errno)
+	_, errno = client.SendTo([]byte("x"), 0, netip.AddrPort{})
+	require.Equal(t, wsa.WSAEDESTADDRREQ, errno)
+	require.Zero(t, client.Connect(addrPort("10.0.0.2:53")))
+	local, errno := client.LocalAddr()
+	require.Zero(t, errno)
+	require.Equal(t, "10.0.0.1", local.Addr().String(), "connect chose a specific address")
+	_, errno = client.Send([]byte("ask"), 0)
+	require.Zero(t, errno)
+	buf := make([]byte, 9)
+	n, from, errno := server.RecvFrom(buf, 0)
+	require.Zero(t, errno)
+	require.Equal(t, local, from)
+	_, errno = server.SendTo(buf[:n], 0, from)
+	require.Zero(t, errno)
+	n, errno = client.Recv(buf, 0)
+	require.Zero(t, errno)
+	require.Equal(t, "ask", string(buf[:n]))
+
+	// A port unreachable is WSAECONNRESET on recv; sends succeed (NB-3).
+	require.Zero(t, client.Connect(addrPort("10.0.0.2:54")))
+	_, errno = client.Send([]byte("x"), 0)
+	require.Zero(t, errno)
+	_, errno = client.Recv(buf, 0)
+	require.Equal(t, wsa.WSAECONNRESET, errno)
+	_, errno = client.Send([]byte("x"), 0)
+	require.Zero(t, errno)
+}
+
+// A specific address that is bound twice, and one after the other.
+func TestPortIsReleased(t *testing.T) {
+	a, b := pair(t)
+	for range 3 {
+		for _, addr := range []string{"0.0.0.0:700", "10.0.0.2:700"} {
+			l, err := b.Listen("tcp4", addr)
+			require.NoError(t, err)
+			_, err = b.Listen("tcp4", addr)
+			require.ErrorIs(t, err, wsa.WSAEADDRINUSE)
+			require.NoError(t, l.Close())
+		}
+	}
+	s := socket(t, a, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, s.Bind(addrPort("0.0.0.0:600")))
+	require.Equal(t, wsa.WSAECONNREFUSED, s.Connect(addrPort("10.0.0.2:1")))
+	local, errno := s.LocalAddr()
+	require.Zero(t, errno)
+	require.Equal(t, "0.0.0.0:600", local.String(), "still bound as before, so that it may try again")
+	require.Zero(t, s.Close())
+	again := socket(t, a, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, again.Bind(addrPort("0.0.0.0:600")))
+}
+
+func TestLingerZeroResets(t *testing.T) {
+	a, b := pair(t)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			client, server := connected(t, a, b, f.addr)
+			require.NoError(t, client.SetLinger(0))
+			_, err := client.Write(make([]byte, 1<<20))
+			require.NoError(t, err)
+			start := time.Now()
+			require.NoError(t, client.Close())
+			require.Less(t, time.Since(start), time.Second)
+			_, err = io.Copy(io.Discard, server)
+			require.ErrorIs(t, err, wsa.WSAECONNRESET)
+			_, err = server.Write([]byte("x"))
+			require.ErrorIs(t, err, wsa.WSAECONNRESET)
+		})
+	}
+}
+
+// Close with SO_LINGER {1, n} waits until all is acknowledged, or resets.
+func TestLingerWaits(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[0].addr)
+	require.NoError(t, client.SetLinger(20))
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		n, err := io.Copy(io.Discard, server)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 2<<20, n)
+	}()
+	_, err := client.Write(make([]byte, 2<<20))
+	require.NoError(t, err)
+	within(t, "close", func() { require.NoError(t, client.Close()) })
+}
+
+func TestLingerExpires(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[0].addr)
+	require.NoError(t, client.SetLinger(1))
+	client.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	client.Write(make([]byte, 64<<20)) // fills the peer's window, which nobody opens
+	start := time.Now()
+	require.NoError(t, client.Close())
+	require.InDelta(t, time.Second, time.Since(start), float64(500*time.Millisecond))
+	_, err := io.Copy(io.Discard, server)
+	require.ErrorIs(t, err, wsa.WSAECONNRESET)
+}
+
+func TestCloseWithUnreadDataResets(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[0].addr)
+	_, err := client.Write([]byte("never read"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return b.Sockets()[0].RecvQueue == 10 }, patience, time.Millisecond)
+	require.NoError(t, server.Close())
+	_, err = client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, wsa.WSAECONNRESET)
+}
+
+func TestStackCloseEndsCalls(t *testing.T) {
+	da, db := tun.Pipe(1500)
+	a, b := newStack(t, da, "10.0.0.1/24"), newStack(t, db, "10.0.0.2/24")
+	client, server := connected(t, a, b, families[0].addr)
+	result := make(chan error, 1)
+	go func() { _, err := server.Read(make([]byte, 1)); result <- err }()
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, b.Close())
+	require.ErrorIs(t, <-result, wsa.WSAENETDOWN)
+	_, err := server.Write([]byte("x"))
+	require.ErrorIs(t, err, wsa.WSAENETDOWN)
+	require.NoError(t, server.Close(), "closesocket succeeds on a stack that is down")
+	_, err = client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, wsa.WSAECONNRESET, "the peer sees a reset")
+	_, err = b.Listen("tcp", ":0")
+	require.ErrorIs(t, err, wsa.WSAENETDOWN)
+}
