@@ -248,8 +248,9 @@ func TestLingerWaits(t *testing.T) {
 	a, b := pair(t)
 	client, server := connected(t, a, b, families[0].addr)
 	require.NoError(t, client.SetLinger(20))
+	all := make(chan struct{})
 	go func() {
-		time.Sleep(50 * time.Millisecond)
+		defer close(all)
 		n, err := io.Copy(io.Discard, server)
 		assert.NoError(t, err)
 		assert.EqualValues(t, 2<<20, n)
@@ -257,6 +258,7 @@ func TestLingerWaits(t *testing.T) {
 	_, err := client.Write(make([]byte, 2<<20))
 	require.NoError(t, err)
 	within(t, "close", func() { require.NoError(t, client.Close()) })
+	within(t, "the peer's end of file", func() { <-all })
 }
 
 func TestLingerExpires(t *testing.T) {

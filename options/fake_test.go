@@ -1,0 +1,110 @@
+package options
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// fake is an Endpoint that answers from its fields and records what it is told.
+type fake struct {
+	family  int32
+	kind    Kind
+	state   State
+	profile Profile
+
+	getErr, setErr wsa.Errno // ConnectionError
+	pending        wsa.Errno // TakeError
+	age            time.Duration
+	connected      bool // ConnectedFor and MSS have an answer
+	mss            int
+	local, remote  netip.AddrPort
+
+	refuse map[string]wsa.Errno // setters that fail, by name
+	told   map[string]any       // last value each setter took
+}
+
+var _ Endpoint = (*fake)(nil)
+
+func newFake(kind Kind) *fake {
+	return &fake{family: wsa.AF_INET, kind: kind, state: Fresh, told: map[string]any{}}
+}
+
+func (f *fake) values() *Values {
+	v := Defaults(f.profile, f.family, f.kind)
+	return &v
+}
+
+func (f *fake) Family() int32    { return f.family }
+func (f *fake) Kind() Kind       { return f.kind }
+func (f *fake) State() State     { return f.state }
+func (f *fake) Profile() Profile { return f.profile }
+
+func (f *fake) Protocol() int32 {
+	return map[Kind]int32{Stream: wsa.IPPROTO_TCP, Datagram: wsa.IPPROTO_UDP, Raw: wsa.IPPROTO_ICMP}[f.kind]
+}
+
+func (f *fake) ConnectionError(set bool) wsa.Errno {
+	if set {
+		return f.setErr
+	}
+	return f.getErr
+}
+
+func (f *fake) TakeError() wsa.Errno {
+	e := f.pending
+	f.pending = 0
+	return e
+}
+
+func (f *fake) ConnectedFor() (time.Duration, bool) { return f.age, f.connected }
+func (f *fake) MSS() (int, bool)                    { return f.mss, f.connected }
+func (f *fake) LocalAddr() netip.AddrPort           { return f.local }
+func (f *fake) RemoteAddr() netip.AddrPort          { return f.remote }
+
+func (f *fake) tell(name string, val any) wsa.Errno {
+	if e := f.refuse[name]; e != 0 {
+		return e
+	}
+	f.told[name] = val
+	return 0
+}
+
+func (f *fake) SetNoDelay(on bool) wsa.Errno        { return f.tell("nodelay", on) }
+func (f *fake) SetKeepAlive(k KeepAlive) wsa.Errno  { return f.tell("keepalive", k) }
+func (f *fake) SetOOBInline(on bool) wsa.Errno      { return f.tell("oobinline", on) }
+func (f *fake) SetSendBuffer(bytes int32) wsa.Errno { return f.tell("sndbuf", bytes) }
+func (f *fake) SetRecvBuffer(bytes int32) wsa.Errno { return f.tell("rcvbuf", bytes) }
+
+// le is an int as optval.
+func le(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }
+
+// lingerBytes is a struct linger as optval.
+func lingerBytes(on, seconds uint16) []byte {
+	return wsa.Linger{OnOff: on, Linger: seconds}.Append(nil)
+}
+
+// filled is a buffer that shows which bytes were written.
+func filled(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 0xA5
+	}
+	return b
+}
+
+// getInt reads an int option and wants success.
+func getInt(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, v *Values, ep Endpoint, level, name int32) uint32 {
+	t.Helper()
+	var b [4]byte
+	n, err := Get(v, ep, level, name, b[:])
+	if err != 0 || n != 4 {
+		t.Fatalf("Get(%#x, %#x) = %d, %v, want 4, success", level, name, n, err)
+	}
+	return binary.LittleEndian.Uint32(b[:])
+}

@@ -1,0 +1,131 @@
+package options
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Info describes one option in plain data, for people and for JSON.
+type Info struct {
+	Level        int32         `json:"level"`
+	LevelName    string        `json:"level_name"`
+	Number       int32         `json:"number"`
+	Symbol       string        `json:"symbol"`
+	Type         string        `json:"type"`
+	Size         int           `json:"size"`            // bytes; 0: not supported
+	Size6        int           `json:"size6,omitempty"` // on an AF_INET6 socket, where it differs
+	Get          bool          `json:"get"`
+	Set          bool          `json:"set"`
+	Kinds        []string      `json:"kinds"`    // "stream", "datagram", "raw"
+	Families     []string      `json:"families"` // "AF_INET", "AF_INET6"
+	Default      ByProfile     `json:"default"`
+	Tier         string        `json:"tier"`     // "A", "B" or "C"
+	Doc          string        `json:"doc"`      // labels of the pages; OPTIONS.md explains them
+	Evidence     string        `json:"evidence"` // "doc", "observed" or "assumed"
+	Description  string        `json:"description"`
+	Incomplete   string        `json:"incomplete,omitempty"` // what is still missing
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+}
+
+// ByProfile is a text for each profile.
+type ByProfile struct {
+	Documented string `json:"documented"`
+	Windows    string `json:"windows"`
+	Legacy     string `json:"legacy"`
+}
+
+// Alternative is what other profiles than Documented do with an option.
+type Alternative struct {
+	Profiles []string `json:"profiles"`
+	Conflict string   `json:"conflict"` // entry of spec/conflicts.md
+	Text     string   `json:"text"`
+}
+
+// Table returns a description of every option this stack knows, by level and
+// in the order of the documents. The caller may change what it gets.
+func Table() []Info {
+	infos := make([]Info, len(tables[Documented].options))
+	for i, o := range tables[Documented].options {
+		infos[i] = o.info
+		infos[i].Kinds, infos[i].Families = slices.Clone(o.info.Kinds), slices.Clone(o.info.Families)
+		infos[i].Alternatives = slices.Clone(o.info.Alternatives)
+		infos[i].Default = ByProfile{
+			Documented: o.defaultText,
+			Windows:    tables[Windows].options[i].defaultText,
+			Legacy:     tables[Legacy].options[i].defaultText,
+		}
+	}
+	return infos
+}
+
+// describe returns the description of the row as it stands for Documented,
+// without the defaults.
+func (r row[T]) describe() Info {
+	alternatives := make([]Alternative, 0, len(r.alt)+1)
+	for _, a := range r.alt {
+		alternatives = append(alternatives, Alternative{profileNames(a.in), a.conflict, a.text})
+	}
+	if c := r.codec; c.measured != nil && r.access != noAccess {
+		alternatives = append(alternatives, Alternative{profileNames(measured), c.conflict, c.deviates})
+	}
+	r.fill()
+	info := Info{
+		Level: r.level, LevelName: wsa.LevelName(r.level), Number: r.name, Symbol: r.symbol,
+		Type: r.codec.typ, Size: r.codec.size, Size6: r.codec.size6,
+		Get: r.access&getAccess != 0, Set: r.access&setAccess != 0,
+		Kinds: r.kinds.names(), Families: r.families.names(),
+		Tier: string(rune(r.tier)), Doc: r.doc, Evidence: r.evidence,
+		Description: r.text, Incomplete: r.incomplete, Alternatives: alternatives,
+	}
+	if info.Evidence == "" {
+		info.Evidence = byDoc
+	}
+	return info
+}
+
+// defaultText is the default as OPTIONS.md prints it.
+func (r row[T]) defaultText() string {
+	switch {
+	case r.access == noAccess && r.field == nil:
+		return ""
+	case r.defText != "" || r.codec.format == nil:
+		return r.defText
+	}
+	return r.codec.format(r.def)
+}
+
+func profileNames(ps []Profile) []string {
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.String()
+	}
+	return names
+}
+
+// kindNames and stateNames are in the order of the bits.
+var (
+	kindNames  = []string{"stream", "datagram", "raw"}
+	stateNames = []string{"fresh", "bound", "listening", "connecting", "connected", "dead"}
+)
+
+func (k Kind) names() []string { return bitNames(uint8(k), kindNames) }
+
+func (f families) names() []string { return bitNames(uint8(f), []string{"AF_INET", "AF_INET6"}) }
+
+// String returns the kinds in k, such as "stream" or "datagram|raw".
+func (k Kind) String() string { return strings.Join(k.names(), "|") }
+
+// String returns the states in s, such as "fresh" or "bound|listening".
+func (s State) String() string { return strings.Join(bitNames(uint8(s), stateNames), "|") }
+
+func bitNames(set uint8, all []string) []string {
+	var names []string
+	for i, name := range all {
+		if set&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,60 @@
+package options
+
+import "github.com/wsstack/wsstack/wsa"
+
+// Profile selects whose word counts where the documents and real machines
+// differ (spec/conflicts.md). The zero value is what the documents say. A
+// profile is data: an alternative in a row, a variant of a codec, or a column
+// of profileColumns. Nothing else asks which profile a socket has.
+type Profile uint8
+
+// The profiles.
+const (
+	Documented Profile = iota // the Microsoft pages, taken literally
+	Windows                   // what was measured on Windows 10 and 11
+	Legacy                    // as Windows, with what differed before Vista (XP, Server 2003)
+
+	profileCount
+)
+
+// String returns the name of p in lower case, as the command line spells it.
+func (p Profile) String() string {
+	if p >= profileCount {
+		return "unknown"
+	}
+	return profileColumns[p].name
+}
+
+// known returns p, or Documented for a value that is no profile.
+func (p Profile) known() Profile {
+	if p >= profileCount {
+		return Documented
+	}
+	return p
+}
+
+// measured names the profiles that follow machines rather than pages. What
+// conflicts.md calls "measured" without a version holds for both.
+var measured = []Profile{Windows, Legacy}
+
+// profileColumn holds what a profile says about all options at once.
+type profileColumn struct {
+	name string
+
+	// foreignLevel is the answer to the documented levels of protocols this
+	// stack does not carry: IPX, IrLMP, AppleTalk, reliable multicast (C-24).
+	foreignLevel wsa.Errno
+
+	// measuredCodecs: codecs with a measured variant use it (C-20, C-21, C-22, C-32).
+	measuredCodecs bool
+
+	// storedAfterDrop: getsockopt of a stored value works after keep-alive has
+	// dropped the connection; only values of the connection fail (C-12).
+	storedAfterDrop bool
+}
+
+var profileColumns = [profileCount]profileColumn{
+	Documented: {name: "documented", foreignLevel: wsa.WSAEINVAL},
+	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true},
+	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true},
+}

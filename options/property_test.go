@@ -1,0 +1,141 @@
+package options
+
+import (
+	"encoding/binary"
+	"maps"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// drawEndpoint is a socket of any kind in any state, sometimes a dead one.
+func drawEndpoint(t *rapid.T) *fake {
+	ep := newFake(rapid.SampledFrom(allKinds).Draw(t, "kind"))
+	ep.family = rapid.SampledFrom(allFamilies).Draw(t, "family")
+	ep.state = rapid.SampledFrom(allStates).Draw(t, "state")
+	ep.profile = Profile(rapid.IntRange(0, int(profileCount)-1).Draw(t, "profile"))
+	ep.connected, ep.mss = rapid.Bool().Draw(t, "connected"), 1460
+	if rapid.IntRange(0, 9).Draw(t, "dropped") == 0 {
+		ep.getErr, ep.setErr = wsa.WSAENOTCONN, wsa.WSAENOTCONN
+	}
+	if rapid.IntRange(0, 9).Draw(t, "refusing") == 0 {
+		ep.refuse = map[string]wsa.Errno{
+			"nodelay": wsa.WSAENOBUFS, "keepalive": wsa.WSAENOBUFS, "oobinline": wsa.WSAENOBUFS,
+			"sndbuf": wsa.WSAENOBUFS, "rcvbuf": wsa.WSAENOBUFS,
+		}
+	}
+	return ep
+}
+
+// drawOption is mostly an option there is, and sometimes any two numbers.
+func drawOption(t *rapid.T) (level, name int32) {
+	if rapid.IntRange(0, 9).Draw(t, "known") == 0 {
+		return rapid.Int32().Draw(t, "level"), rapid.Int32().Draw(t, "name")
+	}
+	s := rapid.SampledFrom(specs).Draw(t, "option")
+	return s.level, s.name
+}
+
+func drawOptval(t *rapid.T) []byte {
+	switch rapid.IntRange(0, 9).Draw(t, "shape") {
+	case 0:
+		return nil
+	case 1, 2, 3:
+		return rapid.SliceOfN(rapid.Byte(), 0, 60).Draw(t, "bytes")
+	case 4:
+		return withWord(defaultConfig(), rapid.IntRange(0, 10).Draw(t, "word"), rapid.Uint32().Draw(t, "n"))
+	}
+	n := rapid.SampledFrom([]uint32{0, 1, 2, 255, 256, 7200, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}).Draw(t, "int")
+	return append(le(n), make([]byte, rapid.IntRange(0, 4).Draw(t, "excess"))...)
+}
+
+// A failed call changes nothing, on a socket with any history.
+func TestProperty_FailureChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ep := drawEndpoint(t)
+		v := ep.values()
+		for range rapid.IntRange(1, 20).Draw(t, "calls") {
+			level, name := drawOption(t)
+			optval := drawOptval(t)
+			before, told := *v, maps.Clone(ep.told)
+			if Set(v, ep, level, name, optval) == 0 {
+				continue
+			}
+			if before != *v {
+				t.Fatalf("failed Set(%#x, %#x, %x) changed the values", level, name, optval)
+			}
+			if !maps.Equal(told, ep.told) {
+				t.Fatalf("failed Set(%#x, %#x, %x) told the endpoint", level, name, optval)
+			}
+		}
+	})
+}
+
+// A get never changes the documented profile's values, and writes what it says
+// it has written.
+func TestProperty_GetIsPure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ep := drawEndpoint(t)
+		ep.profile = Documented
+		v := ep.values()
+		level, name := drawOption(t)
+		before := *v
+		b := filled(rapid.IntRange(0, 700).Draw(t, "size"))
+		n, err := Get(v, ep, level, name, b)
+		if before != *v {
+			t.Fatalf("Get(%#x, %#x) changed the values", level, name)
+		}
+		if err == 0 && (n > len(b) || string(b[n:]) != string(filled(len(b)-n))) {
+			t.Fatalf("Get(%#x, %#x) = %d wrote beyond", level, name, n)
+		}
+	})
+}
+
+// normalised is what the documents say a successful set reads back as: the
+// dumb model of the documented profile.
+func normalised(s spec, n uint32) uint32 {
+	switch s.symbol {
+	case "SO_SNDBUF", "SO_RCVBUF":
+		return min(n, DefaultBufferCap)
+	case "TCP_KEEPIDLE", "TCP_KEEPINTVL":
+		return min(n, 2147483)
+	case "TCP_KEEPCNT":
+		return n
+	case "SO_LINGER":
+		if n&0xFFFF == 0 {
+			return 0
+		}
+		return n&0xFFFF0000 | 1
+	}
+	if n != 0 { // the rest are Booleans
+		return 1
+	}
+	return 0
+}
+
+// A successful set, then a get, returns the normalised value.
+func TestProperty_SetThenGet(t *testing.T) {
+	var settable []spec
+	for _, s := range specs {
+		if s.access == gs && s.size == 4 && s.kinds != 0 {
+			settable = append(settable, s)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.SampledFrom(settable).Draw(t, "option")
+		ep := newFake(rapid.SampledFrom(allKinds).Draw(t, "kind"))
+		ep.state = rapid.SampledFrom(allStates).Draw(t, "state")
+		v := ep.values()
+		b := make([]byte, 4)
+		n := rapid.OneOf(rapid.Uint32(), rapid.Uint32Range(0, 300)).Draw(t, "n")
+		binary.LittleEndian.PutUint32(b, n)
+		if Set(v, ep, s.level, s.name, b) != 0 {
+			return
+		}
+		if got, want := getInt(t, v, ep, s.level, s.name), normalised(s, n); got != want {
+			t.Fatalf("%s set to %#x reads %#x, want %#x", s.symbol, n, got, want)
+		}
+	})
+}
