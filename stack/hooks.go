@@ -23,6 +23,7 @@ type hooks struct {
 	stack   *Stack
 	clock   tcpip.Clock
 	packets atomic.Uint64 // seen, both ways
+	forged  atomic.Uint64 // dropped by CheckInput
 
 	// wires holds the record of every endpoint that a socket has: from
 	// *tcp.Endpoint to *endpoint.Wire.
@@ -71,6 +72,9 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 		return true
 	}
 	_, forged := (*h.stack.own.Load())[pkt.Network().SourceAddress()]
+	if forged {
+		h.forged.Add(1)
+	}
 	return !forged
 }
 

@@ -96,6 +96,22 @@ func (p *pump) turn() (done int) {
 	return done
 }
 
+// step is a turn with one packet at most. The sockets are served in the order
+// of their signals.
+func (p *pump) step() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return 0
+	}
+	for _, l := range *p.links.Load() {
+		if l.Deliver(1) > 0 {
+			return 1
+		}
+	}
+	return p.serve()
+}
+
 func (p *pump) serve() int {
 	p.signals.Lock()
 	p.serving, p.signals.sockets = p.signals.sockets, p.serving[:0]
@@ -144,7 +160,12 @@ func (s *Stack) Settle() {
 	defer s.settleMu.Unlock()
 	for !s.Down() {
 		before := s.activity()
-		done := s.work.turn()
+		var done int
+		if s.cfg.Stepped {
+			done = s.work.step()
+		} else {
+			done = s.work.turn()
+		}
 		// The barrier: Pause returns when the processors have drained. A
 		// segment may have hopped to one that was paused first, so the round
 		// counts only if nothing has moved.
@@ -153,7 +174,9 @@ func (s *Stack) Settle() {
 		if done == 0 && s.activity() == before && s.work.idle() && s.devicesIdle() {
 			return
 		}
-		runtime.Gosched() // a device's reader may have packets in hand
+		if !s.cfg.Stepped {
+			runtime.Gosched() // a device's reader may have packets in hand
+		}
 	}
 }
 

@@ -86,9 +86,10 @@ func (s *Stack) Stats() Stats {
 		ResetsOut:      n.TCP.ResetsSent.Value(),
 		DatagramsIn:    n.UDP.PacketsReceived.Value(),
 		DatagramsOut:   n.UDP.PacketsSent.Value(),
-		Malformed:      n.IP.MalformedPacketsReceived.Value() + n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
+		Malformed:      n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
+			n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
 		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
-		Dropped:        n.DroppedPackets.Value() + n.IP.IPTablesInputDropped.Value(),
+		Dropped:        n.DroppedPackets.Value() + s.hooks.forged.Load(),
 	}
 	for _, l := range *s.work.links.Load() {
 		st.Dropped += l.Dropped()

@@ -55,6 +55,11 @@ type Config struct {
 	// blocking call waits on one.
 	NewWaiter func() endpoint.Waiter
 
+	// Stepped is for a scheduler that decides about every step, such as
+	// simnet's: the stack has no pump goroutine and moves only inside Settle,
+	// one packet at a time.
+	Stepped bool
+
 	// Profile decides where documents and machines differ.
 	Profile options.Profile
 
@@ -138,7 +143,9 @@ func New(cfg Config) (*Stack, error) {
 		s.ns.Destroy()
 		return nil, fmt.Errorf("stack: Device: %w", err)
 	}
-	s.wg.Go(s.pump) // ends when Close closes s.work.quit
+	if !cfg.Stepped {
+		s.wg.Go(s.pump) // ends when Close closes s.work.quit
+	}
 	return s, nil
 }
 
@@ -147,28 +154,28 @@ func (c *Config) validate() error {
 	if c.Device == nil {
 		switch {
 		case len(c.Addresses) > 0:
-			return errors.New("Addresses: there is no Device to give them to")
+			return errors.New("config.Addresses: there is no Device to give them to")
 		case c.MTU != 0:
-			return errors.New("MTU: there is no Device to give it to")
+			return errors.New("config.MTU: there is no Device to give it to")
 		}
 	} else if err := validMTU(c.MTU, uint32(c.Device.MTU()), c.Addresses); err != nil {
 		return err
 	}
 	for _, p := range c.Addresses {
 		if err := validPrefix(p); err != nil {
-			return fmt.Errorf("Addresses: %w", err)
+			return fmt.Errorf("config.Addresses: %w", err)
 		}
 	}
 	for i, r := range c.Routes {
 		if err := r.validate(); err != nil {
-			return fmt.Errorf("Routes[%d]: %w", i, err)
+			return fmt.Errorf("config.Routes[%d]: %w", i, err)
 		}
 		if r.Device == nil && c.Device == nil {
-			return fmt.Errorf("Routes[%d]: no device", i)
+			return fmt.Errorf("config.Routes[%d]: no device", i)
 		}
 	}
 	if c.Profile > options.Legacy {
-		return fmt.Errorf("Profile: unknown profile %d", c.Profile)
+		return fmt.Errorf("config.Profile: unknown profile %d", c.Profile)
 	}
 	return nil
 }
@@ -186,14 +193,14 @@ func validMTU(mtu, device uint32, addresses []netip.Prefix) error {
 		mtu = device
 	}
 	if mtu < minMTU4 || mtu > maxMTU {
-		return fmt.Errorf("MTU: %d is not between %d and %d", mtu, minMTU4, maxMTU)
+		return fmt.Errorf("MTU %d is not between %d and %d", mtu, minMTU4, maxMTU)
 	}
 	if mtu > device {
-		return fmt.Errorf("MTU: %d is more than the device's %d", mtu, device)
+		return fmt.Errorf("MTU %d is more than the device's %d", mtu, device)
 	}
 	for _, p := range addresses {
 		if p.Addr().Is6() && mtu < minMTU6 {
-			return fmt.Errorf("MTU: %d is too small for IPv6 (%s), which needs %d", mtu, p, minMTU6)
+			return fmt.Errorf("MTU %d is too small for IPv6 (%s), which needs %d", mtu, p, minMTU6)
 		}
 	}
 	return nil
@@ -213,10 +220,10 @@ func validPrefix(p netip.Prefix) error {
 
 func (r Route) validate() error {
 	if !r.Destination.IsValid() {
-		return errors.New("Destination: not a valid prefix")
+		return errors.New("the destination is not a valid prefix")
 	}
 	if g := r.Gateway; g.IsValid() && g.Is4() != r.Destination.Addr().Is4() {
-		return fmt.Errorf("Gateway: %v is not of the family of %v", g, r.Destination)
+		return fmt.Errorf("the gateway %v is not of the family of %v", g, r.Destination)
 	}
 	return nil
 }

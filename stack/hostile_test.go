@@ -1,0 +1,212 @@
+package stack_test
+
+import (
+	"encoding/binary"
+	"math/rand"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// segment builds an IPv4 TCP packet from 10.0.0.2 to 10.0.0.1, with correct
+// checksums. options are padded by the caller.
+func segment(from, to netip.Addr, srcPort, dstPort uint16, seq, ack uint32, flags header.TCPFlags, options, payload []byte) []byte {
+	const ip = header.IPv4MinimumSize
+	tcpLen := header.TCPMinimumSize + len(options)
+	p := make([]byte, ip+tcpLen+len(payload))
+	src, dst := tcpip.AddrFromSlice(from.AsSlice()), tcpip.AddrFromSlice(to.AsSlice())
+	h := header.IPv4(p)
+	h.Encode(&header.IPv4Fields{TotalLength: uint16(len(p)), TTL: 64, Protocol: 6, SrcAddr: src, DstAddr: dst})
+	h.SetChecksum(^h.CalculateChecksum())
+	tcp := header.TCP(p[ip:])
+	tcp.Encode(&header.TCPFields{SrcPort: srcPort, DstPort: dstPort, SeqNum: seq, AckNum: ack,
+		DataOffset: uint8(tcpLen), Flags: flags, WindowSize: 65535})
+	copy(tcp[header.TCPMinimumSize:], options)
+	copy(p[ip+tcpLen:], payload)
+	sumTCP(p)
+	return p
+}
+
+func sumTCP(p []byte) {
+	h := header.IPv4(p)
+	tcp := header.TCP(p[h.HeaderLength():])
+	tcp.SetChecksum(0)
+	xsum := header.PseudoHeaderChecksum(6, h.SourceAddress(), h.DestinationAddress(), uint16(len(tcp)))
+	tcp.SetChecksum(^checksum.Checksum(tcp, xsum))
+}
+
+var (
+	us   = netip.MustParseAddr("10.0.0.1")
+	them = netip.MustParseAddr("10.0.0.2")
+)
+
+// lonely is a stack on a Func device that listens on port 80; sent gets what
+// it sends.
+func lonely(t testing.TB) (s *stack.Stack, d *tun.Func, sent chan []byte) {
+	t.Helper()
+	sent = make(chan []byte, 4096)
+	d = tun.NewFunc(1500, func(p []byte) {
+		select {
+		case sent <- append([]byte(nil), p...):
+		default:
+		}
+	})
+	s, err := stack.New(stack.Config{Device: d, Addresses: prefixes("10.0.0.1/24", "fd00::1/64")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	l, err := s.Listen("tcp", ":80")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return s, d, sent
+}
+
+func TestMalformedPackets(t *testing.T) {
+	s, d, sent := lonely(t)
+	syn := func() []byte { return segment(them, us, 1000, 80, 1, 0, header.TCPFlagSyn, nil, nil) }
+	patch := func(p []byte, at int, b ...byte) []byte { copy(p[at:], b); return p }
+	ipSum := func(p []byte) []byte {
+		h := header.IPv4(p)
+		h.SetChecksum(0)
+		h.SetChecksum(^h.CalculateChecksum())
+		return p
+	}
+	for _, tt := range []struct {
+		name   string
+		packet []byte
+	}{
+		{"empty", []byte{}},
+		{"one byte", []byte{0x45}},
+		{"wrong version", patch(syn(), 0, 0x55)},
+		{"IHL below 5", patch(syn(), 0, 0x44)},
+		{"IHL beyond the packet", patch(syn(), 0, 0x4f)},
+		{"total length beyond the packet", ipSum(patch(syn(), 2, 0xff, 0xff))},
+		{"total length below the header", ipSum(patch(syn(), 2, 0, 10))},
+		{"truncated TCP header", ipSum(patch(syn()[:30], 2, 0, 30))},
+		{"TCP offset below 5", patch(syn(), 32, 0x40)},
+		{"TCP offset beyond the segment", patch(syn(), 32, 0xf0)},
+		{"wrong TCP checksum", patch(syn(), 36, 0, 0)},
+		{"IPv6 payload length beyond the packet", append([]byte{0x60, 0, 0, 0, 0xff, 0xff, 6, 64}, make([]byte, 32)...)},
+		{"IPv6 truncated", []byte{0x60, 0, 0, 0}},
+		{"forged source", segment(us, us, 1000, 80, 1, 0, header.TCPFlagSyn, nil, nil)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := s.Stats()
+			d.Inject(tt.packet)
+			s.Settle()
+			after := s.Stats()
+			require.Equal(t, before.SegmentsIn, after.SegmentsIn, "not taken for a segment")
+			require.Greater(t, after.Malformed+after.ChecksumErrors+after.Dropped,
+				before.Malformed+before.ChecksumErrors+before.Dropped, "a counter moves")
+			require.Empty(t, sent, "no answer")
+		})
+	}
+
+	// Options that make no sense don't stop a connection.
+	for name, options := range map[string][]byte{
+		"zero-length option":            {253, 0, 1, 1},
+		"option of length 1":            {253, 1, 1, 1},
+		"option beyond the header":      {253, 40, 1, 1},
+		"MSS of the wrong length":       {2, 3, 5, 1},
+		"window scale of 255":           {3, 3, 255, 0},
+		"MSS of zero":                   {2, 4, 0, 0},
+		"timestamps without their data": {8, 10, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d.Inject(segment(them, us, uint16(2000+rand.Intn(1000)), 80, 1, 0, header.TCPFlagSyn, options, nil))
+			s.Settle()
+			for len(sent) > 0 {
+				<-sent
+			}
+		})
+	}
+	answersSYN(t, s, d, sent)
+}
+
+// answersSYN shows that the stack is still alive.
+func answersSYN(t *testing.T, s *stack.Stack, d *tun.Func, sent chan []byte) {
+	t.Helper()
+	for len(sent) > 0 {
+		<-sent
+	}
+	d.Inject(segment(them, us, 999, 80, 1, 0, header.TCPFlagSyn, nil, nil))
+	select {
+	case p := <-sent:
+		require.Equal(t, header.TCPFlagSyn|header.TCPFlagAck, header.TCP(header.IPv4(p).Payload()).Flags())
+	case <-time.After(5 * time.Second):
+		t.Fatal("a SYN isn't answered any more")
+	}
+}
+
+// Fragments that overlap are dropped, those that don't are put together.
+func TestFragments(t *testing.T) {
+	s, d, sent := lonely(t)
+	whole := segment(them, us, 1234, 80, 7, 0, header.TCPFlagSyn, []byte{2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1}, nil)
+	fragment := func(id uint16, from, to int, more bool) []byte {
+		p := append(append([]byte(nil), whole[:20]...), whole[20+from:20+to]...)
+		h := header.IPv4(p)
+		h.SetTotalLength(uint16(len(p)))
+		h.SetID(id)
+		flags := uint8(0)
+		if more {
+			flags = header.IPv4FlagMoreFragments
+		}
+		h.SetFlagsFragmentOffset(flags, uint16(from))
+		h.SetChecksum(0)
+		h.SetChecksum(^h.CalculateChecksum())
+		return p
+	}
+	d.Inject(fragment(1, 0, 16, true))
+	d.Inject(fragment(1, 8, 24, true)) // overlaps
+	d.Inject(fragment(1, 24, 32, false))
+	s.Settle()
+	require.Empty(t, sent, "overlapping fragments make no segment")
+	d.Inject(fragment(2, 16, 32, false))
+	d.Inject(fragment(2, 0, 16, true))
+	s.Settle()
+	require.Len(t, sent, 1, "the SYN-ACK")
+}
+
+// Random bytes, and valid packets with random damage, never stop the stack.
+func FuzzPackets(f *testing.F) {
+	f.Add(segment(them, us, 1000, 80, 1, 0, header.TCPFlagSyn, []byte{2, 4, 5, 180}, nil))
+	f.Add(segment(them, us, 1000, 80, 2, 1, header.TCPFlagAck|header.TCPFlagUrg, nil, []byte("data")))
+	f.Add(binary.BigEndian.AppendUint32(nil, 0x45000014))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		s, d, _ := lonely(t)
+		for range 2 {
+			d.Inject(p)
+			if len(p) > 40 && header.IPVersion(p) == 4 && header.IPv4(p).HeaderLength() == 20 && header.IPv4(p).IsValid(len(p)) {
+				sumTCP(p)
+				d.Inject(p)
+			}
+		}
+		s.Settle()
+	})
+}
+
+func TestFuzzSeeds(t *testing.T) {
+	s, d, sent := lonely(t)
+	rng := rand.New(rand.NewSource(1))
+	for range 20000 {
+		p := segment(them, us, uint16(rng.Intn(4)+1), 80, rng.Uint32(), rng.Uint32(), header.TCPFlags(rng.Intn(64)),
+			make([]byte, 4*rng.Intn(11)), make([]byte, rng.Intn(40)))
+		rng.Read(p[20 : 20+rng.Intn(len(p)-20)])
+		if rng.Intn(4) > 0 {
+			p[0] = 0x45
+			header.IPv4(p).SetChecksum(0)
+			header.IPv4(p).SetChecksum(^header.IPv4(p).CalculateChecksum())
+			sumTCP(p)
+		}
+		d.Inject(p)
+	}
+	s.Settle()
+	answersSYN(t, s, d, sent)
+}
