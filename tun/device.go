@@ -37,6 +37,30 @@ type Device interface {
 	Close() error
 }
 
+// A Dropper is a device that counts the packets it couldn't carry. Pipe, Func
+// and the devices of the operating system are Droppers.
+type Dropper interface {
+	// Drops is the number of packets dropped since the device was made,
+	// because they were refused, a queue was full, or the other end was gone.
+	Drops() uint64
+}
+
+// A Pender is a device that can tell whether packets are on their way to
+// receive. In-memory devices are Penders; a device of the operating system
+// can't know.
+type Pender interface {
+	// Pending is the number of packets that the device has accepted for
+	// delivery on this side and for which receive hasn't returned yet.
+	Pending() int
+}
+
+// A Named device is an interface of the operating system.
+type Named interface {
+	// Name is the name the interface had when it was opened, as in
+	// Configure.
+	Name() string
+}
+
 // Offload says what a device does to packets on behalf of the stack. The zero
 // value is a device of plain packets: every packet is whole, no larger than
 // the MTU, and has all its checksums.

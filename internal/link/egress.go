@@ -1,0 +1,86 @@
+package link
+
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// packetSlices recycles the slices that carry a batch from WritePackets to the
+// device. It holds pointers, because a slice in an interface is an allocation.
+var packetSlices = sync.Pool{New: func() any { return new([]tun.Packet) }}
+
+// WritePackets implements stack.LinkEndpoint. It returns the number of packets
+// and nil, also where the device dropped some; a device that has failed or is
+// closed gives ErrNetworkUnreachable, and the cause is kept for Err.
+func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
+	batch := packetSlices.Get().(*[]tun.Packet)
+	packets := (*batch)[:0]
+	for _, pkt := range pkts.AsSlice() {
+		packets = append(packets, tun.Packet{Data: pkt.ToBuffer(), GSO: gsoOf(pkt)})
+	}
+	n := len(packets)
+	err := e.send(packets)
+	clear(packets)
+	*batch = packets
+	packetSlices.Put(batch)
+	if err != nil {
+		first := err // not &err: that would be an allocation per call
+		e.sendErr.CompareAndSwap(nil, &first)
+		return 0, &tcpip.ErrNetworkUnreachable{}
+	}
+	return n, nil
+}
+
+// send takes ownership of the packets.
+func (e *Endpoint) send(packets []tun.Packet) error {
+	if e.dev == nil {
+		e.receive(packets)
+		return nil
+	}
+	err := e.dev.Send(packets)
+	for i := range packets {
+		packets[i].Data.Release()
+	}
+	return err
+}
+
+// Err is the first error that the device's Send returned; nil while it works.
+func (e *Endpoint) Err() error {
+	if err := e.sendErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// gsoOf translates netstack's metadata. With segmentation offload netstack
+// marks every segment of a connection; one that fits into a single packet only
+// has its checksum left to the device.
+func gsoOf(pkt *stack.PacketBuffer) tun.GSO {
+	o := &pkt.GSOOptions
+	var typ tun.GSOType
+	switch o.Type {
+	case stack.GSOTCPv4:
+		typ = tun.GSOTCPv4
+	case stack.GSOTCPv6:
+		typ = tun.GSOTCPv6
+	default:
+		return tun.GSO{}
+	}
+	var g tun.GSO
+	if o.NeedsCsum {
+		// Not o.L3HdrLen: that is a constant, which IP options make wrong.
+		g.NeedsCsum = true
+		g.CsumStart = uint16(len(pkt.NetworkHeader().Slice()))
+		g.CsumOffset = o.CsumOffset
+	}
+	if pkt.Data().Size() > int(o.MSS) {
+		g.Type = typ
+		g.MSS = o.MSS
+		g.HdrLen = uint16(pkt.HeaderSize())
+	}
+	return g
+}

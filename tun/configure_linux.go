@@ -1,0 +1,82 @@
+package tun
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// configure uses netlink's package functions rather than a Handle: they open a
+// socket per request, so in the network namespace of the calling thread.
+func configure(name string, c Config) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find the interface: %w", err)
+	}
+	if c.MTU != 0 {
+		if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
+			return fmt.Errorf("set MTU %d: %w", c.MTU, err)
+		}
+	}
+	if c.NoAddrGen { // before the interface is up: going up generates
+		if err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil {
+			return fmt.Errorf("switch IPv6 address generation off: %w", err)
+		}
+	}
+	for _, prefix := range c.Addresses {
+		addr := &netlink.Addr{IPNet: &net.IPNet{
+			IP:   prefix.Addr().AsSlice(),
+			Mask: net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen()),
+		}}
+		if prefix.Addr().Is6() {
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		if err := netlink.AddrAdd(link, addr); err != nil {
+			return fmt.Errorf("add address %s: %w", prefix, err)
+		}
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring up: %w", err)
+	}
+	return awaitIPv6(name, c.Addresses)
+}
+
+// usableWithin bounds the wait for IPv6 addresses; it usually takes less than a
+// millisecond.
+const usableWithin = 5 * time.Second
+
+// awaitIPv6 waits until the kernel accepts packets for the addresses. Also
+// without duplicate address detection it installs their local routes later, from
+// a work queue, and drops what comes before. An interface without carrier, which
+// a TUN is while nobody has it open, gets them when it has one.
+func awaitIPv6(name string, addresses []netip.Prefix) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find the interface again: %w", err)
+	}
+	if link.Attrs().RawFlags&unix.IFF_LOWER_UP == 0 {
+		return nil
+	}
+	deadline := time.Now().Add(usableWithin)
+	for _, prefix := range addresses {
+		for prefix.Addr().Is6() && !isLocal(prefix.Addr()) {
+			if time.Now().After(deadline) {
+				return fmt.Errorf("add address %s: not usable after %v", prefix, usableWithin)
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+	}
+	return nil
+}
+
+// isLocal reports whether packets to addr are for this host. A route that can't
+// be looked up isn't there yet.
+func isLocal(addr netip.Addr) bool {
+	routes, err := netlink.RouteGet(addr.AsSlice())
+	return err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
+}

@@ -1,0 +1,89 @@
+package tun
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+func TestConfigure(t *testing.T) {
+	inNetNS(t, func() {
+		d := open(t, "wss0", Config{
+			Addresses: prefixes("10.9.0.2/24", "10.9.1.2/32", "fd99::2/64"),
+			MTU:       1400,
+			NoAddrGen: true,
+		})
+		defer d.Close()
+		require.Equal(t, 1400, d.MTU())
+		link, err := netlink.LinkByName("wss0")
+		require.NoError(t, err)
+		require.NotZero(t, link.Attrs().Flags&net.FlagUp)
+		addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		require.NoError(t, err)
+		var got []string
+		for _, a := range addrs {
+			got = append(got, a.IPNet.String())
+			require.Equal(t, a.IP.To4() == nil, a.Flags&unix.IFA_F_NODAD != 0)
+			require.Zero(t, a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED), "%s is usable at once", a.IPNet)
+		}
+		require.ElementsMatch(t, []string{"10.9.0.2/24", "10.9.1.2/32", "fd99::2/64"}, got, "and no link-local address")
+
+		// MTU is the current one, from any network namespace.
+		require.NoError(t, Configure("wss0", Config{MTU: 1300}))
+		mtu := make(chan int)
+		go func() { mtu <- d.MTU() }()
+		require.Equal(t, 1300, <-mtu)
+
+		err = Configure("wss0", Config{Addresses: prefixes("10.9.2.2/24", "10.9.0.2/24")})
+		require.ErrorIs(t, err, unix.EEXIST)
+		require.ErrorContains(t, err, "tun: configure wss0: add address 10.9.0.2/24: ")
+		require.ErrorContains(t, Configure("wss9", Config{}), "tun: configure wss9: find the interface: ")
+
+		plain, err := Open("")
+		require.NoError(t, err)
+		defer plain.Close()
+		require.Equal(t, 1500, plain.MTU())
+		require.NoError(t, Configure(plain.(Named).Name(), Config{}))
+		require.Equal(t, "tun0", plain.(Named).Name())
+	})
+}
+
+// The kernel finishes IPv6 addresses in the background; Configure waits.
+func TestConfigureUsableAtOnce(t *testing.T) {
+	inNetNS(t, func() {
+		for range 25 {
+			d, err := OpenWater("wss0")
+			require.NoError(t, err)
+			reply := make(chan struct{})
+			var once sync.Once
+			require.NoError(t, d.Start(func(packets []Packet) {
+				for i := range packets {
+					p := packets[i].Data.Flatten()
+					if header.IPVersion(p) == 6 && header.ICMPv6(header.IPv6(p).Payload()).Type() == header.ICMPv6EchoReply {
+						once.Do(func() { close(reply) })
+					}
+				}
+				release(packets)
+			}))
+			require.NoError(t, Configure("wss0", Config{Addresses: prefixes("fd99::2/64", "fe80::2/64"), NoAddrGen: true}))
+			sendBytes(t, d, echoRequest("fd99::1", "fd99::2"))
+			select {
+			case <-reply:
+			case <-time.After(5 * time.Second):
+				require.Fail(t, "no reply")
+			}
+			require.NoError(t, d.Close())
+		}
+		// Without carrier there is nothing to wait for.
+		la := netlink.NewLinkAttrs()
+		la.Name = "wss1"
+		require.NoError(t, netlink.LinkAdd(&netlink.Tuntap{LinkAttrs: la, Mode: netlink.TUNTAP_MODE_TUN}))
+		require.NoError(t, Configure("wss1", Config{Addresses: prefixes("fd98::2/64")}))
+	})
+}

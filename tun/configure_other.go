@@ -1,0 +1,7 @@
+//go:build !linux
+
+package tun
+
+import "errors"
+
+func configure(string, Config) error { return errors.ErrUnsupported }

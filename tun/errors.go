@@ -1,0 +1,104 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+)
+
+var (
+	// ErrClosed is returned by Start and Send once the device is closed. It
+	// matches net.ErrClosed.
+	ErrClosed error = fmt.Errorf("tun: device is closed: %w", net.ErrClosed)
+
+	// ErrStarted is returned by a second Start.
+	ErrStarted = errors.New("tun: device is already started")
+
+	// ErrName: the system has no interfaces of such a name.
+	ErrName = errors.New("not an interface name")
+
+	// ErrNameTaken: there is an interface of that name. It matches
+	// fs.ErrExist.
+	ErrNameTaken error = fmt.Errorf("interface name is taken: %w", fs.ErrExist)
+
+	// errNameNotChosen is for systems where water can't name an interface.
+	errNameNotChosen error = fmt.Errorf("the system chooses the interface name here: %w", errors.ErrUnsupported)
+)
+
+// OpenError is the error of OpenWater and Open.
+type OpenError struct {
+	Name string // the name asked for; may be empty
+	Path string // the device node that couldn't be opened; empty where that wasn't it
+
+	// Err is the cause: ErrName, ErrNameTaken, or an error of the system, such
+	// as one that matches fs.ErrPermission or fs.ErrNotExist.
+	Err error
+}
+
+// Error names the interface and the cause.
+func (e *OpenError) Error() string {
+	name := e.Name
+	if name == "" {
+		name = "an interface"
+	}
+	if e.Path != "" {
+		return fmt.Sprintf("tun: open %s: %s: %v", name, e.Path, e.Err)
+	}
+	return fmt.Sprintf("tun: open %s: %v", name, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *OpenError) Unwrap() error { return e.Err }
+
+// Hint says in one sentence what would help; empty where nothing is known to.
+func (e *OpenError) Hint() string {
+	node := e.Path != ""
+	switch {
+	case errors.Is(e.Err, ErrName):
+		return "choose a name of 1 to 15 bytes without white space, slash or colon, such as wss0"
+	case errors.Is(e.Err, ErrNameTaken):
+		return fmt.Sprintf("choose another name, or remove the interface: ip link delete %s", e.Name)
+	case errors.Is(e.Err, errNameNotChosen):
+		return "leave the name empty"
+	case errors.Is(e.Err, errors.ErrUnsupported):
+		return "this system has no TUN devices"
+	case node && errors.Is(e.Err, syscall.ENOENT):
+		return fmt.Sprintf("the node is missing: modprobe tun, or mkdir -p /dev/net && mknod %s c 10 200; "+
+			"a container needs --device %[1]s", e.Path)
+	case node && (errors.Is(e.Err, syscall.ENODEV) || errors.Is(e.Err, syscall.ENXIO)):
+		return "the kernel has no tun driver: modprobe tun"
+	case node && errors.Is(e.Err, syscall.EACCES):
+		return fmt.Sprintf("the mode of the node keeps you out: run as root, or chmod 0666 %s", e.Path)
+	case node && errors.Is(e.Err, syscall.EPERM):
+		return fmt.Sprintf("the container may not use the node: start it with --device %s", e.Path)
+	case errors.Is(e.Err, fs.ErrPermission):
+		return "making an interface needs CAP_NET_ADMIN in its network namespace: run as root, " +
+			"or use wsstack exec, which makes a namespace of its own"
+	}
+	return ""
+}
+
+// maxName is IFNAMSIZ less the terminating zero, in bytes.
+const maxName = 15
+
+// checkName finds what the kernel would refuse, because water can't be trusted
+// with it: a longer name is cut off, and a failed open loses a descriptor. The
+// empty name and one %d are the system's to complete.
+func checkName(name string) error {
+	rest := strings.Replace(name, "%d", "", 1)
+	switch {
+	case len(name) > maxName:
+		return fmt.Errorf("%w: longer than %d bytes", ErrName, maxName)
+	case name == "." || name == "..":
+		return ErrName
+	case name == "all" || name == "default": // directories of /proc/sys/net/ipv4/conf
+		return fmt.Errorf("%w: reserved", ErrName)
+	case strings.ContainsAny(rest, "/:%\x00 \t\n\v\f\r"),
+		strings.IndexByte(rest, 0xa0) >= 0: // white space to the kernel, which reads Latin-1
+		return fmt.Errorf("%w: it contains a forbidden character", ErrName)
+	}
+	return nil
+}

@@ -1,0 +1,38 @@
+package tun
+
+import "gvisor.dev/gvisor/pkg/buffer"
+
+// Sizes in bytes.
+const (
+	minMTU = 68    // RFC 791 §3.2: every link carries this much in one piece
+	maxMTU = 65535 // the largest IPv4 packet
+
+	// maxPacket is the largest IPv6 packet without a jumbo option: a header
+	// and 65,535 bytes of payload.
+	maxPacket = 40 + 65535
+)
+
+// carries reports whether a device with these offloads and this MTU takes p.
+func (o Offload) carries(p *Packet, mtu int) bool {
+	if p.GSO.NeedsCsum && !o.Checksum {
+		return false
+	}
+	switch p.GSO.Type {
+	case GSONone:
+		return p.Data.Size() <= int64(mtu)
+	case GSOTCPv4:
+		return o.TSO4 && p.Data.Size() <= maxPacket
+	case GSOTCPv6:
+		return o.TSO6 && p.Data.Size() <= maxPacket
+	case GSOUDP:
+		return o.USO && p.Data.Size() <= maxPacket
+	}
+	return false
+}
+
+// flatten copies b, or as much of it as fits, to dst and returns the number of
+// bytes. Unlike Buffer.Flatten it allocates nothing.
+func flatten(dst []byte, b *buffer.Buffer) int {
+	n, _ := b.ReadAt(dst, 0) // its error says only that the end was reached
+	return n
+}

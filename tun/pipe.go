@@ -1,0 +1,87 @@
+package tun
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// Pipe returns the two ends of an in-memory link that carries packets of up to
+// mtu bytes, 68 to 65535; another mtu is a mistake in the program and panics.
+// What is sent on one end is received on the other, in order, by reference: the
+// data isn't copied, so no receiver may write to it in place.
+//
+// Each end has a queue of QueuePackets packets and QueueBytes bytes, which also
+// holds what arrives before Start. Packets beyond either bound, and packets the
+// link can't carry (too large, or with offload metadata), are dropped and
+// counted in the Drops of the sending end. Once one end is closed, the other
+// sends into nothing: its packets are counted as drops, and so are those that
+// the closed end hadn't delivered.
+//
+// Both ends are a Dropper and a Pender. They are closed separately, in any
+// order. Send after Close of the same end returns ErrClosed.
+func Pipe(mtu int) (a, b Device) {
+	checkMTU("Pipe", mtu)
+	toA, toB := newInlet(), newInlet()
+	return &pipeEnd{mtu: mtu, in: toA, out: toB.queue},
+		&pipeEnd{mtu: mtu, in: toB, out: toA.queue}
+}
+
+// checkMTU panics: neither Pipe nor NewFunc has an error to return, and both
+// are called with a number that the program chose.
+func checkMTU(caller string, mtu int) {
+	if mtu < minMTU || mtu > maxMTU {
+		panic(fmt.Sprintf("tun: %s: mtu is %d, must be %d to %d", caller, mtu, minMTU, maxMTU))
+	}
+}
+
+type pipeEnd struct {
+	mtu     int
+	offload Offload
+	in      *inlet
+	out     *Queue // the queue of the other end's inlet
+	closed  atomic.Bool
+}
+
+// MTU implements Device.
+func (p *pipeEnd) MTU() int { return p.mtu }
+
+// Offload implements Device: a Pipe carries plain packets.
+func (p *pipeEnd) Offload() Offload { return p.offload }
+
+// Start implements Device. A second call fails with ErrStarted, one after
+// Close with ErrClosed.
+func (p *pipeEnd) Start(receive func([]Packet)) error { return p.in.start(receive) }
+
+// Send implements Device. It queues runs of packets rather than single ones,
+// to take the lock of the queue once per batch.
+func (p *pipeEnd) Send(packets []Packet) error {
+	if p.closed.Load() {
+		return ErrClosed
+	}
+	for len(packets) > 0 {
+		run := 0
+		for run < len(packets) && p.offload.carries(&packets[run], p.mtu) {
+			run++
+		}
+		p.out.PutClones(packets[:run])
+		if run < len(packets) {
+			p.out.Drop(1)
+			run++
+		}
+		packets = packets[run:]
+	}
+	return nil
+}
+
+// Close implements Device.
+func (p *pipeEnd) Close() error {
+	p.closed.Store(true)
+	p.in.stop()
+	return nil
+}
+
+// Drops implements Dropper.
+func (p *pipeEnd) Drops() uint64 { return p.out.Dropped() }
+
+// Pending implements Pender.
+func (p *pipeEnd) Pending() int { return p.in.queue.Pending() }

@@ -1,0 +1,172 @@
+package tun
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// The bounds of the queue of every in-memory device, and of the link that
+// feeds a stack. Both hold: 64 KiB segments meet the second first, small
+// packets the first.
+const (
+	QueuePackets = 16384
+	QueueBytes   = 64 << 20
+)
+
+// A Queue is a bounded first-in first-out queue of packets, between a sender
+// that must not wait and the goroutine that delivers. It is what a Device needs
+// to keep its promise that Send never calls back.
+//
+//	Put, PutClones ──▶ queued ──Pop, Wait──▶ taken ──Done──▶ gone
+//	      │               │
+//	      └──full, closed─┴─Close──▶ dropped
+//
+// Packets are counted in Pending until Done says that they have arrived, so an
+// observer never sees zero while a packet is between two queues. A Queue is
+// safe for concurrent use.
+type Queue struct {
+	maxPackets int
+	maxBytes   int64
+
+	dropped atomic.Uint64
+
+	mu       sync.Mutex
+	nonEmpty sync.Cond // of mu; also signalled by Close
+	ring     []Packet  // its length is zero or a power of two
+	head     int       // of the oldest packet in ring
+	queued   int       // packets in ring
+	bytes    int64     // of the packets in ring
+	taken    int       // packets handed out, not yet Done
+	closed   bool
+}
+
+// NewQueue makes a queue that holds at most maxPackets packets and at most
+// maxBytes bytes of packet data. A zero bound means QueuePackets or
+// QueueBytes. What a packet pins beyond its own bytes, such as the rest of a
+// shared chunk, isn't counted.
+func NewQueue(maxPackets int, maxBytes int64) *Queue {
+	if maxPackets == 0 {
+		maxPackets = QueuePackets
+	}
+	if maxBytes == 0 {
+		maxBytes = QueueBytes
+	}
+	q := &Queue{maxPackets: maxPackets, maxBytes: maxBytes}
+	q.nonEmpty.L = &q.mu
+	return q
+}
+
+// Put appends packets and takes ownership of their data, but not of the slice.
+// A packet that doesn't fit, or comes after Close, is released and counted as
+// dropped. It reports whether the queue went from empty to non-empty: that is
+// when the consumer needs a signal.
+func (q *Queue) Put(packets []Packet) (first bool) { return q.put(packets, false) }
+
+// PutClones is Put for borrowed packets: it queues clones that share the data.
+func (q *Queue) PutClones(packets []Packet) (first bool) { return q.put(packets, true) }
+
+func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := q.queued
+	for i := range packets {
+		p := packets[i] // a copy: only one of the two is used from here on
+		size := p.Data.Size()
+		if q.closed || q.queued >= q.maxPackets || q.bytes+size > q.maxBytes {
+			q.dropped.Add(1)
+			if !borrowed {
+				p.Data.Release()
+			}
+			continue
+		}
+		if borrowed {
+			p.Data = p.Data.Clone()
+		}
+		q.appendLocked(p)
+	}
+	first = before == 0 && q.queued > 0
+	if first {
+		q.nonEmpty.Signal()
+	}
+	return first
+}
+
+func (q *Queue) appendLocked(p Packet) {
+	if q.queued == len(q.ring) {
+		ring := make([]Packet, max(64, 2*len(q.ring)))
+		n := copy(ring, q.ring[q.head:])
+		copy(ring[n:], q.ring[:q.head])
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.queued)&(len(q.ring)-1)] = p
+	q.queued++
+	q.bytes += p.Data.Size()
+}
+
+// Pop moves up to len(batch) packets into batch and returns their number,
+// without waiting. The caller owns them, and says Done when they have arrived.
+func (q *Queue) Pop(batch []Packet) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.popLocked(batch)
+}
+
+// Wait is Pop, but waits for a packet. It returns false once the queue is
+// closed. One goroutine at a time may wait.
+func (q *Queue) Wait(batch []Packet) (n int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.queued == 0 && !q.closed {
+		q.nonEmpty.Wait()
+	}
+	return q.popLocked(batch), !q.closed
+}
+
+func (q *Queue) popLocked(batch []Packet) int {
+	n := min(len(batch), q.queued)
+	for i := range n {
+		slot := &q.ring[q.head]
+		batch[i] = *slot
+		*slot = Packet{} // keeps no reference to data that's gone
+		q.bytes -= batch[i].Data.Size()
+		q.head = (q.head + 1) & (len(q.ring) - 1)
+	}
+	q.queued -= n
+	q.taken += n
+	return n
+}
+
+// Done says that n packets taken by Pop or Wait have been handed over.
+func (q *Queue) Done(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken -= n
+}
+
+// Pending is the number of packets that are queued or taken and not yet Done.
+func (q *Queue) Pending() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.queued + q.taken
+}
+
+// Drop counts n packets that the caller refused before they reached the queue.
+func (q *Queue) Drop(n int) { q.dropped.Add(uint64(n)) }
+
+// Dropped is the number of packets refused, or released by Close, so far.
+func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
+
+// Close releases what is queued, counts it as dropped, and ends Wait. Later
+// packets are dropped. It is idempotent.
+func (q *Queue) Close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	for ; q.queued > 0; q.queued-- {
+		q.ring[q.head].Data.Release()
+		q.head = (q.head + 1) & (len(q.ring) - 1)
+		q.dropped.Add(1)
+	}
+	q.ring, q.head, q.bytes = nil, 0, 0
+	q.nonEmpty.Broadcast()
+}
