@@ -26,8 +26,9 @@ func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
 func (s *Socket) connect(ctx context.Context, addr netip.AddrPort) wsa.Errno {
 	s.mu.Lock()
 	err := s.startConnectLocked(addr)
+	async := s.async
 	s.mu.Unlock()
-	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+	if err != wsa.WSAEWOULDBLOCK || async {
 		return err
 	}
 	return s.awaitConnect(ctx)
@@ -144,7 +145,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		s.dropEndpointLocked()
 		return errno(err)
 	}
-	s.remote, s.connectErr = remote, 0
+	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.local = s.present(FullAddress(nic, local))
 	s.becomeConnectingLocked()
 	return wsa.WSAEWOULDBLOCK

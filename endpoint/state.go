@@ -85,7 +85,7 @@ func (s *Socket) pollLocked() {
 			s.calls.wake(anyEvent)
 		case ended(st):
 			s.connectErr = connectError(s.ep.LastError())
-			if s.nonblocking.Load() { // a blocking call returns it instead (EO-6)
+			if s.async { // a blocking call returns it instead (EO-6)
 				s.pending = s.connectErr
 			}
 			s.becomeUnconnectedLocked()

@@ -53,8 +53,8 @@ func (*Wire) KGID() uint32 { return 0 }
 // Segment is what the hooks tell of a TCP segment.
 type Segment struct {
 	Header  header.TCP
-	Payload int // bytes; of a segment to be cut up, of the whole
-	Now     tcpip.MonotonicTime
+	Payload int         // bytes; of a segment to be cut up, of the whole
+	Clock   tcpip.Clock // read only when the time matters: a reading isn't cheap
 }
 
 func (w *Wire) attach(s *Socket) { w.socket.Store(s) }
@@ -126,7 +126,7 @@ func (w *Wire) In(seg Segment) {
 	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) {
 		return
 	}
-	w.since.CompareAndSwap(0, monotonic(seg.Now))
+	w.establish(seg.Clock)
 	w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
 	if seqnum.Value(ack) == una {
 		return
@@ -156,7 +156,15 @@ func (w *Wire) inSyn(seg Segment) {
 	if isAck {
 		w.una.Store(h.AckNumber())
 		w.negotiate(opts.TS, opts.SACKPermitted)
-		w.since.CompareAndSwap(0, monotonic(seg.Now))
+		w.establish(seg.Clock)
+	}
+}
+
+// establish records the time of the segment that completes the handshake.
+func (w *Wire) establish(clock tcpip.Clock) {
+	if w.since.Load() == 0 {
+		now := clock.NowMonotonic().Sub(tcpip.MonotonicTime{})
+		w.since.CompareAndSwap(0, max(1, int64(now)))
 	}
 }
 
@@ -259,7 +267,3 @@ func (w *Wire) MSS() int {
 }
 
 func (w *Wire) wrote(n int) { w.written.Add(int64(n)) }
-
-func monotonic(t tcpip.MonotonicTime) int64 {
-	return max(1, int64(t.Sub(tcpip.MonotonicTime{})))
-}

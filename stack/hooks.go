@@ -50,16 +50,16 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	}
 	if w.Listening() {
 		// Until Accept, the segments of a connection carry the listener.
-		net := pkt.Network()
+		local, remote := addresses(pkt)
 		w = h.half.find(netstack.TransportEndpointID{
-			LocalPort: t.SourcePort(), LocalAddress: net.SourceAddress(),
-			RemotePort: t.DestinationPort(), RemoteAddress: net.DestinationAddress(),
+			LocalPort: t.SourcePort(), LocalAddress: local,
+			RemotePort: t.DestinationPort(), RemoteAddress: remote,
 		})
 		if w == nil {
 			return true
 		}
 	}
-	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Now: h.clock.NowMonotonic()})
+	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	return true
 }
 
@@ -71,7 +71,8 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	if pkt.NICID == loopbackID {
 		return true
 	}
-	_, forged := (*h.stack.own.Load())[pkt.Network().SourceAddress()]
+	source, _ := addresses(pkt)
+	_, forged := (*h.stack.own.Load())[source]
 	if forged {
 		h.forged.Add(1)
 	}
@@ -146,7 +147,7 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if w == nil || w.Interesting(t) && !validChecksum(t, pkt) {
 		return
 	}
-	w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Now: h.clock.NowMonotonic()})
+	w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 }
 
 // wireOf finds the record of a segment. A SYN to a listener starts one.
@@ -192,10 +193,20 @@ func validChecksum(t header.TCP, pkt *netstack.PacketBuffer) bool {
 	if pkt.RXChecksumValidated {
 		return true
 	}
-	net := pkt.Network()
-	_, valid, ok := header.TCPValid(t, func() uint16 { return pkt.Data().Checksum() },
-		uint16(pkt.Data().Size()), net.SourceAddress(), net.DestinationAddress(), false)
-	return ok && valid
+	source, destination := addresses(pkt)
+	return t.IsChecksumValid(source, destination, pkt.Data().Checksum(), uint16(pkt.Data().Size()))
+}
+
+// addresses are the source and destination of a packet. pkt.Network would
+// allocate.
+func addresses(pkt *netstack.PacketBuffer) (source, destination tcpip.Address) {
+	b := pkt.NetworkHeader().Slice()
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		h := header.IPv4(b)
+		return h.SourceAddress(), h.DestinationAddress()
+	}
+	h := header.IPv6(b)
+	return h.SourceAddress(), h.DestinationAddress()
 }
 
 // halfLimit bounds the records of connections that nobody has accepted yet. A

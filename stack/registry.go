@@ -77,16 +77,16 @@ type Stats struct {
 func (s *Stack) Stats() Stats {
 	n := s.ns.Stats()
 	st := Stats{
-		PacketsIn:      n.IP.PacketsReceived.Value(),
-		PacketsOut:     n.IP.PacketsSent.Value(),
-		SegmentsIn:     n.TCP.ValidSegmentsReceived.Value(),
-		SegmentsOut:    n.TCP.SegmentsSent.Value(),
-		Retransmits:    n.TCP.Retransmits.Value(),
-		ResetsIn:       n.TCP.ResetsReceived.Value(),
-		ResetsOut:      n.TCP.ResetsSent.Value(),
-		DatagramsIn:    n.UDP.PacketsReceived.Value(),
-		DatagramsOut:   n.UDP.PacketsSent.Value(),
-		Malformed:      n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
+		PacketsIn:    n.IP.PacketsReceived.Value(),
+		PacketsOut:   n.IP.PacketsSent.Value(),
+		SegmentsIn:   n.TCP.ValidSegmentsReceived.Value(),
+		SegmentsOut:  n.TCP.SegmentsSent.Value(),
+		Retransmits:  n.TCP.Retransmits.Value(),
+		ResetsIn:     n.TCP.ResetsReceived.Value(),
+		ResetsOut:    n.TCP.ResetsSent.Value(),
+		DatagramsIn:  n.UDP.PacketsReceived.Value(),
+		DatagramsOut: n.UDP.PacketsSent.Value(),
+		Malformed: n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
 			n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
 		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
 		Dropped:        n.DroppedPackets.Value() + s.hooks.forged.Load(),

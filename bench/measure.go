@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// pipeline connects two sides: from dials, to accepts.
+func pipeline(n *Network, out bool) (from, to net.Conn, err error) {
+	dialer, listener, addr := n.Near, n.Far, n.FarAddr
+	if !out {
+		dialer, listener, addr = n.Far, n.Near, n.NearAddr
+	}
+	port := n.port()
+	l, err := listener.Listen(port)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	if from, err = dialer.Dial(netip.AddrPortFrom(addr, port)); err != nil {
+		return nil, nil, err
+	}
+	if to, err = l.Accept(); err != nil {
+		from.Close()
+		return nil, nil, err
+	}
+	return from, to, nil
+}
+
+// chunk is the size of a write and of a read of Bulk, in bytes.
+const chunk = 256 << 10
+
+// Bulk sends total bytes in one stream, out of the near side or into it, and
+// returns bytes per second, until the receiver has them all.
+func Bulk(n *Network, out bool, total int) (float64, error) {
+	from, to, err := pipeline(n, out)
+	if err != nil {
+		return 0, err
+	}
+	defer to.Close()
+	start := time.Now()
+	sent := make(chan error, 1)
+	go func() {
+		buf := make([]byte, chunk)
+		for left := total; left > 0; left -= chunk {
+			if _, err := from.Write(buf[:min(left, chunk)]); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- from.Close()
+	}()
+	got, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{to}, make([]byte, chunk))
+	if err == nil && got != int64(total) {
+		err = io.ErrUnexpectedEOF
+	}
+	if sendErr := <-sent; err == nil {
+		err = sendErr
+	}
+	return float64(total) / time.Since(start).Seconds(), err
+}
+
+// PingPong sends one byte back and forth and returns the median round trip in
+// seconds.
+func PingPong(n *Network, trips int) (float64, error) {
+	from, to, err := pipeline(n, true)
+	if err != nil {
+		return 0, err
+	}
+	defer to.Close()
+	defer from.Close()
+	go func() { // ends when from is closed
+		b := make([]byte, 1)
+		for {
+			if _, err := io.ReadFull(to, b); err != nil {
+				return
+			}
+			if _, err := to.Write(b); err != nil {
+				return
+			}
+		}
+	}()
+	times := make([]float64, trips)
+	b := make([]byte, 1)
+	for i := range times {
+		start := time.Now()
+		if _, err := from.Write(b); err != nil {
+			return 0, err
+		}
+		if _, err := io.ReadFull(from, b); err != nil {
+			return 0, err
+		}
+		times[i] = time.Since(start).Seconds()
+	}
+	slices.Sort(times)
+	return times[trips/2], nil
+}
+
+// ConnectClose opens and closes connections one after the other and returns
+// how many a second. The acceptor closes first, so that the remnants in
+// TIME-WAIT don't use up the ports of the side that dials.
+func ConnectClose(n *Network, count int) (float64, error) {
+	port := n.port()
+	l, err := n.Far.Listen(port)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	go func() { // ends when l is closed
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	start := time.Now()
+	for range count {
+		c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
+		if err != nil {
+			return 0, err
+		}
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			c.Close()
+			return 0, err
+		}
+		if err := c.Close(); err != nil {
+			return 0, err
+		}
+	}
+	return float64(count) / time.Since(start).Seconds(), nil
+}
