@@ -1,0 +1,73 @@
+package keepalive
+
+import "github.com/wsstack/wsstack/wsa"
+
+// A Cause is why a connection ended other than by a graceful close.
+type Cause uint8
+
+// The causes. The first one counts; every later code follows from it.
+const (
+	Alive         Cause = iota // it hasn't
+	Dropped                    // keep-alive found the peer gone
+	PeerReset                  // the peer sent a RST
+	Retransmitted              // the retransmission limit, or a zero window given up
+	UserTimeout                // TCP_MAXRT
+	LocalAbort                 // our own RST: unread data after SD_RECEIVE, a protocol error
+	Unreachable                // an ICMP error ended it
+)
+
+func (c Cause) String() string {
+	return [...]string{"alive", "keep-alive drop", "peer reset", "retransmission time-out",
+		"user time-out", "local abort", "unreachable"}[c]
+}
+
+// Evidence is what is known of a connection that netstack has ended. netstack
+// reports most ends as one time-out, and an ICMP error may replace that
+// (KA-37, GS-5), so the verdict is drawn from what the wire showed.
+type Evidence struct {
+	Dropped     bool // the Prober said Drop
+	ResetSeen   bool // a RST came in
+	TimedOut    bool // netstack says time-out
+	UserTimeout bool // TCP_MAXRT had expired
+	Aborted     bool // we aborted it
+	Unacked     int  // bytes not acknowledged at the end
+}
+
+// Verdict says why the connection ended.
+func Verdict(e Evidence) Cause {
+	switch {
+	case e.Dropped:
+		return Dropped
+	case e.Aborted:
+		return LocalAbort
+	case e.ResetSeen:
+		return PeerReset
+	case e.UserTimeout:
+		return UserTimeout
+	case e.TimedOut, e.Unacked > 0:
+		return Retransmitted
+	}
+	return LocalAbort
+}
+
+// InProgress is what a call gets that was blocked when the connection ended
+// (KA-30), and SO_ERROR reads once.
+func (c Cause) InProgress() wsa.Errno {
+	switch c {
+	case Alive:
+		return 0
+	case Dropped:
+		return wsa.WSAENETRESET
+	case PeerReset:
+		return wsa.WSAECONNRESET
+	}
+	return wsa.WSAECONNABORTED
+}
+
+// Later is what every call after that gets (KA-31, RS-1, RS-2).
+func (c Cause) Later() wsa.Errno {
+	if c == Dropped {
+		return wsa.WSAENOTCONN
+	}
+	return c.InProgress()
+}
