@@ -85,6 +85,9 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	s.mu.Lock()
 	ep, err := s.checkSendLocked(len(b), flags, to, waited)
 	w := s.wire
+	if s.namePeer && !to.IsValid() {
+		to = s.remote
+	}
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline
@@ -204,7 +207,7 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (
 	defer s.wmu.Unlock()
 	var opts tcpip.WriteOptions
 	if to.Addr().IsValid() {
-		s.to = FullAddress(0, to)
+		s.to = FullAddress(s.sendNIC(to.Addr()), to)
 		opts.To = &s.to
 	}
 	for {
@@ -225,4 +228,18 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (
 		}
 		return int(n), errno(err)
 	}
+}
+
+// sendNIC is the interface for a datagram from a socket bound to a specific
+// address. Left to itself netstack sends through whichever interface it found
+// the address on first, and the loopback has all of them.
+func (s *Socket) sendNIC(to netip.Addr) tcpip.NICID {
+	s.mu.Lock()
+	bound := s.boundAddr()
+	s.mu.Unlock()
+	if !bound.IsValid() {
+		return 0
+	}
+	_, nic, _ := s.host.Source(bound, to.Unmap())
+	return nic
 }

@@ -201,6 +201,36 @@ func TestConnectedDatagram(t *testing.T) {
 	require.Zero(t, errno)
 }
 
+// A socket that is bound to the second address of an interface sends from it,
+// connected or not.
+func TestDatagramSource(t *testing.T) {
+	da, db := tun.Pipe(1500)
+	a, b := newStack(t, da, "10.0.0.1/24", "10.0.0.9/24"), newStack(t, db, "10.0.0.2/24")
+	server := socket(t, b, wsa.AF_INET, wsa.SOCK_DGRAM)
+	require.Zero(t, server.Bind(addrPort("10.0.0.2:53")))
+	for _, connect := range []bool{false, true} {
+		client := socket(t, a, wsa.AF_INET, wsa.SOCK_DGRAM)
+		require.Zero(t, client.Bind(addrPort("10.0.0.9:0")))
+		to := addrPort("10.0.0.2:53")
+		if connect {
+			require.Zero(t, client.Connect(to))
+			to = netip.AddrPort{}
+		}
+		_, errno := client.SendTo([]byte("x"), 0, to)
+		require.Zero(t, errno)
+		_, from, errno := server.RecvFrom(make([]byte, 9), 0)
+		require.Zero(t, errno)
+		local, errno := client.LocalAddr()
+		require.Zero(t, errno)
+		require.Equal(t, "10.0.0.9", from.Addr().String())
+		require.Equal(t, from, local)
+		_, errno = server.SendTo([]byte("y"), 0, from)
+		require.Zero(t, errno)
+		_, errno = client.Recv(make([]byte, 9), 0)
+		require.Zero(t, errno)
+	}
+}
+
 // A specific address that is bound twice, and one after the other.
 func TestPortIsReleased(t *testing.T) {
 	a, b := pair(t)
