@@ -217,15 +217,8 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.ep.Connect(FullAddress(0, addr)); err != nil {
 		return errno(err)
 	}
-	// netstack chooses the source of a connected endpoint by the route, also
-	// for one that is bound to another address: name the peer on each send.
-	got, terr := s.ep.GetLocalAddress()
-	s.namePeer = terr != nil || got.Addr != Address(source)
 	s.remote = addr
 	s.becomeConnectedLocked(s.host.Clock().NowMonotonic())
-	if s.namePeer {
-		s.local = netip.AddrPortFrom(s.binding.Addr.Addr(), s.local.Port())
-	}
 	return 0
 }
 

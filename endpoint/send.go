@@ -85,9 +85,6 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	s.mu.Lock()
 	ep, err := s.checkSendLocked(len(b), flags, to, waited)
 	w := s.wire
-	if s.namePeer && !to.IsValid() {
-		to = s.remote
-	}
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline

@@ -110,7 +110,6 @@ type Socket struct {
 	reason     wsa.Errno           // why the connection died; what later calls return
 	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets
 	connectErr wsa.Errno           // why the last attempt to connect failed
-	namePeer   bool                // sends on a connected datagram socket name the peer
 	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
 	binding    *Binding            // nil: not bound
 	implicit   bool                // the binding was made by connect or sendto
