@@ -1,0 +1,53 @@
+# The targets of style.md §11. CI runs .ci/run, which goes further than verify:
+# TUN devices required, and everything once more as an ordinary user.
+
+GO          ?= go
+FUZZTIME    ?= 30s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: build test race fuzz golden bench cover lint verify help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+build: ## the command, as ./wsstack
+	$(GO) build -o wsstack ./cmd/wsstack
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## all tests, in random order, with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+fuzz: ## every fuzz target for FUZZTIME, 30s each
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+# The flag -rewrite is datadriven's, or defined by the test itself; the other
+# packages would fail with an unknown flag.
+golden: ## rewrite the golden files
+	$(GO) test $$(grep -rlE 'cockroachdb/datadriven"|flag\.Bool\("rewrite"' --include='*_test.go' . | xargs -n1 dirname | sort -u) -rewrite
+
+bench: ## all benchmarks, no tests
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: ## coverage of all packages by all tests, in cover.out
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1
+
+lint: ## golangci-lint where it is installed, else go vet and staticcheck
+	@if command -v golangci-lint >/dev/null; then \
+		echo golangci-lint run; golangci-lint run; \
+	else \
+		echo 'golangci-lint is not installed: go vet and staticcheck only'; \
+		$(GO) vet ./... && $(GO) run $(STATICCHECK) ./...; \
+	fi
+
+verify: lint ## formatting, go.mod, lint, and the tests, which compare the generated files
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) test ./...

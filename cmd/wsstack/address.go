@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// networkConfig describes the link between a wsstack and the kernel's side of
+// its TUN device.
+type networkConfig struct {
+	Stack []netip.Prefix // addresses of the wsstack
+	MTU   int            // bytes
+}
+
+// The limits of the MTU: RFC 791 and RFC 8200 say what every link carries, and
+// no IPv4 packet is longer than its 16-bit length field.
+const (
+	minMTU     = 68
+	minMTUIPv6 = 1280
+	maxMTU     = 65535
+)
+
+func defaultNetwork() networkConfig {
+	return networkConfig{
+		Stack: []netip.Prefix{
+			netip.MustParsePrefix("10.77.0.1/24"),
+			netip.MustParsePrefix("fd77::1/64"),
+		},
+		MTU: 1500,
+	}
+}
+
+// validate reports what is wrong in a plain sentence, as a usage error.
+func (c networkConfig) validate() error {
+	smallest, why := minMTU, ""
+	if c.hasIPv6() {
+		smallest, why = minMTUIPv6, " where an IPv6 address is used"
+	}
+	if c.MTU < smallest || c.MTU > maxMTU {
+		f := usagef("MTU %d is out of range: it must be from %d to %d%s", c.MTU, smallest, maxMTU, why)
+		if c.MTU >= minMTU && c.MTU < smallest {
+			return f.withHint("for IPv4 alone: --address 10.77.0.1/24 --mtu %d", c.MTU)
+		}
+		return f.withHint("--mtu 1500 is the default")
+	}
+	_, err := c.kernelAddresses()
+	return err
+}
+
+// kernelAddresses picks the addresses of the kernel's side: for each prefix the
+// next free host address after the stack's, or else the first free one.
+func (c networkConfig) kernelAddresses() ([]netip.Prefix, error) {
+	used := make(map[netip.Addr]bool)
+	for _, p := range c.Stack {
+		if used[p.Addr()] {
+			return nil, usagef("address %v is given twice", p.Addr()).withHint("leave one of them out")
+		}
+		used[p.Addr()] = true
+	}
+	peers := make([]netip.Prefix, 0, len(c.Stack))
+	for _, p := range c.Stack {
+		peer, ok := freeHost(p, used)
+		if !ok {
+			return nil, usagef("prefix %v has no address left for the other end of the link", p).
+				withHint("use a larger prefix, such as --address %v", widen(p))
+		}
+		used[peer] = true
+		peers = append(peers, netip.PrefixFrom(peer, p.Bits()))
+	}
+	return peers, nil
+}
+
+// freeHost finds a host address of p that isn't in used: upwards from p's own
+// address, then from the start of the prefix. It looks at no more addresses
+// than used can occupy.
+func freeHost(p netip.Prefix, used map[netip.Addr]bool) (netip.Addr, bool) {
+	for _, start := range []netip.Addr{p.Addr(), p.Masked().Addr()} {
+		a := start
+		for range len(used) + 2 {
+			if p.Contains(a) && isHost(a, p) && !used[a] {
+				return a, true
+			}
+			a = a.Next()
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// isHost reports whether a may be the address of a host in p. The first
+// address of an IPv4 subnet names the subnet and the last one is its broadcast
+// address (RFC 922 §7), except in a /31 (RFC 3021) and in a single address.
+// The first one of an IPv6 subnet is the routers' anycast address (RFC 4291
+// §2.6.1).
+func isHost(a netip.Addr, p netip.Prefix) bool {
+	if p.Bits() >= a.BitLen()-1 {
+		return true
+	}
+	if a == p.Masked().Addr() {
+		return false
+	}
+	return a.Is6() || p.Contains(a.Next())
+}
+
+// widen proposes a prefix of p's address that surely has room.
+func widen(p netip.Prefix) netip.Prefix {
+	bits := 24
+	if p.Addr().Is6() {
+		bits = 64
+	}
+	return netip.PrefixFrom(p.Addr(), bits)
+}
+
+// prefixList is the value of --address: the first use replaces the default,
+// later ones add to it.
+type prefixList struct {
+	list    *[]netip.Prefix
+	changed bool
+}
+
+func (l *prefixList) Set(s string) error {
+	var list []netip.Prefix
+	for _, word := range strings.Split(s, ",") {
+		p, err := parseStackPrefix(word)
+		if err != nil {
+			return err
+		}
+		list = append(list, p)
+	}
+	if l.changed {
+		list = append(*l.list, list...)
+	}
+	*l.list, l.changed = list, true
+	return nil
+}
+
+func (l *prefixList) Type() string { return "prefix" }
+
+func (l *prefixList) String() string {
+	words := make([]string, 0, 2)
+	for _, p := range *l.list {
+		words = append(words, p.String())
+	}
+	return strings.Join(words, ",")
+}
+
+// parseStackPrefix reads an address of the stack with its prefix length.
+func parseStackPrefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(strings.TrimSpace(s))
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is not an address with a prefix length, such as 10.77.0.1/24", s)
+	}
+	a := p.Addr()
+	switch {
+	case a.Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%v is an IPv4 address in IPv6 form", a)
+	case a.IsUnspecified(), a.IsMulticast(), a.IsLoopback(), a.Is4() && a.As4()[0] >= 240:
+		return netip.Prefix{}, fmt.Errorf("%v can't be the address of a host on a link", a)
+	case !isHost(a, p):
+		return netip.Prefix{}, fmt.Errorf("%v names the subnet %v or all its hosts, not one host", a, p.Masked())
+	}
+	return p, nil
+}
+
+// mtuValue is the value of --mtu. pflag's own integers answer a typing error
+// with the words of package strconv.
+type mtuValue struct{ mtu *int }
+
+func (v mtuValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return fmt.Errorf("not a number of bytes from %d to %d", minMTU, maxMTU)
+	}
+	*v.mtu = n
+	return nil
+}
+
+func (v mtuValue) Type() string   { return "bytes" }
+func (v mtuValue) String() string { return strconv.Itoa(*v.mtu) }
+
+// hasIPv6 reports whether the link carries IPv6.
+func (c networkConfig) hasIPv6() bool {
+	return slices.ContainsFunc(c.Stack, func(p netip.Prefix) bool { return p.Addr().Is6() })
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func newExecCommand() *cobra.Command {
+	cfg := defaultNetwork()
+	cmd := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND [ARGUMENT…]",
+		Short: "Run a command in a private network whose only other host is a wsstack",
+		Long: `Run COMMAND in a network namespace of its own whose only way out is a TUN
+device into a wsstack. The stack serves a page with its live sockets on port
+80 and the services echo (7), discard (9) and chargen (19), each over TCP and
+UDP. There is no default route and no name service: use addresses.
+
+Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
+may create user namespaces. Everything that COMMAND started ends with it.
+
+The exit status is that of COMMAND, 128+n when signal n killed it, 127 when
+there is no such command, 126 when it can't be executed.`,
+		Example: `  wsstack exec -- curl -s http://10.77.0.1/
+  wsstack exec -- curl -s -H 'Accept: application/json' 'http://[fd77::1]/'
+  wsstack exec --mtu 9000 -- ping -c 3 10.77.0.1
+  wsstack exec -- bash`,
+		DisableFlagsInUseLine: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return nil
+			}
+			return usagef("exec needs a command to run").
+				withHint("write it after two dashes: %s", "wsstack exec -- curl -s http://10.77.0.1/")
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := cfg.validate(); err != nil {
+				return err
+			}
+			path, err := lookCommand(args[0])
+			if err != nil {
+				return err
+			}
+			return execCommand(cfg, path, args)
+		},
+	}
+	// The flags of COMMAND are not ours, also where the two dashes are missing.
+	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().Var(&prefixList{list: &cfg.Stack}, "address",
+		"address of the stack, with its prefix length; may be repeated")
+	cmd.Flags().Var(mtuValue{&cfg.MTU}, "mtu", "largest packet of the link, in bytes")
+	return cmd
+}
+
+// lookCommand finds the program of a command. Doing it before anything is
+// created keeps a typing error free of other reasons to fail.
+func lookCommand(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	// A "." in PATH stands there by the user's own will.
+	if err == nil || errors.Is(err, exec.ErrDot) {
+		return path, nil
+	}
+	return "", commandFailure(name, err)
+}
+
+// commandFailure says why a command can't be run, with the exit status that a
+// shell would give.
+func commandFailure(name string, err error) *failure {
+	// Without the name, which the message has already.
+	if inner := (*exec.Error)(nil); errors.As(err, &inner) {
+		err = inner.Err
+	}
+	if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
+		err = inner.Err
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		f := failf("command %q not found", name)
+		f.status = statusNotFound
+		return f.withHint("it is looked up in PATH; a program elsewhere needs its path, such as ./%s", name)
+	}
+	f := failf("can't run %q: %w", name, err)
+	f.status = statusNotExecutable
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.status = statusNotFound
+	case errors.Is(err, fs.ErrPermission):
+		f.hint = "if it is a program: chmod +x " + name
+	case errors.Is(err, syscall.ENOEXEC):
+		f.hint = "it is not a program of this system; run a script with its interpreter: wsstack exec -- sh " + name
+	}
+	return f
+}
+
+// withoutProxies removes the variables that would send a client to a proxy,
+// which no program in the namespace could reach.
+func withoutProxies(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		switch strings.ToLower(name) {
+		case "http_proxy", "https_proxy", "all_proxy", "no_proxy":
+			return true
+		}
+		return false
+	})
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// The exit statuses of wsstack itself, and those that a shell gives for a
+// command it can't run (POSIX, Shell Command Language, 2.8.2).
+const (
+	statusFailed        = 1
+	statusUsage         = 2
+	statusNotExecutable = 126
+	statusNotFound      = 127
+	statusSignal        = 128 // plus the number of the signal
+)
+
+// exitStatus ends the program with a status and no message: it is the status
+// of the command that "wsstack exec" ran.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+// A failure is an error on its way to the user: what went wrong, what would
+// work instead, and the exit status.
+type failure struct {
+	status int
+	text   string
+	hint   string // empty: there is nothing to advise
+	err    error  // nil or the cause
+}
+
+// failf makes a failure with exit status 1. As in fmt.Errorf, %w names the
+// cause.
+func failf(format string, args ...any) *failure {
+	err := fmt.Errorf(format, args...)
+	return &failure{status: statusFailed, text: err.Error(), err: err}
+}
+
+// usagef makes a failure of the command line: exit status 2.
+func usagef(format string, args ...any) *failure {
+	f := failf(format, args...)
+	f.status = statusUsage
+	return f
+}
+
+func (f *failure) withHint(format string, args ...any) *failure {
+	f.hint = fmt.Sprintf(format, args...)
+	return f
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.err }
+
+// print writes the error line and the hint line.
+func (f *failure) print(w io.Writer) {
+	fmt.Fprintf(w, "wsstack: error: %s\n", oneLine(f.text))
+	if f.hint != "" {
+		fmt.Fprintf(w, "wsstack: hint: %s\n", oneLine(f.hint))
+	}
+}
+
+// oneLine keeps a message on its line, whatever an argument quoted in it holds.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}

@@ -1,0 +1,98 @@
+// Command wsstack runs programs against a wsstack: a network stack in user
+// space whose sockets behave as Microsoft documents Windows Sockets.
+//
+//	wsstack exec -- curl -s http://10.77.0.1/
+//	wsstack options SO_KEEPALIVE
+//
+// Every failure is reported on standard error as one line "wsstack: error: …",
+// mostly followed by one line "wsstack: hint: …". The exit status is 1 for a
+// failure and 2 for a command line that makes no sense; "wsstack exec" passes
+// on the status of the command it ran.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The process inside the network namespace is this program again; it is
+	// told apart before any flag is looked at.
+	if isNamespaceInit(os.Args) {
+		os.Exit(namespaceInit(os.Args))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(stderr, root.Execute())
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "wsstack",
+		Short: "A network stack in user space with the socket behaviour of Windows Sockets",
+		// cobra would print errors its own way, and the whole usage after
+		// each of them.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// Without Args and RunE a missing or unknown command would print
+		// the help and succeed.
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return noSuchCommand(cmd, args) },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2 // cobra's own, which it sets too late for us
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
+	})
+	root.AddCommand(newExecCommand(), newOptionsCommand(), newVerifyCommand(), newVersionCommand())
+	return root
+}
+
+// noSuchCommand is what the root command says when no subcommand matched.
+func noSuchCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("no command given").withHint("try %q, or %q to see all commands",
+			"wsstack exec -- curl -s http://10.77.0.1/", "wsstack --help")
+	}
+	failure := usagef("unknown command %q", args[0])
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return failure.withHint("did you mean %q?", "wsstack "+near[0])
+	}
+	return failure.withHint("run %q to see all commands; to run a program write %q",
+		"wsstack --help", "wsstack exec -- "+strings.Join(args, " "))
+}
+
+// noArguments is cobra.NoArgs with this program's words and exit status.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("unexpected argument %q", args[0]).withHint("%q takes none", cmd.CommandPath())
+}
+
+// report prints what err has to say and returns the exit status it stands for.
+func report(stderr io.Writer, err error) int {
+	switch err := err.(type) {
+	case nil:
+		return 0
+	case exitStatus:
+		return int(err)
+	case *failure:
+		err.print(stderr)
+		return err.status
+	default:
+		fmt.Fprintf(stderr, "wsstack: error: %s\n", oneLine(err.Error()))
+		return statusFailed
+	}
+}

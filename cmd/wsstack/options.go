@@ -1,0 +1,167 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wsstack/wsstack/options"
+)
+
+func newOptionsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "options [--json] [NAME…]",
+		Short: "Print the socket options: number, type, direction, default, what they do",
+		Example: `  wsstack options
+  wsstack options SO_KEEPALIVE TCP_NODELAY
+  wsstack options --json | jq -r '.[] | select(.set) | .symbol'`,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			table, err := selectOptions(options.Table(), names)
+			if err != nil {
+				return err
+			}
+			write := writeOptions
+			if asJSON {
+				write = writeOptionsJSON
+			}
+			if err := write(cmd.OutOrStdout(), table); err != nil {
+				return failf("print the options: %w", err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
+	return cmd
+}
+
+// selectOptions returns the options of these names, whatever their case, in the
+// order of the table; without names all of them.
+func selectOptions(table []options.Info, names []string) ([]options.Info, error) {
+	if len(names) == 0 {
+		return table, nil
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(table, func(o options.Info) bool { return strings.EqualFold(o.Symbol, name) }) {
+			return nil, unknownOption(table, name)
+		}
+	}
+	return slices.DeleteFunc(table, func(o options.Info) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(o.Symbol, name) })
+	}), nil
+}
+
+func unknownOption(table []options.Info, name string) *failure {
+	f := failf("no option %s", name)
+	if near := nearest(table, strings.ToUpper(name)); len(near) > 0 {
+		return f.withHint("did you mean %s? All names: wsstack options", strings.Join(near, " or "))
+	}
+	return f.withHint("all names: wsstack options")
+}
+
+// nearest returns up to three symbols that differ from name by the fewest
+// letters, and by no more than half of them.
+func nearest(table []options.Info, name string) []string {
+	type candidate struct {
+		symbol   string
+		distance int
+	}
+	var all []candidate
+	for _, o := range table {
+		if d := editDistance(o.Symbol, name); d <= len(name)/2 {
+			all = append(all, candidate{o.Symbol, d})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var symbols []string
+	for _, c := range all {
+		if len(symbols) < 3 && c.distance == all[0].distance {
+			symbols = append(symbols, c.symbol)
+		}
+	}
+	return symbols
+}
+
+// editDistance is the number of letters to insert, delete or replace to make b
+// of a (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1) // distances from a[:i] to each b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// writeOptions prints an aligned table.
+func writeOptions(w io.Writer, table []options.Info) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "LEVEL\tNUMBER\tSYMBOL\tTYPE\tACCESS\tSOCKETS\tDEFAULT\tSOURCE\tDESCRIPTION")
+	for _, o := range table {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			o.LevelName, optionNumber(o.Number), o.Symbol, o.Type, accessWords(o),
+			strings.Join(o.Kinds, ","), dash(o.Default.Documented), o.Doc, optionText(o))
+	}
+	return t.Flush()
+}
+
+// optionNumber is the number as the SDK headers print it: negative ones are the
+// complement of another.
+func optionNumber(n int32) string {
+	if n < 0 {
+		return fmt.Sprintf("~0x%04x", ^n)
+	}
+	return fmt.Sprintf("0x%04x", n)
+}
+
+func accessWords(o options.Info) string {
+	switch {
+	case o.Get && o.Set:
+		return "get,set"
+	case o.Get:
+		return "get"
+	case o.Set:
+		return "set"
+	}
+	return "none"
+}
+
+// optionText is the description, with what is missing.
+func optionText(o options.Info) string {
+	if o.Incomplete == "" {
+		return o.Description
+	}
+	return fmt.Sprintf("%s [incomplete: %s]", o.Description, o.Incomplete)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func writeOptionsJSON(w io.Writer, table []options.Info) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(table)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wsstack/wsstack/options"
+)
+
+func TestEditDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"SO_TYPE", "SO_TYPE", 0},
+		{"kitten", "sitting", 3}, {"KEEPALIVE", "SO_KEEPALIVE", 3}, {"ab", "ba", 2},
+	} {
+		if got := editDistance(tt.a, tt.b); got != tt.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
+
+func TestSelectOptions(t *testing.T) {
+	table := options.Table()
+	got, err := selectOptions(options.Table(), nil)
+	if err != nil || len(got) != len(table) {
+		t.Errorf("selectOptions() = %d options, %v, want all %d", len(got), err, len(table))
+	}
+	got, err = selectOptions(options.Table(), []string{"TCP_NODELAY", "so_linger"})
+	if err != nil || len(got) != 2 || got[0].Symbol != "SO_LINGER" || got[1].Symbol != "TCP_NODELAY" {
+		t.Errorf("selectOptions(TCP_NODELAY, so_linger) = %v, %v", got, err)
+	}
+	if _, err := selectOptions(options.Table(), []string{"SO_LINGER", "SO_KEPALIVE"}); err == nil ||
+		!strings.Contains(err.(*failure).hint, "SO_KEEPALIVE") {
+		t.Errorf("selectOptions(SO_KEPALIVE): %#v, want a hint with SO_KEEPALIVE", err)
+	}
+	if near := nearest(table, "COMPLETELY_DIFFERENT_THING"); len(near) != 0 {
+		t.Errorf("nearest() of a strange name = %v, want none", near)
+	}
+}
+
+// Every option has a line, and each line as many columns as the heading.
+func TestWriteOptions(t *testing.T) {
+	var out bytes.Buffer
+	table := options.Table()
+	if err := writeOptions(&out, table); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
+	if len(lines) != len(table)+1 {
+		t.Fatalf("writeOptions printed %d lines, want %d", len(lines), len(table)+1)
+	}
+	column := strings.Index(lines[0], "SYMBOL")
+	for i, o := range table {
+		if !strings.HasPrefix(lines[i+1][column:], o.Symbol+" ") {
+			t.Errorf("line %d has no %s in the column of the symbol: %s", i+1, o.Symbol, lines[i+1])
+		}
+	}
+}
+
+func TestWriteOptionsJSON(t *testing.T) {
+	var out bytes.Buffer
+	if err := writeOptionsJSON(&out, options.Table()); err != nil {
+		t.Fatal(err)
+	}
+	var got []options.Info
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(got, options.Table(), func(a, b options.Info) bool { return a.Symbol == b.Symbol && a.Number == b.Number }) {
+		t.Errorf("the JSON holds other options than the table")
+	}
+}
+
+func TestOptionNumber(t *testing.T) {
+	for n, want := range map[int32]string{0x1001: "0x1001", 8: "0x0008", -129: "~0x0080", -5: "~0x0004"} {
+		if got := optionNumber(n); got != want {
+			t.Errorf("optionNumber(%d) = %q, want %q", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// runningExec is a "wsstack exec" in progress.
+type runningExec struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	mark   string // in the environment of all its processes
+	stdout *bufio.Reader
+	init   int
+	netns  string
+}
+
+// startExec runs a shell script in a namespace, in a session of its own, and
+// returns after the script has printed "ready".
+func startExec(t *testing.T, script string) *runningExec {
+	t.Helper()
+	r := launchExec(t, "sh", "-c", script)
+	if line, err := r.stdout.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("the command printed %q, %v, want ready", line, err)
+	}
+	r.init = r.onlyChild(r.cmd.Process.Pid)
+	var err error
+	if r.netns, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/net", r.init)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func launchExec(t *testing.T, command ...string) *runningExec {
+	t.Helper()
+	requireTUN(t)
+	r := &runningExec{t: t, mark: fmt.Sprintf("WSSTACK_TEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
+	r.cmd = exec.Command("wsstack", append([]string{"exec", "--"}, command...)...)
+	r.cmd.Env = append(os.Environ(), r.mark)
+	// A file and not a pipe, which Wait would read to its end: processes that are
+	// left would keep it open.
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stderr.Close()
+	r.cmd.Stderr = stderr
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	stdout, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stdout = bufio.NewReader(stdout)
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // only after a failure is anything left to kill
+		for _, pid := range r.processes() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if text, err := os.ReadFile(stderr.Name()); err == nil && t.Failed() {
+			t.Logf("standard error: %s", text)
+		}
+	})
+	return r
+}
+
+func (r *runningExec) onlyChild(pid int) int {
+	r.t.Helper()
+	found := children(pid)
+	if len(found) != 1 {
+		r.t.Fatalf("process %d has children %v, want one", pid, found)
+	}
+	for child := range found {
+		return child
+	}
+	return 0
+}
+
+// command is the process id of the shell: the child of init that isn't an
+// orphan, and so the only one in the process group of wsstack.
+func (r *runningExec) command() int {
+	r.t.Helper()
+	for child := range children(r.init) {
+		if group, err := syscall.Getpgid(child); err == nil && group == r.cmd.Process.Pid {
+			if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", child)); err == nil && strings.TrimSpace(string(name)) != "sleep" {
+				return child
+			}
+		}
+	}
+	r.t.Fatalf("init has no child in the group of wsstack")
+	return 0
+}
+
+// processes lists those with the mark in their environment.
+func (r *runningExec) processes() (pids []int) {
+	for _, p := range processes() {
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.pid))
+		if err == nil && bytes.Contains(environ, []byte(r.mark)) {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
+
+// wait returns the exit status, which must come soon.
+func (r *runningExec) wait() int {
+	r.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		_ = r.cmd.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		r.t.Fatal("wsstack still runs after 10 seconds")
+	}
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// checkNothingLeft waits for all processes to end and for the namespace to go,
+// and looks at the machine's own interfaces.
+func (r *runningExec) checkNothingLeft() {
+	r.t.Helper()
+	left := r.remains()
+	for end := time.Now().Add(5 * time.Second); len(left) > 0 && time.Now().Before(end); left = r.remains() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for _, what := range left {
+		r.t.Errorf("left: %s", what)
+	}
+	if _, err := net.InterfaceByName(tunName); err == nil {
+		r.t.Errorf("the machine itself has an interface %s", tunName)
+	}
+}
+
+// remains describes the processes of r, and those in its namespace.
+func (r *runningExec) remains() (list []string) {
+	for _, pid := range r.processes() {
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		list = append(list, fmt.Sprintf("process %d %q", pid, cmdline))
+	}
+	for _, p := range processes() {
+		ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.pid))
+		if err == nil && ns == r.netns {
+			list = append(list, fmt.Sprintf("process %d in the namespace", p.pid))
+		}
+	}
+	return list
+}
+
+// family starts a child, an orphan, and a daemon in a session of its own that
+// ignores what can be ignored.
+const family = `sleep 1000 & (sleep 1000 &)
+(setsid sh -c 'trap "" TERM HUP INT; sleep 1000 & echo daemon; while :; do sleep 1000; done' &) | read line
+echo ready
+`
+
+func TestExec_NothingLeft(t *testing.T) {
+	kill := func(pid int, s syscall.Signal) {
+		t.Helper()
+		if err := syscall.Kill(pid, s); err != nil {
+			t.Fatalf("kill %d: %v", pid, err)
+		}
+	}
+	const killed = -1 // wsstack itself died of a signal
+	for _, tt := range []struct {
+		name, script string
+		end          func(r *runningExec)
+		status       int
+	}{
+		{"the command ends", family + "sleep 0.3; exit 3", func(*runningExec) {}, 3},
+		{"kill -9 of wsstack", family + "wait", func(r *runningExec) { kill(r.cmd.Process.Pid, syscall.SIGKILL) }, killed},
+		{"kill -9 of init", family + "wait", func(r *runningExec) { kill(r.init, syscall.SIGKILL) }, statusFailed},
+		{"a crash of init", family + "wait", func(r *runningExec) { kill(r.init, syscall.SIGABRT) }, 2},
+		{"kill -9 of the command", family + "wait", func(r *runningExec) { kill(r.command(), syscall.SIGKILL) }, 137},
+		{"kill -9 of the process group", family + "wait", func(r *runningExec) { kill(-r.cmd.Process.Pid, syscall.SIGKILL) }, killed},
+		{"kill -9 of wsstack while init is stopped", family + "wait", func(r *runningExec) {
+			kill(r.init, syscall.SIGSTOP)
+			kill(r.cmd.Process.Pid, syscall.SIGKILL)
+		}, killed},
+		{"kill -9 of a stopped process group", family + "wait", func(r *runningExec) {
+			kill(-r.cmd.Process.Pid, syscall.SIGSTOP)
+			kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+		}, killed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := startExec(t, tt.script)
+			// wsstack, init, the shell, two in the background, two of the daemon
+			// and soon a third.
+			if got := len(r.processes()); got < 7 {
+				t.Fatalf("%d processes have the mark, want 7: the test can't see what is left", got)
+			}
+			tt.end(r)
+			if got := r.wait(); got != tt.status {
+				t.Errorf("exit status %d, want %d", got, tt.status)
+			}
+			r.checkNothingLeft()
+		})
+	}
+}
+
+func TestExec_ForwardsSignals(t *testing.T) {
+	for s, name := range map[syscall.Signal]string{
+		syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGUSR1: "USR1", syscall.SIGUSR2: "USR2",
+		syscall.SIGINT: "INT", syscall.SIGQUIT: "QUIT", // there is no terminal
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := startExec(t, fmt.Sprintf(`trap 'echo got; exit 9' %s; echo ready; while :; do sleep 0.05; done`, name))
+			if err := r.cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := r.stdout.ReadString('\n'); line != "got\n" {
+				t.Errorf("after SIG%s the command printed %q, %v, want got", name, line, err)
+			}
+			if got := r.wait(); got != 9 {
+				t.Errorf("exit status %d, want 9", got)
+			}
+			r.checkNothingLeft()
+		})
+	}
+}
+
+// A signal that comes before the command has started isn't lost.
+func TestExec_EarlySignal(t *testing.T) {
+	for delay := time.Duration(0); delay < 40*time.Millisecond; delay += 2 * time.Millisecond {
+		r := launchExec(t, "sleep", "1000")
+		time.Sleep(delay)
+		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		// Before wsstack catches it, the signal ends wsstack itself.
+		if got := r.wait(); got != 128+15 && got != -1 {
+			t.Errorf("exit status %d after a signal at %v, want 143", got, delay)
+		}
+		r.checkNothingLeft()
+	}
+}
+
+func TestExec_IgnoredSignal(t *testing.T) {
+	requireTUN(t)
+	out, err := exec.Command("sh", "-c", `trap '' HUP
+wsstack exec -- sh -c 'sleep 0.5; echo survived' &
+sleep 0.3; kill -HUP $!; wait $!`).CombinedOutput()
+	if err != nil || string(out) != "survived\n" {
+		t.Errorf("after SIGHUP under nohup: %q, %v, want survived", out, err)
+	}
+}
+
+// Descriptors of the user reach the command, ours don't.
+func TestExec_Descriptors(t *testing.T) {
+	requireTUN(t)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	descriptors := func(command ...string) string {
+		t.Helper()
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.ExtraFiles = []*os.File{null, null, null} // 3, 4 and 5
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v %s", command, err, out)
+		}
+		return string(out)
+	}
+	// Whoever runs the tests may have left some open, too.
+	want := descriptors("probe", "fds")
+	if got := descriptors("wsstack", "exec", "--", "probe", "fds"); got != want || !strings.HasPrefix(got, "[3 4 5") {
+		t.Errorf("descriptors of the command are %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"mime"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// statusReport is the status page as data: what "Accept: application/json" gets.
+type statusReport struct {
+	Version string         `json:"version"`
+	Sockets []socketStatus `json:"sockets"` // oldest first
+	Stats   stack.Stats    `json:"stats"`
+}
+
+// socketStatus is one socket.
+type socketStatus struct {
+	ID        uint64        `json:"id"`
+	Network   string        `json:"network"`
+	State     string        `json:"state"`
+	Local     string        `json:"local"`
+	Remote    string        `json:"remote"`     // "" where there is no peer
+	RecvQueue int           `json:"recv_queue"` // bytes received and not read
+	SendQueue int           `json:"send_queue"` // bytes sent and not acknowledged
+	Connected string        `json:"connected"`  // how long; "" when not connected
+	Options   []optionValue `json:"options"`    // those that differ from their defaults
+}
+
+func newStatusReport(h host) statusReport {
+	report := statusReport{Version: version(), Sockets: []socketStatus{}, Stats: h.Stats()}
+	for _, info := range h.Sockets() {
+		report.Sockets = append(report.Sockets, newSocketStatus(info, h.Profile()))
+	}
+	return report
+}
+
+func newSocketStatus(info endpoint.Info, p options.Profile) socketStatus {
+	family, kind := int32(wsa.AF_INET), options.Stream
+	if strings.HasSuffix(info.Network, "6") {
+		family = wsa.AF_INET6
+	}
+	if strings.HasPrefix(info.Network, "udp") {
+		kind = options.Datagram
+	}
+	s := socketStatus{
+		ID: info.ID, Network: info.Network, State: info.State,
+		Local: addressText(info.Local), Remote: addressText(info.Remote),
+		RecvQueue: info.RecvQueue, SendQueue: info.SendQueue,
+		Options: changedOptions(info.Options, options.Defaults(p, family, kind)),
+	}
+	if info.Connected > 0 {
+		s.Connected = info.Connected.Round(time.Millisecond).String()
+	}
+	return s
+}
+
+func addressText(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+//go:embed status.html
+var statusHTML string
+
+var statusPage = template.Must(template.New("status").Parse(statusHTML))
+
+// statusHandler serves the status page: HTML, or JSON for who prefers that.
+func statusHandler(h host) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		report := newStatusReport(h)
+		header := w.Header()
+		header.Set("Cache-Control", "no-store")
+		header.Set("Vary", "Accept")
+		header.Set("X-Content-Type-Options", "nosniff")
+		var body bytes.Buffer // an error must come before the status line
+		var err error
+		if prefersJSON(r.Header.Get("Accept")) {
+			header.Set("Content-Type", "application/json")
+			encoder := json.NewEncoder(&body)
+			encoder.SetIndent("", "  ")
+			err = encoder.Encode(report)
+		} else {
+			header.Set("Content-Type", "text/html; charset=utf-8")
+			header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+			err = statusPage.Execute(&body, report)
+		}
+		if err != nil {
+			http.Error(w, "the status page failed: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_, _ = body.WriteTo(w) // the client may be gone
+	})
+	return mux
+}
+
+// prefersJSON reads an Accept field as far as the choice between two types
+// needs it (RFC 9110 §12.5.1): JSON must be named, and not come after HTML.
+// Weights aren't looked at, but for zero.
+func prefersJSON(accept string) bool {
+	for _, item := range strings.Split(accept, ",") {
+		mediaType, params, err := mime.ParseMediaType(item)
+		if err != nil || strings.Trim(params["q"], "0.") == "" && params["q"] != "" {
+			continue
+		}
+		switch mediaType {
+		case "application/json":
+			return true
+		case "text/html":
+			return false
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// fakeHost is a stack with the sockets of the test.
+type fakeHost struct{ sockets []endpoint.Info }
+
+func (fakeHost) Listen(string, string) (net.Listener, error)         { return nil, net.ErrClosed }
+func (fakeHost) ListenPacket(string, string) (net.PacketConn, error) { return nil, net.ErrClosed }
+func (f fakeHost) Sockets() []endpoint.Info                          { return f.sockets }
+func (fakeHost) Stats() stack.Stats                                  { return stack.Stats{Dropped: 42} }
+func (fakeHost) Profile() options.Profile                            { return options.Documented }
+
+func streamDefaults() options.Values {
+	return options.Defaults(options.Documented, wsa.AF_INET, options.Stream)
+}
+
+func getStatus(h host, method, path, accept string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, path, nil)
+	request.Header.Set("Accept", accept)
+	recorder := httptest.NewRecorder()
+	statusHandler(h).ServeHTTP(recorder, request)
+	return recorder
+}
+
+func TestStatus_HTML(t *testing.T) {
+	changed := streamDefaults()
+	changed.NoDelay, changed.KeepAlive.Idle = true, 10*time.Second
+	h := fakeHost{sockets: []endpoint.Info{{
+		ID: 7, Network: "tcp4", State: "<script>alert(1)</script>",
+		Local:     netip.MustParseAddrPort("10.77.0.1:80"),
+		Remote:    netip.MustParseAddrPort("[fe80::1%a<b]:5"),
+		RecvQueue: 11, SendQueue: 12, Connected: 1500 * time.Millisecond, Options: changed,
+	}}}
+	body := getStatus(h, "GET", "/", "text/html,*/*").Body.String()
+	for _, want := range []string{
+		"10.77.0.1:80", "<td class=\"n\">11</td><td class=\"n\">12</td>", "1.5s",
+		"TCP_NODELAY=true", "TCP_KEEPIDLE=10s", "42 dropped", "&lt;script&gt;",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page has no %q:\n%s", want, body)
+		}
+	}
+	for _, bad := range []string{"<script", "a<b", "SO_LINGER"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("the page contains %q:\n%s", bad, body)
+		}
+	}
+}
+
+func TestStatus_Headers(t *testing.T) {
+	r := getStatus(fakeHost{}, "GET", "/", "application/json")
+	if got := r.Header().Get("Content-Type"); got != "application/json" || r.Code != http.StatusOK {
+		t.Errorf("JSON: %d, %q", r.Code, got)
+	}
+	if !strings.Contains(r.Body.String(), `"sockets": []`) {
+		t.Errorf("no sockets should be an empty array: %s", r.Body)
+	}
+	if r := getStatus(fakeHost{}, "POST", "/", ""); r.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d, want 405", r.Code)
+	}
+}
+
+func TestPrefersJSON(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "*/*": false, "application/json": true, "Application/JSON; charset=utf-8": true,
+		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": false, // a browser
+		"application/json, text/plain, */*":                               true,  // a script in one
+		"text/html, application/json":                                     false,
+		"application/json;q=0, */*":                                       false,
+		"application/json;q=0.5":                                          true,
+		";;;,application/json":                                            true,
+	} {
+		if got := prefersJSON(accept); got != want {
+			t.Errorf("prefersJSON(%q) = %v, want %v", accept, got, want)
+		}
+	}
+}
+
+func TestChangedOptions(t *testing.T) {
+	def := streamDefaults()
+	if got := changedOptions(def, def); len(got) != 0 {
+		t.Errorf("changedOptions of the defaults = %v, want none", got)
+	}
+	v := def
+	v.Linger.On, v.Linger.Timeout, v.Linger.Established = true, 5, true
+	v.RecvBuffer = options.Buffer{Bytes: 1024, Set: true}
+	want := []optionValue{{"SO_LINGER", "true"}, {"SO_LINGER seconds", "5"}, {"SO_RCVBUF", "1024"}}
+	if got := changedOptions(v, def); !reflect.DeepEqual(got, want) {
+		t.Errorf("changedOptions() = %v, want %v", got, want)
+	}
+}
+
+// The names of fields are strings here: they must still be the fields' names.
+func TestValueSymbols(t *testing.T) {
+	fields := map[string]bool{}
+	var walk func(prefix string, typ reflect.Type)
+	walk = func(prefix string, typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			fields[prefix+f.Name] = true
+			if f.Type.Kind() == reflect.Struct {
+				walk(prefix+f.Name+".", f.Type)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[options.Values]())
+	for name := range valueSymbols {
+		if !fields[name] {
+			t.Errorf("valueSymbols has %s, which options.Values hasn't", name)
+		}
+	}
+	for name := range hiddenValues {
+		if !fields[name] {
+			t.Errorf("hiddenValues has %s, which options.Values hasn't", name)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package main
+
+import "errors"
+
+func tunUsable() error        { return errors.ErrUnsupported }
+func probeTUN([]string) error { return errors.ErrUnsupported }
+func canMknod() bool          { return false }

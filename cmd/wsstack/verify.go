@@ -1,0 +1,377 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wsstack/wsstack/internal/conform"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/simnet"
+)
+
+// The verdicts on a statement.
+const (
+	verdictPass     = "pass"
+	verdictFail     = "fail"
+	verdictUntested = "untested" // no scenario names it
+)
+
+// A verification is what is known of one statement after the scenarios ran.
+type verification struct {
+	ID        string      `json:"id"`
+	Statement string      `json:"statement"`
+	Verdict   string      `json:"verdict"`
+	Runs      []verifyRun `json:"runs,omitempty"`
+}
+
+// A verifyRun is one run of one scenario.
+type verifyRun struct {
+	Scenario string `json:"scenario"`
+	Source   string `json:"source"`
+	Family   string `json:"family"`
+	Profile  string `json:"profile"`
+	Verdict  string `json:"verdict"`
+	Evidence string `json:"evidence,omitempty"`
+	Failure  string `json:"failure,omitempty"`
+	Trace    string `json:"-"`
+}
+
+// verifyFlags are the flags of the command.
+type verifyFlags struct {
+	json    bool
+	verbose bool
+	junit   string
+	pcap    string
+	profile string
+	seed    uint64
+}
+
+func newVerifyCommand() *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify [flags] [ID|AREA…]",
+		Short: "Run the scenarios of the documented statements in virtual time",
+		Long: "Run the scenarios of the documented statements in virtual time, and print for each\n" +
+			"statement whether it holds and what was seen. Without arguments all statements; an\n" +
+			"argument is one of them (KA-5) or an area (KA). The exit status is 1 when one fails.",
+		Example: `  wsstack verify
+  wsstack verify SH RS-1
+  wsstack verify -v LG-3
+  wsstack verify --json | jq -r '.[] | select(.verdict == "untested") | .id'`,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return verify(cmd.OutOrStdout(), cmd.ErrOrStderr(), f, args)
+		},
+	}
+	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of a table")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run, with its segments")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`")
+	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the `SEED` of the simulated networks")
+	return cmd
+}
+
+func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
+	statements, err := selectStatements(args)
+	if err != nil {
+		return err
+	}
+	profiles, err := selectProfiles(f.profile)
+	if err != nil {
+		return err
+	}
+	if f.pcap != "" {
+		if err := os.MkdirAll(f.pcap, 0o777); err != nil {
+			return failf("make the folder for captures: %w", err)
+		}
+	}
+	results, err := runScenarios(stderr, f, statements, profiles)
+	if err != nil {
+		return err
+	}
+	if err := writeVerification(stdout, f, results); err != nil {
+		return failf("print the results: %w", err)
+	}
+	if f.junit != "" {
+		if err := writeJUnit(f.junit, results); err != nil {
+			return failf("write %s: %w", f.junit, err)
+		}
+	}
+	pass, fail, untested := countVerdicts(results)
+	if !f.json {
+		fmt.Fprintf(stdout, "\n%d pass, %d fail, %d untested of %d statements\n", pass, fail, untested, len(results))
+	}
+	if fail > 0 {
+		return failf("%s", plural(fail, "statement doesn't hold", "statements don't hold")).
+			withHint("see the segments of one: wsstack verify -v %s", firstFailed(results))
+	}
+	return nil
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func firstFailed(results []verification) string {
+	i := slices.IndexFunc(results, func(v verification) bool { return v.Verdict == verdictFail })
+	return results[i].ID
+}
+
+// selectStatements finds the statements that the arguments name.
+func selectStatements(args []string) ([]conform.Statement, error) {
+	all := conform.Statements()
+	if len(args) == 0 {
+		return all, nil
+	}
+	chosen := map[string]bool{}
+	for _, arg := range args {
+		found := false
+		for _, s := range all {
+			if strings.EqualFold(s.ID, arg) || strings.EqualFold(s.Area(), arg) {
+				chosen[s.ID], found = true, true
+			}
+		}
+		if !found {
+			return nil, usagef("no statement or area %s", arg).withHint("areas: %s", strings.Join(areas(all), " "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(s conform.Statement) bool { return !chosen[s.ID] }), nil
+}
+
+func areas(all []conform.Statement) []string {
+	var list []string
+	for _, s := range all {
+		if !slices.Contains(list, s.Area()) {
+			list = append(list, s.Area())
+		}
+	}
+	return list
+}
+
+func selectProfiles(name string) ([]options.Profile, error) {
+	if name == "" {
+		return nil, nil
+	}
+	for _, p := range []options.Profile{options.Documented, options.Windows, options.Legacy} {
+		if strings.EqualFold(p.String(), name) {
+			return []options.Profile{p}, nil
+		}
+	}
+	return nil, usagef("no profile %s", name).withHint("profiles: documented, windows, legacy")
+}
+
+// runScenarios runs what there is for the statements.
+func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statement, profiles []options.Profile) ([]verification, error) {
+	byID := map[string][]conform.Case{}
+	total := 0
+	for _, c := range conform.Cases(conform.Scenarios(), profiles...) {
+		byID[c.ID] = append(byID[c.ID], c)
+	}
+	for _, s := range statements {
+		total += len(byID[s.ID])
+	}
+	show := newProgress(stderr, total)
+	defer show.end()
+	results := make([]verification, len(statements))
+	for i, s := range statements {
+		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested}
+		for _, c := range byID[s.ID] {
+			show.next(c)
+			r, err := runCase(f, c)
+			if err != nil {
+				return nil, err
+			}
+			v.Runs = append(v.Runs, r)
+			if r.Verdict == verdictFail || v.Verdict == verdictUntested {
+				v.Verdict = r.Verdict
+			}
+		}
+		results[i] = v
+	}
+	return results, nil
+}
+
+func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
+	var file *os.File
+	var observe func(*simnet.Network)
+	if f.pcap != "" {
+		var err error
+		name := strings.NewReplacer(" ", "-", "/", "-", "*", "").Replace(c.ID + " " + c.Name())
+		if file, err = os.Create(filepath.Join(f.pcap, name+".pcapng")); err != nil {
+			return verifyRun{}, failf("make a capture file: %w", err)
+		}
+		observe = func(n *simnet.Network) { n.Capture(file) }
+	}
+	r := conform.Run(c, f.seed, observe)
+	if file != nil {
+		if err := file.Close(); err != nil {
+			return verifyRun{}, failf("write a capture file: %w", err)
+		}
+	}
+	verdict := verdictFail
+	if r.Passed() {
+		verdict = verdictPass
+	}
+	return verifyRun{Scenario: c.Title, Source: c.Source, Family: c.Family, Profile: c.Profile.String(), Verdict: verdict,
+		Evidence: r.Evidence, Failure: r.Failure, Trace: r.Trace}, nil
+}
+
+// A progress shows on a terminal how far a long run is; elsewhere nothing.
+type progress struct {
+	w           io.Writer // nil: no terminal
+	done, total int
+}
+
+func newProgress(w io.Writer, total int) *progress {
+	if file, ok := w.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return &progress{w: w, total: total}
+		}
+	}
+	return &progress{total: total}
+}
+
+func (p *progress) next(c conform.Case) {
+	p.done++
+	if p.w != nil {
+		fmt.Fprintf(p.w, "\r\x1b[K%d/%d %s %s", p.done, p.total, c.ID, c.Title)
+	}
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+func countVerdicts(results []verification) (pass, fail, untested int) {
+	for _, v := range results {
+		switch v.Verdict {
+		case verdictPass:
+			pass++
+		case verdictFail:
+			fail++
+		default:
+			untested++
+		}
+	}
+	return pass, fail, untested
+}
+
+func writeVerification(w io.Writer, f verifyFlags, results []verification) error {
+	if f.json {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(results)
+	}
+	if f.verbose {
+		return writeRuns(w, results)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range results {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.ID, v.Verdict, shorten(v.Statement, 50), v.summary())
+	}
+	return table.Flush()
+}
+
+// summary is the evidence of the runs, the same words once.
+func (v verification) summary() string {
+	var parts []string
+	for _, r := range v.Runs {
+		text := r.Evidence
+		if r.Verdict == verdictFail {
+			text = fmt.Sprintf("%s, %s: %s", r.Family, r.Profile, shorten(r.Failure, 120))
+		}
+		if !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, " | ")
+}
+
+// shorten cuts text to a number of characters, on one line.
+func shorten(text string, most int) string {
+	runes := []rune(oneLine(text))
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return string(runes)
+}
+
+func writeRuns(w io.Writer, results []verification) error {
+	for _, v := range results {
+		if _, err := fmt.Fprintf(w, "%s %s\n  %s\n", v.ID, v.Verdict, v.Statement); err != nil {
+			return err
+		}
+		for _, r := range v.Runs {
+			fmt.Fprintf(w, "\n  %s (%s, %s, %s): %s\n", r.Scenario, r.Source, r.Family, r.Profile, r.Verdict)
+			fmt.Fprintf(w, "  %s\n", strings.TrimSpace(r.Evidence+" "+r.Failure))
+			for line := range strings.Lines(r.Trace) {
+				fmt.Fprint(w, "    ", line)
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}
+
+// The elements of a JUnit report that readers agree on.
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Failure *junitMessage `xml:"failure"`
+	Skipped *junitMessage `xml:"skipped"`
+	Output  string        `xml:"system-out,omitempty"`
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+func writeJUnit(file string, results []verification) error {
+	suite := junitSuite{Name: "wsstack verify"}
+	for _, v := range results {
+		if len(v.Runs) == 0 {
+			suite.Skipped++
+			suite.Cases = append(suite.Cases, junitCase{Class: v.ID, Name: v.ID, Skipped: &junitMessage{Message: "no scenario"}})
+		}
+		for _, r := range v.Runs {
+			c := junitCase{Class: v.ID, Name: fmt.Sprintf("%s (%s, %s)", r.Scenario, r.Family, r.Profile), Output: r.Evidence}
+			if r.Verdict == verdictFail {
+				suite.Failures++
+				c.Failure = &junitMessage{Message: shorten(r.Failure, 200), Text: r.Trace}
+			}
+			suite.Cases = append(suite.Cases, c)
+		}
+	}
+	suite.Tests = len(suite.Cases)
+	out, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append([]byte(xml.Header), append(out, '\n')...), 0o666)
+}
