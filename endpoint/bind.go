@@ -77,7 +77,7 @@ func (s *Socket) openDatagramLocked(addr netip.AddrPort) wsa.Errno {
 }
 
 // dualStack reports an AF_INET6 socket with IPV6_V6ONLY off.
-func (s *Socket) dualStack() bool { return s.family == wsa.AF_INET6 && !s.v6only }
+func (s *Socket) dualStack() bool { return s.family == wsa.AF_INET6 && !s.values.V6Only }
 
 // listenProto is the netstack protocol for an endpoint bound to a: an IPv4
 // one for 4in6, and for a wildcard that of the family.

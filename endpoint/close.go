@@ -112,6 +112,7 @@ func (s *Socket) becomeClosedLocked() {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close
 	}
+	s.leaveGroupsLocked()
 	s.host.Unregister(s)
 	s.calls.wake(anyEvent)
 }

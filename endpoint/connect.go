@@ -73,7 +73,7 @@ func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 	switch {
 	case a.Unmap().IsUnspecified(), addr.Port() == 0:
 		return wsa.WSAEADDRNOTAVAIL
-	case a.Is4In6() && s.v6only:
+	case a.Is4In6() && s.values.V6Only:
 		return wsa.WSAENETUNREACH
 	case s.kind == options.Stream && (a.Unmap().IsMulticast() || s.host.IsBroadcast(a.Unmap())):
 		return wsa.WSAEADDRNOTAVAIL // BC-6
@@ -156,8 +156,7 @@ func (s *Socket) awaitConnect(ctx context.Context) wsa.Errno {
 	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, 0)
 	defer s.end(c)
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, c.waiter.Signal)
-		defer stop()
+		defer afterDone(ctx, c.waiter.Signal)()
 	}
 	for {
 		s.mu.Lock()
@@ -241,4 +240,14 @@ func (s *Socket) transportOf() string {
 		return "tcp"
 	}
 	return "udp"
+}
+
+// afterDone calls f when ctx ends, unless the function it returns is called
+// before. Contexts that offer it call f themselves, as simnet's do: package
+// context would use a goroutine, whose time no virtual clock knows.
+func afterDone(ctx context.Context, f func()) (stop func() bool) {
+	if c, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		return c.AfterFunc(f)
+	}
+	return context.AfterFunc(ctx, f)
 }

@@ -80,6 +80,10 @@ func (s *Socket) accept(d *deadline) (*Socket, netip.AddrPort, wsa.Errno) {
 			err = wsa.WSAEINTR
 		}
 	}
+	if err == 0 && s.host.Down() { // since then: the stack may have missed it
+		n.CloseDown()
+		err = wsa.WSAENETDOWN
+	}
 	if err != 0 {
 		return nil, netip.AddrPort{}, err
 	}
@@ -112,8 +116,8 @@ func (s *Socket) acceptOnce(d *deadline) (*Socket, wsa.Errno) {
 func (s *Socket) inheritLocked(ep tcpip.Endpoint, queue *waiter.Queue, peer tcpip.FullAddress) (*Socket, wsa.Errno) {
 	w := s.host.Adopt(ep)
 	n := newSocket(s.host, s.family, s.kind, s.protocol, s.owner)
-	n.v6only = s.v6only
 	n.values = options.Inherit(s.values)
+	n.opt.from = s.handleLocked()
 	n.nonblocking.Store(s.nonblocking.Load())
 	n.remote = n.present(peer)
 

@@ -64,6 +64,7 @@ func (s *Socket) applyLocked() {
 			v.SetKeepAlive(s.values.KeepAlive)
 		}
 	}
+	s.applyIPLocked()
 	if s.values.SendBuffer.Set {
 		v.SetSendBuffer(s.values.SendBuffer.Bytes)
 	}

@@ -214,8 +214,13 @@ func (s *Socket) latch(err tcpip.Error, waited bool) wsa.Errno {
 func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
+	peek := flags&wsa.MSG_PEEK != 0
 	s.dst = b
-	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true})
+	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: true})
+	for s.refuse(ep, &res, err, peek) {
+		s.dst = b
+		res, err = ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: true})
+	}
 	s.dst = nil
 	switch err.(type) {
 	case nil:
@@ -237,6 +242,7 @@ func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, ne
 // Readable is FIONREAD: the bytes that one recv can return now; on a datagram
 // socket, the size of the first datagram.
 func (s *Socket) Readable() (int, wsa.Errno) {
+	s.dropRefused()
 	s.mu.Lock()
 	err := s.enterLocked()
 	ep, state := s.ep, s.state

@@ -93,7 +93,7 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	case err != 0:
 		return 0, err
 	case s.kind == options.Datagram:
-		return s.writeDatagram(ep, b, to)
+		return s.writeDatagrams(ep, b, to)
 	case len(b) == 0:
 		return 0, 0 // nothing leaves (BF-22)
 	}
@@ -153,6 +153,9 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint,
 	}
 	if size > limit {
 		return nil, wsa.WSAEMSGSIZE
+	}
+	if err := s.checkFragmentLocked(size, to); err != 0 {
+		return nil, err
 	}
 	if s.ep == nil {
 		wildcard := netip.IPv4Unspecified()
@@ -214,14 +217,20 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
 			// An ICMP error for an earlier datagram: sends succeed, the
 			// error belongs to recv (NB-3).
+			if !s.reportsReset() {
+				continue
+			}
 			s.mu.Lock()
 			s.softErr = wsa.WSAECONNRESET
 			s.mu.Unlock()
 			s.calls.wake(waiter.ReadableEvents)
 			continue
 		}
-		if _, closed := err.(*tcpip.ErrClosedForSend); closed {
+		switch err.(type) {
+		case *tcpip.ErrClosedForSend:
 			return 0, wsa.WSAESHUTDOWN
+		case *tcpip.ErrDestinationRequired: // the peer was removed since the check
+			return 0, wsa.WSAENOTCONN
 		}
 		return int(n), errno(err)
 	}
@@ -232,8 +241,11 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (
 // the address on first, and the loopback has all of them.
 func (s *Socket) sendNIC(to netip.Addr) tcpip.NICID {
 	s.mu.Lock()
-	bound := s.boundAddr()
+	bound, chosen := s.boundAddr(), s.chosenNICLocked(to)
 	s.mu.Unlock()
+	if chosen != 0 {
+		return chosen
+	}
 	if !bound.IsValid() {
 		return 0
 	}

@@ -101,7 +101,7 @@ type Socket struct {
 	mu         sync.Mutex
 	state      options.State
 	values     options.Values
-	v6only     bool // IPV6_V6ONLY
+	opt        optionState
 	closed     bool
 	down       bool // closed by Stack.Close
 	shutRecv   bool
@@ -145,11 +145,15 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 	s.state = options.Fresh
 	s.values = options.Defaults(h.Profile(), family, kind)
 	s.id = h.Register(s)
+	if h.Down() { // since then: the stack may have missed it
+		s.CloseDown()
+		return nil, wsa.WSAENETDOWN
+	}
 	return s, 0
 }
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
-	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, v6only: true, created: h.Clock().Now()}
+	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, created: h.Clock().Now()}
 	s.entry.Init(s, anyEvent)
 	return s
 }
@@ -184,7 +188,7 @@ func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno)
 func (s *Socket) SetV6Only(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.v6only = on
+	s.values.V6Only = on
 }
 
 // ID is the number of the socket in Stack.Sockets and in trace records.
@@ -246,7 +250,7 @@ func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno 
 // adoptLocked makes ep the endpoint of the socket. A stream endpoint that was
 // accepted comes with the record the hooks have kept.
 func (s *Socket) adoptLocked(ep tcpip.Endpoint, queue *waiter.Queue, w *Wire) {
-	s.ep, s.queue = ep, queue
+	s.ep, s.queue, s.opt.known = ep, queue, false
 	if s.kind == options.Stream {
 		if w == nil {
 			w = &Wire{}

@@ -239,12 +239,13 @@ func (w *Wire) Established(now tcpip.MonotonicTime) tcpip.MonotonicTime {
 	return tcpip.MonotonicTime{}.Add(time.Duration(w.since.Load()))
 }
 
-// netstack's reserve for options in every data segment: 12 bytes of timestamps
-// and, once SACK is negotiated, 36 for blocks whether or not there are any
-// (netstack.md §9).
+// netstack's reserve for options in every data segment: room for timestamps
+// and, once SACK is negotiated, for as many blocks as fit, whether or not there
+// are any.
 const (
 	timestampReserve = 12
-	sackReserve      = 36
+	sackReserve      = 36 // four blocks
+	bothReserve      = 40 // timestamps and three blocks: all the room there is
 )
 
 // MSS is the number of payload bytes in a full segment of this connection: the
@@ -257,10 +258,12 @@ func (w *Wire) MSS() int {
 	if own := int(w.ownMSS.Load()); own != 0 {
 		mss = min(mss, own)
 	}
-	if w.has(wireTimestamps) {
+	switch {
+	case w.has(wireTimestamps | wireSACK):
+		mss -= bothReserve
+	case w.has(wireTimestamps):
 		mss -= timestampReserve
-	}
-	if w.has(wireSACK) {
+	case w.has(wireSACK):
 		mss -= sackReserve
 	}
 	return max(mss, 1)

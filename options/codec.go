@@ -13,10 +13,11 @@ import (
 // converted here and nowhere else. All integers are little-endian, as on every
 // machine that Windows runs on.
 type codec[T any] struct {
-	typ   string // the type in the documents
-	size  int    // bytes of a value
-	size6 int    // the same on an AF_INET6 socket; 0: no difference
-	min   int    // bytes that set and get insist on; 0: size
+	typ    string // the type in the documents
+	size   int    // bytes of a value
+	size6  int    // the same on an AF_INET6 socket; 0: no difference
+	min    int    // bytes that set and get insist on; 0: size
+	setMin int    // bytes that set insists on; 0: as get
 
 	// decode reads a value from at least min bytes and reports WSAEINVAL for
 	// one that is out of range. Excess bytes are ignored (AV-11).

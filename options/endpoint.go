@@ -46,7 +46,8 @@ type KeepAlive struct {
 	Count    uint32        // unanswered probes before the drop; 0: no probes, no drop
 }
 
-// Endpoint is what a row may ask of a socket, or tell it. The caller of Get
+// Endpoint is what a row may ask of a socket, or tell it. A row whose effect
+// cannot fail tells nothing: the socket looks at its Values after every Set. The caller of Get
 // and Set holds whatever lock makes the socket's Values its own; the methods
 // are called with that lock held and must not take it again.
 type Endpoint interface {
@@ -75,6 +76,31 @@ type Endpoint interface {
 	// where it has none.
 	LocalAddr() netip.AddrPort
 	RemoteAddr() netip.AddrPort
+
+	// PathMTU is the path MTU to the peer in bytes; false without a peer.
+	PathMTU() (int, bool)
+
+	// AtMark is the answer of SIOCATMARK: no urgent byte is ahead.
+	AtMark() bool
+
+	// ConnectICMPError is the ICMP error that failed the last connect; the
+	// zero value when there was none.
+	ConnectICMPError() wsa.ICMPErrorInfo
+
+	// HasInterface reports whether there is an interface of this index, and
+	// InterfaceOf which one has a local address.
+	HasInterface(index uint32) bool
+	InterfaceOf(local netip.Addr) (index uint32, ok bool)
+
+	// SetMembership carries out a multicast request on the groups that the
+	// socket keeps: WSAEADDRNOTAVAIL for an interface there isn't, else the
+	// code of Memberships.Apply.
+	SetMembership(r MembershipRequest) wsa.Errno
+
+	// AcceptedFrom is SO_UPDATE_ACCEPT_CONTEXT: WSAENOTCONN when the socket
+	// wasn't accepted, WSAENOTSOCK when listener isn't the handle of the one
+	// it was accepted from.
+	AcceptedFrom(listener uint64) wsa.Errno
 
 	// The setters tell the socket of a new value before it is stored. An
 	// error keeps the old value.

@@ -3,6 +3,7 @@ package options
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/wsstack/wsstack/wsa"
@@ -22,6 +23,13 @@ type fake struct {
 	mss            int
 	local, remote  netip.AddrPort
 
+	interfaces []uint32
+	addresses  map[netip.Addr]uint32
+	groups     Memberships
+	keepGroups bool // requests change groups
+	icmp       wsa.ICMPErrorInfo
+	acceptedBy uint64 // handle of the listener
+
 	refuse map[string]wsa.Errno // setters that fail, by name
 	told   map[string]any       // last value each setter took
 }
@@ -29,7 +37,10 @@ type fake struct {
 var _ Endpoint = (*fake)(nil)
 
 func newFake(kind Kind) *fake {
-	return &fake{family: wsa.AF_INET, kind: kind, state: Fresh, told: map[string]any{}}
+	return &fake{
+		family: wsa.AF_INET, kind: kind, state: Fresh, told: map[string]any{},
+		interfaces: []uint32{1, 2}, addresses: map[netip.Addr]uint32{netip.MustParseAddr("10.0.0.1"): 2},
+	}
 }
 
 func (f *fake) values() *Values {
@@ -63,6 +74,35 @@ func (f *fake) ConnectedFor() (time.Duration, bool) { return f.age, f.connected 
 func (f *fake) MSS() (int, bool)                    { return f.mss, f.connected }
 func (f *fake) LocalAddr() netip.AddrPort           { return f.local }
 func (f *fake) RemoteAddr() netip.AddrPort          { return f.remote }
+
+func (f *fake) PathMTU() (int, bool)                { return 1500, f.connected }
+func (f *fake) AtMark() bool                        { return true }
+func (f *fake) ConnectICMPError() wsa.ICMPErrorInfo { return f.icmp }
+func (f *fake) HasInterface(index uint32) bool      { return slices.Contains(f.interfaces, index) }
+
+func (f *fake) InterfaceOf(local netip.Addr) (uint32, bool) {
+	index, ok := f.addresses[local]
+	return index, ok
+}
+
+func (f *fake) SetMembership(r MembershipRequest) wsa.Errno {
+	if f.keepGroups {
+		_, _, err := f.groups.Apply(r, r.Interface)
+		return err
+	}
+	_, _, err := f.groups.Check(r, r.Interface)
+	return err
+}
+
+func (f *fake) AcceptedFrom(listener uint64) wsa.Errno {
+	switch {
+	case f.acceptedBy == 0:
+		return wsa.WSAENOTCONN
+	case f.acceptedBy != listener:
+		return wsa.WSAENOTSOCK
+	}
+	return 0
+}
 
 func (f *fake) tell(name string, val any) wsa.Errno {
 	if e := f.refuse[name]; e != 0 {

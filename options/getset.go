@@ -7,16 +7,17 @@ import "github.com/wsstack/wsstack/wsa"
 //
 // The checks run in the order of AV-1, whatever the option: pointer, level,
 // option (unknown, wrong kind, family or direction), length, connection,
-// state, value. A failed call changes nothing.
+// state, value. A failed call changes nothing. A nil optval is WSAEFAULT but
+// for SO_UPDATE_CONNECT_CONTEXT, which has no value (AV-4).
 func Set(v *Values, ep Endpoint, level, name int32, optval []byte) wsa.Errno {
-	if optval == nil {
+	o, err := find(v, ep, level, name, setAccess)
+	if optval == nil && (o == nil || !o.nullable) {
 		return wsa.WSAEFAULT
 	}
-	o, err := find(v, ep, level, name, setAccess)
 	if err != 0 {
 		return err
 	}
-	if len(optval) < o.need(ep) {
+	if len(optval) < o.setNeed(ep) {
 		return wsa.WSAEFAULT
 	}
 	if err := ep.ConnectionError(true); err != 0 {
@@ -47,7 +48,7 @@ func Get(v *Values, ep Endpoint, level, name int32, optval []byte) (n int, err w
 	if err != 0 {
 		return 0, err
 	}
-	if len(optval) < o.need(ep) {
+	if len(optval) < max(1, o.need(v, ep)) { // no bytes are never enough (AV-13)
 		return o.short(optval), wsa.WSAEFAULT
 	}
 	if !o.getAfterDrop {

@@ -25,7 +25,8 @@ type Info struct {
 	Doc          string        `json:"doc"`      // labels of the pages; OPTIONS.md explains them
 	Evidence     string        `json:"evidence"` // "doc", "observed" or "assumed"
 	Description  string        `json:"description"`
-	Incomplete   string        `json:"incomplete,omitempty"` // what is still missing
+	Incomplete   string        `json:"incomplete,omitempty"`  // what is still missing
+	Unsupported  string        `json:"unsupported,omitempty"` // why every call fails
 	Alternatives []Alternative `json:"alternatives,omitempty"`
 }
 
@@ -77,7 +78,7 @@ func (r row[T]) describe() Info {
 		Get: r.access&getAccess != 0, Set: r.access&setAccess != 0,
 		Kinds: r.kinds.names(), Families: r.families.names(),
 		Tier: string(rune(r.tier)), Doc: r.doc, Evidence: r.evidence,
-		Description: r.text, Incomplete: r.incomplete, Alternatives: alternatives,
+		Description: r.text, Incomplete: r.incomplete, Unsupported: r.unsupported, Alternatives: alternatives,
 	}
 	if info.Evidence == "" {
 		info.Evidence = byDoc

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/wsstack/wsstack/wsa"
@@ -23,10 +24,18 @@ var sources = [][2]string{
 	{"W-BSP", "SO_BSP_STATE socket option"},
 	{"W-EXCL", "SO_EXCLUSIVEADDRUSE socket option"},
 	{"W-REUSE", "Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE"},
+	{"W-IP", "IPPROTO_IP socket options"},
+	{"W-IP6", "IPPROTO_IPV6 socket options"},
+	{"W-UDP", "IPPROTO_UDP socket options"},
+	{"W-MC", "Multicast socket option behavior"},
+	{"W-PKTINFO", "IP_PKTINFO socket option"},
+	{"W-PROT", "IPV6_PROTECTION_LEVEL socket option"},
+	{"W-dual", "Dual-stack sockets"},
 	{"W-OOB", "Protocol-independent out-of-band data"},
 	{"API-set", "setsockopt function"},
 	{"API-close", "closesocket function"},
 	{"API-AcceptEx", "AcceptEx function"},
+	{"API-ConnectEx", "ConnectEx function"},
 	{"DDK", "Windows driver documentation"},
 	{"HDR", "SDK headers: the number only"},
 }
@@ -64,15 +73,13 @@ func WriteMarkdown(w io.Writer) error {
 				infos = append(infos, i)
 			}
 		}
-		if len(infos) == 0 {
-			b.WriteString("No options yet: every number fails with WSAENOPROTOOPT.\n")
-			continue
-		}
 		writeOptions(&b, infos)
 		writeAlternatives(&b, infos)
 		writeIncomplete(&b, infos)
+		writeUnsupported(&b, infos)
 	}
 	writeForeign(&b)
+	writeControls(&b)
 	b.WriteString("\n## Sources\n\n")
 	for _, s := range sources {
 		fmt.Fprintf(&b, "- %s: %s\n", s[0], s[1])
@@ -101,10 +108,46 @@ func writeAlternatives(b *bytes.Buffer, infos []Info) {
 }
 
 func writeIncomplete(b *bytes.Buffer, infos []Info) {
+	if !slices.ContainsFunc(infos, func(i Info) bool { return i.Incomplete != "" }) {
+		return
+	}
 	b.WriteString("\n### Incomplete\n\nAccepted, stored and reported as above; what they do is not all there yet.\n\n")
 	for _, i := range infos {
 		if i.Incomplete != "" {
 			fmt.Fprintf(b, "- %s: %s\n", i.Symbol, i.Incomplete)
+		}
+	}
+}
+
+func writeUnsupported(b *bytes.Buffer, infos []Info) {
+	first := true
+	for _, i := range infos {
+		if i.Unsupported == "" {
+			continue
+		}
+		if first {
+			b.WriteString("\n### Not supported\n\nEvery get and set fails.\n\n")
+			first = false
+		}
+		fmt.Fprintf(b, "- %s: %s\n", i.Symbol, i.Unsupported)
+	}
+}
+
+// writeControls lists the control codes that share state with the options.
+func writeControls(b *bytes.Buffer) {
+	b.WriteString("\n## Control codes that share state with options\n\n")
+	b.WriteString("| Code | Number | Input | Bytes | Sockets | Meaning | Evidence |\n|---|---|---|---|---|---|---|\n")
+	for _, c := range Controls() {
+		kinds := strings.Join(c.Kinds, ", ")
+		if len(c.Kinds) == len(kindNames) {
+			kinds = "any"
+		}
+		fmt.Fprintf(b, "| %s | 0x%08X | %s | %d | %s | %s | %s |\n", c.Symbol, c.Code, c.Type, c.Size, kinds, c.Description, c.Evidence)
+	}
+	b.WriteString("\n### Incomplete\n\n")
+	for _, c := range Controls() {
+		if c.Incomplete != "" {
+			fmt.Fprintf(b, "- %s: %s\n", c.Symbol, c.Incomplete)
 		}
 	}
 }

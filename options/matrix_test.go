@@ -57,7 +57,11 @@ func matrixSet(s spec, ep *fake) wsa.Errno {
 // matrixLine is one option: the answer of each kind, with the states that
 // answer differently in brackets.
 func matrixLine(s spec, ep *fake, call func(spec, *fake) wsa.Errno) string {
-	line := fmt.Sprintf("%-22s", s.symbol)
+	symbol := s.symbol
+	if s.level == wsa.IPPROTO_IPV6 && !strings.HasPrefix(symbol, "IPV6_") {
+		symbol += " (IPv6)" // the other level has the same name
+	}
+	line := fmt.Sprintf("%-31s", symbol)
 	for _, kind := range allKinds {
 		ep.kind, ep.state, ep.connected, ep.mss = kind, Fresh, false, 1460
 		fresh := matrixCode(call(s, ep))

@@ -51,10 +51,14 @@ type profileColumn struct {
 	// storedAfterDrop: getsockopt of a stored value works after keep-alive has
 	// dropped the connection; only values of the connection fail (C-12).
 	storedAfterDrop bool
+
+	// broadcastAlways: SO_BROADCAST permits sending only, IP_RECEIVE_BROADCAST
+	// alone governs receipt (C-19).
+	broadcastAlways bool
 }
 
 var profileColumns = [profileCount]profileColumn{
 	Documented: {name: "documented", foreignLevel: wsa.WSAEINVAL},
-	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true},
-	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true},
+	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true},
+	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true},
 }

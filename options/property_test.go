@@ -96,18 +96,8 @@ func TestProperty_GetIsPure(t *testing.T) {
 // normalised is what the documents say a successful set reads back as: the
 // dumb model of the documented profile.
 func normalised(s spec, n uint32) uint32 {
-	switch s.symbol {
-	case "SO_SNDBUF", "SO_RCVBUF":
-		return min(n, DefaultBufferCap)
-	case "TCP_KEEPIDLE", "TCP_KEEPINTVL":
-		return min(n, 2147483)
-	case "TCP_KEEPCNT":
-		return n
-	case "SO_LINGER":
-		if n&0xFFFF == 0 {
-			return 0
-		}
-		return n&0xFFFF0000 | 1
+	if s.model != nil {
+		return s.model(n)
 	}
 	if n != 0 { // the rest are Booleans
 		return 1
@@ -126,6 +116,7 @@ func TestProperty_SetThenGet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.SampledFrom(settable).Draw(t, "option")
 		ep := newFake(rapid.SampledFrom(allKinds).Draw(t, "kind"))
+		ep.family = rapid.SampledFrom(allFamilies).Draw(t, "family")
 		ep.state = rapid.SampledFrom(allStates).Draw(t, "state")
 		v := ep.values()
 		b := make([]byte, 4)

@@ -49,14 +49,16 @@ type row[T any] struct {
 	text        string // one sentence for OPTIONS.md
 	incomplete  string // what is still missing, for OPTIONS.md
 
+	unsupported string // why an option without access has none, for OPTIONS.md
+
 	access   access
 	codec    codec[T]
 	kinds    Kind     // 0: any
 	families families // 0: any
 	setOn    families // families of set where they are fewer than those of get
 
-	// wrongKind and wrongAccess answer a socket kind or family and a direction
-	// that the option does not have. 0: WSAENOPROTOOPT.
+	// wrongKind and wrongAccess answer a socket kind and a direction that the
+	// option does not have. 0: WSAENOPROTOOPT, the answer of a wrong family.
 	wrongKind, wrongAccess wsa.Errno
 
 	// exists says whether this socket has the option at all, for what depends
@@ -72,13 +74,18 @@ type row[T any] struct {
 	live   func(v *Values, ep Endpoint) (T, wsa.Errno)
 	absent *T
 
-	def     T      // of a stored value
-	defText string // of a live one, for OPTIONS.md
+	def       T      // of a stored value
+	streamDef *T     // of a stream, where that differs
+	defText   string // of a live one, for OPTIONS.md
 
-	setIn State                                         // states in which set works; 0: any
-	limit func(v *Values, val T) T                      // what is provided of a request
-	check func(v *Values, val T) wsa.Errno              // relation to other values
-	apply func(ep Endpoint, v *Values, val T) wsa.Errno // tells the endpoint before the store; v is still the old
+	nullable bool                // a NULL optval is one of no bytes (AV-4)
+	length   func(v *Values) int // what get needs of a value of varying length
+
+	setIn   State                                              // states in which set works; 0: any
+	limit   func(v *Values, val T) T                           // what is provided of a request
+	resolve func(ep Endpoint, v *Values, val T) (T, wsa.Errno) // the same, where only the endpoint knows
+	check   func(v *Values, val T) wsa.Errno                   // relation to other values
+	apply   func(ep Endpoint, v *Values, val T) wsa.Errno      // tells the endpoint before the store; v is still the old
 
 	listenerOnly bool // an accepted socket starts from the default (IN-3)
 	ofConnection bool // the value belongs to the connection: gone after a drop in every profile (C-12)
@@ -108,7 +115,10 @@ type option struct {
 	wrongKind    wsa.Errno
 	wrongAccess  wsa.Errno
 	exists       func(v *Values) bool
-	size         [2]int // shortest optval on AF_INET and AF_INET6
+	nullable     bool
+	size         [2]int // shortest optval of get on AF_INET and AF_INET6
+	setSize      [2]int // the same of set
+	length       func(v *Values) int
 	setIn        State
 	getAfterDrop bool
 	listenerOnly bool
@@ -117,15 +127,25 @@ type option struct {
 	absent func(b []byte) int                                      // after a get that found no connection
 	read   func(v *Values, ep Endpoint, b []byte) (int, wsa.Errno) // value to bytes
 	write  func(v *Values, ep Endpoint, b []byte) wsa.Errno        // bytes to value
-	reset  func(v *Values)                                         // stores the default
+	reset  func(v *Values, k Kind)                                 // stores the default
 }
 
-// need is the shortest optval this option takes, in both directions.
-func (o *option) need(ep Endpoint) int {
-	if o.size[0] == o.size[1] || ep.Family() != wsa.AF_INET6 {
-		return o.size[0]
+// need is the shortest optval that get takes.
+func (o *option) need(v *Values, ep Endpoint) int {
+	if o.length != nil {
+		return o.length(v)
 	}
-	return o.size[1]
+	return ofSocket(o.size, ep)
+}
+
+// setNeed is the shortest optval that set takes.
+func (o *option) setNeed(ep Endpoint) int { return ofSocket(o.setSize, ep) }
+
+func ofSocket(size [2]int, ep Endpoint) int {
+	if size[0] == size[1] || ep.Family() != wsa.AF_INET6 {
+		return size[0]
+	}
+	return size[1]
 }
 
 // refusal is the option check of AV-1: the code for a socket or a direction
@@ -136,7 +156,9 @@ func (o *option) refusal(v *Values, ep Endpoint, a access) wsa.Errno {
 		f = o.families[1]
 	}
 	switch {
-	case o.kinds&ep.Kind() == 0, f != anyFamily && f&familyBit(ep.Family()) == 0:
+	case f != anyFamily && f&familyBit(ep.Family()) == 0:
+		return wsa.WSAENOPROTOOPT
+	case o.kinds&ep.Kind() == 0:
 		return o.wrongKind
 	case o.access&a == 0:
 		return o.wrongAccess
@@ -169,7 +191,10 @@ func (r row[T]) compile(p Profile) *option {
 		wrongKind:    r.wrongKind,
 		wrongAccess:  r.wrongAccess,
 		exists:       r.exists,
+		nullable:     r.nullable,
 		size:         r.codec.minimum(),
+		setSize:      r.codec.setMinimum(),
+		length:       r.length,
 		setIn:        r.setIn,
 		getAfterDrop: r.survivesDrop || profileColumns[p].storedAfterDrop && !r.ofConnection,
 		listenerOnly: r.listenerOnly,
@@ -177,7 +202,7 @@ func (r row[T]) compile(p Profile) *option {
 		absent:       nothing,
 		read:         r.read,
 		write:        r.write,
-		reset:        func(v *Values) { r.store(v, r.def) },
+		reset:        r.reset,
 	}
 	if o.short == nil {
 		o.short = nothing
@@ -242,6 +267,11 @@ func (r *row[T]) write(v *Values, ep Endpoint, b []byte) wsa.Errno {
 	if r.limit != nil {
 		val = r.limit(v, val)
 	}
+	if r.resolve != nil {
+		if val, err = r.resolve(ep, v, val); err != 0 {
+			return err
+		}
+	}
 	if r.check != nil {
 		if err := r.check(v, val); err != 0 {
 			return err
@@ -256,7 +286,16 @@ func (r *row[T]) write(v *Values, ep Endpoint, b []byte) wsa.Errno {
 	return 0
 }
 
-// minimum is the shortest optval by family.
+// reset stores the default of a socket of kind k.
+func (r *row[T]) reset(v *Values, k Kind) {
+	if k == Stream && r.streamDef != nil {
+		r.store(v, *r.streamDef)
+		return
+	}
+	r.store(v, r.def)
+}
+
+// minimum is the shortest optval of get by family.
 func (c codec[T]) minimum() [2]int {
 	if c.min != 0 {
 		return [2]int{c.min, c.min}
@@ -265,6 +304,14 @@ func (c codec[T]) minimum() [2]int {
 		return [2]int{c.size, c.size6}
 	}
 	return [2]int{c.size, c.size}
+}
+
+// setMinimum is the shortest optval of set by family.
+func (c codec[T]) setMinimum() [2]int {
+	if c.setMin != 0 {
+		return [2]int{c.setMin, c.setMin}
+	}
+	return c.minimum()
 }
 
 // nothing is the outcome of a failed get that leaves optval and *optlen alone.

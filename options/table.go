@@ -24,13 +24,19 @@ var tables [profileCount]table
 func init() {
 	for p := range profileCount {
 		tables[p] = buildTable(p)
-		defaults[p] = buildDefaults(p)
+		defaults[p] = [2]Values{buildDefaults(p, Datagram), buildDefaults(p, Stream)}
 	}
 }
 
 func buildTable(p Profile) table {
 	t := table{byKey: map[uint64]*option{}}
-	for _, rows := range [][]compiler{socketRows(), bufferRows(), liveRows(), blobRows(), unsupportedRows(), tcpRows()} {
+	for _, rows := range [][]compiler{
+		socketRows(), portRows(), contextRows(), bufferRows(), liveRows(), blobRows(), unsupportedRows(),
+		tcpRows(), urgentRows(), tcpTuningRows(),
+		ip4.commonRows(), ip4.reportRows(), ip4.interfaceRows(), ip4Rows(),
+		ip6.commonRows(), ip6.reportRows(), ip6.interfaceRows(), ip6Rows(),
+		mcastRows(), udpRows(),
+	} {
 		for _, r := range rows {
 			o := r.compile(p)
 			t.options = append(t.options, o)

@@ -12,15 +12,16 @@ import (
 
 // The table has exactly the options of specs, with their facts.
 func TestTable_MatchesSpec(t *testing.T) {
-	infos := map[string]Info{}
+	infos := map[uint64]Info{}
 	for _, i := range Table() {
-		infos[i.Symbol] = i
+		infos[optionKey(i.Level, i.Number)] = i
 	}
 	require.Len(t, infos, len(specs))
 	for _, s := range specs {
 		t.Run(s.symbol, func(t *testing.T) {
-			i, ok := infos[s.symbol]
+			i, ok := infos[optionKey(s.level, s.name)]
 			require.True(t, ok)
+			assert.Equal(t, s.symbol, i.Symbol)
 			assert.Equal(t, s.level, i.Level)
 			assert.Equal(t, s.name, i.Number)
 			assert.Equal(t, s.tier, i.Tier)
@@ -37,9 +38,10 @@ func TestTable_MatchesSpec(t *testing.T) {
 func TestTable_RowsAreComplete(t *testing.T) {
 	symbols, keys := map[string]bool{}, map[uint64]bool{}
 	for _, i := range Table() {
-		assert.False(t, symbols[i.Symbol], "%s twice", i.Symbol)
+		symbol := i.LevelName + " " + i.Symbol
+		assert.False(t, symbols[symbol], "%s twice", symbol)
 		assert.False(t, keys[optionKey(i.Level, i.Number)], "%s: number twice", i.Symbol)
-		symbols[i.Symbol], keys[optionKey(i.Level, i.Number)] = true, true
+		symbols[symbol], keys[optionKey(i.Level, i.Number)] = true, true
 
 		assert.Equal(t, i.Symbol, wsa.OptionName(i.Level, i.Number), "number and name agree with wsa")
 		assert.Equal(t, i.LevelName, wsa.LevelName(i.Level))
@@ -50,6 +52,7 @@ func TestTable_RowsAreComplete(t *testing.T) {
 		assert.NotEmpty(t, i.Families, i.Symbol)
 		assert.Contains(t, []string{"A", "B", "C"}, i.Tier, i.Symbol)
 		assert.Contains(t, []string{byDoc, byObserved, byAssumed}, i.Evidence, i.Symbol)
+		assert.Equal(t, !i.Get && !i.Set, i.Unsupported != "", "%s: unsupported", i.Symbol)
 		if i.Get {
 			assert.NotEmpty(t, i.Default.Documented, "%s: default", i.Symbol)
 		}
@@ -103,7 +106,7 @@ func TestTable_ProfilesHaveTheSameRows(t *testing.T) {
 func TestTable_GapsFailAsUnsupported(t *testing.T) {
 	ep := newFake(Stream)
 	v := ep.values()
-	for _, level := range []int32{sol, tcp} {
+	for _, level := range levelOrder {
 		for name := int32(-200); name < 0x7100; name++ {
 			if wsa.OptionName(level, name) == "" || tables[Documented].byKey[optionKey(level, name)] != nil {
 				continue

@@ -13,6 +13,8 @@ func unsupportedRows() []compiler {
 		name                   int32
 		symbol, doc, typ, text string
 	}{
+		{wsa.SO_TIMESTAMP, "SO_TIMESTAMP", "HDR", "control message", "Control message of received datagrams; not an option."},
+		{wsa.SO_TIMESTAMP_ID, "SO_TIMESTAMP_ID", "HDR", "control message", "Control message of sent datagrams; not an option."},
 		{wsa.SO_ORIGINAL_DST, "SO_ORIGINAL_DST", "HDR", "sockaddr", "Destination of a redirected connection."},
 		{wsa.SO_RECEIVED_HOPLIMIT, "SO_RECEIVED_HOPLIMIT", "HDR", "int", "Not documented."},
 		{wsa.SO_RECEIVED_PROCESSOR, "SO_RECEIVED_PROCESSOR", "HDR", "struct", "Not documented."},
@@ -27,7 +29,11 @@ func unsupportedRows() []compiler {
 		{wsa.SO_MAX_RDMA_SIZE, "SO_MAX_RDMA_SIZE", "DDK HDR", "DWORD", "SAN providers only."},
 		{wsa.SO_RDMA_THRESHOLD_SIZE, "SO_RDMA_THRESHOLD_SIZE", "DDK HDR", "DWORD", "SAN providers only."},
 	} {
-		rows = append(rows, unsupportedRow(r.name, r.symbol, 'C', r.doc, r.typ, r.text))
+		tier := byte('C')
+		if r.typ == "control message" {
+			tier = 'B'
+		}
+		rows = append(rows, unsupportedRow(r.name, r.symbol, tier, r.doc, r.typ, r.text))
 	}
 	return rows
 }
@@ -36,7 +42,7 @@ func unsupportedRows() []compiler {
 func unsupportedRow(name int32, symbol string, tier byte, doc, typ, text string) row[struct{}] {
 	return row[struct{}]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: tier,
-		doc: doc, text: text,
+		doc: doc, text: text, unsupported: text,
 		access: noAccess, codec: codec[struct{}]{typ: typ},
 	}
 }

@@ -14,7 +14,9 @@ type Buffer struct {
 
 // Values holds the stored options of one socket. It is a plain struct: a copy
 // is a snapshot, == compares, and an accepted socket starts from [Inherit].
-// The zero Values is not a set of defaults; see [Defaults].
+// The zero Values is not a set of defaults; see [Defaults]. Multicast groups
+// are not in it, because a copy would join them: the socket keeps a
+// [Memberships].
 //
 // ReuseAddr, ExclusiveAddrUse and PortScalability count at the moment of bind
 // only. They may change later without effect on any socket (S-SET), so whoever
@@ -27,8 +29,16 @@ type Values struct {
 	Broadcast         bool
 	OOBInline         bool
 	ConditionalAccept bool
+	PauseAccept       bool
 	PortScalability   bool
+	RandomizePort     bool
+	ReuseUnicastPort  bool
 	NoDelay           bool
+	V6Only            bool // of an AF_INET6 socket; stored only on AF_INET
+
+	CompartmentID      uint32
+	ReuseMulticastPort uint32 // 1: no unicast is received
+	OpenType           uint32
 
 	KeepAlive KeepAlive
 	Linger    Linger
@@ -39,6 +49,16 @@ type Values struct {
 
 	SendTimeout uint32 // milliseconds; 0: none
 	RecvTimeout uint32 // milliseconds; 0: none
+
+	TCP  TCPValues
+	UDP  UDPValues
+	IPv4 IPValues // IPPROTO_IP; on an AF_INET6 socket, for its IPv4 traffic
+	IPv6 IPValues // IPPROTO_IPV6
+
+	// CompatibleRecvBuffer is WsaBehaviorReceiveBuffering, and FastLoopback
+	// SIO_LOOPBACK_FAST_PATH: two control codes, stored.
+	CompatibleRecvBuffer bool
+	FastLoopback         bool
 
 	GroupID       uint32 // 0: not in a group
 	GroupPriority uint32 // 0 is the highest
@@ -51,10 +71,9 @@ type Values struct {
 
 // Defaults returns the values of a new socket of a profile, a family
 // (wsa.AF_INET or wsa.AF_INET6) and a kind (exactly one bit).
-func Defaults(p Profile, _ int32, _ Kind) Values {
-	// No option of today has a default that depends on family or kind;
-	// IP_DONTFRAGMENT will.
-	return defaults[p.known()]
+func Defaults(p Profile, _ int32, k Kind) Values {
+	// No option has a default that depends on the family.
+	return defaults[p.known()][bit(k == Stream)]
 }
 
 // Inherit returns the values of a socket accepted from a listener with the
@@ -63,21 +82,24 @@ func Defaults(p Profile, _ int32, _ Kind) Values {
 func Inherit(v Values) Values {
 	for _, o := range tables[Documented].options {
 		if o.listenerOnly {
-			o.reset(&v)
+			o.reset(&v, Stream)
 		}
 	}
 	return v
 }
 
-// defaults holds the initial values by profile.
-var defaults [profileCount]Values
+// defaults holds the initial values by profile, of other sockets and of streams.
+var defaults [profileCount][2]Values
 
 // buildDefaults stores the default of every row, on top of the values that no
 // row of their own has.
-func buildDefaults(p Profile) Values {
+func buildDefaults(p Profile, k Kind) Values {
 	v := Values{BufferCap: DefaultBufferCap, Linger: Linger{Fallback: defaultLinger}}
 	for _, o := range tables[p].options {
-		o.reset(&v)
+		o.reset(&v, k)
+	}
+	for _, c := range controls {
+		c.reset(&v)
 	}
 	return v
 }

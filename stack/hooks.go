@@ -23,6 +23,7 @@ type hooks struct {
 	stack   *Stack
 	clock   tcpip.Clock
 	packets atomic.Uint64 // seen, both ways
+	hops    atomic.Bool   // a segment came that may hop between processors
 	forged  atomic.Uint64 // dropped by CheckInput
 
 	// wires holds the record of every endpoint that a socket has: from
@@ -68,8 +69,8 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 // forged; netstack looks for it only when it delivers locally itself.
 func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
 	h.packets.Add(1)
-	if pkt.NICID == loopbackID {
-		return true
+	if pkt.NICID == loopbackID || pkt.Mark == endpoint.LoopMark {
+		return true // the latter: a copy of our own multicast or broadcast
 	}
 	source, _ := addresses(pkt)
 	_, forged := (*h.stack.own.Load())[source]
@@ -135,6 +136,9 @@ func (t *tcpProtocol) SendBufferSize() tcpip.TCPSendBufferSizeRangeOption {
 func (t *tcpProtocol) QueuePacket(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
 	t.hooks.packets.Add(1)
 	t.hooks.in(ep, id, pkt)
+	if t.hooks.stack.cfg.Stepped && tcp.EndpointState(ep.(tcpip.Endpoint).State()) != tcp.StateEstablished {
+		t.hooks.hops.Store(true)
+	}
 	t.inner.QueuePacket(ep, id, pkt)
 }
 

@@ -60,7 +60,12 @@ func setTransport(ns *netstack.Stack) {
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: minTCPBuffer, Default: defaultTCPBuffer, Max: maxTCPBuffer}
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: minTCPBuffer, Default: defaultTCPBuffer, Max: maxTCPBuffer}
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send} {
+	// No RACK: after a retransmission time-out, the first acknowledgement makes
+	// netstack's RACK enter fast recovery with everything counted as in flight,
+	// so that two segments leave per time-out. A window lost to an outage or to
+	// a smaller path MTU took minutes to repair (observed: Linux, integration).
+	recovery := tcpip.TCPRecovery(0)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send, &recovery} {
 		must(ns.SetTransportProtocolOption(tcp.ProtocolNumber, o))
 	}
 	ttl := tcpip.DefaultTTLOption(defaultTTL)

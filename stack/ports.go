@@ -89,6 +89,16 @@ func (p *ports) unbind(b *endpoint.Binding) {
 	}
 }
 
+// count is the number of bindings.
+func (p *ports) count() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, list := range p.used {
+		n += len(list)
+	}
+	return n
+}
+
 // The outcomes of a cell of the bind matrix.
 const (
 	ok = wsa.Errno(0)

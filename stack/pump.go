@@ -98,18 +98,18 @@ func (p *pump) turn() (done int) {
 
 // step is a turn with one packet at most. The sockets are served in the order
 // of their signals.
-func (p *pump) step() int {
+func (p *pump) step() (delivered, served bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
-		return 0
+		return false, false
 	}
 	for _, l := range *p.links.Load() {
 		if l.Deliver(1) > 0 {
-			return 1
+			return true, false
 		}
 	}
-	return p.serve()
+	return false, p.serve() > 0
 }
 
 func (p *pump) serve() int {
@@ -158,24 +158,39 @@ func (s *Stack) Signal(sock *endpoint.Socket) { s.work.signal(sock) }
 func (s *Stack) Settle() {
 	s.settleMu.Lock()
 	defer s.settleMu.Unlock()
+	if s.cfg.Stepped {
+		s.settleSteps()
+		return
+	}
 	for !s.Down() {
 		before := s.activity()
-		var done int
-		if s.cfg.Stepped {
-			done = s.work.step()
-		} else {
-			done = s.work.turn()
-		}
+		done := s.work.turn()
 		// The barrier: Pause returns when the processors have drained. A
 		// segment may have hopped to one that was paused first, so the round
 		// counts only if nothing has moved.
 		s.ns.Pause()
 		s.ns.Resume()
-		if done == 0 && s.activity() == before && s.work.idle() && s.devicesIdle() {
+		// In the order in which packets go: one that has left a device by then
+		// is in the pump's queue, or was delivered and counted.
+		if done == 0 && s.devicesIdle() && s.work.idle() && s.activity() == before {
 			return
 		}
-		if !s.cfg.Stepped {
-			runtime.Gosched() // a device's reader may have packets in hand
+		runtime.Gosched() // a device's reader may have packets in hand
+	}
+}
+
+// settleSteps is Settle for Config.Stepped. netstack's goroutines have work
+// only when a packet was delivered, and each one needs a barrier; a second one
+// where its segment may have hopped from one processor to another.
+func (s *Stack) settleSteps() {
+	for !s.Down() {
+		delivered, served := s.work.step()
+		if !delivered && !served {
+			return
+		}
+		for again := delivered; again; again = s.hooks.hops.Swap(false) {
+			s.ns.Pause()
+			s.ns.Resume()
 		}
 	}
 }
@@ -189,13 +204,15 @@ func Settle(stacks ...*Stack) {
 		}
 		return n
 	}
-	for {
+	// A packet is counted before the device has it, so one that was on its way
+	// at the start of a quiet round comes to light in the next.
+	for quiet := 0; quiet < 2; quiet++ {
 		before := total()
 		for _, s := range stacks {
 			s.Settle()
 		}
-		if total() == before {
-			return
+		if total() != before {
+			quiet = -1
 		}
 	}
 }

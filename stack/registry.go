@@ -71,6 +71,7 @@ type Stats struct {
 	ChecksumErrors        uint64 // TCP and UDP
 	Dropped               uint64 // packets dropped for any reason, full queues included
 	Sockets               int    // open now
+	Bindings              int    // local addresses and ports taken now
 }
 
 // Stats returns the counters.
@@ -97,5 +98,6 @@ func (s *Stack) Stats() Stats {
 	s.sockets.mu.Lock()
 	st.Sockets = len(s.sockets.open)
 	s.sockets.mu.Unlock()
+	st.Bindings = s.ports.count()
 	return st
 }

@@ -1,0 +1,218 @@
+package endpoint
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// LoopMark is the mark of the datagrams that sockets send. netstack hands a
+// copy of a multicast or broadcast datagram to the sender's own host, with the
+// mark: this is how a hook tells it from a forged one, whose source is ours as
+// well.
+const LoopMark = 0x5753
+
+// optionState is what a socket keeps for its options besides the Values. Its
+// fields are guarded by Socket.mu but for the atomic ones.
+type optionState struct {
+	known   bool // the netstack endpoint has been given applied
+	applied ipState
+	groups  options.Memberships
+	changes uint   // of groups
+	handle  uint64 // of this socket, at the Winsock face
+	from    uint64 // handle of the listener that accepted it; 0: none
+
+	filter  atomic.Pointer[recvFilter] // of a datagram socket; nil: not bound
+	segment atomic.Uint32              // UDP_SEND_MSG_SIZE
+}
+
+// ipState is what netstack knows of the options.
+type ipState struct {
+	ttl, hops, tos, class, multicastTTL uint8
+	multicastIf4, multicastIf6          uint32
+	discover                            tcpip.PMTUDStrategy
+	noChecksum                          bool
+	congestion                          options.Congestion
+}
+
+// ipStateLocked is what netstack should know.
+func (s *Socket) ipStateLocked() ipState {
+	v4, v6 := &s.values.IPv4, &s.values.IPv6
+	st := ipState{
+		ttl: v4.TTL, hops: v6.TTL, tos: v4.TOS, class: v6.TOS,
+		multicastTTL: v4.MulticastTTL,
+		multicastIf4: v4.MulticastIf, multicastIf6: v6.MulticastIf,
+		discover:   tcpip.PMTUDiscoveryDo,
+		noChecksum: s.values.UDP.NoChecksum,
+		congestion: s.values.TCP.Congestion,
+	}
+	// netstack has one value for both families of each of these.
+	if s.family == wsa.AF_INET6 {
+		st.multicastTTL = v6.MulticastTTL
+	}
+	if s.kind == options.Stream {
+		st.tos = s.ipValuesLocked(s.endAddr()).TOS
+		st.class = st.tos
+	}
+	if v4.DoesFragment() {
+		st.discover = tcpip.PMTUDiscoveryDont
+	}
+	return st
+}
+
+// applyIPLocked gives the endpoint the values of the IP, UDP and TCP options
+// that netstack acts on, when it is new or they have changed.
+func (s *Socket) applyIPLocked() {
+	if s.kind == options.Datagram {
+		s.setFilterLocked()
+	}
+	st := s.ipStateLocked()
+	fresh := !s.opt.known
+	if !fresh && s.opt.applied == st {
+		return
+	}
+	for _, o := range []struct {
+		option tcpip.SockOptInt
+		value  int
+	}{
+		{tcpip.IPv4TTLOption, int(st.ttl)},
+		{tcpip.IPv6HopLimitOption, int(st.hops)},
+		{tcpip.IPv4TOSOption, int(st.tos)},
+		{tcpip.IPv6TrafficClassOption, int(st.class)},
+		{tcpip.MTUDiscoverOption, int(st.discover)},
+	} {
+		mustApply(s.ep.SetSockOptInt(o.option, o.value))
+	}
+	if s.kind == options.Datagram {
+		s.applyDatagramLocked(st, fresh)
+	} else if fresh && st.congestion != options.CongestionDefault || !fresh && st.congestion != s.opt.applied.congestion {
+		cc := congestionNames[st.congestion]
+		mustApply(s.ep.SetSockOpt(&cc))
+	}
+	s.opt.known, s.opt.applied = true, st
+}
+
+func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
+	ops := s.ep.SocketOptions()
+	if fresh {
+		// The layer looks where each datagram was sent to, and decides on its
+		// own who receives what this host sends (netstack.md §8).
+		ops.SetReceivePacketInfo(true)
+		ops.SetIPv6ReceivePacketInfo(true)
+		ops.SetMulticastLoop(true)
+		ops.SetMark(LoopMark)
+	}
+	ops.SetNoChecksum(st.noChecksum)
+	mustApply(s.ep.SetSockOptInt(tcpip.MulticastTTLOption, int(st.multicastTTL)))
+	// An interface that is gone leaves the choice to the route table.
+	_ = s.ep.SetSockOpt(&tcpip.MulticastInterfaceOption{NIC: tcpip.NICID(st.multicastIf4)})
+	if s.family == wsa.AF_INET6 {
+		_ = s.ep.SetSockOptInt(tcpip.IPv6MulticastInterfaceOption, int(st.multicastIf6))
+	}
+}
+
+// mustApply is for values that the option table has checked.
+func mustApply(err tcpip.Error) {
+	if err != nil {
+		panic("endpoint: netstack refuses an option: " + err.String())
+	}
+}
+
+// endAddr is an address that says which family the endpoint of a stream has.
+func (s *Socket) endAddr() netip.Addr {
+	switch {
+	case s.remote.IsValid():
+		return s.remote.Addr()
+	case s.local.IsValid():
+		return s.local.Addr()
+	case s.family == wsa.AF_INET6:
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// ipValuesLocked are the options that govern traffic with a.
+func (s *Socket) ipValuesLocked(a netip.Addr) *options.IPValues {
+	if a.Unmap().Is4() {
+		return &s.values.IPv4
+	}
+	return &s.values.IPv6
+}
+
+// chosenNICLocked is the interface that IP_UNICAST_IF or IP_MULTICAST_IF names
+// for a destination, or 0.
+func (s *Socket) chosenNICLocked(to netip.Addr) tcpip.NICID {
+	v := s.ipValuesLocked(to)
+	if to.Unmap().IsMulticast() {
+		return tcpip.NICID(v.MulticastIf)
+	}
+	return tcpip.NICID(v.UnicastIf)
+}
+
+// checkFragmentLocked fails a datagram that is too long for a packet and may
+// not be fragmented: netstack fragments all the same.
+func (s *Socket) checkFragmentLocked(size int, to netip.AddrPort) wsa.Errno {
+	v := s.ipValuesLocked(to.Addr())
+	if v.DoesFragment() {
+		return 0
+	}
+	if segment := int(s.values.UDP.SendSize); segment != 0 {
+		size = min(size, segment)
+	}
+	headers := header.IPv4MinimumSize + header.UDPMinimumSize
+	if to.Addr().Unmap().Is6() {
+		headers = header.IPv6MinimumSize + header.UDPMinimumSize
+	}
+	mtu, ok := s.mtuLocked(to.Addr())
+	if ok && uint64(size+headers) > uint64(min(mtu, v.UserMTU)) {
+		return wsa.WSAEMSGSIZE
+	}
+	return 0
+}
+
+// mtuLocked is the MTU of the interface that packets for an address leave by.
+func (s *Socket) mtuLocked(to netip.Addr) (uint32, bool) {
+	id := s.chosenNICLocked(to)
+	if id == 0 {
+		var err wsa.Errno
+		if _, id, err = s.host.Source(s.boundAddr(), to.Unmap()); err != 0 {
+			return 0, false
+		}
+	}
+	nic, err := s.host.Netstack().GetNICByID(id)
+	if err != nil {
+		return 0, false
+	}
+	return nic.MTU(), true
+}
+
+func (v *optionView) PathMTU() (int, bool) {
+	if v.state != options.Connected {
+		return 0, false
+	}
+	mtu, ok := (*Socket)(v).mtuLocked(v.remote.Addr())
+	return int(mtu), ok
+}
+
+func (v *optionView) HasInterface(index uint32) bool {
+	return v.host.Netstack().HasNIC(tcpip.NICID(index))
+}
+
+// InterfaceOf passes over the loopback, which has all addresses, where another
+// interface has this one.
+func (v *optionView) InterfaceOf(local netip.Addr) (index uint32, ok bool) {
+	want := Address(local)
+	for id, info := range v.host.Netstack().NICInfo() {
+		for _, a := range info.ProtocolAddresses {
+			if a.AddressWithPrefix.Address == want && uint32(id) > index {
+				index, ok = uint32(id), true
+			}
+		}
+	}
+	return index, ok
+}

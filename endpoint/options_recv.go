@@ -1,0 +1,156 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A recvFilter says which datagrams a socket receives: netstack hands every
+// multicast and broadcast datagram to every socket on the port. It is applied
+// when a datagram is read, so a change concerns those that wait as well. It is
+// never modified; a set makes a new one.
+type recvFilter struct {
+	host   Host
+	groups options.Memberships
+	recvRules
+}
+
+// recvRules are the part of a filter that == compares.
+type recvRules struct {
+	membership    uint                     // counts the changes of groups
+	interfaces    [2]options.InterfaceList // IPv4, IPv6
+	loop          [2]bool                  // what this host sends to a group
+	broadcast     bool
+	multicastOnly bool // SO_REUSE_MULTICASTPORT
+	connReset     bool // SIO_UDP_CONNRESET
+}
+
+// setFilterLocked makes the filter follow the options.
+func (s *Socket) setFilterLocked() {
+	v := &s.values
+	s.opt.segment.Store(v.UDP.SendSize)
+	rules := recvRules{
+		membership:    s.opt.changes,
+		interfaces:    [2]options.InterfaceList{v.IPv4.Interfaces, v.IPv6.Interfaces},
+		loop:          [2]bool{v.IPv4.MulticastLoop, v.IPv6.MulticastLoop},
+		broadcast:     v.TakesBroadcast(s.host.Profile()),
+		multicastOnly: v.ReuseMulticastPort == 1,
+		connReset:     v.UDP.ConnReset,
+	}
+	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
+		s.opt.filter.Store(&recvFilter{s.host, s.opt.groups.Clone(), rules})
+	}
+}
+
+// admits reports whether the socket receives a datagram.
+func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
+	var (
+		nic  tcpip.NICID
+		to   tcpip.Address
+		ipv6 int
+	)
+	switch cm := &res.ControlMessages; {
+	case cm.HasIPPacketInfo:
+		nic, to = cm.PacketInfo.NIC, cm.PacketInfo.DestinationAddr
+	case cm.HasIPv6PacketInfo:
+		nic, to, ipv6 = cm.IPv6PacketInfo.NIC, cm.IPv6PacketInfo.Addr, 1
+	default:
+		return true
+	}
+	if !f.interfaces[ipv6].Admits(uint32(nic)) {
+		return false
+	}
+	switch destination, _ := netip.AddrFromSlice(to.AsSlice()); {
+	case destination.IsMulticast():
+		source, _ := netip.AddrFromSlice(res.RemoteAddr.Addr.AsSlice())
+		return f.groups.Admits(uint32(nic), destination, source) && (f.loop[ipv6] || !f.host.IsLocal(source))
+	case f.multicastOnly:
+		return false
+	case ipv6 == 0 && !f.broadcast:
+		return !f.host.IsBroadcast(destination)
+	}
+	return true
+}
+
+// refuse reports that a datagram which was read isn't for this socket. One that
+// was only looked at is taken off the queue. The caller holds rmu.
+func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Error, peek bool) bool {
+	switch err.(type) {
+	case nil, *tcpip.ErrBadBuffer:
+	case *tcpip.ErrConnectionRefused:
+		return !s.reportsReset()
+	default:
+		return false
+	}
+	f := s.opt.filter.Load()
+	if f == nil || f.admits(res) {
+		return false
+	}
+	if peek {
+		s.dst = nil
+		_, _ = ep.Read(&s.dst, tcpip.ReadOptions{})
+	}
+	return true
+}
+
+// reportsReset is SIO_UDP_CONNRESET.
+func (s *Socket) reportsReset() bool {
+	f := s.opt.filter.Load()
+	return f == nil || f.connReset
+}
+
+// dropRefused takes the datagrams that aren't for this socket off the front of
+// the queue, so that it isn't readable because of them.
+func (s *Socket) dropRefused() {
+	if s.kind != options.Datagram || s.opt.filter.Load() == nil {
+		return
+	}
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	s.mu.Lock()
+	ep := s.ep
+	s.mu.Unlock()
+	if ep == nil {
+		return
+	}
+	for {
+		if n, err := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption); err != nil || n == 0 {
+			return // nothing there, or an empty datagram: recv looks at that
+		}
+		s.dst = nil
+		res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		if !queued(err) || !s.refuse(ep, &res, err, true) {
+			return
+		}
+	}
+}
+
+// queued reports that a read without a buffer has found a datagram.
+func queued(err tcpip.Error) bool {
+	if err == nil {
+		return true
+	}
+	_, ok := err.(*tcpip.ErrBadBuffer)
+	return ok
+}
+
+// writeDatagrams sends a message, cut up by UDP_SEND_MSG_SIZE.
+func (s *Socket) writeDatagrams(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (int, wsa.Errno) {
+	segment := int(s.opt.segment.Load())
+	if segment == 0 || len(b) <= segment {
+		return s.writeDatagram(ep, b, to)
+	}
+	sent := 0
+	for sent < len(b) {
+		n, err := s.writeDatagram(ep, b[sent:min(sent+segment, len(b))], to)
+		sent += n
+		if err != 0 {
+			return sent, err
+		}
+	}
+	return sent, 0
+}

@@ -1,0 +1,196 @@
+package endpoint
+
+import (
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Readiness says what select reports of a socket (EV-9): a set of bits.
+type Readiness uint8
+
+// The bits of a Readiness.
+const (
+	// ReadyRead: a recv or accept returns at once, because there is data, the
+	// end of the stream, a connection to accept, or an error.
+	ReadyRead Readiness = 1 << iota
+
+	// ReadyWrite: the socket is connected and a send returns at once, because
+	// there is room for a byte or the connection has ended.
+	ReadyWrite
+
+	// ReadyExcept: the last connect was a non-blocking one and has failed;
+	// SO_ERROR has the code until it is read.
+	ReadyExcept
+
+	// ReadyClosed: the socket is closed, and none of the others is set.
+	ReadyClosed
+
+	readyAll = ReadyRead | ReadyWrite | ReadyExcept
+)
+
+// Ready looks at the socket without waiting. After a reset, an abort or a drop
+// it is readable and writable, not exceptional (RS-4, KA-31); when the network
+// is down, everything (ND-2).
+func (s *Socket) Ready() Readiness {
+	s.dropRefused()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.enterLocked() {
+	case wsa.WSAENETDOWN:
+		return readyAll
+	case wsa.WSAENOTSOCK:
+		return ReadyClosed
+	}
+	if s.kind == options.Datagram {
+		return s.readyDatagramLocked()
+	}
+	return s.readyStreamLocked()
+}
+
+func (s *Socket) readyStreamLocked() Readiness {
+	switch s.state {
+	case options.Listening:
+		return s.epReadyLocked() & ReadyRead
+	case options.Connected:
+		r := s.epReadyLocked()
+		if s.held.Load() > 0 || s.shutRecv { // after SD_RECEIVE, recv fails at once
+			r |= ReadyRead
+		}
+		return r
+	case options.Dead:
+		return ReadyRead | ReadyWrite
+	}
+	if s.connectErr != 0 && s.async {
+		return ReadyExcept
+	}
+	return 0
+}
+
+// readyDatagramLocked: a datagram socket is always sendable, bound or not, as
+// far as netstack has room for a datagram.
+func (s *Socket) readyDatagramLocked() Readiness {
+	if s.ep == nil {
+		return ReadyWrite
+	}
+	r := s.epReadyLocked()
+	if s.softErr != 0 || s.shutRecv {
+		r |= ReadyRead
+	}
+	return r
+}
+
+// epReadyLocked is what netstack says. An error that waits for a datagram
+// socket is reported by recv.
+func (s *Socket) epReadyLocked() (r Readiness) {
+	mask := s.ep.Readiness(waiter.ReadableEvents | waiter.WritableEvents)
+	if mask&(waiter.ReadableEvents|waiter.EventErr) != 0 {
+		r |= ReadyRead
+	}
+	if mask&waiter.WritableEvents != 0 {
+		r |= ReadyWrite
+	}
+	return r
+}
+
+// AtMark is SIOCATMARK: whether no urgent byte is ahead. Urgent data isn't
+// implemented yet, so none ever is. WSAEINVAL on datagram sockets (OB-11),
+// WSAENOTCONN after a keep-alive drop (KA-31).
+func (s *Socket) AtMark() (bool, wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return false, err
+	}
+	if s.kind != options.Stream {
+		return false, wsa.WSAEINVAL
+	}
+	return true, (*optionView)(s).ConnectionError(false)
+}
+
+// A Member is one socket of those that Await waits for.
+type Member struct {
+	Socket *Socket
+	Want   Readiness // what is waited for; ReadyClosed always is
+	Got    Readiness // what Await found of it
+}
+
+// Await waits until a member has something that it wants, or is closed, and
+// leaves in Got what each of them had then. It reports false when the timeout
+// is over first; zero is a look without waiting, a negative one is none. The
+// time is that of h's clock, and the waiting is done on one Waiter of h,
+// whatever the number of members. A socket may be a member several times.
+func Await(h Host, members []Member, timeout time.Duration) bool {
+	if look(members) {
+		return true
+	}
+	if timeout == 0 {
+		return false
+	}
+	w := h.NewWaiter()
+	if w == nil {
+		w = NewChannelWaiter()
+	}
+	var expired atomic.Bool
+	if timeout > 0 {
+		timer := h.Clock().AfterFunc(timeout, func() {
+			expired.Store(true)
+			w.Signal()
+		})
+		defer timer.Stop()
+	}
+	calls := register(members, w)
+	defer unregister(members, calls)
+	for {
+		switch late := expired.Load(); {
+		case look(members):
+			return true
+		case late:
+			return false
+		}
+		w.Wait("select")
+	}
+}
+
+// look fills in Got and reports whether anything is in it.
+func look(members []Member) (found bool) {
+	for i := range members {
+		m := &members[i]
+		m.Got = m.Socket.Ready() & (m.Want | ReadyClosed)
+		found = found || m.Got != 0
+	}
+	return found
+}
+
+// register lists a call with every member, all on the same waiter.
+func register(members []Member, w Waiter) []call {
+	calls := make([]call, len(members))
+	for i, m := range members {
+		calls[i].waiter, calls[i].mask = w, m.Want.events()
+		m.Socket.calls.add(&calls[i])
+	}
+	return calls
+}
+
+func unregister(members []Member, calls []call) {
+	for i, m := range members {
+		m.Socket.calls.remove(&calls[i])
+	}
+}
+
+// events are the events of netstack, and of this package, that may set a bit
+// of r. The end of an attempt or a connection comes with an error.
+func (r Readiness) events() waiter.EventMask {
+	mask := waiter.EventErr | waiter.EventHUp
+	if r&ReadyRead != 0 {
+		mask |= waiter.ReadableEvents
+	}
+	if r&ReadyWrite != 0 {
+		mask |= waiter.WritableEvents
+	}
+	return mask
+}

@@ -1,0 +1,224 @@
+package options
+
+import (
+	"math"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// The defaults of the IP options.
+const (
+	defaultTTL          = 128 // observed
+	defaultMulticastTTL = 1
+	unspecified         = -1 // a protection level, or no checksum
+)
+
+// An ipLevel is what the options that exist at both IP levels differ in there.
+type ipLevel struct {
+	level    int32
+	prefix   string // of the symbols
+	families families
+	doc      string
+	values   func(v *Values) *IPValues
+}
+
+// IPPROTO_IP is a level of AF_INET6 sockets, too: it governs their IPv4
+// traffic. IPPROTO_IPV6 on an AF_INET socket is WSAENOPROTOOPT.
+var (
+	ip4 = ipLevel{wsa.IPPROTO_IP, "IP_", anyFamily, "W-IP", func(v *Values) *IPValues { return &v.IPv4 }}
+	ip6 = ipLevel{wsa.IPPROTO_IPV6, "IPV6_", inet6, "W-IP6", func(v *Values) *IPValues { return &v.IPv6 }}
+)
+
+// message is the sockets that the options about datagrams apply to.
+const message = Datagram | Raw
+
+// ipRow is a row with the columns that every row of a level has.
+func ipRow[T any](l ipLevel, name int32, suffix, text string, c codec[T], field func(*IPValues) *T) row[T] {
+	return row[T]{
+		level: l.level, name: name, symbol: l.prefix + suffix, tier: 'B',
+		doc: l.doc, text: text,
+		access: getAndSet, codec: c, families: l.families,
+		field: func(v *Values) *T { return field(l.values(v)) },
+	}
+}
+
+// only limits a row to some kinds of socket. On the others Windows answers
+// WSAEINVAL (C-39).
+func (r row[T]) only(k Kind) row[T] {
+	r.kinds = k
+	r.alt = append(r.alt, alternative[T]{
+		in: measured, conflict: "C-39", text: "WSAEINVAL on other kinds of socket",
+		change: func(r *row[T]) { r.wrongKind = wsa.WSAEINVAL },
+	})
+	return r
+}
+
+// header marks a row that only the headers have.
+func (r row[T]) header() row[T] {
+	r.doc, r.evidence = "HDR", byAssumed
+	return r
+}
+
+// lacks says what is missing of a row.
+func (r row[T]) lacks(what string) row[T] {
+	r.incomplete = what
+	return r
+}
+
+func (r row[T]) initially(def T) row[T] {
+	r.def = def
+	return r
+}
+
+// commonRows are the options that a socket has once for each level.
+func (l ipLevel) commonRows() []compiler {
+	discover := ipRow(l, wsa.IP_MTU_DISCOVER, "MTU_DISCOVER",
+		"Path MTU discovery: 1 do, 2 don't, 3 probe; 0 until set.",
+		inRange("DWORD", MTUDiscoverDo, MTUDiscoverProbe), // observed: 0 can't be set
+		func(v *IPValues) *uint32 { return &v.MTUDiscover })
+	protection := ipRow(l, wsa.IP_PROTECTION_LEVEL, "PROTECTION_LEVEL",
+		"Who may send to the socket: 10 anybody, 20 all but Teredo, 30 the same site; -1 until set. Set before bind.",
+		oneOf("int", 10, 20, 30), func(v *IPValues) *int32 { return &v.ProtectionLevel }).
+		initially(unspecified).lacks("stored; nothing is refused")
+	protection.setIn = Fresh
+	nrt := ipRow(l, wsa.IP_NRT_INTERFACE, "NRT_INTERFACE",
+		"The interface for traffic that isn't in real time, a hint that isn't taken.",
+		dword, func(v *IPValues) *uint32 { return &v.NRTInterface }).header()
+	nrt.kinds = Stream | Datagram
+	if l.level == wsa.IPPROTO_IP {
+		nrt.setIn = untilConnect
+		protection.kinds = Stream | Datagram
+		protection = protection.header()
+	} else {
+		protection.doc = "W-PROT"
+	}
+	dontFragment := booleanCapable(l)
+	return []compiler{
+		discover, protection, nrt, dontFragment,
+		ipRow(l, wsa.IP_USER_MTU, "USER_MTU",
+			"Upper bound of the MTU in bytes.",
+			dword, func(v *IPValues) *uint32 { return &v.UserMTU }).
+			initially(math.MaxUint32).lacks("a datagram that may not be fragmented obeys; fragments have the size of the interface"),
+		ipRow(l, wsa.IP_MULTICAST_LOOP, "MULTICAST_LOOP",
+			"The socket receives what this host sends to the groups it has joined.",
+			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).initially(true).only(message),
+		hopsRow(l),
+		headerRow(l),
+		l.mtuRow(),
+		l.redirectRow(wsa.IP_WFP_REDIRECT_RECORDS, "WFP_REDIRECT_RECORDS"),
+		l.redirectRow(wsa.IP_WFP_REDIRECT_CONTEXT, "WFP_REDIRECT_CONTEXT"),
+	}
+}
+
+// booleanCapable is IP_DONTFRAGMENT and IPV6_DONTFRAG, which differ in their
+// default and in the lengths they take.
+func booleanCapable(l ipLevel) row[bool] {
+	field := func(v *IPValues) *bool { return &v.DontFragment }
+	if l.level == wsa.IPPROTO_IPV6 {
+		return ipRow(l, wsa.IPV6_DONTFRAG, "DONTFRAG",
+			"Datagrams are not fragmented; one above the path MTU fails with WSAEMSGSIZE.", booleanOfFour, field)
+	}
+	r := ipRow(l, wsa.IP_DONTFRAGMENT, "DONTFRAGMENT",
+		"Packets have the DF bit; a datagram above the path MTU fails with WSAEMSGSIZE. TRUE on streams.", boolean, field)
+	on := true
+	r.streamDef = &on
+	return r
+}
+
+// hopsRow is IP_MULTICAST_TTL and IPV6_MULTICAST_HOPS.
+func hopsRow(l ipLevel) row[uint8] {
+	suffix := "MULTICAST_TTL"
+	if l.level == wsa.IPPROTO_IPV6 {
+		suffix = "MULTICAST_HOPS"
+	}
+	r := ipRow(l, wsa.IP_MULTICAST_TTL, suffix, "Time to live of outgoing multicast.",
+		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).initially(defaultMulticastTTL).only(message)
+	if l.level == wsa.IPPROTO_IP {
+		r.incomplete = "an AF_INET6 socket uses IPV6_MULTICAST_HOPS for IPv4 groups as well"
+	}
+	return r
+}
+
+// headerRow is IP_HDRINCL and IPV6_HDRINCL.
+func headerRow(l ipLevel) row[bool] {
+	r := ipRow(l, wsa.IP_HDRINCL, "HDRINCL", "The caller supplies the IP header.",
+		booleanOfFour, func(v *IPValues) *bool { return &v.HeaderIncluded }).lacks("there are no raw sockets yet")
+	r.kinds = Raw
+	conflict := "C-39"
+	if l.level == wsa.IPPROTO_IP {
+		conflict = "C-40"
+	}
+	r.alt = append(r.alt, alternative[bool]{
+		in: []Profile{Windows}, conflict: conflict, text: "WSAEINVAL on other kinds of socket",
+		change: func(r *row[bool]) { r.wrongKind = wsa.WSAEINVAL },
+	})
+	return r
+}
+
+// mtuRow is IP_MTU, 73, and IPV6_MTU, 72.
+func (l ipLevel) mtuRow() row[uint32] {
+	name := int32(wsa.IP_MTU)
+	if l.level == wsa.IPPROTO_IPV6 {
+		name = wsa.IPV6_MTU
+	}
+	r := ipRow(l, name, "MTU", "Path MTU to the peer in bytes; WSAENOTCONN without one.", dword, func(*IPValues) *uint32 { return nil })
+	r.access, r.kinds, r.field, r.defText, r.ofConnection = getAccess, Stream|Datagram, nil, "not connected", true
+	r.live = func(_ *Values, ep Endpoint) (uint32, wsa.Errno) {
+		if mtu, ok := ep.PathMTU(); ok {
+			return uint32(mtu), 0
+		}
+		return 0, wsa.WSAENOTCONN
+	}
+	return r
+}
+
+// redirectRow is an option of the filtering platform.
+func (l ipLevel) redirectRow(name int32, suffix string) row[struct{}] {
+	r := row[struct{}]{
+		level: l.level, name: name, symbol: l.prefix + suffix, tier: 'C',
+		doc: l.doc, text: "Redirection by the Windows filtering platform.", unsupported: "there is no filtering platform",
+		access: noAccess, families: l.families, codec: codec[struct{}]{typ: "bytes"},
+	}
+	return r.only(message)
+}
+
+// reportRows are the options that ask for control messages.
+func (l ipLevel) reportRows() []compiler {
+	const incomplete = "stored; receives return no control messages yet"
+	report := func(name int32, suffix, text string, field func(*Report) *bool) row[bool] {
+		return ipRow(l, name, suffix, text, booleanOfFour,
+			func(v *IPValues) *bool { return field(&v.Report) }).only(message).lacks(incomplete)
+	}
+	ttl, tos := "RECVTTL", "RECVTOS"
+	if l.level == wsa.IPPROTO_IPV6 {
+		ttl, tos = "HOPLIMIT", "RECVTCLASS"
+	}
+	packetInfo := report(wsa.IP_PKTINFO, "PKTINFO", "Reports the destination address and the interface.",
+		func(r *Report) *bool { return &r.PacketInfo })
+	packetInfo.setIn = AnyState &^ Connecting
+	if l.level == wsa.IPPROTO_IP {
+		packetInfo.doc = "W-PKTINFO"
+	}
+	routing := report(wsa.IP_RECVRTHDR, "RECVRTHDR", "Reports the routing header.",
+		func(r *Report) *bool { return &r.RoutingHeader }).header()
+	if l.level == wsa.IPPROTO_IP {
+		routing.text, routing.incomplete = "Stored; IPv4 has no routing header.", ""
+	}
+	errors := report(wsa.IP_RECVERR, "RECVERR", "Reports ICMP errors to MSG_ERRQUEUE.",
+		func(r *Report) *bool { return &r.Errors }).header()
+	errors.kinds = Datagram
+	original := report(wsa.IP_ORIGINAL_ARRIVAL_IF, "ORIGINAL_ARRIVAL_IF", "Reports where a tunnelled packet arrived.",
+		func(r *Report) *bool { return &r.OriginalInterface })
+	original.symbol = "IP_ORIGINAL_ARRIVAL_IF" // at both levels
+	return []compiler{
+		packetInfo, routing, errors, original,
+		report(wsa.IP_RECVTTL, ttl, "Reports the time to live.", func(r *Report) *bool { return &r.HopLimit }),
+		report(wsa.IP_RECVTOS, tos, "Reports the type of service.", func(r *Report) *bool { return &r.TrafficClass }),
+		report(wsa.IP_RECVIF, "RECVIF", "Reports the interface.", func(r *Report) *bool { return &r.Interface }),
+		report(wsa.IP_RECVDSTADDR, "RECVDSTADDR", "Reports the destination address.",
+			func(r *Report) *bool { return &r.Destination }).header(),
+		report(wsa.IP_RECVECN, "RECVECN", "Reports the congestion bits.", func(r *Report) *bool { return &r.ECN }),
+		report(wsa.IP_PKTINFO_EX, "PKTINFO_EX", "Reports destination, interface and compartment.",
+			func(r *Report) *bool { return &r.PacketInfoEx }).header(),
+	}
+}

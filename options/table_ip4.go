@@ -1,0 +1,33 @@
+package options
+
+import "github.com/wsstack/wsstack/wsa"
+
+// ip4Rows are the options that only IPPROTO_IP has.
+func ip4Rows() []compiler {
+	return []compiler{
+		row[struct{}]{
+			level: wsa.IPPROTO_IP, name: wsa.IP_OPTIONS, symbol: "IP_OPTIONS", tier: 'B',
+			doc: "W-IP", text: "Options of the IPv4 header.", unsupported: "netstack adds no options to the IPv4 header of its segments and datagrams",
+			access: noAccess, codec: codec[struct{}]{typ: "bytes"},
+		},
+		ipRow(ip4, wsa.IP_TOS, "TOS", "Type of service. The congestion bits of a stream stay clear.",
+			octet(0), func(v *IPValues) *uint8 { return &v.TOS }).lacks("a SYN-ACK has 0"),
+		ipRow(ip4, wsa.IP_TTL, "TTL", "Time to live of unicast, 1 to 255.",
+			octet(1), func(v *IPValues) *uint8 { return &v.TTL }). // the page types it boolean (C-63)
+			initially(defaultTTL).lacks("a SYN-ACK has the default"),
+		ipRow(ip4, wsa.IP_RECEIVE_BROADCAST, "RECEIVE_BROADCAST", "FALSE: datagrams sent to a broadcast address are dropped.",
+			booleanOfFour, func(v *IPValues) *bool { return &v.ReceiveBroadcast }).initially(true).only(message),
+		row[struct{}]{
+			level: wsa.IPPROTO_IP, name: wsa.IP_RTHDR, symbol: "IP_RTHDR", tier: 'B',
+			doc: "HDR", evidence: byObserved,
+			text:   "Accepted without effect: IPv4 has no routing header. Reads as empty.",
+			access: getAndSet, codec: noBytes,
+			load: func(*Values) struct{} { return struct{}{} },
+		},
+		row[struct{}]{
+			level: wsa.IPPROTO_IP, name: wsa.IP_TCLASS, symbol: "IP_TCLASS", tier: 'B',
+			doc: "HDR", text: "Type of a control message only.", unsupported: "a control message, not an option",
+			access: noAccess, codec: codec[struct{}]{typ: "control message"},
+		},
+	}
+}

@@ -1,0 +1,44 @@
+package options
+
+import "github.com/wsstack/wsstack/wsa"
+
+// ip6Rows are the options that only IPPROTO_IPV6 has.
+func ip6Rows() []compiler {
+	const noExtension = "netstack adds no extension headers to its segments and datagrams"
+	checksum := ipRow(ip6, wsa.IPV6_CHECKSUM, "CHECKSUM", "Offset at which the stack computes a checksum, even; -1: none.",
+		checksumOffset, func(v *IPValues) *int32 { return &v.Checksum }).
+		initially(unspecified).only(Raw).header().lacks("there are no raw sockets yet")
+	return []compiler{
+		extensionRow(wsa.IPV6_HOPOPTS, "IPV6_HOPOPTS", "Hop-by-hop options of outgoing packets.", noExtension),
+		extensionRow(wsa.IPV6_RTHDR, "IPV6_RTHDR", "Routing header of outgoing packets.", noExtension),
+		ipRow(ip6, wsa.IPV6_UNICAST_HOPS, "UNICAST_HOPS", "Hop limit of unicast, 0 to 255; -1 sets the default.",
+			hops, func(v *IPValues) *uint8 { return &v.TTL }).
+			initially(defaultTTL).lacks("a SYN-ACK has the default"),
+		ipRow(ip6, wsa.IPV6_TCLASS, "TCLASS", "Traffic class. The congestion bits of a stream stay clear.",
+			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).header().lacks("a SYN-ACK has 0"),
+		checksum,
+		row[bool]{
+			level: wsa.IPPROTO_IPV6, name: wsa.IPV6_V6ONLY, symbol: "IPV6_V6ONLY", tier: 'B',
+			doc:    "W-IP6 W-dual",
+			text:   "FALSE: the socket takes IPv4 as well, as mapped addresses. Set before bind; on AF_INET without effect.",
+			access: getAndSet, codec: booleanOfByte,
+			field: func(v *Values) *bool { return &v.V6Only },
+			def:   true,
+			resolve: func(ep Endpoint, _ *Values, on bool) (bool, wsa.Errno) {
+				if ep.Family() == wsa.AF_INET6 && ep.State() != Fresh { // observed: fails
+					return on, wsa.WSAEINVAL
+				}
+				return on, 0 // observed on AF_INET (C-79)
+			},
+		},
+	}
+}
+
+// extensionRow is an extension header that netstack can't send.
+func extensionRow(name int32, symbol, text, why string) row[struct{}] {
+	return row[struct{}]{
+		level: wsa.IPPROTO_IPV6, name: name, symbol: symbol, tier: 'B',
+		doc: "HDR", text: text, unsupported: why,
+		access: noAccess, families: inet6, codec: codec[struct{}]{typ: "bytes"},
+	}
+}

@@ -1,0 +1,173 @@
+package options
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A Setter is whatever options are set on: *endpoint.Conn, *endpoint.Listener
+// and *endpoint.PacketConn.
+type Setter interface {
+	SetSockOpt(level, name int32, optval []byte) error
+}
+
+// A Getter is whatever options are read from; see [Setter].
+type Getter interface {
+	GetSockOpt(level, name int32, optval []byte) (n int, err error)
+}
+
+// An Option is a socket option with a Go type for its value:
+//
+//	err := options.SO_KEEPALIVE.Set(conn, true)
+//	idle, err := options.TCP_KEEPIDLE.Get(conn)
+//
+// It is setsockopt and getsockopt on the bytes: what they check, they check
+// here. Options that can only be set fail in Get, and the reverse, with
+// WSAENOPROTOOPT.
+type Option[T any] struct {
+	level, name int32
+	typed[T]
+}
+
+// typed is how a Go type becomes an optval.
+type typed[T any] struct {
+	size   int // bytes of the largest value
+	append func(b []byte, val T) ([]byte, wsa.Errno)
+	parse  func(b []byte) (T, wsa.Errno)
+}
+
+// Level and Number return what the option is called by setsockopt.
+func (o Option[T]) Level() int32 { return o.level }
+
+// Number is the option's name at its level.
+func (o Option[T]) Number() int32 { return o.name }
+
+// String returns the symbol of the option, such as "SO_KEEPALIVE".
+func (o Option[T]) String() string { return wsa.OptionName(o.level, o.name) }
+
+// Set sets the option. A value that no optval can hold is WSAEINVAL.
+func (o Option[T]) Set(c Setter, val T) error {
+	optval, errno := o.append(make([]byte, 0, o.size), val)
+	if errno != 0 {
+		return errno
+	}
+	return c.SetSockOpt(o.level, o.name, optval)
+}
+
+// Get reads the option.
+func (o Option[T]) Get(c Getter) (T, error) {
+	optval := make([]byte, o.size)
+	n, err := c.GetSockOpt(o.level, o.name, optval)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	val, errno := o.parse(optval[:n])
+	if errno != 0 {
+		return val, errno
+	}
+	return val, nil
+}
+
+// An Assignment is an option and a value for it; see [With] and [SetAll].
+type Assignment func(c Setter) error
+
+// With returns the option together with a value.
+func (o Option[T]) With(val T) Assignment {
+	return func(c Setter) error { return o.Set(c, val) }
+}
+
+// SetAll sets options in order, until one fails.
+func SetAll(c Setter, assignments ...Assignment) error {
+	for _, a := range assignments {
+		if err := a(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asBool takes any length, as SO_KEEPALIVE of the measured profiles reports
+// one byte (C-22).
+var asBool = typed[bool]{
+	size:   4,
+	append: func(b []byte, val bool) ([]byte, wsa.Errno) { return binary.LittleEndian.AppendUint32(b, bit(val)), 0 },
+	parse:  func(b []byte) (bool, wsa.Errno) { return lowBytes(b) != 0, 0 },
+}
+
+// asInt is an int of the documents: 32 bits with a sign.
+var asInt = typed[int]{
+	size: 4,
+	append: func(b []byte, val int) ([]byte, wsa.Errno) {
+		if val < math.MinInt32 || val > math.MaxInt32 {
+			return nil, wsa.WSAEINVAL
+		}
+		return binary.LittleEndian.AppendUint32(b, uint32(val)), 0
+	},
+	parse: func(b []byte) (int, wsa.Errno) { return int(int32(lowBytes(b))), 0 },
+}
+
+// asUint32 is a DWORD.
+var asUint32 = typed[uint32]{
+	size:   4,
+	append: func(b []byte, val uint32) ([]byte, wsa.Errno) { return binary.LittleEndian.AppendUint32(b, val), 0 },
+	parse:  func(b []byte) (uint32, wsa.Errno) { return lowBytes(b), 0 },
+}
+
+// asIndex is an interface index in network order, which is read in host order
+// (C-41): here it is the same both ways.
+var asIndex = typed[uint32]{
+	size:   4,
+	append: func(b []byte, val uint32) ([]byte, wsa.Errno) { return binary.BigEndian.AppendUint32(b, val), 0 },
+	parse:  asUint32.parse,
+}
+
+// asDuration is a number of units, rounded up; negative ones are -1.
+func asDuration(unit time.Duration) typed[time.Duration] {
+	return typed[time.Duration]{
+		size: 4,
+		append: func(b []byte, val time.Duration) ([]byte, wsa.Errno) {
+			n := max(-1, (val+unit-1)/unit)
+			if val < 0 {
+				n = -1
+			}
+			if n > math.MaxInt32 {
+				return nil, wsa.WSAEINVAL
+			}
+			return binary.LittleEndian.AppendUint32(b, uint32(n)), 0
+		},
+		parse: func(b []byte) (time.Duration, wsa.Errno) { return time.Duration(int32(lowBytes(b))) * unit, 0 },
+	}
+}
+
+// appender is a structure of package wsa.
+type appender interface{ Append(b []byte) []byte }
+
+// asStruct is a structure of package wsa, of at most size bytes.
+func asStruct[T appender](size int, parse func([]byte) (T, wsa.Errno)) typed[T] {
+	return typed[T]{
+		size:   size,
+		append: func(b []byte, val T) ([]byte, wsa.Errno) { return val.Append(b), 0 },
+		parse:  parse,
+	}
+}
+
+// asError is the code of SO_ERROR.
+var asError = typed[wsa.Errno]{
+	size: 4,
+	append: func(b []byte, val wsa.Errno) ([]byte, wsa.Errno) {
+		return binary.LittleEndian.AppendUint32(b, uint32(val)), 0
+	},
+	parse: func(b []byte) (wsa.Errno, wsa.Errno) { return wsa.Errno(lowBytes(b)), 0 },
+}
+
+// The SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 and IPPROTO_UDP options
+// of a type.
+func sockOption[T any](name int32, t typed[T]) Option[T] { return Option[T]{wsa.SOL_SOCKET, name, t} }
+func tcpOption[T any](name int32, t typed[T]) Option[T]  { return Option[T]{wsa.IPPROTO_TCP, name, t} }
+func ipOption[T any](name int32, t typed[T]) Option[T]   { return Option[T]{wsa.IPPROTO_IP, name, t} }
+func ipv6Option[T any](name int32, t typed[T]) Option[T] { return Option[T]{wsa.IPPROTO_IPV6, name, t} }
+func udpOption[T any](name int32, t typed[T]) Option[T]  { return Option[T]{wsa.IPPROTO_UDP, name, t} }

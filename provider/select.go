@@ -1,0 +1,77 @@
+package provider
+
+import (
+	"slices"
+	"time"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Select waits until a socket of a set is ready and returns those that are, in
+// the order given (API-select, EV-9). A zero timeout is a poll, a negative one
+// none; when it is over first, all three results are empty. The time is that
+// of the stack's clock. A nil set is an empty one; the sets have no size limit.
+//
+//   - readable: there is data, the end of the stream, a connection to accept,
+//     or the connection has ended
+//   - writable: the socket is connected and there is room to send; a datagram
+//     socket always
+//   - exceptional: a non-blocking connect has failed
+//
+// A connection that was reset, aborted or dropped is readable and writable, not
+// exceptional (RS-4, KA-31). When the network fails while Select waits, every
+// member is ready (ND-2).
+//
+// Errors: WSAEINVAL when all sets are empty; WSAENOTSOCK when a member is no
+// open socket, or is closed while Select waits. The results are nil then.
+func (p *Provider) Select(read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
+	if err := p.enter(); err != 0 {
+		return nil, nil, nil, p.result(err)
+	}
+	if len(read)+len(write)+len(except) == 0 {
+		return nil, nil, nil, p.result(wsa.WSAEINVAL)
+	}
+	members, ok := p.members(read, write, except)
+	if !ok {
+		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
+	}
+	endpoint.Await(p.stack, members, timeout)
+	if slices.ContainsFunc(members, func(m endpoint.Member) bool { return m.Got == endpoint.ReadyClosed }) {
+		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
+	}
+	r, members = ready(read, members)
+	w, members = ready(write, members)
+	e, _ = ready(except, members)
+	return r, w, e, nil
+}
+
+// members are the sockets of the three sets, one after the other.
+func (p *Provider) members(read, write, except []wsa.SOCKET) ([]endpoint.Member, bool) {
+	members := make([]endpoint.Member, 0, len(read)+len(write)+len(except))
+	for _, set := range []struct {
+		handles []wsa.SOCKET
+		want    endpoint.Readiness
+	}{{read, endpoint.ReadyRead}, {write, endpoint.ReadyWrite}, {except, endpoint.ReadyExcept}} {
+		for _, s := range set.handles {
+			entry, ok := p.handles.get(s)
+			if !ok {
+				return nil, false
+			}
+			members = append(members, endpoint.Member{Socket: entry.sock, Want: set.want})
+		}
+	}
+	return members, true
+}
+
+// ready picks the handles of a set whose members have something, and returns
+// the members of the sets behind it.
+func ready(set []wsa.SOCKET, members []endpoint.Member) ([]wsa.SOCKET, []endpoint.Member) {
+	var found []wsa.SOCKET
+	for i, s := range set {
+		if members[i].Got != 0 {
+			found = append(found, s)
+		}
+	}
+	return found, members[len(set):]
+}

@@ -1,0 +1,201 @@
+package provider
+
+import (
+	"net/netip"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Socket creates a socket with the overlapped attribute (API-socket). A
+// protocol of 0 is the only one of the type.
+//
+// Errors (errors.md §1): WSAEAFNOSUPPORT for a family other than AF_INET and
+// AF_INET6; WSAESOCKTNOSUPPORT for a type other than SOCK_STREAM and
+// SOCK_DGRAM; WSAEPROTOTYPE for TCP or UDP with the other's type;
+// WSAEPROTONOSUPPORT for another protocol. The handle is INVALID_SOCKET then.
+func (p *Provider) Socket(af, typ, protocol int32) (wsa.SOCKET, error) {
+	return p.SocketEx(af, typ, protocol, 0, wsa.WSA_FLAG_OVERLAPPED)
+}
+
+// SocketEx is Socket with the group and the flags of WSASocket (API-WSASocket,
+// WSPSocket). There are no groups: the group is ignored (GP-5).
+//
+// WSA_FLAG_OVERLAPPED and WSA_FLAG_NO_HANDLE_INHERIT are accepted, and on
+// datagram sockets the leaf flags of multipoint, which is IP multicast and has
+// no root. Every other flag is WSAEINVAL; other errors are those of Socket,
+// which come first.
+func (p *Provider) SocketEx(af, typ, protocol int32, group, flags uint32) (wsa.SOCKET, error) {
+	if err := p.enter(); err != 0 {
+		return wsa.INVALID_SOCKET, p.result(err)
+	}
+	sock, err := endpoint.New(p.stack, af, typ, protocol, *p.owner.Load())
+	if err != 0 {
+		return wsa.INVALID_SOCKET, p.result(err)
+	}
+	if flags&^creationFlags(typ) != 0 {
+		sock.Close()
+		return wsa.INVALID_SOCKET, p.result(wsa.WSAEINVAL)
+	}
+	return p.open(entry{sock: sock, overlapped: flags&wsa.WSA_FLAG_OVERLAPPED != 0})
+}
+
+func creationFlags(typ int32) uint32 {
+	const any = wsa.WSA_FLAG_OVERLAPPED | wsa.WSA_FLAG_NO_HANDLE_INHERIT
+	if typ == wsa.SOCK_DGRAM {
+		return any | wsa.WSA_FLAG_MULTIPOINT_C_LEAF | wsa.WSA_FLAG_MULTIPOINT_D_LEAF
+	}
+	return any
+}
+
+// open gives a socket its handle. Cleanup may have come first.
+func (p *Provider) open(e entry) (wsa.SOCKET, error) {
+	s, ok := p.handles.add(e)
+	if !ok {
+		closeAtOnce(e.sock)
+		return wsa.INVALID_SOCKET, p.result(wsa.WSANOTINITIALISED)
+	}
+	e.sock.SetHandle(uint64(s)) // SO_UPDATE_ACCEPT_CONTEXT names it
+	return s, nil
+}
+
+// Bind gives the socket a local address; port 0 asks for an ephemeral port
+// (API-bind).
+//
+// Errors (RU-14): WSAEFAULT for an invalid address; WSAEAFNOSUPPORT for one of
+// the wrong family (C-48); WSAEINVAL when already bound; WSAEACCES for a
+// broadcast address without SO_BROADCAST (datagram); WSAEADDRNOTAVAIL when it
+// is no address of this stack; WSAEACCES and WSAEADDRINUSE by the bind matrix
+// (RU-4, RU-5); WSAENOBUFS when no ephemeral port is left.
+func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
+	sock, err := p.socket(s)
+	if err == 0 {
+		err = sock.Bind(addr)
+	}
+	return p.result(err)
+}
+
+// Listen makes a bound stream socket accept connections (API-listen). A second
+// call on a listening socket succeeds.
+//
+// Errors (NB): WSAEOPNOTSUPP on a datagram socket; WSAEISCONN when connected;
+// WSAEINVAL when not bound, when connecting, or for a negative backlog.
+func (p *Provider) Listen(s wsa.SOCKET, backlog int32) error {
+	sock, err := p.socket(s)
+	if err == 0 {
+		err = sock.Listen(backlog)
+	}
+	return p.result(err)
+}
+
+// Accept takes the next connection from a listener: a socket with the
+// listener's options and blocking mode (IN-1), and its peer (API-accept). On a
+// blocking listener it waits for one.
+//
+// Errors (NB): WSAEOPNOTSUPP on a datagram socket; WSAEINVAL when not
+// listening; WSAEWOULDBLOCK when non-blocking and there is none;
+// WSAECONNRESET when the peer has reset it since. The handle is
+// INVALID_SOCKET then.
+func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
+	e, err := p.entry(s)
+	if err != 0 {
+		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
+	}
+	sock, peer, err := e.sock.Accept()
+	if err != 0 {
+		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
+	}
+	n, failure := p.open(entry{sock: sock, overlapped: e.overlapped})
+	if failure != nil {
+		return n, netip.AddrPort{}, failure
+	}
+	return n, peer, nil
+}
+
+// Connect connects a stream socket, or sets the peer of a datagram socket
+// (API-connect). On a blocking stream socket it waits until the attempt is
+// decided; on a non-blocking one it returns WSAEWOULDBLOCK, and select and
+// SO_ERROR tell the outcome. After a failure the socket may try again.
+//
+// Errors (NB): WSAEFAULT for an invalid address; WSAEAFNOSUPPORT for one of the
+// wrong family; WSAEALREADY while an attempt is running, for a client of
+// version 1.x WSAEINVAL; WSAEINVAL when listening; WSAEISCONN when connected,
+// also after shutdown; WSAEADDRNOTAVAIL for port 0 or an unspecified address;
+// WSAEACCES for a broadcast address without SO_BROADCAST (datagram);
+// WSAEADDRINUSE when the pair of addresses is in use; WSAENETUNREACH,
+// WSAEHOSTUNREACH; then WSAEWOULDBLOCK, or on a blocking socket
+// WSAECONNREFUSED, WSAETIMEDOUT. After a keep-alive drop WSAENOTCONN (C-46).
+//
+// On a datagram socket, the unspecified address with port 0 removes the peer.
+func (p *Provider) Connect(s wsa.SOCKET, addr netip.AddrPort) error {
+	sock, err := p.socket(s)
+	if err == 0 {
+		err = sock.Connect(addr)
+	}
+	if err == wsa.WSAEALREADY && p.legacy() {
+		err = wsa.WSAEINVAL
+	}
+	return p.result(err)
+}
+
+// Shutdown disables receives (SD_RECEIVE), sends (SD_SEND) or both
+// (API-shutdown). It never waits (LG-27) and can't be undone; repeating it
+// succeeds (SH-5).
+//
+// Errors (SH-6): WSAEINVAL for another how; on a stream WSAENOTCONN when it
+// isn't connected, WSAECONNRESET or WSAECONNABORTED when its connection has
+// ended so, WSAENOTCONN after a keep-alive drop.
+func (p *Provider) Shutdown(s wsa.SOCKET, how int32) error {
+	sock, err := p.socket(s)
+	if err == 0 {
+		err = sock.Shutdown(how)
+	}
+	return p.result(err)
+}
+
+// CloseSocket closes a socket and frees its handle (API-closesocket). What
+// happens to a connection is the close matrix of SO_LINGER and SO_DONTLINGER
+// (LG-2 to LG-8); a blocking socket that lingers waits. Other calls in
+// progress on the socket end with WSAEINTR, a Select with WSAENOTSOCK.
+//
+// Errors (LG-10): WSAENOTSOCK, of several concurrent calls for all but one;
+// WSAEWOULDBLOCK on a non-blocking socket that lingers with data pending: the
+// handle stays valid (LG-7). When the network is down it frees the handle and
+// succeeds (ND-1).
+func (p *Provider) CloseSocket(s wsa.SOCKET) error {
+	if err := p.enter(); err == wsa.WSANOTINITIALISED {
+		return p.result(err)
+	}
+	e, ok := p.handles.get(s)
+	if !ok {
+		return p.result(wsa.WSAENOTSOCK)
+	}
+	err := e.sock.Close()
+	if err == wsa.WSAEWOULDBLOCK && p.stack.Down() {
+		err = 0 // the stack resets the connection
+	}
+	if err == 0 && !p.handles.remove(s) {
+		err = wsa.WSAENOTSOCK // another call was first
+	}
+	return p.result(err)
+}
+
+// GetSockName returns the local address (API-getsockname): WSAEINVAL on a
+// socket that isn't bound.
+func (p *Provider) GetSockName(s wsa.SOCKET) (addr netip.AddrPort, _ error) {
+	sock, err := p.socket(s)
+	if err == 0 {
+		addr, err = sock.LocalAddr()
+	}
+	return addr, p.result(err)
+}
+
+// GetPeerName returns the peer's address (API-getpeername): WSAENOTCONN on a
+// socket without a peer.
+func (p *Provider) GetPeerName(s wsa.SOCKET) (addr netip.AddrPort, _ error) {
+	sock, err := p.socket(s)
+	if err == 0 {
+		addr, err = sock.RemoteAddr()
+	}
+	return addr, p.result(err)
+}
