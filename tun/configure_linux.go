@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,7 +25,9 @@ func configure(name string, c Config) error {
 		}
 	}
 	if c.NoAddrGen { // before the interface is up: going up generates
-		if err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil {
+		err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE)
+		// An interface with an MTU below 1280 has no IPv6, so it generates nothing.
+		if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
 			return fmt.Errorf("switch IPv6 address generation off: %w", err)
 		}
 	}

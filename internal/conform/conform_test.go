@@ -1,0 +1,71 @@
+package conform
+
+import (
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+// Every run of every scenario, with goleak after each.
+func TestScenarios(t *testing.T) {
+	for _, s := range Scenarios() {
+		t.Run(s.ID, func(t *testing.T) {
+			for _, c := range Cases([]Scenario{s}) {
+				t.Run(c.Name(), func(t *testing.T) {
+					r := Run(c, 1, nil)
+					if !r.Passed() {
+						t.Fatalf("%s\n%s", r.Failure, r.Trace)
+					}
+					require.NotEmpty(t, r.Evidence, "a scenario says what it has seen")
+					require.NoError(t, goleak.Find())
+				})
+			}
+		})
+	}
+}
+
+// The registry is whole: identifiers exist, titles and sources are given.
+func TestRegistry(t *testing.T) {
+	known := map[string]bool{}
+	for _, s := range Statements() {
+		assert.False(t, known[s.ID], "%s is listed twice", s.ID)
+		assert.NotEmpty(t, s.Text, s.ID)
+		known[s.ID] = true
+	}
+	require.Greater(t, len(known), 280)
+	titles := map[string]bool{}
+	for _, s := range Scenarios() {
+		assert.True(t, known[s.ID], "%s is no statement", s.ID)
+		assert.NotEmpty(t, s.Title, s.ID)
+		assert.NotEmpty(t, s.Source, s.ID)
+		assert.False(t, titles[s.ID+s.Title], "%s %q twice", s.ID, s.Title)
+		titles[s.ID+s.Title] = true
+	}
+}
+
+// The same seed gives the same trace, byte for byte: 50 runs of the pattern
+// scenarios, or as many as WSSTACK_RUNS says.
+func TestScenariosAreDeterministic(t *testing.T) {
+	runs := 50
+	if n, err := strconv.Atoi(os.Getenv("WSSTACK_RUNS")); err == nil {
+		runs = n
+	}
+	for _, id := range []string{"NG-1", "SH-9", "LG-2", "RS-1"} {
+		for _, s := range Scenarios() {
+			if s.ID != id {
+				continue
+			}
+			c := Cases([]Scenario{s})[0]
+			first := Run(c, 7, nil)
+			for range runs {
+				if r := Run(c, 7, nil); r.Trace != first.Trace {
+					t.Fatalf("%s: two traces of one seed:\n%s\n%s", id, first.Trace, r.Trace)
+				}
+			}
+		}
+	}
+}

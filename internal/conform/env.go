@@ -1,0 +1,284 @@
+package conform
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/provider"
+	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Delay is the one-way delay of the link between the hosts of Pair: a round
+// trip is 20 ms.
+const Delay = 10 * time.Millisecond
+
+// An Env is where one scenario runs: a network in virtual time, and helpers
+// that end the scenario when something isn't as it should be.
+type Env struct {
+	Net     *simnet.Network
+	Profile options.Profile
+	Family  int32 // wsa.AF_INET or AF_INET6
+
+	// A and B are the hosts of Pair and P and Q their providers.
+	A, B *simnet.Host
+	P, Q *provider.Provider
+
+	mu       sync.Mutex
+	failures []string
+	notes    []string
+	cleanups []func()
+}
+
+func newEnv(c Case, seed uint64) *Env {
+	e := &Env{Profile: c.Profile, Family: wsa.AF_INET}
+	if c.Family == "IPv6" {
+		e.Family = wsa.AF_INET6
+	}
+	e.Net = simnet.New((*tb)(e), simnet.Seed(max(seed, 1)))
+	return e
+}
+
+// tb is the Env as simnet's testing.TB.
+type tb Env
+
+func (*tb) Helper() {}
+
+func (t *tb) Fatalf(format string, args ...any) { (*Env)(t).Fatalf(format, args...) }
+
+func (t *tb) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+
+// Fatalf ends the scenario: it has failed.
+func (e *Env) Fatalf(format string, args ...any) {
+	e.fail(fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
+
+func (e *Env) fail(text string) {
+	e.mu.Lock()
+	e.failures = append(e.failures, text)
+	e.mu.Unlock()
+}
+
+func (e *Env) failure() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Join(e.failures, "\n")
+}
+
+// close ends the network. Its own failures count only when nothing else has
+// failed: what a scenario left behind may be why it did.
+func (e *Env) close() {
+	failed := e.failure() != ""
+	for i := len(e.cleanups) - 1; i >= 0; i-- {
+		done := make(chan struct{})
+		go func() { defer close(done); e.cleanups[i]() }()
+		<-done
+	}
+	if failed {
+		e.mu.Lock()
+		e.failures = e.failures[:1]
+		e.mu.Unlock()
+	}
+}
+
+// Notef adds to the evidence.
+func (e *Env) Notef(format string, args ...any) {
+	e.mu.Lock()
+	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+	e.mu.Unlock()
+}
+
+// Check ends the scenario unless ok.
+func (e *Env) Check(ok bool, format string, args ...any) {
+	if !ok {
+		e.Fatalf(format, args...)
+	}
+}
+
+// Equal ends the scenario unless got is want.
+func Equal[T comparable](e *Env, what string, got, want T) {
+	if got != want {
+		e.Fatalf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// Code ends the scenario unless the outcome of a call is the code wanted; 0
+// means success.
+func (e *Env) Code(call string, err error, want wsa.Errno) {
+	got := wsa.Errno(0)
+	if err != nil {
+		errno, ok := err.(wsa.Errno)
+		e.Check(ok, "%s: %v is a %T, not a wsa.Errno", call, err, err)
+		got = errno
+	}
+	if got != want {
+		e.Fatalf("%s: %s, want %s", call, name(got), name(want))
+	}
+}
+
+// name is the symbol of a code.
+func name(err wsa.Errno) string {
+	if err == 0 {
+		return "success"
+	}
+	return err.Symbol()
+}
+
+// Host adds a host with addresses of the scenario's family.
+func (e *Env) Host(name string, number int) *simnet.Host {
+	return e.Net.HostConfig(name, stack.Config{Profile: e.Profile, Addresses: []netip.Prefix{e.prefix(number)}})
+}
+
+func (e *Env) prefix(number int) netip.Prefix {
+	if e.Family == wsa.AF_INET6 {
+		return netip.MustParsePrefix(fmt.Sprintf("fd00::%d/64", number))
+	}
+	return netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/24", number))
+}
+
+// Addr is the address of the host with this number: A is 1, B is 2, the hand
+// of Wire 9.
+func (e *Env) Addr(number int, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(e.prefix(number).Addr(), port)
+}
+
+// Any is the wildcard with a port.
+func (e *Env) Any(port uint16) netip.AddrPort {
+	if e.Family == wsa.AF_INET6 {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), port)
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), port)
+}
+
+// Pair makes the hosts A and B, joined by a link, and their providers P and Q.
+func (e *Env) Pair(opts ...simnet.LinkOption) *simnet.Link {
+	e.A, e.B = e.Host("a", 1), e.Host("b", 2)
+	e.P, e.Q = e.startup(e.A), e.startup(e.B)
+	return e.Net.Link(e.A, e.B, append([]simnet.LinkOption{simnet.Delay(Delay)}, opts...)...)
+}
+
+// Wire makes the host A, its provider P, and a peer to be played by hand.
+func (e *Env) Wire() *simnet.Wire {
+	e.A = e.Host("a", 1)
+	e.P = e.startup(e.A)
+	return e.Net.Wire(e.A, "w", e.prefix(9).Addr().String())
+}
+
+func (e *Env) startup(h *simnet.Host) *provider.Provider {
+	p, err := provider.Startup(h.Stack, 0x0202)
+	e.Code("Startup", err, 0)
+	return p
+}
+
+// Do runs blocking code in virtual time, to its end.
+func (e *Env) Do(fn func()) { e.Net.Do("scenario", e.guard(fn)) }
+
+// Go starts blocking code.
+func (e *Env) Go(name string, fn func()) *simnet.Task { return e.Net.Go(name, e.guard(fn)) }
+
+// guard makes a panic the scenario's failure.
+func (e *Env) guard(fn func()) func() {
+	return func() {
+		defer e.recoverPanic()
+		fn()
+	}
+}
+
+// Socket makes a socket of the scenario's family.
+func (e *Env) Socket(p *provider.Provider, typ int32) wsa.SOCKET {
+	s, err := p.Socket(e.Family, typ, 0)
+	e.Code("Socket", err, 0)
+	return s
+}
+
+// Stream and Datagram make sockets on the host A.
+func (e *Env) Stream() wsa.SOCKET   { return e.Socket(e.P, wsa.SOCK_STREAM) }
+func (e *Env) Datagram() wsa.SOCKET { return e.Socket(e.P, wsa.SOCK_DGRAM) }
+
+// Listener makes a listening socket on the wildcard of a port.
+func (e *Env) Listener(p *provider.Provider, port uint16) wsa.SOCKET {
+	s := e.Socket(p, wsa.SOCK_STREAM)
+	e.Code("Bind", p.Bind(s, e.Any(port)), 0)
+	e.Code("Listen", p.Listen(s, wsa.SOMAXCONN), 0)
+	return s
+}
+
+// Connected connects a socket of A to one of B. It is called inside Do.
+func (e *Env) Connected() (client, server wsa.SOCKET) {
+	l := e.Listener(e.Q, 80)
+	client = e.Stream()
+	e.Code("Connect", e.P.Connect(client, e.Addr(2, 80)), 0)
+	server, _, err := e.Q.Accept(l)
+	e.Code("Accept", err, 0)
+	e.Code("CloseSocket", e.Q.CloseSocket(l), 0)
+	return client, server
+}
+
+// Nonblocking sets FIONBIO.
+func (e *Env) Nonblocking(p *provider.Provider, s wsa.SOCKET, on bool) {
+	in := []byte{0, 0, 0, 0}
+	if on {
+		in[0] = 1
+	}
+	_, err := p.Ioctl(s, wsa.FIONBIO, in, nil)
+	e.Code("FIONBIO", err, 0)
+}
+
+// Set sets a four-byte option.
+func (e *Env) Set(p *provider.Provider, s wsa.SOCKET, level, opt int32, value uint32) {
+	e.Code("SetSockOpt "+wsa.OptionName(level, opt), set(p, s, level, opt, value), 0)
+}
+
+func set(p *provider.Provider, s wsa.SOCKET, level, opt int32, value uint32) error {
+	return p.SetSockOpt(s, level, opt, []byte{byte(value), byte(value >> 8), byte(value >> 16), byte(value >> 24)}, 4)
+}
+
+// Get gets a four-byte option.
+func (e *Env) Get(p *provider.Provider, s wsa.SOCKET, level, opt int32) uint32 {
+	v, err := get(p, s, level, opt)
+	e.Code("GetSockOpt "+wsa.OptionName(level, opt), err, 0)
+	return v
+}
+
+func get(p *provider.Provider, s wsa.SOCKET, level, opt int32) (uint32, error) {
+	b, n := make([]byte, 4), int32(4)
+	err := p.GetSockOpt(s, level, opt, b, &n)
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24, err
+}
+
+// Linger sets SO_LINGER {1, seconds}.
+func (e *Env) Linger(p *provider.Provider, s wsa.SOCKET, seconds uint32) {
+	e.Set(p, s, wsa.SOL_SOCKET, wsa.SO_LINGER, 1|seconds<<16)
+}
+
+// Segments returns the lines of TCP segments sent by a node since mark, in
+// order; an empty node means all.
+func (e *Env) Segments(from string) []simnet.Line {
+	var out []simnet.Line
+	for _, l := range e.Net.Trace() {
+		if from == "" || l.From == from {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// Count is how many segments a node sent that match.
+func (e *Env) Count(from string, match func(simnet.Line) bool) (n int) {
+	for _, l := range e.Segments(from) {
+		if match(l) {
+			n++
+		}
+	}
+	return n
+}
+
+// seconds shows a time as evidence.
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }

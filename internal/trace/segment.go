@@ -1,0 +1,155 @@
+package trace
+
+import (
+	"encoding/binary"
+	"strings"
+)
+
+// Flags are the control bits of a TCP segment.
+type Flags uint8
+
+// The control bits.
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+const flagLetters = "FSRP.UEW" // in the order of the bits, as tcpdump has them
+
+// String writes flags as tcpdump does: "S", "S.", "P.", "F.".
+func (f Flags) String() string { return string(f.append(nil)) }
+
+func (f Flags) append(dst []byte) []byte {
+	for i := range len(flagLetters) {
+		if f&(1<<i) != 0 {
+			dst = append(dst, flagLetters[i])
+		}
+	}
+	return dst
+}
+
+// ParseFlags is the inverse of String, in any order of the letters. "A" is
+// another way to write the dot.
+func ParseFlags(s string) (Flags, bool) {
+	var f Flags
+	for _, r := range strings.ReplaceAll(s, "A", ".") {
+		i := strings.IndexRune(flagLetters, r)
+		if i < 0 {
+			return 0, false
+		}
+		f |= 1 << i
+	}
+	return f, true
+}
+
+// A Segment is what the header of a TCP segment says.
+type Segment struct {
+	Flags   Flags
+	Seq     uint32
+	Ack     uint32
+	Window  uint16 // as on the wire, not scaled
+	Urgent  uint16 // the urgent pointer
+	Len     int    // payload bytes
+	Options Options
+}
+
+// Options are the options of a TCP segment.
+type Options struct {
+	MSS        int // 0: none
+	WS         int // window scale, -1: none
+	SACKOK     bool
+	Timestamps bool
+	TSVal      uint32
+	TSEcr      uint32
+	SACK       [4][2]uint32 // the first Blocks of them
+	Blocks     int
+	Unknown    int  // options of other kinds
+	Bad        bool // the rest made no sense
+}
+
+// TCP option kinds.
+const (
+	optEnd, optNop, optMSS, optWS, optSACKOK, optSACK, optTimestamps = 0, 1, 2, 3, 4, 5, 8
+)
+
+// ParseOptions reads the options of a TCP header. Whatever is wrong with them,
+// it returns what came before.
+func ParseOptions(b []byte) Options {
+	o := Options{WS: -1}
+	for len(b) > 0 {
+		switch b[0] {
+		case optEnd:
+			return o
+		case optNop:
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+			o.Bad = true
+			return o
+		}
+		o.parse(b[0], b[2:b[1]])
+		b = b[b[1]:]
+	}
+	return o
+}
+
+func (o *Options) parse(kind byte, v []byte) {
+	switch {
+	case kind == optMSS && len(v) == 2:
+		o.MSS = int(binary.BigEndian.Uint16(v))
+	case kind == optWS && len(v) == 1:
+		o.WS = int(v[0])
+	case kind == optSACKOK && len(v) == 0:
+		o.SACKOK = true
+	case kind == optTimestamps && len(v) == 8:
+		o.Timestamps = true
+		o.TSVal, o.TSEcr = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+	case kind == optSACK && len(v)%8 == 0 && len(v) > 0 && len(v) <= 32:
+		for o.Blocks = 0; len(v) > 0; v = v[8:] {
+			o.SACK[o.Blocks] = [2]uint32{binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])}
+			o.Blocks++
+		}
+	case kind <= optSACK || kind == optTimestamps:
+		o.Bad = true // a length that isn't the option's
+	default:
+		o.Unknown++
+	}
+}
+
+// Append encodes the options behind dst, padded to whole words. Unknown and Bad
+// are left out.
+func (o Options) Append(dst []byte) []byte {
+	start := len(dst)
+	if o.MSS != 0 {
+		dst = append(dst, optMSS, 4, byte(o.MSS>>8), byte(o.MSS))
+	}
+	if o.SACKOK {
+		dst = append(dst, optSACKOK, 2)
+	}
+	if o.Timestamps {
+		dst = append(dst, optTimestamps, 10)
+		dst = binary.BigEndian.AppendUint32(dst, o.TSVal)
+		dst = binary.BigEndian.AppendUint32(dst, o.TSEcr)
+	}
+	if o.WS >= 0 {
+		dst = append(dst, optWS, 3, byte(o.WS))
+	}
+	if o.Blocks > 0 {
+		dst = append(dst, optSACK, byte(2+8*o.Blocks))
+		for _, b := range o.SACK[:o.Blocks] {
+			dst = binary.BigEndian.AppendUint32(dst, b[0])
+			dst = binary.BigEndian.AppendUint32(dst, b[1])
+		}
+	}
+	for (len(dst)-start)%4 != 0 {
+		dst = append(dst, optNop)
+	}
+	return dst
+}

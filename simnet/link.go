@@ -1,0 +1,235 @@
+package simnet
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A Link joins two nodes, in both directions. Its impairments may be changed
+// at any time. Methods are safe for concurrent use.
+type Link struct {
+	n     *Network
+	nodes [2]Node
+	ports [2]*port // ports[i] sends what nodes[i] sends
+}
+
+// A LinkOption describes a link, or changes it.
+type LinkOption func(*linkConfig) error
+
+type linkConfig struct {
+	nodes      [2]Node
+	impairment [2]tun.Impairment // of what nodes[i] sends
+	chosen     [2]bool           // which directions options apply to
+	addresses  [2][]netip.Prefix
+	mtu        int
+}
+
+// change makes an option that changes the impairments.
+func change(f func(*tun.Impairment)) LinkOption {
+	return func(c *linkConfig) error {
+		for i := range c.impairment {
+			if c.chosen[i] {
+				f(&c.impairment[i])
+			}
+		}
+		return nil
+	}
+}
+
+// From applies options only to what node sends.
+func From(node Node, opts ...LinkOption) LinkOption {
+	return func(c *linkConfig) error {
+		i := slices.Index(c.nodes[:], node)
+		if i < 0 {
+			return fmt.Errorf("simnet: From: %s is not on the link of %s and %s", node.Name(), c.nodes[0].Name(), c.nodes[1].Name())
+		}
+		before := c.chosen
+		defer func() { c.chosen = before }()
+		c.chosen = [2]bool{}
+		c.chosen[i] = true
+		return c.apply(opts)
+	}
+}
+
+func (c *linkConfig) apply(opts []LinkOption) error {
+	for _, o := range opts {
+		if err := o(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delay is the time from one end to the other.
+func Delay(d time.Duration) LinkOption { return change(func(m *tun.Impairment) { m.Delay = d }) }
+
+// Jitter varies the delay by as much in both directions; packets stay in order.
+func Jitter(d time.Duration) LinkOption { return change(func(m *tun.Impairment) { m.Jitter = d }) }
+
+// Loss is the probability of loss, for each packet by itself.
+func Loss(p float64) LinkOption { return change(func(m *tun.Impairment) { m.Loss = p }) }
+
+// BurstLoss loses packets in runs: see tun.Burst.
+func BurstLoss(b tun.Burst) LinkOption { return change(func(m *tun.Impairment) { m.Burst = b }) }
+
+// Reorder is the probability that a packet takes d longer than the others; zero
+// means a quarter of the delay, at least 1 ms.
+func Reorder(p float64, d time.Duration) LinkOption {
+	return change(func(m *tun.Impairment) { m.Reorder, m.ReorderDelay = p, d })
+}
+
+// Duplicate is the probability that a packet arrives twice.
+func Duplicate(p float64) LinkOption { return change(func(m *tun.Impairment) { m.Duplicate = p }) }
+
+// Corrupt is the probability that a bit of a packet is flipped.
+func Corrupt(p float64) LinkOption { return change(func(m *tun.Impairment) { m.Corrupt = p }) }
+
+// Rate is the speed in bits per second, with a queue of so many bytes; zero
+// bytes mean 100 ms worth of it.
+func Rate(bitsPerSecond int64, queue int) LinkOption {
+	return change(func(m *tun.Impairment) { m.Rate, m.Queue = bitsPerSecond, queue })
+}
+
+// PathMTU drops larger packets silently; 0: none. The hosts don't know it. For
+// one that they know, see MTU.
+func PathMTU(bytes int) LinkOption { return change(func(m *tun.Impairment) { m.MTU = bytes }) }
+
+// Filter looks at each packet, and may drop or change it: see
+// tun.Impairment.Filter. nil: none.
+func Filter(f func(packet []byte) []byte) LinkOption {
+	return change(func(m *tun.Impairment) { m.Filter = f })
+}
+
+// Partition cuts the link, or heals it.
+func Partition(cut bool) LinkOption { return change(func(m *tun.Impairment) { m.Partition = cut }) }
+
+// Impairment sets everything at once.
+func Impairment(all tun.Impairment) LinkOption {
+	return change(func(m *tun.Impairment) { *m = all })
+}
+
+// Addresses are those of a host's interface at this link, for hosts that have
+// a link already. Only Link takes it.
+func Addresses(h *Host, addresses ...string) LinkOption {
+	return func(c *linkConfig) error {
+		i := slices.Index(c.nodes[:], Node(h))
+		if i < 0 {
+			return fmt.Errorf("simnet: Addresses: %s is not on the link", h.Name())
+		}
+		prefixes, err := parsePrefixes(addresses)
+		c.addresses[i] = prefixes
+		return err
+	}
+}
+
+// MTU is that of the interfaces made for this link: those of a Wire, and of
+// hosts that have a link already. The first interface of a host has the MTU of
+// its HostConfig. Only Link and Wire take it.
+func MTU(bytes int) LinkOption {
+	return func(c *linkConfig) error {
+		if bytes < minMTU || bytes > maxMTU {
+			return fmt.Errorf("simnet: MTU: %d is not between %d and %d", bytes, minMTU, maxMTU)
+		}
+		c.mtu = bytes
+		return nil
+	}
+}
+
+// Link joins two hosts. Options apply to both directions, unless they stand in
+// From. Impossible values fail here, with the name of the field.
+func (n *Network) Link(a, b Node, opts ...LinkOption) *Link {
+	if n.tb != nil {
+		n.tb.Helper()
+	}
+	l, err := n.newLink(a, b, opts)
+	n.must(err)
+	return l
+}
+
+func (n *Network) newLink(a, b Node, opts []LinkOption) (*Link, error) {
+	if a == b {
+		return nil, fmt.Errorf("simnet: a link joins two nodes, not %s with itself", a.Name())
+	}
+	c := &linkConfig{nodes: [2]Node{a, b}, chosen: [2]bool{true, true}}
+	if err := c.apply(opts); err != nil {
+		return nil, err
+	}
+	l := &Link{n: n, nodes: c.nodes}
+	for i, node := range c.nodes {
+		p, err := node.nextPort(c.addresses[i], c.mtu)
+		if err != nil {
+			return nil, err
+		}
+		l.ports[i] = p
+	}
+	if err := l.set(c); err != nil {
+		return nil, err
+	}
+	for i, p := range l.ports {
+		p.mu.Lock()
+		p.peer, p.link = l.ports[1-i], l
+		p.mu.Unlock()
+	}
+	n.mu.Lock()
+	n.links = append(n.links, l)
+	n.mu.Unlock()
+	return l, nil
+}
+
+func (l *Link) set(c *linkConfig) error {
+	for i, p := range l.ports {
+		if err := p.impaired.SetOut(c.impairment[i]); err != nil {
+			return fmt.Errorf("simnet: link of %s and %s, from %s: %w", l.nodes[0].Name(), l.nodes[1].Name(), l.nodes[i].Name(), err)
+		}
+	}
+	return nil
+}
+
+// Set changes the link, for packets sent from now on; options that aren't given
+// stay as they are. Those on their way are not affected.
+func (l *Link) Set(opts ...LinkOption) {
+	if l.n.tb != nil {
+		l.n.tb.Helper()
+	}
+	c := &linkConfig{nodes: l.nodes, chosen: [2]bool{true, true}}
+	for i, p := range l.ports {
+		c.impairment[i], _ = p.impaired.Impairments()
+	}
+	err := c.apply(opts)
+	if err == nil {
+		err = l.set(c)
+	}
+	l.n.must(err)
+}
+
+// Partition cuts the link in both directions.
+func (l *Link) Partition() { l.Set(Partition(true)) }
+
+// Heal joins it again.
+func (l *Link) Heal() { l.Set(Partition(false)) }
+
+// Stats counts what node has sent over the link.
+func (l *Link) Stats(node Node) tun.ImpairStats {
+	i := slices.Index(l.nodes[:], node)
+	if i < 0 {
+		return tun.ImpairStats{}
+	}
+	out, _ := l.ports[i].impaired.Stats()
+	return out
+}
+
+// InFlight is the number of packets that are on their way, both ways.
+func (l *Link) InFlight() int {
+	sum := 0
+	for _, p := range l.ports {
+		sum += p.impaired.InFlight()
+		p.mu.Lock()
+		sum += len(p.inbox) - p.first
+		p.mu.Unlock()
+	}
+	return sum
+}

@@ -1,0 +1,90 @@
+package simnet
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// lockedBuffer is a bytes.Buffer for two goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A goroutine that waits for an ordinary channel stops the network, which says
+// so while it stands.
+func TestStall_NamesTheGoroutine(t *testing.T) {
+	var out lockedBuffer
+	limit, output := stallLimit, stallOutput
+	defer func() { stallLimit, stallOutput = limit, output }()
+	stallLimit, stallOutput = 20*time.Millisecond, &out
+
+	n := New(t)
+	n.Do("stuck", func() {
+		deadline := time.After(5 * time.Second)
+		for out.String() == "" {
+			select {
+			case <-deadline:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	require.Contains(t, out.String(), `no progress for 20ms of real time, because of goroutine "stuck"`)
+	require.Contains(t, out.String(), "TestStall_NamesTheGoroutine")
+}
+
+// The queue of turns is first-in first-out across its growth.
+func TestTurnQueue(t *testing.T) {
+	var q turnQueue
+	ports := make([]*port, 1000)
+	popped := 0
+	pop := func() {
+		got, ok := q.pop()
+		require.True(t, ok)
+		require.Same(t, ports[popped], got.port)
+		popped++
+	}
+	for i := range ports {
+		ports[i] = &port{}
+		q.push(turn{port: ports[i]})
+		if i%3 == 0 {
+			pop()
+		}
+	}
+	for popped < len(ports) {
+		pop()
+	}
+	_, ok := q.pop()
+	require.False(t, ok)
+}
+
+// FuzzPattern: no script panics, and what is understood matches itself.
+func FuzzPattern(f *testing.F) {
+	for _, s := range []string{"[S]", "0.100s [P.] seq 1:11 ack 1 len 10 win 65535 urg 5 <mss 1460,sackOK,ts 1 0,wscale 7,sack 1:2 3:4>", "s [", "[.] seq -1", "[] <>"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := parsePattern(s)
+		if err != nil {
+			return
+		}
+		p.mismatch(0, Segment{}, 0)
+	})
+}

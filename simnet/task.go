@@ -1,0 +1,251 @@
+package simnet
+
+import (
+	"fmt"
+	"iter"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/wsstack/wsstack/endpoint"
+)
+
+// A task is a goroutine of Network.Go. It is a coroutine of the scheduler: it
+// runs only while the scheduler is inside resume.
+//
+//	ready ──resume──▶ running ──park──▶ waiting ──Signal──▶ ready
+//	                     │
+//	                     └── returns ──▶ done
+type task struct {
+	n          *Network
+	name       string
+	background bool
+	fn         func()
+	next       func() (struct{}, bool)
+	stop       func()
+	yield      func(struct{}) bool
+
+	reason string        // guarded by n.mu: what it waits for; "" while it doesn't
+	since  time.Duration // of the wait
+	done   bool
+	joined []*waiter // signalled at the end
+}
+
+// killed unwinds a task when its network is closed. Only task.main recovers it.
+type killed struct{}
+
+// Go starts a goroutine of the network, by which ordinary blocking code runs in
+// virtual time: the sockets of every host may be used in it, and each call that
+// blocks lets the network go on. The function starts when the network runs, in
+// the order of the calls of Go. It may call Go itself.
+//
+// Its only ways to wait are sockets, Sleep, waiters of NewWaiter, Wire and
+// Task.Wait: the network can't see a channel or a mutex, and stands still while
+// a goroutine waits for one. If it panics, so does the call that runs the
+// network; t.FailNow in it ends the test.
+//
+// In real time it is an ordinary goroutine.
+func (n *Network) Go(name string, fn func()) *Task { return n.start(name, false, fn) }
+
+// Background is Go for servers: Run doesn't wait for the function to return.
+// Close ends it, wherever it waits.
+func (n *Network) Background(name string, fn func()) *Task { return n.start(name, true, fn) }
+
+// A Task is a goroutine started by Go.
+type Task struct{ t *task }
+
+// Done reports that the function has returned.
+func (k *Task) Done() bool {
+	k.t.n.mu.Lock()
+	defer k.t.n.mu.Unlock()
+	return k.t.done
+}
+
+// Wait waits in another goroutine of the network until the function has
+// returned.
+func (k *Task) Wait() {
+	t := k.t
+	w := t.n.newWaiter()
+	t.n.mu.Lock()
+	done := t.done
+	t.joined = append(t.joined, w)
+	t.n.mu.Unlock()
+	if !done {
+		w.Wait("the end of " + t.name)
+	}
+}
+
+func (n *Network) start(name string, background bool, fn func()) *Task {
+	t := &task{n: n, name: name, background: background, fn: fn}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		panic("simnet: Go: the network is closed")
+	}
+	n.tasks = append(n.tasks, t)
+	if n.real {
+		n.group.Go(func() { // ends when fn returns
+			defer t.finish()
+			fn()
+		})
+		return &Task{t}
+	}
+	t.next, t.stop = iter.Pull(t.main)
+	n.pushLocked(turn{task: t})
+	return &Task{t}
+}
+
+// main is the bottom of every task's stack: inTask looks for it.
+//
+//go:noinline
+func (t *task) main(yield func(struct{}) bool) {
+	t.yield = yield
+	defer func() {
+		t.finish()
+		switch r := recover(); r {
+		case nil, killed{}: // nil: the end, or Goexit
+		default:
+			panic(fmt.Sprintf("goroutine %q of the network panics: %v\n\n%s", t.name, r, debug.Stack()))
+		}
+	}()
+	t.fn()
+}
+
+func (t *task) finish() {
+	t.n.mu.Lock()
+	t.done = true
+	t.n.tasks = slices.DeleteFunc(t.n.tasks, func(o *task) bool { return o == t })
+	joined := t.joined
+	t.n.mu.Unlock()
+	for _, w := range joined {
+		w.Signal()
+	}
+}
+
+// park gives the turn back until somebody pushes the task again. Precondition:
+// it is called on the task's goroutine.
+func (t *task) park() {
+	if t.n.isClosed() || !t.yield(struct{}{}) {
+		panic(killed{})
+	}
+}
+
+var mainEntry = funcEntry((*task).main)
+
+// inTask reports whether the caller runs on a goroutine of Go. Only one of them
+// runs at a time, so it is the current one. It looks for task.main at the
+// bottom of the stack: a goroutine has no other cheap identity.
+func inTask() bool {
+	var pcs [64]uintptr
+	for skip := 2; ; skip += len(pcs) {
+		n := runtime.Callers(skip, pcs[:])
+		for i := n - 1; i >= 0; i-- {
+			if f := runtime.FuncForPC(pcs[i] - 1); f != nil && f.Entry() == mainEntry {
+				return true
+			}
+		}
+		if n < len(pcs) {
+			return false
+		}
+	}
+}
+
+// A waiter is the endpoint.Waiter of virtual time.
+type waiter struct {
+	n         *Network
+	real      endpoint.Waiter // in real time; the rest is unused
+	signalled bool            // guarded by n.mu
+	parked    *task           // guarded by n.mu: who waits
+}
+
+// NewWaiter returns a waiter for goroutines of the network that wait for each
+// other: one calls Wait, another, or a timer, Signal. One goroutine at a time
+// may wait.
+func (n *Network) NewWaiter() endpoint.Waiter { return n.newWaiter() }
+
+func (n *Network) newWaiter() *waiter {
+	w := &waiter{n: n}
+	if n.real {
+		w.real = endpoint.NewChannelWaiter()
+	}
+	return w
+}
+
+// Wait implements endpoint.Waiter: it is where goroutines take turns.
+func (w *waiter) Wait(reason string) {
+	if w.real != nil {
+		w.real.Wait(reason)
+		return
+	}
+	n := w.n
+	n.mu.Lock()
+	if w.signalled {
+		w.signalled = false
+		n.mu.Unlock()
+		return
+	}
+	n.mu.Unlock()
+	t := n.caller(reason)
+	n.mu.Lock()
+	w.parked = t
+	t.reason, t.since = reason, n.clock.read()
+	n.mu.Unlock()
+	t.park()
+}
+
+// Signal implements endpoint.Waiter.
+func (w *waiter) Signal() {
+	if w.real != nil {
+		w.real.Signal()
+		return
+	}
+	w.n.mu.Lock()
+	defer w.n.mu.Unlock()
+	t := w.parked
+	if t == nil {
+		w.signalled = true
+		return
+	}
+	w.parked, t.reason = nil, ""
+	w.n.pushLocked(turn{task: t})
+}
+
+// caller returns the running task, for a call that has to wait on its
+// goroutine.
+func (n *Network) caller(what string) *task {
+	n.mu.Lock()
+	t, closed := n.current, n.closed
+	n.mu.Unlock()
+	switch in := inTask(); {
+	case t != nil && in:
+		return t
+	case closed && in:
+		panic(killed{})
+	case closed:
+		panic(fmt.Sprintf("simnet: %s would block, but the network is closed", what))
+	}
+	panic(fmt.Sprintf("simnet: %s would block outside the goroutines of the network: in virtual time, "+
+		"blocking calls belong into Network.Go or Do (timers and other goroutines can't wait; use RealTime for those)", what))
+}
+
+// Sleep waits for a span of the network's time. Only goroutines of Go may call
+// it; others use Advance. Zero or less lets everything else that is ready go
+// first.
+func (n *Network) Sleep(d time.Duration) {
+	if n.real {
+		time.Sleep(d)
+		return
+	}
+	t := n.caller("Sleep")
+	w := n.newWaiter()
+	if d <= 0 {
+		n.mu.Lock()
+		n.pushLocked(turn{task: t})
+		n.mu.Unlock()
+		t.park()
+		return
+	}
+	clockView{n.clock, owner{}}.AfterFunc(d, w.Signal)
+	w.Wait("sleep")
+}

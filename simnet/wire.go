@@ -1,0 +1,230 @@
+package simnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A Wire is a link to one host whose other end the test plays by hand: it
+// sees every packet and answers, or not. Peer plays a TCP conversation.
+//
+// A Wire belongs to one goroutine: the one that runs the network, or one of Go.
+// Receive and Expect run the network, or wait in it, until a packet comes.
+type Wire struct {
+	*Link
+	n         *Network
+	host      *Host
+	name      string
+	addresses []netip.Addr
+	port      *port
+	device    *tun.Impaired
+
+	mu    sync.Mutex // a leaf, but for the waiter's
+	inbox []Packet
+	wait  endpoint.Waiter // of a Receive in progress
+	last  uint16          // the port given to the last Connect
+}
+
+// A Packet is what a Wire received.
+type Packet struct {
+	At   time.Duration // since New
+	Data []byte
+}
+
+// defaultLimit is how long Receive and Expect wait unless told otherwise.
+const defaultLimit = time.Minute
+
+// Wire makes a hand-played peer of a host, with addresses such as "10.0.0.9".
+// The link may have impairments, but it has none at first.
+func (n *Network) Wire(h *Host, name string, addresses ...string) *Wire {
+	if n.tb != nil {
+		n.tb.Helper()
+	}
+	w, err := n.newWire(h, name, addresses)
+	n.must(err)
+	return w
+}
+
+func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, error) {
+	w := &Wire{n: n, host: h, name: name, last: 40000}
+	for _, s := range addresses {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("simnet: wire %s: address %q: want one such as 10.0.0.9", name, s)
+		}
+		w.addresses = append(w.addresses, a)
+	}
+	var err error
+	if w.port, err = n.newPort(name, nil, maxMTU); err != nil {
+		return nil, err
+	}
+	w.device = w.port.impaired
+	if err := w.device.Start(w.receive); err != nil {
+		return nil, err
+	}
+	if w.Link, err = n.newLink(h, w, nil); err != nil {
+		w.port.closeFar()
+		return nil, errors.Join(err, w.device.Close())
+	}
+	n.mu.Lock()
+	n.wires = append(n.wires, w)
+	n.mu.Unlock()
+	return w, nil
+}
+
+// Name is the name given to Wire.
+func (w *Wire) Name() string { return w.name }
+
+func (w *Wire) nextPort([]netip.Prefix, int) (*port, error) {
+	if w.Link != nil {
+		return nil, fmt.Errorf("simnet: wire %s has its host already", w.name)
+	}
+	return w.port, nil
+}
+
+// receive is the end of the link.
+func (w *Wire) receive(packets []tun.Packet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range packets {
+		w.inbox = append(w.inbox, Packet{At: w.n.Now(), Data: packets[i].Data.Flatten()})
+		packets[i].Data.Release()
+	}
+	if len(w.inbox) > tun.QueuePackets {
+		w.inbox = w.inbox[len(w.inbox)-tun.QueuePackets:] // the oldest go
+	}
+	if w.wait != nil {
+		w.wait.Signal()
+	}
+}
+
+// Inject sends a packet to the host, as it is.
+func (w *Wire) Inject(packet []byte) {
+	w.n.wireUse()
+	p := []tun.Packet{{Data: buffer.MakeWithData(packet)}}
+	w.device.Send(p) // it fails only after Close
+	p[0].Data.Release()
+}
+
+// wireUse is where a Wire's calls enter. Nothing to check in real time.
+func (n *Network) wireUse() {
+	if n.isClosed() {
+		panic("simnet: the network is closed")
+	}
+}
+
+// take removes the first packet that wanted accepts.
+func (w *Wire) take(wanted func(*Packet) bool) (Packet, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.inbox {
+		if p := w.inbox[i]; wanted(&p) {
+			w.inbox = append(w.inbox[:i], w.inbox[i+1:]...)
+			return p, true
+		}
+	}
+	return Packet{}, false
+}
+
+// errNothing says that no packet came in time. The network may be idle then:
+// for a Wire silence is an answer.
+var errNothing = errors.New("nothing arrived")
+
+// await waits for a packet until a time since New.
+func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, err error) {
+	ok := false
+	try := func() bool {
+		if !ok {
+			p, ok = w.take(wanted)
+		}
+		return ok
+	}
+	n := w.n
+	if n.real || !n.running() || !inTask() {
+		if err := n.runUntil(try, max(0, until-n.now()), "a packet arrived"); err != nil {
+			var hang *HangError
+			if n.now() < until && !errors.As(err, &hang) {
+				return p, err
+			}
+			return p, errNothing
+		}
+		return p, nil
+	}
+	waiter := n.NewWaiter()
+	w.setWaiter(waiter)
+	defer w.setWaiter(nil)
+	timer := n.wall.AfterFunc(max(0, until-n.now()), waiter.Signal)
+	defer timer.Stop()
+	for !try() {
+		if n.now() >= until {
+			return p, errNothing
+		}
+		waiter.Wait("a packet on wire " + w.name)
+	}
+	return p, nil
+}
+
+func (w *Wire) setWaiter(wait endpoint.Waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wait = wait
+}
+
+// Receive returns the next packet of any kind. It fails when none comes within
+// the limit.
+func (w *Wire) Receive(limit time.Duration) (Packet, error) {
+	if w.n.tb != nil {
+		w.n.tb.Helper()
+	}
+	p, err := w.await(func(*Packet) bool { return true }, w.n.now()+limit)
+	if err != nil {
+		err = fmt.Errorf("simnet: wire %s: no packet within %v: %w\n%s", w.name, limit, err, w.n.report())
+	}
+	return p, w.n.fail(err)
+}
+
+// ExpectSilence lets a span of time pass, and fails when a packet arrives
+// meanwhile, or is waiting to be received.
+func (w *Wire) ExpectSilence(d time.Duration) error {
+	if w.n.tb != nil {
+		w.n.tb.Helper()
+	}
+	p, err := w.await(func(*Packet) bool { return true }, w.n.now()+d)
+	switch {
+	case err == nil:
+		var t trace.Tracer
+		err = fmt.Errorf("simnet: wire %s: want silence for %v, got a packet:\n  %s\n%s", w.name, d,
+			t.Line(p.At, "", "", p.Data), w.n.report())
+	case errors.Is(err, errNothing):
+		err = nil
+	}
+	return w.n.fail(err)
+}
+
+// Discard forgets the packets that have arrived, and returns their number.
+func (w *Wire) Discard() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.inbox)
+	w.inbox = nil
+	return n
+}
+
+// address is the wire's address of a family.
+func (w *Wire) address(v4 bool) (netip.Addr, bool) {
+	for _, a := range w.addresses {
+		if a.Is4() == v4 {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}

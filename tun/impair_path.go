@@ -1,0 +1,426 @@
+package tun
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// A path is one direction of an Impaired.
+//
+//	submit ──▶ fate ──▶ held, by time of arrival ──▶ drain ──▶ deliver
+//	             │                                     ▲
+//	             └──▶ dropped                        timer
+//
+// Whoever finds packets due delivers them, without mu, while delivering is set;
+// others only add. So deliver is never called by two goroutines at a time, and
+// the order is that of arrival.
+type path struct {
+	direction Direction
+	clock     tcpip.Clock
+	observe   func(Direction, *Packet, Fate)
+	filterMu  sync.Mutex // serialises Filter and observe; taken before mu
+
+	mu         sync.Mutex
+	idle       sync.Cond // of mu: delivering has ended
+	impairment Impairment
+	rng        *rand.Rand
+	deliver    func([]Packet) // takes ownership; nil: not started
+	burst      bool           // the bad state of Burst
+	busy       int64          // when the transmission of what waits for Rate ends
+	last       int64          // the arrival of the last packet in order
+	held       heldHeap
+	heldBytes  int64
+	sequence   uint64
+	timer      tcpip.Timer
+	wake       int64 // when timer fires; 0: not set
+	delivering bool
+	closed     bool
+	batch      []Packet // of drain
+	stats      ImpairStats
+}
+
+// A heldPacket is on its way.
+type heldPacket struct {
+	arrival  int64 // ns of the clock
+	sequence uint64
+	packet   Packet
+}
+
+type heldHeap []*heldPacket
+
+func (h heldHeap) Len() int { return len(h) }
+func (h heldHeap) Less(i, j int) bool {
+	if h[i].arrival != h[j].arrival {
+		return h[i].arrival < h[j].arrival
+	}
+	return h[i].sequence < h[j].sequence
+}
+func (h heldHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *heldHeap) Push(x any)   { *h = append(*h, x.(*heldPacket)) }
+func (h *heldHeap) Pop() any {
+	old := *h
+	last := len(old) - 1
+	p := old[last]
+	old[last] = nil
+	*h = old[:last]
+	return p
+}
+
+func newPath(d Direction, cfg *ImpairConfig, rng *rand.Rand, deliver func([]Packet)) *path {
+	p := &path{direction: d, clock: cfg.Clock, observe: cfg.Observe, rng: rng, deliver: deliver}
+	p.idle.L = &p.mu
+	return p
+}
+
+func (p *path) set(m Impairment) error {
+	if err := checkImpairment(&m); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.impairment = m
+	if m.Burst.Enter == 0 {
+		p.burst = false
+	}
+	return nil
+}
+
+// setDeliver sets the receiver, or takes it away with nil. It reports whether
+// there was none to replace.
+func (p *path) setDeliver(f func([]Packet)) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f != nil && p.deliver != nil {
+		return false
+	}
+	p.deliver = f
+	return true
+}
+
+func (p *path) get() Impairment {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.impairment
+}
+
+func (p *path) counters() ImpairStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
+
+func (p *path) inFlight() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.held)
+}
+
+func (p *path) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// bypass reports that packets may go on untouched, because there is nothing to
+// do and nothing to overtake. It counts and shows them.
+func (p *path) bypass(packets []Packet) bool {
+	p.mu.Lock()
+	if !p.impairment.perfect() || len(p.held) > 0 || p.delivering || p.closed {
+		p.mu.Unlock()
+		return false
+	}
+	for i := range packets {
+		p.stats.Packets++
+		p.stats.Bytes += uint64(packets[i].Data.Size())
+	}
+	p.mu.Unlock()
+	if p.observe != nil {
+		p.filterMu.Lock()
+		defer p.filterMu.Unlock()
+		for i := range packets {
+			p.observe(p.direction, &packets[i], 0)
+		}
+	}
+	return true
+}
+
+func (p *path) now() int64 { return int64(p.clock.NowMonotonic().Sub(tcpip.MonotonicTime{})) }
+
+// submit decides the fate of packets and delivers what is due. It takes
+// ownership of the packets unless they are borrowed.
+func (p *path) submit(packets []Packet, borrowed bool) {
+	if !borrowed && p.pass(packets) {
+		return
+	}
+	for i := range packets {
+		packet := packets[i]
+		if borrowed {
+			packet.Data = packet.Data.Clone()
+		}
+		p.admit(packet)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drainLocked()
+}
+
+// pass is bypass for packets that are owned: it delivers them.
+func (p *path) pass(packets []Packet) bool {
+	if !p.bypass(packets) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.delivering || p.closed {
+		for _, packet := range packets { // a timer has come in between
+			p.pushLocked(packet, p.now())
+		}
+		p.drainLocked()
+		return true
+	}
+	p.delivering = true
+	p.mu.Unlock()
+	p.deliver(packets)
+	p.mu.Lock()
+	p.delivering = false
+	p.idle.Broadcast()
+	p.drainLocked()
+	return true
+}
+
+// admit holds a packet until its arrival, or drops it.
+func (p *path) admit(packet Packet) {
+	p.filterMu.Lock()
+	defer p.filterMu.Unlock()
+	filtered := p.filter(&packet)
+	p.mu.Lock()
+	now := p.now()
+	size := packet.Data.Size()
+	p.stats.Packets++
+	p.stats.Bytes += uint64(size)
+	var fate Fate
+	if filtered {
+		fate = Filtered
+	} else {
+		fate = p.fateLocked(&packet, now)
+	}
+	p.countLocked(fate)
+	p.mu.Unlock()
+	if p.observe != nil {
+		p.observe(p.direction, &packet, fate)
+	}
+	if fate.Dropped() {
+		packet.Data.Release()
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fate&Corrupted != 0 {
+		p.corruptLocked(&packet)
+	}
+	p.holdLocked(packet, now, fate)
+}
+
+// filter applies Filter, without mu. It reports that the packet is dropped.
+func (p *path) filter(packet *Packet) bool {
+	m := p.get()
+	if m.Filter == nil || m.Partition {
+		return false
+	}
+	bytes := make([]byte, packet.Data.Size())
+	flatten(bytes, &packet.Data)
+	result := m.Filter(bytes)
+	if result == nil {
+		return true
+	}
+	packet.Data.Release()
+	packet.Data = buffer.MakeWithData(result)
+	return false
+}
+
+// fateLocked draws the lots. Only chances that are above zero use up random
+// numbers.
+func (p *path) fateLocked(packet *Packet, now int64) (fate Fate) {
+	m := &p.impairment
+	size := packet.Data.Size()
+	onWire := size
+	if packet.GSO.Type != GSONone {
+		onWire = min(size, int64(packet.GSO.HdrLen)+int64(packet.GSO.MSS))
+	}
+	switch {
+	case m.Partition:
+		return Partitioned
+	case m.MTU != 0 && onWire > int64(m.MTU):
+		return TooBig
+	case p.burstLocked() || p.chance(m.Loss):
+		return Lost
+	case len(p.held) >= QueuePackets || p.heldBytes+size > QueueBytes:
+		return QueueFull
+	}
+	if m.Rate > 0 && p.busy > now {
+		waiting := int64(float64(p.busy-now) * float64(m.Rate) / 8e9)
+		if waiting+size > m.queue() {
+			return QueueFull
+		}
+	}
+	if p.chance(m.Duplicate) {
+		fate |= Duplicated
+	}
+	if p.chance(m.Corrupt) {
+		fate |= Corrupted
+		if packet.GSO.NeedsCsum {
+			// Its checksum is still to be computed, over the damage: the
+			// receiver couldn't notice.
+			return Lost
+		}
+	}
+	if p.chance(m.Reorder) {
+		fate |= Reordered
+	}
+	return fate
+}
+
+func (p *path) chance(probability float64) bool {
+	return probability > 0 && p.rng.Float64() < probability
+}
+
+func (p *path) burstLocked() bool {
+	b := p.impairment.Burst
+	if b.Enter == 0 {
+		return false
+	}
+	if p.burst {
+		p.burst = !p.chance(b.Leave)
+	} else {
+		p.burst = p.chance(b.Enter)
+	}
+	return p.burst && (b.Loss == 0 || p.chance(b.Loss))
+}
+
+func (p *path) countLocked(fate Fate) {
+	s := &p.stats
+	for i, counter := range []*uint64{&s.Partitioned, &s.Filtered, &s.TooBig, &s.Lost, &s.QueueFull, &s.Duplicated, &s.Corrupted, &s.Reordered} {
+		if fate&(1<<i) != 0 {
+			*counter++
+		}
+	}
+}
+
+// corruptLocked flips one bit.
+func (p *path) corruptLocked(packet *Packet) {
+	bytes := make([]byte, packet.Data.Size())
+	flatten(bytes, &packet.Data)
+	if len(bytes) > 0 {
+		bit := p.rng.IntN(8 * len(bytes))
+		bytes[bit/8] ^= 1 << (bit % 8)
+	}
+	packet.Data.Release()
+	packet.Data = buffer.MakeWithData(bytes)
+}
+
+// holdLocked computes the arrival of a packet.
+func (p *path) holdLocked(packet Packet, now int64, fate Fate) {
+	if p.closed {
+		packet.Data.Release()
+		return
+	}
+	m := &p.impairment
+	leaves := now
+	if m.Rate > 0 {
+		leaves = max(now, p.busy) + int64(float64(packet.Data.Size())*8e9/float64(m.Rate))
+		p.busy = leaves
+	}
+	delay := int64(m.Delay)
+	if m.Jitter > 0 {
+		delay = max(0, delay+p.rng.Int64N(2*int64(m.Jitter)+1)-int64(m.Jitter))
+	}
+	arrival := max(leaves+delay, p.last)
+	if fate&Reordered != 0 {
+		arrival += int64(m.reorderDelay())
+	} else {
+		p.last = arrival
+	}
+	p.pushLocked(packet, arrival)
+	if fate&Duplicated != 0 {
+		twin := packet
+		twin.Data = packet.Data.Clone()
+		p.pushLocked(twin, arrival)
+	}
+}
+
+func (p *path) pushLocked(packet Packet, arrival int64) {
+	p.sequence++
+	p.heldBytes += packet.Data.Size()
+	heap.Push(&p.held, &heldPacket{arrival, p.sequence, packet})
+}
+
+// drainLocked delivers what is due, and sets the timer for the rest. It lets
+// go of mu while it delivers.
+func (p *path) drainLocked() {
+	if p.delivering || p.deliver == nil {
+		return
+	}
+	p.delivering = true
+	for !p.closed {
+		now := p.now()
+		p.batch = p.batch[:0]
+		for len(p.held) > 0 && p.held[0].arrival <= now && len(p.batch) < batchSize {
+			packet := heap.Pop(&p.held).(*heldPacket).packet
+			p.heldBytes -= packet.Data.Size()
+			p.batch = append(p.batch, packet)
+		}
+		if len(p.batch) == 0 {
+			break
+		}
+		p.mu.Unlock()
+		p.deliver(p.batch)
+		p.mu.Lock()
+		clear(p.batch)
+	}
+	p.delivering = false
+	p.idle.Broadcast()
+	p.armLocked()
+}
+
+func (p *path) armLocked() {
+	if p.closed || len(p.held) == 0 || p.wake == p.held[0].arrival {
+		return
+	}
+	p.wake = p.held[0].arrival
+	wait := time.Duration(max(0, p.wake-p.now()))
+	if p.timer == nil {
+		p.timer = p.clock.AfterFunc(wait, p.fire)
+	} else {
+		p.timer.Reset(wait)
+	}
+}
+
+// fire is the timer's function.
+func (p *path) fire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wake = 0
+	p.drainLocked()
+}
+
+// close drops what is held and waits for a delivery under way.
+func (p *path) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, h := range p.held {
+		h.packet.Data.Release()
+	}
+	p.held, p.heldBytes = nil, 0
+	for p.delivering {
+		p.idle.Wait()
+	}
+}
