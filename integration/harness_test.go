@@ -1,0 +1,220 @@
+//go:build linux
+
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// marker tells a test binary that it runs in the namespace, with the write end
+// of a pipe as descriptor 3.
+const marker = "WSSTACK_INTEGRATION_NAMESPACE"
+
+// unable is why there is no namespace with a TUN; every test skips then.
+var unable error
+
+func TestMain(m *testing.M) {
+	if os.Getenv(marker) != "" {
+		runInNamespace(m)
+	}
+	status, err := runAgain()
+	if err == nil {
+		os.Exit(status)
+	}
+	if os.Getenv("WSSTACK_REQUIRE_TUN") == "1" {
+		fmt.Fprintf(os.Stderr, "integration: WSSTACK_REQUIRE_TUN is set, and %v\n", err)
+		os.Exit(1)
+	}
+	unable = err
+	os.Exit(m.Run())
+}
+
+// runAgain runs this binary, with the same arguments, in a network namespace
+// and returns its status; an error says why that can't be.
+func runAgain() (status int, err error) {
+	runtime.LockOSThread() // Pdeathsig is about the thread that started the child
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), marker+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, fmt.Errorf("a network namespace can't be made: %w", err)
+	}
+	reason, _ := io.ReadAll(r) // ends when the child has closed its end
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case len(reason) > 0:
+		return 0, errors.New(string(reason))
+	case errors.As(err, &exit) && exit.ExitCode() < 0:
+		return 0, fmt.Errorf("the tests in the namespace have died: %w", err)
+	case errors.As(err, &exit), err == nil:
+		return cmd.ProcessState.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// runInNamespace is TestMain of the child. It doesn't return.
+func runInNamespace(m *testing.M) {
+	pipe := os.NewFile(3, "reason")
+	syscall.CloseOnExec(3)
+	err := tun.Configure("lo", tun.Config{})
+	if err == nil {
+		var d tun.Device
+		if d, err = tun.Open("probe"); err == nil {
+			err = d.Close()
+		}
+	}
+	if err != nil {
+		fmt.Fprint(pipe, err)
+		var open *tun.OpenError
+		if errors.As(err, &open) && open.Hint() != "" {
+			fmt.Fprintf(pipe, " (%s)", open.Hint())
+		}
+		os.Exit(1)
+	}
+	pipe.Close()
+	goleak.VerifyTestMain(m)
+}
+
+// settings are what newNetwork can vary. The zero value: MTU 1500, both
+// families, a stack with default routes.
+type settings struct {
+	mtu    int
+	only4  bool // an MTU below 1280 carries no IPv6
+	config func(*stack.Config)
+
+	// observe is called with the interface's name before it is up and before
+	// the stack exists.
+	observe func(name string)
+}
+
+// A network is one TUN link between the kernel and a stack.
+type network struct {
+	name          string // of the interface
+	mtu           int
+	only4         bool
+	device        tun.Device
+	stack         *stack.Stack
+	kernel, wsock *side
+}
+
+var networks atomic.Int32
+
+// newNetwork makes a link with an interface and addresses of its own:
+// 10.77.N.0/24 and fd77:N::/64, .1 for the stack and .2 for the kernel. It
+// skips the test where that can't be.
+func newNetwork(t testing.TB, s settings) *network {
+	t.Helper()
+	if unable != nil {
+		t.Skip(unable)
+	}
+	if s.mtu == 0 {
+		s.mtu = 1500
+	}
+	i := networks.Add(1)
+	n := &network{name: fmt.Sprintf("wss%d", i), mtu: s.mtu, only4: s.only4}
+	address := func(host int) []netip.Prefix {
+		list := []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("10.77.%d.%d/24", i, host))}
+		if !s.only4 {
+			list = append(list, netip.MustParsePrefix(fmt.Sprintf("fd77:%x::%d/64", i, host)))
+		}
+		return list
+	}
+	device, err := tun.Open(n.name)
+	require.NoError(t, err)
+	n.device = device
+	if s.observe != nil {
+		s.observe(n.name)
+	}
+	err = tun.Configure(n.name, tun.Config{Addresses: address(2), MTU: s.mtu, NoAddrGen: true})
+	require.NoError(t, err)
+	cfg := stack.Config{Device: device, Addresses: address(1)}
+	if s.config != nil {
+		s.config(&cfg)
+	}
+	n.stack, err = stack.New(cfg)
+	require.NoError(t, err)
+	n.kernel, n.wsock = kernelSide(address(2)), stackSide(n.stack, address(1))
+	t.Cleanup(func() {
+		within(t, 10*time.Second, "Stack.Close", func() { require.NoError(t, n.stack.Close()) })
+	})
+	return n
+}
+
+// within fails the test when body takes longer than limit, and doesn't wait
+// for it any more.
+func within(t testing.TB, limit time.Duration, what string, body func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done) // also when a require in body ends the goroutine
+		body()
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+		require.FailNow(t, what+" has not returned", "after %v", limit)
+	}
+}
+
+// soon waits for a condition that takes a moment.
+func soon(t testing.TB, condition func() bool, what string, args ...any) {
+	t.Helper()
+	require.Eventuallyf(t, condition, 5*time.Second, 5*time.Millisecond, what, args...)
+}
+
+// size is the full size of a test, or a smaller one with -short and under the
+// race detector.
+func size(full, short int) int {
+	if testing.Short() || raceEnabled {
+		return short
+	}
+	return full
+}
+
+// forward makes the kernel a router, so that it answers for destinations that
+// it has no route to.
+func forward(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range append(names, "all") { // "all": IPv6 wants it
+		for _, version := range []string{"ipv4", "ipv6"} {
+			if name == "all" && version == "ipv4" {
+				continue // it would set every interface
+			}
+			path := fmt.Sprintf("/proc/sys/net/%s/conf/%s/forwarding", version, name)
+			if err := os.WriteFile(path, []byte("1"), 0); err != nil {
+				t.Skipf("the kernel can't be made a router: %v", err)
+			}
+		}
+	}
+}

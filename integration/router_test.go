@@ -1,0 +1,131 @@
+//go:build linux
+
+package integration
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A farHost is a second network namespace, behind the kernel of the first as a
+// router:
+//
+//	stack ── TUN ── router ── veth near0, far0 ── farHost
+type farHost struct {
+	side *side
+	work chan func() // for the thread in the namespace
+}
+
+// The addresses of the ends of the veth. The last ones are link-local: without,
+// the router can't resolve its neighbour.
+var (
+	nearAddrs = prefixes("10.78.0.1/24", "fd78::1/64", "fe80::1/64")
+	farAddrs  = prefixes("10.78.0.2/24", "fd78::2/64", "fe80::2/64")
+)
+
+func prefixes(list ...string) (out []netip.Prefix) {
+	for _, p := range list {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}
+
+// addRouter makes the kernel's end of a network a router with a host behind it.
+func (n *network) addRouter(t testing.TB) *farHost {
+	t.Helper()
+	forward(t, n.name)
+	h := &farHost{work: make(chan func())}
+	started := make(chan error)
+	go h.run(started) // ends when work is closed
+	require.NoError(t, <-started)
+	t.Cleanup(func() { close(h.work) })
+
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0", MTU: 1500}, PeerName: "far0"}
+	if err := netlink.LinkAdd(veth); err != nil {
+		t.Skipf("the kernel has no veth: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, netlink.LinkDel(veth)) })
+	forward(t, "near0")
+	peer, err := netlink.LinkByName("far0")
+	require.NoError(t, err)
+	var ns *os.File
+	h.do(func() { ns, err = os.Open("/proc/thread-self/ns/net") })
+	require.NoError(t, err)
+	require.NoError(t, netlink.LinkSetNsFd(peer, int(ns.Fd())))
+	require.NoError(t, ns.Close())
+	require.NoError(t, tun.Configure("near0", tun.Config{Addresses: nearAddrs, NoAddrGen: true}))
+	h.do(func() { err = h.configure(n) })
+	require.NoError(t, err)
+	h.side = h.newSide()
+	return h
+}
+
+// run is the thread in the namespace; it ends with the goroutine, because it is
+// never unlocked.
+func (h *farHost) run(started chan<- error) {
+	runtime.LockOSThread()
+	started <- unix.Unshare(unix.CLONE_NEWNET)
+	for f := range h.work {
+		f()
+	}
+}
+
+// do runs f in the namespace.
+func (h *farHost) do(f func()) {
+	done := make(chan struct{})
+	h.work <- func() {
+		defer close(done)
+		f()
+	}
+	<-done
+}
+
+// configure gives the host its addresses and default routes.
+func (h *farHost) configure(n *network) error {
+	if err := tun.Configure("far0", tun.Config{Addresses: farAddrs, NoAddrGen: true}); err != nil {
+		return err
+	}
+	for i, stack := range n.wsock.addrs {
+		to := stack.Masked()
+		route := &netlink.Route{
+			Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())},
+			Gw:  nearAddrs[i].Addr().AsSlice(),
+		}
+		if err := netlink.RouteAdd(route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newSide makes sockets in the namespace. They stay in it, whoever uses them.
+func (h *farHost) newSide() *side {
+	s := kernelSide(farAddrs)
+	s.name = "far kernel"
+	dial, listen := s.dial, s.listen
+	s.dial = func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		h.do(func() { c, err = dial(ctx, network, address) })
+		return c, err
+	}
+	s.listen = func(network, address string) (l net.Listener, err error) {
+		h.do(func() { l, err = listen(network, address) })
+		return l, err
+	}
+	return s
+}
+
+// setMTU changes both ends of the link behind the router.
+func (h *farHost) setMTU(t testing.TB, mtu int) {
+	setMTU(t, "near0", mtu)
+	h.do(func() { setMTU(t, "far0", mtu) })
+}
