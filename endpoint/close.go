@@ -16,6 +16,8 @@ import (
 // Errors (SH-6): WSAEINVAL for another how, WSAENOTCONN on a stream that isn't
 // connected, the code of its end on one that was.
 func (s *Socket) Shutdown(how int32) wsa.Errno {
+	s.wmu.Lock() // no send comes between the tail and the FIN
+	defer s.wmu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
@@ -36,6 +38,7 @@ func (s *Socket) Shutdown(how int32) wsa.Errno {
 	if how != wsa.SD_RECEIVE && !s.shutSend {
 		s.shutSend = true
 		if s.kind == options.Stream {
+			s.flushLocked(s.ep, s.wire, true)
 			s.ep.Shutdown(tcpip.ShutdownWrite)
 		}
 	}
@@ -68,10 +71,13 @@ func (s *Socket) resetIfUnreadLocked() {
 // socket that lingers with data pending; a blocking one that lingers waits.
 // Calls blocked on the socket end with WSAEINTR, later ones with WSAENOTSOCK.
 func (s *Socket) Close() wsa.Errno {
+	s.wmu.Lock() // no send comes between the tail and the FIN
 	s.mu.Lock()
 	if s.closed {
+		down := s.down
 		s.mu.Unlock()
-		if s.down {
+		s.wmu.Unlock()
+		if down {
 			return 0 // closed by the stack; the handle is freed now (ND-1)
 		}
 		return wsa.WSAENOTSOCK
@@ -80,19 +86,25 @@ func (s *Socket) Close() wsa.Errno {
 	l, ep := s.values.Linger, s.ep
 	alive := s.kind == options.Stream && s.state == options.Connected
 	lingers := alive && l.On && l.Timeout > 0
-	if lingers && s.nonblocking.Load() && !s.shutSend && s.wire.Unacked() > 0 {
+	if lingers && s.nonblocking.Load() && !s.shutSend && s.queued() > 0 {
 		s.mu.Unlock()
+		s.wmu.Unlock()
 		return wsa.WSAEWOULDBLOCK // LG-7
 	}
 	unread := s.held.Load() > 0
+	hard := alive && l.On && l.Timeout == 0
+	if alive && !hard && !s.shutSend {
+		s.flushLocked(ep, s.wire, true) // NG-14
+	}
 	s.becomeClosedLocked()
 	s.mu.Unlock()
+	s.wmu.Unlock()
 
 	switch {
 	case ep == nil:
 	case alive && unread:
 		ep.Abort() // LG-13, for bytes that netstack believes were read
-	case alive && l.On && l.Timeout == 0:
+	case hard:
 		ep.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: true})
 		ep.Close()
 	case lingers && !s.nonblocking.Load():
@@ -163,6 +175,7 @@ func (s *Socket) serveClosedLocked() {
 			return
 		}
 		s.host.Unwatch(s.ep)
+		s.wire.attach(nil) // the records of halfOpen may outlive the socket
 	}
 	s.queue.EventUnregister(&s.entry)
 	s.ep = nil

@@ -47,7 +47,7 @@ func (s *Socket) Info() Info {
 	i.Connected, _ = (*optionView)(s).ConnectedFor()
 	if s.ep != nil && s.state&(options.Connected|options.Bound) != 0 {
 		i.RecvQueue, _ = s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-		i.SendQueue = s.wire.Unacked()
+		i.SendQueue = s.queued()
 	}
 	return i
 }

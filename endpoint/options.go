@@ -13,6 +13,14 @@ import (
 // SetSockOpt is setsockopt: the table of package options decides. A nil optval
 // is the NULL pointer (WSAEFAULT). A failed call changes nothing.
 func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
+	err := s.setSockOpt(level, name, optval)
+	if err == 0 && s.noDelay.Load() {
+		s.flush(true)
+	}
+	return err
+}
+
+func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
@@ -119,11 +127,10 @@ func (v *optionView) MSS() (int, bool) {
 	return v.wire.MSS(), true
 }
 
-// SetNoDelay switches netstack's own Nagle algorithm.
+// SetNoDelay switches the Gate. Bytes that it holds leave when SetSockOpt has
+// released the socket's lock (NG-6).
 func (v *optionView) SetNoDelay(on bool) wsa.Errno {
-	if v.ep != nil {
-		v.ep.SocketOptions().SetDelayOption(!on)
-	}
+	v.noDelay.Store(on)
 	return 0
 }
 

@@ -104,6 +104,10 @@ func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
 		// own who receives what this host sends (netstack.md §8).
 		ops.SetReceivePacketInfo(true)
 		ops.SetIPv6ReceivePacketInfo(true)
+		ops.SetReceiveTTL(true)
+		ops.SetReceiveTOS(true)
+		ops.SetReceiveHopLimit(true)
+		ops.SetReceiveTClass(true)
 		ops.SetMulticastLoop(true)
 		ops.SetMark(LoopMark)
 	}

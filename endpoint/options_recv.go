@@ -27,6 +27,7 @@ type recvRules struct {
 	broadcast     bool
 	multicastOnly bool // SO_REUSE_MULTICASTPORT
 	connReset     bool // SIO_UDP_CONNRESET
+	report        [2]options.Report
 }
 
 // setFilterLocked makes the filter follow the options.
@@ -40,6 +41,7 @@ func (s *Socket) setFilterLocked() {
 		broadcast:     v.TakesBroadcast(s.host.Profile()),
 		multicastOnly: v.ReuseMulticastPort == 1,
 		connReset:     v.UDP.ConnReset,
+		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
 		s.opt.filter.Store(&recvFilter{s.host, s.opt.groups.Clone(), rules})
@@ -48,23 +50,14 @@ func (s *Socket) setFilterLocked() {
 
 // admits reports whether the socket receives a datagram.
 func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
-	var (
-		nic  tcpip.NICID
-		to   tcpip.Address
-		ipv6 int
-	)
-	switch cm := &res.ControlMessages; {
-	case cm.HasIPPacketInfo:
-		nic, to = cm.PacketInfo.NIC, cm.PacketInfo.DestinationAddr
-	case cm.HasIPv6PacketInfo:
-		nic, to, ipv6 = cm.IPv6PacketInfo.NIC, cm.IPv6PacketInfo.Addr, 1
-	default:
+	nic, destination, ipv6 := arrival(res)
+	if !destination.IsValid() {
 		return true
 	}
 	if !f.interfaces[ipv6].Admits(uint32(nic)) {
 		return false
 	}
-	switch destination, _ := netip.AddrFromSlice(to.AsSlice()); {
+	switch {
 	case destination.IsMulticast():
 		source, _ := netip.AddrFromSlice(res.RemoteAddr.Addr.AsSlice())
 		return f.groups.Admits(uint32(nic), destination, source) && (f.loop[ipv6] || !f.host.IsLocal(source))
@@ -74,6 +67,17 @@ func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
 		return !f.host.IsBroadcast(destination)
 	}
 	return true
+}
+
+// arrival is where a datagram arrived and what it was sent to, and 1 for IPv6.
+func arrival(res *tcpip.ReadResult) (nic tcpip.NICID, to netip.Addr, ipv6 int) {
+	switch cm := &res.ControlMessages; {
+	case cm.HasIPPacketInfo:
+		nic, to = cm.PacketInfo.NIC, netip.AddrFrom4(cm.PacketInfo.DestinationAddr.As4())
+	case cm.HasIPv6PacketInfo:
+		nic, to, ipv6 = cm.IPv6PacketInfo.NIC, netip.AddrFrom16(cm.IPv6PacketInfo.Addr.As16()), 1
+	}
+	return nic, to, ipv6
 }
 
 // refuse reports that a datagram which was read isn't for this socket. One that
@@ -139,14 +143,14 @@ func queued(err tcpip.Error) bool {
 }
 
 // writeDatagrams sends a message, cut up by UDP_SEND_MSG_SIZE.
-func (s *Socket) writeDatagrams(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (int, wsa.Errno) {
+func (s *Socket) writeDatagrams(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
 	segment := int(s.opt.segment.Load())
 	if segment == 0 || len(b) <= segment {
-		return s.writeDatagram(ep, b, to)
+		return s.writeDatagram(ep, b, to, ctl)
 	}
 	sent := 0
 	for sent < len(b) {
-		n, err := s.writeDatagram(ep, b[sent:min(sent+segment, len(b))], to)
+		n, err := s.writeDatagram(ep, b[sent:min(sent+segment, len(b))], to, ctl)
 		sent += n
 		if err != 0 {
 			return sent, err

@@ -209,34 +209,13 @@ func (s *Socket) latch(err tcpip.Error, waited bool) wsa.Errno {
 	return errno(err)
 }
 
-// readDatagram reads one datagram. One that is longer than b fills it, the
-// rest is lost and the call fails with WSAEMSGSIZE (MS-2).
+// readDatagram reads one datagram; see readMessage.
 func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
-	peek := flags&wsa.MSG_PEEK != 0
-	s.dst = b
-	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: true})
-	for s.refuse(ep, &res, err, peek) {
-		s.dst = b
-		res, err = ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek, NeedRemoteAddr: true})
+	res, from, err := s.readMessage(ep, b, flags)
+	if err != 0 && err != wsa.WSAEMSGSIZE {
+		return 0, netip.AddrPort{}, err
 	}
-	s.dst = nil
-	switch err.(type) {
-	case nil:
-	case *tcpip.ErrBadBuffer: // b is empty and the datagram isn't
-	case *tcpip.ErrConnectionRefused: // port unreachable
-		return 0, netip.AddrPort{}, wsa.WSAECONNRESET
-	case *tcpip.ErrClosedForReceive:
-		return 0, netip.AddrPort{}, wsa.WSAESHUTDOWN
-	default:
-		return 0, netip.AddrPort{}, errno(err)
-	}
-	from := s.present(res.RemoteAddr)
-	if res.Count < res.Total {
-		return res.Count, from, wsa.WSAEMSGSIZE
-	}
-	return res.Count, from, 0
+	return res.Count, from, err
 }
 
 // Readable is FIONREAD: the bytes that one recv can return now; on a datagram

@@ -93,7 +93,7 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	case err != 0:
 		return 0, err
 	case s.kind == options.Datagram:
-		return s.writeDatagrams(ep, b, to)
+		return s.writeDatagrams(ep, b, to, nil)
 	case len(b) == 0:
 		return 0, 0 // nothing leaves (BF-22)
 	}
@@ -169,18 +169,6 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint,
 	return s.ep, 0
 }
 
-// writeStream hands bytes to netstack and counts them, so that Wire knows
-// what is unacknowledged.
-func (s *Socket) writeStream(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	s.src.Reset(b)
-	n, err := ep.Write(&s.src, tcpip.WriteOptions{})
-	s.src.Reset(nil)
-	w.wrote(int(n))
-	return int(n), errno(err)
-}
-
 // sendFailed turns an error of netstack into the code of the reason: netstack
 // says "closed for send" for every end of a connection.
 func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
@@ -202,7 +190,7 @@ func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 }
 
 // writeDatagram sends one datagram.
-func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (int, wsa.Errno) {
+func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	var opts tcpip.WriteOptions
@@ -210,10 +198,11 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort) (
 		s.to = FullAddress(s.sendNIC(to.Addr()), to)
 		opts.To = &s.to
 	}
+	defer ctl.begin(s, ep, &opts)()
 	for {
-		s.src.Reset(b)
-		n, err := ep.Write(&s.src, opts)
-		s.src.Reset(nil)
+		s.dgram.Reset(b)
+		n, err := ep.Write(&s.dgram, opts)
+		s.dgram.Reset(nil)
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
 			// An ICMP error for an earlier datagram: sends succeed, the
 			// error belongs to recv (NB-3).

@@ -95,8 +95,10 @@ type Socket struct {
 
 	calls       calls
 	nonblocking atomic.Bool
-	signalled   atomic.Bool // the pump has this socket in its list
-	noRecv      atomic.Bool // shutRecv on a stream: the pump looks at data that comes
+	signalled   atomic.Bool  // the pump has this socket in its list
+	noDelay     atomic.Bool  // TCP_NODELAY, for the Gate
+	waiting     atomic.Int64 // len(tail), for the hooks
+	noRecv      atomic.Bool  // shutRecv on a stream: the pump looks at data that comes
 
 	mu         sync.Mutex
 	state      options.State
@@ -126,9 +128,11 @@ type Socket struct {
 	unread []byte            // taken from ep and given back: precedes what ep holds
 	held   atomic.Int64      // len(unread), for those who have not rmu
 
-	wmu sync.Mutex
-	src bytes.Reader      // the bytes of the write in progress
-	to  tcpip.FullAddress // its destination, on datagram sockets
+	wmu   sync.Mutex
+	src   gather            // the bytes of the write in progress
+	tail  []byte            // accepted on a stream, held back by the Gate; less than a segment
+	dgram bytes.Reader      // the datagram being sent
+	to    tcpip.FullAddress // its destination, on datagram sockets
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
@@ -218,6 +222,7 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 
 // Serve is the pump's turn with a signalled socket. It never waits.
 func (s *Socket) Serve() {
+	s.flush(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

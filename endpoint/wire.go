@@ -134,6 +134,9 @@ func (w *Wire) In(seg Segment) {
 	w.una.Store(ack)
 	if s := w.socket.Load(); s != nil {
 		s.calls.wake(waiter.EventOut)
+		if s.waiting.Load() > 0 && w.Unacked() == 0 {
+			s.host.Signal(s) // the Gate opens
+		}
 	}
 }
 

@@ -216,5 +216,12 @@ func TestNoRoute(t *testing.T) {
 		require.ErrorIs(t, err, wsa.WSAENETUNREACH)
 		require.NoError(t, pc.Close())
 	}
+	winsock := n.winsockSide(t)
+	for _, to := range []string{"192.0.2.1:80", "[2001:db8::1]:80"} {
+		for _, network := range []string{"tcp", "udp"} {
+			_, err := winsock.dial(t.Context(), network, to)
+			require.Equalf(t, wsa.WSAENETUNREACH, err, "%s %s", network, to)
+		}
+	}
 	require.Empty(t, c.fromStack())
 }

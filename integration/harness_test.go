@@ -141,7 +141,7 @@ func newNetwork(t testing.TB, s settings) *network {
 	if s.mtu == 0 {
 		s.mtu = 1500
 	}
-	i := networks.Add(1)
+	i := networks.Add(1) % 250 // few exist at a time
 	n := &network{name: fmt.Sprintf("wss%d", i), mtu: s.mtu, only4: s.only4}
 	address := func(host int) []netip.Prefix {
 		list := []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("10.77.%d.%d/24", i, host))}

@@ -95,8 +95,8 @@ func (h *farHost) configure(n *network) error {
 	if err := tun.Configure("far0", tun.Config{Addresses: farAddrs, NoAddrGen: true}); err != nil {
 		return err
 	}
-	for i, stack := range n.wsock.addrs {
-		to := stack.Masked()
+	for i, address := range n.wsock.addrs {
+		to := address.Masked()
 		route := &netlink.Route{
 			Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())},
 			Gw:  nearAddrs[i].Addr().AsSlice(),

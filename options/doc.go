@@ -12,6 +12,10 @@
 // between the documents and real machines is data as well: the alternatives of
 // a row, chosen by [Profile].
 //
+// Go programs that know which option they want use a typed one: [SO_KEEPALIVE]
+// and its kin, with Set and Get on a connection. The control codes that share
+// state with options are a second, shorter table: [Control].
+//
 // The package knows nothing of packets. It has no state of its own but the
 // table, which never changes after start, so calls on different Values may run
 // at the same time.

@@ -184,10 +184,9 @@ func (l ipLevel) redirectRow(name int32, suffix string) row[struct{}] {
 
 // reportRows are the options that ask for control messages.
 func (l ipLevel) reportRows() []compiler {
-	const incomplete = "stored; receives return no control messages yet"
 	report := func(name int32, suffix, text string, field func(*Report) *bool) row[bool] {
 		return ipRow(l, name, suffix, text, booleanOfFour,
-			func(v *IPValues) *bool { return field(&v.Report) }).only(message).lacks(incomplete)
+			func(v *IPValues) *bool { return field(&v.Report) }).only(message)
 	}
 	ttl, tos := "RECVTTL", "RECVTOS"
 	if l.level == wsa.IPPROTO_IPV6 {
@@ -202,11 +201,13 @@ func (l ipLevel) reportRows() []compiler {
 	routing := report(wsa.IP_RECVRTHDR, "RECVRTHDR", "Reports the routing header.",
 		func(r *Report) *bool { return &r.RoutingHeader }).header()
 	if l.level == wsa.IPPROTO_IP {
-		routing.text, routing.incomplete = "Stored; IPv4 has no routing header.", ""
+		routing.text = "Stored; IPv4 has no routing header."
+	} else {
+		routing.incomplete = "stored; routing headers are not reported"
 	}
 	errors := report(wsa.IP_RECVERR, "RECVERR", "Reports ICMP errors to MSG_ERRQUEUE.",
 		func(r *Report) *bool { return &r.Errors }).header()
-	errors.kinds = Datagram
+	errors.kinds, errors.incomplete = Datagram, "stored; ICMP errors are not reported"
 	original := report(wsa.IP_ORIGINAL_ARRIVAL_IF, "ORIGINAL_ARRIVAL_IF", "Reports where a tunnelled packet arrived.",
 		func(r *Report) *bool { return &r.OriginalInterface })
 	original.symbol = "IP_ORIGINAL_ARRIVAL_IF" // at both levels

@@ -6,11 +6,13 @@ import "github.com/wsstack/wsstack/wsa"
 // S-SET). It never waits, whatever the mode of the socket (AV-15).
 //
 // Errors, in the order of AV-1: WSAEFAULT when optval is nil, even with an
-// optlen of 0, or when optlen is more than optval has; WSAEINVAL for an unknown
-// level; WSAENOPROTOOPT for an option that is unknown, not of this kind or
-// family of socket, or get-only; WSAEFAULT when optlen is too small for the
-// option or negative (AV-12); WSAENETRESET, WSAENOTCONN after a keep-alive drop
-// (KA-32, KA-33); WSAEINVAL for the value or the state of the socket.
+// optlen of 0 (but for SO_UPDATE_CONNECT_CONTEXT, which has no value), or when
+// optlen is more than optval has; WSAEINVAL for an unknown level;
+// WSAENOPROTOOPT for an option that is unknown, not of this kind or family of
+// socket, or get-only; WSAEFAULT when optlen is too small for the option or
+// negative (AV-12); WSAENETRESET, WSAENOTCONN after a keep-alive drop (KA-32,
+// KA-33); WSAEINVAL for the value or the state of the socket; and what the row
+// of the option adds.
 func (p *Provider) SetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte, optlen int32) error {
 	sock, err := p.socket(s)
 	if err != 0 {
@@ -51,12 +53,12 @@ func (p *Provider) GetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte,
 }
 
 // within is the memory that a pointer and a length name: not ok when they name
-// some that isn't the caller's. A negative length is a length that is too
-// small for every option, which is not for here to say: the level and the
-// option are checked before it (AV-1).
+// some that isn't the caller's. A nil pointer is not for here to judge, as one
+// option takes it (AV-4), nor a negative length, which is too small for every
+// option: the level and the option are checked before it (AV-1).
 func within(optval []byte, optlen int32) (value []byte, ok bool) {
 	if optval == nil {
-		return nil, true // options.Set knows which option takes it (AV-4)
+		return nil, true
 	}
 	if int64(optlen) > int64(len(optval)) {
 		return nil, false

@@ -1,0 +1,168 @@
+package endpoint
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A Message is what RecvMsg returns besides the data.
+type Message struct {
+	N       int            // bytes of data
+	From    netip.AddrPort // the sender
+	Control int            // bytes of control messages
+	Flags   int32          // MSG_TRUNC, MSG_CTRUNC, MSG_BCAST, MSG_MCAST
+}
+
+// RecvMsg is WSARecvMsg: it receives one datagram into b and the control
+// messages that the options have asked for, in the layout of package wsa, into
+// control. Those that don't fit are left out.
+//
+// Errors are those of Recv, and WSAEOPNOTSUPP on a stream. Data or control
+// messages that were cut off fail with WSAEMSGSIZE, with MSG_TRUNC or
+// MSG_CTRUNC in Flags and the rest of the result valid (MS-2).
+func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
+	if s.kind == options.Stream {
+		return Message{}, wsa.WSAEOPNOTSUPP
+	}
+	m, err := s.recvMsgOnce(b, control, flags, false)
+	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		return m, err
+	}
+	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	defer s.end(c)
+	for {
+		m, err = s.recvMsgOnce(b, control, flags, true)
+		switch {
+		case err != wsa.WSAEWOULDBLOCK:
+			return m, err
+		case c.expired.Load():
+			return Message{}, wsa.WSAETIMEDOUT
+		}
+		c.waiter.Wait("recv")
+	}
+}
+
+func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Message, wsa.Errno) {
+	s.mu.Lock()
+	ep, err := s.checkRecvLocked(flags, waited)
+	s.mu.Unlock()
+	if err != 0 {
+		return Message{}, err
+	}
+	res, from, err := s.readMessage(ep, b, flags)
+	if err != 0 && err != wsa.WSAEMSGSIZE {
+		return Message{}, err
+	}
+	m := Message{N: res.Count, From: from}
+	if err == wsa.WSAEMSGSIZE {
+		m.Flags |= wsa.MSG_TRUNC
+	}
+	f := s.opt.filter.Load()
+	var complete bool
+	m.Control, complete = f.putControl(control, &res)
+	if !complete {
+		m.Flags |= wsa.MSG_CTRUNC
+		err = wsa.WSAEMSGSIZE
+	}
+	switch _, to, _ := arrival(&res); {
+	case to.IsMulticast():
+		m.Flags |= wsa.MSG_MCAST
+	case s.host.IsBroadcast(to):
+		m.Flags |= wsa.MSG_BCAST
+	}
+	return m, err
+}
+
+// readMessage reads the next datagram that is for this socket. One that is
+// longer than b fills it, the rest is lost and the call fails with WSAEMSGSIZE
+// (MS-2).
+func (s *Socket) readMessage(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	opts := tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true}
+	s.dst = b
+	res, err := ep.Read(&s.dst, opts)
+	for s.refuse(ep, &res, err, opts.Peek) {
+		s.dst = b
+		res, err = ep.Read(&s.dst, opts)
+	}
+	s.dst = nil
+	switch err.(type) {
+	case nil:
+	case *tcpip.ErrBadBuffer: // b is empty and the datagram isn't
+	case *tcpip.ErrConnectionRefused: // port unreachable
+		return res, netip.AddrPort{}, wsa.WSAECONNRESET
+	case *tcpip.ErrClosedForReceive:
+		return res, netip.AddrPort{}, wsa.WSAESHUTDOWN
+	default:
+		return res, netip.AddrPort{}, errno(err)
+	}
+	from := s.present(res.RemoteAddr)
+	if res.Count < res.Total {
+		return res, from, wsa.WSAEMSGSIZE
+	}
+	return res, from, 0
+}
+
+// compartment is the routing compartment of everything.
+const compartment = 1
+
+// putControl writes the control messages that the options ask for, and reports
+// whether all of them had room. IPv4 datagrams of a dual-stack socket are
+// governed by the options of IPPROTO_IP.
+func (f *recvFilter) putControl(control []byte, res *tcpip.ReadResult) (n int, complete bool) {
+	w := cmsgWriter{buf: control[:0:len(control)], level: wsa.IPPROTO_IP, complete: true}
+	nic, to, ipv6 := arrival(res)
+	if !to.IsValid() {
+		return 0, true
+	}
+	r, cm, index := f.report[ipv6], &res.ControlMessages, uint32(nic)
+	var info, infoEx []byte
+	ttl, ttlType, class, classType := uint32(cm.TTL), int32(wsa.IP_TTL), uint32(cm.TOS), int32(wsa.IP_TOS)
+	if ipv6 == 1 {
+		w.level = wsa.IPPROTO_IPV6
+		p := wsa.In6Pktinfo{Addr: to.As16(), Ifindex: index}
+		info, infoEx = p.Append(nil), wsa.In6PktinfoEx{In6Pktinfo: p, ScopeID: compartment}.Append(nil)
+		ttl, ttlType, class, classType = uint32(cm.HopLimit), wsa.IPV6_HOPLIMIT, cm.TClass, wsa.IPV6_TCLASS
+	} else {
+		p := wsa.InPktinfo{Addr: to.As4(), Ifindex: index}
+		info, infoEx = p.Append(nil), wsa.InPktinfoEx{InPktinfo: p, ScopeID: compartment}.Append(nil)
+	}
+	w.put(r.PacketInfo, wsa.IP_PKTINFO, info)
+	w.put(r.PacketInfoEx, wsa.IP_PKTINFO_EX, infoEx)
+	w.putInt(r.HopLimit, ttlType, ttl)
+	w.putInt(r.TrafficClass, classType, class)
+	w.putInt(r.ECN, wsa.IP_RECVECN, class&3)
+	w.putInt(r.Interface, wsa.IP_RECVIF, index)
+	w.put(r.Destination, wsa.IP_RECVDSTADDR, to.AsSlice())
+	w.putInt(r.OriginalInterface, wsa.IP_ORIGINAL_ARRIVAL_IF, index) // nothing is tunnelled
+	return len(w.buf), w.complete
+}
+
+// cmsgWriter appends control messages as long as there is room. The types of
+// most are the same number at both levels.
+type cmsgWriter struct {
+	buf      []byte
+	level    int32
+	complete bool
+}
+
+func (w *cmsgWriter) put(wanted bool, typ int32, data []byte) {
+	switch {
+	case !wanted:
+	case len(w.buf)+wsa.CmsgSpace(len(data)) > cap(w.buf):
+		w.complete = false
+	default:
+		w.buf = wsa.AppendCmsg(w.buf, w.level, typ, data)
+	}
+}
+
+func (w *cmsgWriter) putInt(wanted bool, typ int32, n uint32) {
+	w.put(wanted, typ, binary.LittleEndian.AppendUint32(nil, n))
+}

@@ -1,0 +1,205 @@
+package endpoint
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// sendControl is what the control messages of one datagram say.
+type sendControl struct {
+	messages tcpip.SendableControlMessages
+	nic      tcpip.NICID
+	class    uint8 // TOS or traffic class
+	hasClass bool
+	ecnOnly  bool // class has the congestion bits only
+}
+
+// SendMsg is WSASendMsg: SendTo with control messages, which override the
+// options of the socket for this datagram. They are, at both levels: PKTINFO
+// (the interface; on IPv6 the source address as well), TTL or HOPLIMIT, TOS or
+// TCLASS, and ECN.
+//
+// Errors are those of SendTo; WSAEOPNOTSUPP on a stream, and for a source
+// address on IPv4 that isn't the socket's own; WSAEINVAL for control messages
+// that are malformed, unknown or out of range, congestion experienced (3)
+// included.
+func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
+	if s.kind == options.Stream {
+		return 0, wsa.WSAEOPNOTSUPP
+	}
+	ctl, err := s.parseControl(control)
+	if err != 0 {
+		return 0, err
+	}
+	n, err := s.sendMsgOnce(b, flags, to, ctl, false)
+	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		return n, err
+	}
+	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
+	defer s.end(c)
+	for {
+		n, err = s.sendMsgOnce(b, flags, to, ctl, true)
+		switch {
+		case err != wsa.WSAEWOULDBLOCK:
+			return n, err
+		case c.expired.Load():
+			return 0, wsa.WSAETIMEDOUT
+		}
+		c.waiter.Wait("send")
+	}
+}
+
+func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, waited bool) (int, wsa.Errno) {
+	s.mu.Lock()
+	ep, err := s.checkSendLocked(len(b), flags, to, waited)
+	s.mu.Unlock()
+	switch {
+	case err == wsa.WSAENOTCONN && !to.IsValid():
+		return 0, wsa.WSAEDESTADDRREQ
+	case err != 0:
+		return 0, err
+	}
+	return s.writeDatagrams(ep, b, to, ctl)
+}
+
+// parseControl reads a control buffer.
+func (s *Socket) parseControl(control []byte) (*sendControl, wsa.Errno) {
+	if len(control) == 0 {
+		return nil, 0
+	}
+	all, err := wsa.ParseCmsgs(control)
+	if err != 0 {
+		return nil, err
+	}
+	ctl := &sendControl{}
+	for _, m := range all {
+		switch m.Level {
+		case wsa.IPPROTO_IP:
+			err = ctl.add4(s, m)
+		case wsa.IPPROTO_IPV6:
+			err = ctl.add6(m)
+		default:
+			err = wsa.WSAEINVAL
+		}
+		if err != 0 {
+			return nil, err
+		}
+	}
+	return ctl, 0
+}
+
+// add4 reads a control message of IPPROTO_IP.
+func (c *sendControl) add4(s *Socket, m wsa.Cmsg) wsa.Errno {
+	switch m.Type {
+	case wsa.IP_PKTINFO:
+		p, err := wsa.ParseInPktinfo(m.Data)
+		if err != 0 {
+			return wsa.WSAEINVAL
+		}
+		if p.Addr != ([4]byte{}) && netip.AddrFrom4(p.Addr) != s.localAddr().Addr().Unmap() {
+			return wsa.WSAEOPNOTSUPP
+		}
+		c.nic = tcpip.NICID(p.Ifindex)
+		return 0
+	case wsa.IP_TTL, wsa.IP_HOPLIMIT:
+		n, err := octetOf(m.Data)
+		c.messages.HasTTL, c.messages.TTL = true, n
+		return err
+	case wsa.IP_TOS:
+		return c.setClass(m.Data)
+	case wsa.IP_ECN:
+		return c.setECN(m.Data)
+	}
+	return wsa.WSAEINVAL
+}
+
+// add6 reads a control message of IPPROTO_IPV6.
+func (c *sendControl) add6(m wsa.Cmsg) wsa.Errno {
+	switch m.Type {
+	case wsa.IPV6_PKTINFO:
+		p, err := wsa.ParseIn6Pktinfo(m.Data)
+		if err != 0 {
+			return wsa.WSAEINVAL
+		}
+		c.messages.HasIPv6PacketInfo = true
+		c.messages.IPv6PacketInfo = tcpip.IPv6PacketInfo{Addr: Address(netip.AddrFrom16(p.Addr)), NIC: tcpip.NICID(p.Ifindex)}
+		return 0
+	case wsa.IPV6_HOPLIMIT:
+		n, err := octetOf(m.Data)
+		c.messages.HasHopLimit, c.messages.HopLimit = true, n
+		return err
+	case wsa.IPV6_TCLASS:
+		return c.setClass(m.Data)
+	case wsa.IPV6_ECN:
+		return c.setECN(m.Data)
+	}
+	return wsa.WSAEINVAL
+}
+
+func (c *sendControl) setClass(data []byte) (err wsa.Errno) {
+	c.class, err = octetOf(data)
+	c.hasClass, c.ecnOnly = true, false
+	return err
+}
+
+// setECN: applications may not say that they have seen congestion.
+func (c *sendControl) setECN(data []byte) wsa.Errno {
+	n, err := octetOf(data)
+	if err != 0 || n > 2 {
+		return wsa.WSAEINVAL
+	}
+	if c.hasClass {
+		c.class = c.class&^3 | n
+		return 0
+	}
+	c.class, c.hasClass, c.ecnOnly = n, true, true
+	return 0
+}
+
+// octetOf is an int from 0 to 255.
+func octetOf(data []byte) (uint8, wsa.Errno) {
+	if len(data) < 4 {
+		return 0, wsa.WSAEINVAL
+	}
+	n := binary.LittleEndian.Uint32(data)
+	if n > 255 {
+		return 0, wsa.WSAEINVAL
+	}
+	return uint8(n), 0
+}
+
+// begin applies the control messages to a write, and returns what undoes it:
+// netstack takes no type of service with a datagram, so that of the endpoint
+// is changed for the time of the write. The caller holds wmu until then.
+func (c *sendControl) begin(s *Socket, ep tcpip.Endpoint, opts *tcpip.WriteOptions) (end func()) {
+	if c == nil {
+		return func() {}
+	}
+	opts.ControlMessages = c.messages
+	if c.nic != 0 && opts.To != nil {
+		opts.To.NIC = c.nic
+	}
+	if !c.hasClass {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tos, class := c.class, c.class
+	if c.ecnOnly {
+		tos, class = s.values.IPv4.TOS&^3|c.class, s.values.IPv6.TOS&^3|c.class
+	}
+	_ = ep.SetSockOptInt(tcpip.IPv4TOSOption, int(tos))
+	_ = ep.SetSockOptInt(tcpip.IPv6TrafficClassOption, int(class))
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_ = ep.SetSockOptInt(tcpip.IPv4TOSOption, int(s.values.IPv4.TOS))
+		_ = ep.SetSockOptInt(tcpip.IPv6TrafficClassOption, int(s.values.IPv6.TOS))
+	}
+}

@@ -1,0 +1,107 @@
+package endpoint_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// UDP_NOCHECKSUM: the checksum field is 0 on IPv4.
+func TestWireNoChecksum(t *testing.T) {
+	st, wire := tapped(t)
+	s := socket(t, st, wsa.AF_INET, wsa.SOCK_DGRAM)
+	checksum := func() uint16 {
+		_, err := s.SendTo([]byte("x"), 0, wireFamilies[0].peer)
+		require.Zero(t, err)
+		return binary.BigEndian.Uint16(wire.one(t).transport()[6:])
+	}
+	assert.NotZero(t, checksum())
+	set(t, s, wsa.IPPROTO_UDP, wsa.UDP_NOCHECKSUM, 1)
+	assert.Zero(t, checksum())
+	set(t, s, wsa.IPPROTO_UDP, wsa.UDP_CHECKSUM_COVERAGE, 1)
+	assert.NotZero(t, checksum())
+}
+
+// UDP_SEND_MSG_SIZE cuts a message up.
+func TestWireSendMessageSize(t *testing.T) {
+	st, wire := tapped(t)
+	for _, f := range wireFamilies {
+		s := socket(t, st, f.family, wsa.SOCK_DGRAM)
+		set(t, s, wsa.IPPROTO_UDP, wsa.UDP_SEND_MSG_SIZE, 1000)
+		n, err := s.SendTo(make([]byte, 2500), 0, f.peer)
+		require.Zero(t, err)
+		assert.Equal(t, 2500, n)
+		var sizes []int
+		for _, p := range wire.take() {
+			sizes = append(sizes, len(p.transport())-8)
+		}
+		assert.Equal(t, []int{1000, 1000, 500}, sizes)
+	}
+}
+
+// IP_MULTICAST_IF and IP_UNICAST_IF choose the device, among those that have a
+// route.
+func TestWireInterface(t *testing.T) {
+	st, first := tapped(t)
+	second := &tap{}
+	require.NoError(t, st.AddDevice(tun.NewFunc(1500, second.out),
+		netip.MustParsePrefix("10.0.1.1/24"), netip.MustParsePrefix("fd01::1/64")))
+	index := map[string][2]uint32{"IPv4": {2 << 24, 3 << 24}, "IPv6": {2, 3}} // C-41
+	beyond := map[string]netip.AddrPort{                                      // on link with the second, and the first has a default route
+		"IPv4": netip.MustParseAddrPort("10.0.1.9:9"), "IPv6": netip.MustParseAddrPort("[fd01::9]:9"),
+	}
+	for _, f := range wireFamilies {
+		for _, tc := range []struct {
+			name  string
+			opt   int32 // the same number at both levels
+			to    netip.AddrPort
+			usual *tap
+		}{
+			{"multicast", wsa.IP_MULTICAST_IF, f.group, first},
+			{"unicast", wsa.IP_UNICAST_IF, beyond[f.name], second},
+		} {
+			t.Run(f.name+"/"+tc.name, func(t *testing.T) {
+				s := socket(t, st, f.family, wsa.SOCK_DGRAM)
+				send := func(wire *tap) {
+					t.Helper()
+					_, err := s.SendTo([]byte("x"), 0, tc.to)
+					require.Zero(t, err)
+					assert.Equal(t, tc.to.Addr(), wire.one(t).destination())
+				}
+				send(tc.usual)
+				for i, wire := range []*tap{first, second} {
+					set(t, s, f.level, tc.opt, index[f.name][i])
+					send(wire)
+				}
+				set(t, s, f.level, tc.opt, 0)
+				send(tc.usual)
+			})
+		}
+	}
+	s := socket(t, st, wsa.AF_INET, wsa.SOCK_DGRAM)
+	require.Zero(t, s.SetSockOpt(wsa.IPPROTO_IP, wsa.IP_MULTICAST_IF, []byte{10, 0, 1, 1}), "by address")
+	buf := make([]byte, 4)
+	_, err := s.GetSockOpt(wsa.IPPROTO_IP, wsa.IP_MULTICAST_IF, buf)
+	require.Zero(t, err)
+	assert.Equal(t, u32(3), buf)
+}
+
+// Accepted sockets and later endpoints have the values that were set early.
+func TestCongestionAlgorithm(t *testing.T) {
+	a, b := pair(t)
+	client, server := connectedSockets(t, a, b)
+	for _, s := range []*endpoint.Socket{client, server} {
+		for _, algorithm := range []uint32{1, 2, 0} {
+			set(t, s, wsa.IPPROTO_TCP, wsa.TCP_CONGESTION_ALGORITHM, algorithm)
+			_, err := s.Send([]byte("data"), 0)
+			require.Zero(t, err)
+		}
+	}
+}
