@@ -120,6 +120,7 @@ func (s *Socket) Close() wsa.Errno {
 // live on for a while.
 func (s *Socket) becomeClosedLocked() {
 	s.closed = true
+	s.stopSynTimerLocked()
 	if s.binding != nil {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close

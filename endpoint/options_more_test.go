@@ -94,7 +94,7 @@ func TestUDPConnReset(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			a, b := pair(t)
 			nobody := netip.AddrPortFrom(f.receiver, 9)
-			for _, report := range []bool{true, false} {
+			for i, report := range []bool{true, false, true, false} {
 				s := socket(t, a, f.family, wsa.SOCK_DGRAM)
 				set(t, s, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 50)
 				want := wsa.WSAECONNRESET
@@ -107,6 +107,10 @@ func TestUDPConnReset(t *testing.T) {
 				require.Zero(t, err)
 				b.Settle()
 				a.Settle()
+				if i >= 2 { // this one meets the error, and recv returns it (NB-3)
+					_, err = s.Send([]byte("y"), 0)
+					require.Zero(t, err)
+				}
 				_, err = s.Recv(make([]byte, 10), 0)
 				assert.Equal(t, want, err)
 			}

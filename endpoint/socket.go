@@ -96,6 +96,7 @@ type Socket struct {
 	calls       calls
 	nonblocking atomic.Bool
 	signalled   atomic.Bool  // the pump has this socket in its list
+	synExpired  atomic.Bool  // synTimer has fired
 	noDelay     atomic.Bool  // TCP_NODELAY, for the Gate
 	waiting     atomic.Int64 // len(tail), for the hooks
 	noRecv      atomic.Bool  // shutRecv on a stream: the pump looks at data that comes
@@ -113,6 +114,7 @@ type Socket struct {
 	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets
 	connectErr wsa.Errno           // why the last attempt to connect failed
 	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
+	synTimer   tcpip.Timer         // bounds the handshake of a connect; nil when none runs
 	binding    *Binding            // nil: not bound
 	implicit   bool                // the binding was made by connect or sendto
 	local      netip.AddrPort      // what getsockname shows

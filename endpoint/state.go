@@ -38,6 +38,7 @@ func (s *Socket) becomeConnectingLocked() { s.state = options.Connecting }
 
 func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.state, s.connected = options.Connected, at
+	s.stopSynTimerLocked()
 	if s.ep != nil {
 		if local, err := s.ep.GetLocalAddress(); err == nil {
 			s.local = s.present(local)
@@ -49,6 +50,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 // socket is what it was before, so that a new attempt is permitted (NB), but
 // an address that connect chose is given back.
 func (s *Socket) becomeUnconnectedLocked() {
+	s.stopSynTimerLocked()
 	s.dropEndpointLocked()
 	s.remote = netip.AddrPort{}
 	s.state = options.Bound
@@ -83,8 +85,8 @@ func (s *Socket) pollLocked() {
 		case established(st):
 			s.becomeConnectedLocked(s.wire.Established(s.host.Clock().NowMonotonic()))
 			s.calls.wake(anyEvent)
-		case ended(st):
-			s.connectErr = connectError(s.ep.LastError())
+		case ended(st), s.synExpired.Load(), s.wire.has(wireUnreachable):
+			s.connectErr = s.connectErrorLocked(ended(st))
 			if s.async { // a blocking call returns it instead (EO-6)
 				s.pending = s.connectErr
 			}
@@ -102,15 +104,22 @@ func (s *Socket) pollLocked() {
 	}
 }
 
-// connectError is the code of an attempt to connect that netstack gave up.
-func connectError(err tcpip.Error) wsa.Errno {
-	switch err.(type) {
-	case nil, *tcpip.ErrAborted, *tcpip.ErrConnectionAborted:
+// connectErrorLocked is the code of an attempt to connect that has failed.
+func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
+	switch {
+	case s.wire.has(wireUnreachable):
+		return wsa.WSAEHOSTUNREACH
+	case !ended:
 		return wsa.WSAETIMEDOUT
+	}
+	switch err := s.ep.LastError().(type) {
 	case *tcpip.ErrConnectionReset:
 		return wsa.WSAECONNREFUSED
+	case nil, *tcpip.ErrAborted, *tcpip.ErrConnectionAborted:
+		return wsa.WSAETIMEDOUT
+	default:
+		return errno(err)
 	}
-	return errno(err)
 }
 
 // verdict says why an established connection ended, from what netstack reports

@@ -36,12 +36,14 @@ type Wire struct {
 
 // Bits of Wire.known.
 const (
-	wireISS        = 1 << iota // our SYN was seen, or its acknowledgement
-	wireIRS                    // the peer's SYN was seen
-	wireReset                  // a RST has come in
-	wireTimestamps             // both SYNs carried the timestamp option
-	wireSACK                   // both SYNs carried SACK-permitted
-	wireListener               // the record of a listener, not of a connection
+	wireISS         = 1 << iota // our SYN was seen, or its acknowledgement
+	wireIRS                     // the peer's SYN was seen
+	wireReset                   // a RST has come in
+	wireTimestamps              // both SYNs carried the timestamp option
+	wireSACK                    // both SYNs carried SACK-permitted
+	wireListener                // the record of a listener, not of a connection
+	wireUnreachable             // it has come
+	wireFailOnICMP              // an ICMP error for the SYN ends the connect
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)
@@ -197,6 +199,15 @@ func (w *Wire) inWindow(seq uint32) bool {
 // Listening reports that w belongs to a listener: it is the owner of the
 // segments of its connections until they are accepted.
 func (w *Wire) Listening() bool { return w.has(wireListener) }
+
+// Unreachable tells of an ICMP error for the SYN. It ends the attempt only with
+// TCP_FAIL_CONNECT_ON_ICMP_ERROR.
+func (w *Wire) Unreachable() {
+	if s := w.socket.Load(); s != nil && w.has(wireFailOnICMP) {
+		w.set(wireUnreachable)
+		s.host.Signal(s)
+	}
+}
 
 // Acknowledged reports that the handshake is complete.
 func (w *Wire) Acknowledged() bool { return w.since.Load() != 0 }

@@ -86,7 +86,6 @@ func (p *pinger) ping(t testing.TB, seq int, payload []byte) {
 // An ICMP "unreachable" does not end an attempt to connect (NB-3): the SYN is
 // retransmitted until the context of the dial ends.
 func TestDialUnreachableIsPatient(t *testing.T) {
-	t.Skip("todo: NB-3, netstack gives up at once (netstack.md §6); the filter has to drop the message")
 	t.Parallel()
 	var c *capture
 	n := newNetwork(t, settings{observe: func(name string) { c = newCapture(t, name) }})

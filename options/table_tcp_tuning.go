@@ -18,7 +18,7 @@ func tcpTuningRows() []compiler {
 		maxRetransmitRow(wsa.TCP_MAXRTMS, "TCP_MAXRTMS", "HDR", time.Millisecond,
 			"TCP_MAXRT in milliseconds; one value."),
 		tcpSwitch(wsa.TCP_NOSYNRETRIES, "TCP_NOSYNRETRIES", "HDR", untilConnect,
-			"One SYN only; set before connect.", "stored; SYNs are retransmitted as before",
+			"One SYN only; set before connect.", "",
 			func(v *TCPValues) *bool { return &v.NoSynRetries }),
 		tcpSwitch(wsa.TCP_TIMESTAMPS, "TCP_TIMESTAMPS", "W-TCP", AnyState,
 			"Offers RFC 7323 timestamps; read at connect and listen.", "stored; timestamps are always offered",
@@ -30,7 +30,7 @@ func tcpTuningRows() []compiler {
 			"TCP Fast Open, set before connect and listen. The handshake is an ordinary one, a permitted outcome.", "",
 			func(v *TCPValues) *bool { return &v.FastOpen }),
 		tcpSwitch(wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, "TCP_FAIL_CONNECT_ON_ICMP_ERROR", "W-TCP", untilConnect,
-			"An ICMP error for the SYN fails the connect at once; set before connect.", "stored; such an error always fails it",
+			"An ICMP error for the SYN fails the connect at once; set before connect.", "",
 			func(v *TCPValues) *bool { return &v.FailOnICMP }),
 		row[uint32]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_OFFLOAD_PREFERENCE, symbol: "TCP_OFFLOAD_PREFERENCE", tier: 'B',

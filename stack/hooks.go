@@ -77,7 +77,7 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	if forged {
 		h.forged.Add(1)
 	}
-	return !forged
+	return !forged && !h.forSYN(pkt)
 }
 
 // CheckPrerouting, CheckForward, CheckPostrouting, CheckIngress and

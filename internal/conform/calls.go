@@ -5,10 +5,63 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 var nbScenarios = []Scenario{
+	{ID: "NB-1", Title: "SYN schedule", Source: "API-connect, OBS", Run: func(e *Env) {
+		e.Wire()
+		e.Do(func() {
+			for range 2 { // the socket may try again
+				s := e.Stream()
+				start := e.Net.Now()
+				e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
+				Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 21*time.Second)
+				var at []string
+				for _, l := range e.Segments("a") {
+					if l.At >= start {
+						at = append(at, (l.At - start).Round(time.Millisecond).String())
+					}
+				}
+				Equal(e, "SYNs", fmt.Sprint(at), "[0s 1s 3s 7s 15s]")
+			}
+			s := e.Stream()
+			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NOSYNRETRIES, 1)
+			start := e.Net.Now()
+			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
+			Equal(e, "time without retries", (e.Net.Now() - start).Round(time.Millisecond), time.Second)
+		})
+		e.Notef("SYNs at 0, 1, 3, 7 and 15 s, WSAETIMEDOUT at 21 s; with TCP_NOSYNRETRIES at 1 s")
+	}},
+	{ID: "NB-3", Title: "ICMP unreachable during connect", Source: "API-connect, W-TCP", Run: func(e *Env) {
+		w := e.Wire()
+		w.Listen(80)
+		unreachable := func(code byte) {
+			syn, err := w.Receive(time.Second)
+			e.Check(err == nil, "no SYN: %v", err)
+			w.Inject(e.unreachable(syn.Data, code))
+		}
+		e.Do(func() {
+			for code := range byte(2) {
+				s := e.Stream()
+				done := e.Go("answer", func() { unreachable(code) })
+				start := e.Net.Now()
+				e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
+				Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 21*time.Second)
+				done.Wait()
+				w.Discard()
+			}
+			s := e.Stream()
+			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, 1)
+			done := e.Go("answer", func() { unreachable(1) })
+			start := e.Net.Now()
+			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAEHOSTUNREACH)
+			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 0)
+			done.Wait()
+		})
+		e.Notef("advisory: WSAETIMEDOUT at 21 s; with TCP_FAIL_CONNECT_ON_ICMP_ERROR WSAEHOSTUNREACH at once")
+	}},
 	{ID: "NB-2", Title: "RST to a SYN", Source: "API-connect", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
@@ -137,6 +190,34 @@ var eoScenarios = []Scenario{
 		})
 		e.Notef("TCP keeps failing, the datagram socket's error is consumed by recv")
 	}},
+}
+
+// unreachable is the ICMP error of this code for a packet of A, from the hand.
+func (e *Env) unreachable(packet []byte, code byte) []byte {
+	from, to := e.Addr(9, 0).Addr(), e.Addr(1, 0).Addr()
+	if e.Family == wsa.AF_INET6 {
+		body := append([]byte{1, code, 0, 0, 0, 0, 0, 0}, packet...)
+		pseudo := append(append(append([]byte{}, from.AsSlice()...), to.AsSlice()...), 0, 0, byte(len(body)>>8), byte(len(body)), 0, 0, 0, 58)
+		sum := checksum(append(pseudo, body...))
+		body[2], body[3] = byte(sum>>8), byte(sum)
+		return simnet.EncodeIP(from, to, 58, body)
+	}
+	body := append([]byte{3, code, 0, 0, 0, 0, 0, 0}, packet...)
+	sum := checksum(body)
+	body[2], body[3] = byte(sum>>8), byte(sum)
+	return simnet.EncodeIP(from, to, 1, body)
+}
+
+// checksum is the Internet checksum (RFC 1071) of an even number of bytes.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i+1 < len(b); i += 2 {
+		sum += uint32(b[i])<<8 | uint32(b[i+1])
+	}
+	for sum > 0xFFFF {
+		sum = sum>>16 + sum&0xFFFF
+	}
+	return ^uint16(sum)
 }
 
 // refused runs fn in virtual time with a non-blocking socket whose connect was
