@@ -121,6 +121,7 @@ func (s *Socket) Close() wsa.Errno {
 func (s *Socket) becomeClosedLocked() {
 	s.closed = true
 	s.stopSynTimerLocked()
+	s.stopKeepAliveLocked()
 	if s.binding != nil {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close

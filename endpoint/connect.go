@@ -234,7 +234,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if s.host.IsBroadcast(addr.Addr().Unmap()) && !s.values.Broadcast {
 		return wsa.WSAEACCES // BC-2
 	}
-	source, _, err := s.host.Source(s.boundAddr(), addr.Addr().Unmap())
+	source, err := s.sourceLocked(addr.Addr().Unmap())
 	if err != 0 {
 		return err
 	}

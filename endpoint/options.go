@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -68,9 +66,6 @@ func (s *Socket) applyLocked() {
 	v := (*optionView)(s)
 	if s.kind == options.Stream {
 		v.SetNoDelay(s.values.NoDelay)
-		if s.values.KeepAlive.On {
-			v.SetKeepAlive(s.values.KeepAlive)
-		}
 	}
 	s.applyIPLocked()
 	if s.values.SendBuffer.Set {
@@ -131,26 +126,6 @@ func (v *optionView) MSS() (int, bool) {
 // released the socket's lock (NG-6).
 func (v *optionView) SetNoDelay(on bool) wsa.Errno {
 	v.noDelay.Store(on)
-	return 0
-}
-
-// SetKeepAlive runs netstack's keep-alive with these parameters. A count of
-// zero means no probes and no drop (KA-15); netstack would drop at once.
-func (v *optionView) SetKeepAlive(k options.KeepAlive) wsa.Errno {
-	if v.ep == nil {
-		return 0
-	}
-	idle, interval := tcpip.KeepaliveIdleOption(k.Idle), tcpip.KeepaliveIntervalOption(k.Interval)
-	for _, set := range []tcpip.Error{
-		v.ep.SetSockOpt(&idle),
-		v.ep.SetSockOpt(&interval),
-		v.ep.SetSockOptInt(tcpip.KeepaliveCountOption, int(k.Count)),
-	} {
-		if set != nil {
-			return errno(set)
-		}
-	}
-	v.ep.SocketOptions().SetKeepAlive(k.On && k.Count > 0)
 	return 0
 }
 

@@ -158,6 +158,30 @@ func (s *Socket) chosenNICLocked(to netip.Addr) tcpip.NICID {
 	return tcpip.NICID(v.UnicastIf)
 }
 
+// sourceLocked chooses the local address of a datagram socket that connects to
+// a: IP_MULTICAST_IF outranks the route table.
+func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, wsa.Errno) {
+	bound := s.boundAddr()
+	chosen := s.chosenNICLocked(a)
+	if !a.IsMulticast() || chosen == 0 {
+		source, _, err := s.host.Source(bound, a)
+		return source, err
+	}
+	if bound.IsValid() {
+		return bound, 0
+	}
+	nic, err := s.host.Netstack().GetNICByID(chosen)
+	if err != nil {
+		return netip.Addr{}, wsa.WSAENETUNREACH
+	}
+	primary, err := nic.PrimaryAddress(netProto(a))
+	source, ok := netip.AddrFromSlice(primary.Address.AsSlice())
+	if err != nil || !ok {
+		return netip.Addr{}, wsa.WSAENETUNREACH
+	}
+	return source, 0
+}
+
 // checkFragmentLocked fails a datagram that is too long for a packet and may
 // not be fragmented: netstack fragments all the same.
 func (s *Socket) checkFragmentLocked(size int, to netip.AddrPort) wsa.Errno {

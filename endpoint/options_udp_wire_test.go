@@ -114,15 +114,19 @@ func TestWireInterface_Connected(t *testing.T) {
 		netip.MustParsePrefix("10.0.1.1/24"), netip.MustParsePrefix("fd01::1/64")))
 	for i, f := range wireFamilies {
 		t.Run(f.name, func(t *testing.T) {
-			s := socket(t, st, f.family, wsa.SOCK_DGRAM)
-			local := []string{"10.0.1.1:0", "[fd01::1]:0"}[i]
-			require.Zero(t, s.Bind(netip.MustParseAddrPort(local)))
-			set(t, s, f.level, wsa.IP_MULTICAST_IF, []uint32{3 << 24, 3}[i])
-			require.Zero(t, s.Connect(f.group))
-			_, err := s.Send([]byte("x"), 0)
-			require.Zero(t, err)
-			assert.Equal(t, f.group.Addr(), second.one(t).destination())
-			assert.Empty(t, first.take())
+			for _, bound := range []bool{true, false} {
+				s := socket(t, st, f.family, wsa.SOCK_DGRAM)
+				if bound {
+					local := []string{"10.0.1.1:0", "[fd01::1]:0"}[i]
+					require.Zero(t, s.Bind(netip.MustParseAddrPort(local)))
+				}
+				set(t, s, f.level, wsa.IP_MULTICAST_IF, []uint32{3 << 24, 3}[i])
+				require.Zero(t, s.Connect(f.group))
+				_, err := s.Send([]byte("x"), 0)
+				require.Zero(t, err)
+				assert.Equal(t, f.group.Addr(), second.one(t).destination())
+				assert.Empty(t, first.take())
+			}
 		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/keepalive"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -59,6 +60,9 @@ type Host interface {
 	Unwatch(ep tcpip.Endpoint)
 	Adopt(ep tcpip.Endpoint) *Wire
 
+	// SendOwn sends a segment past netstack. It never waits.
+	SendOwn(OwnSegment)
+
 	// Register lists a socket under a new number, oldest first.
 	Register(s *Socket) uint64
 	Unregister(s *Socket)
@@ -96,34 +100,40 @@ type Socket struct {
 	calls       calls
 	nonblocking atomic.Bool
 	signalled   atomic.Bool  // the pump has this socket in its list
+	probeFired  atomic.Bool  // probeTimer has fired
+	undecided   atomic.Bool  // a connect is in progress: the pump looks what becomes of it
 	synExpired  atomic.Bool  // synTimer has fired
 	noDelay     atomic.Bool  // TCP_NODELAY, for the Gate
 	waiting     atomic.Int64 // len(tail), for the hooks
 	noRecv      atomic.Bool  // shutRecv on a stream: the pump looks at data that comes
 
-	mu         sync.Mutex
-	state      options.State
-	values     options.Values
-	opt        optionState
-	closed     bool
-	down       bool // closed by Stack.Close
-	shutRecv   bool
-	shutSend   bool
-	pending    wsa.Errno           // SO_ERROR
-	reason     wsa.Errno           // why the connection died; what later calls return
-	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets
-	connectErr wsa.Errno           // why the last attempt to connect failed
-	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
-	synTimer   tcpip.Timer         // bounds the handshake of a connect; nil when none runs
-	binding    *Binding            // nil: not bound
-	implicit   bool                // the binding was made by connect or sendto
-	local      netip.AddrPort      // what getsockname shows
-	remote     netip.AddrPort      // the peer; not valid when there is none
-	ep         tcpip.Endpoint      // nil until the address is decided
-	queue      *waiter.Queue       // of ep
-	entry      waiter.Entry        // registered with queue
-	wire       *Wire               // what the hooks saw of ep; nil for datagrams
-	connected  tcpip.MonotonicTime // when the connection was established
+	mu          sync.Mutex
+	state       options.State
+	values      options.Values
+	opt         optionState
+	closed      bool
+	down        bool // closed by Stack.Close
+	shutRecv    bool
+	shutSend    bool
+	pending     wsa.Errno   // SO_ERROR
+	reason      wsa.Errno   // why the connection died; what later calls return
+	softErr     wsa.Errno   // an ICMP error that waits for recv, on datagram sockets
+	connectErr  wsa.Errno   // why the last attempt to connect failed
+	async       bool        // that attempt, or the one that runs, was made by a non-blocking connect
+	synTimer    tcpip.Timer // bounds the handshake of a connect; nil when none runs
+	prober      keepalive.Prober
+	lastSegment time.Time           // the last one that prober was told of
+	probeTimer  tcpip.Timer         // fires when prober has something to do
+	probeAt     time.Time           // when
+	binding     *Binding            // nil: not bound
+	implicit    bool                // the binding was made by connect or sendto
+	local       netip.AddrPort      // what getsockname shows
+	remote      netip.AddrPort      // the peer; not valid when there is none
+	ep          tcpip.Endpoint      // nil until the address is decided
+	queue       *waiter.Queue       // of ep
+	entry       waiter.Entry        // registered with queue
+	wire        *Wire               // what the hooks saw of ep; nil for datagrams
+	connected   tcpip.MonotonicTime // when the connection was established
 
 	rmu    sync.Mutex
 	dst    tcpip.SliceWriter // the buffer of the read in progress
@@ -210,7 +220,7 @@ func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
 // the endpoint locked.
 func (s *Socket) NotifyEvent(mask waiter.EventMask) {
 	s.calls.wake(mask)
-	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() {
+	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() {
 		s.host.Signal(s) // the reason of a death is latched at once
 	}
 }
@@ -233,6 +243,7 @@ func (s *Socket) Serve() {
 	}
 	s.pollLocked()
 	s.resetIfUnreadLocked()
+	s.serveKeepAliveLocked()
 }
 
 // newEndpointLocked makes the netstack endpoint, for addresses of the given

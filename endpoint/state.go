@@ -34,15 +34,22 @@ func (s *Socket) becomeBoundLocked(b *Binding, implicit bool) {
 
 func (s *Socket) becomeListeningLocked() { s.state = options.Listening }
 
-func (s *Socket) becomeConnectingLocked() { s.state = options.Connecting }
+func (s *Socket) becomeConnectingLocked() {
+	s.state = options.Connecting
+	s.undecided.Store(true)
+}
 
 func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.state, s.connected = options.Connected, at
+	s.undecided.Store(false)
 	s.stopSynTimerLocked()
 	if s.ep != nil {
 		if local, err := s.ep.GetLocalAddress(); err == nil {
 			s.local = s.present(local)
 		}
+	}
+	if s.values.KeepAlive.On {
+		s.startKeepAliveLocked(s.values.KeepAlive, instant(at)) // KA-16
 	}
 }
 
@@ -50,6 +57,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 // socket is what it was before, so that a new attempt is permitted (NB), but
 // an address that connect chose is given back.
 func (s *Socket) becomeUnconnectedLocked() {
+	s.undecided.Store(false)
 	s.stopSynTimerLocked()
 	s.dropEndpointLocked()
 	s.remote = netip.AddrPort{}
@@ -70,6 +78,7 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 		return
 	}
 	s.state, s.reason, s.pending = options.Dead, reason, reason
+	s.stopKeepAliveLocked()
 	s.calls.wake(anyEvent)
 }
 
@@ -128,12 +137,7 @@ func (s *Socket) verdict(err tcpip.Error) wsa.Errno {
 	switch err.(type) {
 	case *tcpip.ErrConnectionReset:
 		return wsa.WSAECONNRESET
-	case *tcpip.ErrTimeout:
-		// netstack's keep-alive runs only with nothing in flight, so a
-		// time-out without unacknowledged data is a drop (KA-6, KA-37).
-		if s.values.KeepAlive.On && s.wire.Unacked() == 0 {
-			return wsa.WSAENETRESET
-		}
+	case *tcpip.ErrTimeout: // retransmission: keep-alive is ours, and latches its own
 		return wsa.WSAECONNABORTED
 	}
 	if s.wire.Reset() {

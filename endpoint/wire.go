@@ -32,6 +32,14 @@ type Wire struct {
 	ownMSS  atomic.Uint32 // from ours
 	since   atomic.Int64  // when the handshake was complete, ns of the monotonic clock
 	written atomic.Int64  // payload bytes given to netstack
+
+	ownWindow atomic.Uint32 // the window field of the last segment sent
+	ownShift  atomic.Uint32 // its scale
+	tsOffset  atomic.Uint32 // our timestamps, less the clock's milliseconds
+	tsRecent  atomic.Uint32 // the peer's last timestamp, as far as it was noted
+
+	watched  atomic.Bool  // keep-alive is on: note what comes
+	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
 }
 
 // Bits of Wire.known.
@@ -83,6 +91,8 @@ func (w *Wire) Out(seg Segment) {
 		w.set(wireISS)
 		opts := header.ParseSynOptions(h.Options(), flags.Contains(header.TCPFlagAck))
 		w.ownMSS.Store(uint32(opts.MSS))
+		w.ownShift.Store(uint32(max(opts.WS, 0)))
+		w.tsOffset.Store(opts.TSVal - millis(seg.Clock))
 		if flags.Contains(header.TCPFlagAck) { // it answers the peer's offer
 			w.negotiate(opts.TS, opts.SACKPermitted)
 		}
@@ -92,6 +102,7 @@ func (w *Wire) Out(seg Segment) {
 	}
 	if flags.Contains(header.TCPFlagAck) {
 		w.rcvNxt.Store(h.AckNumber())
+		w.ownWindow.Store(uint32(h.WindowSize()))
 	}
 	if seqnum.Value(w.nxt.Load()).LessThan(end) {
 		w.nxt.Store(uint32(end))
@@ -129,6 +140,9 @@ func (w *Wire) In(seg Segment) {
 		return
 	}
 	w.establish(seg.Clock)
+	if w.watched.Load() {
+		w.note(seg)
+	}
 	w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
 	if seqnum.Value(ack) == una {
 		return
@@ -136,8 +150,8 @@ func (w *Wire) In(seg Segment) {
 	w.una.Store(ack)
 	if s := w.socket.Load(); s != nil {
 		s.calls.wake(waiter.EventOut)
-		if s.waiting.Load() > 0 && w.Unacked() == 0 {
-			s.host.Signal(s) // the Gate opens
+		if (s.waiting.Load() > 0 || w.watched.Load()) && w.Unacked() == 0 {
+			s.host.Signal(s) // the Gate opens, keep-alive takes over again
 		}
 	}
 }
@@ -153,6 +167,7 @@ func (w *Wire) inSyn(seg Segment) {
 	w.irs.Store(h.SequenceNumber())
 	w.rcvNxt.Store(h.SequenceNumber() + 1)
 	w.peerMSS.Store(uint32(opts.MSS))
+	w.tsRecent.Store(opts.TSVal)
 	if opts.WS > 0 {
 		w.shift.Store(uint32(min(opts.WS, header.MaxWndScale)))
 	}
@@ -173,6 +188,37 @@ func (w *Wire) establish(clock tcpip.Clock) {
 	}
 }
 
+// note records the time of a segment if it is acceptable (RFC 9293 §3.10.7.4):
+// only those restart keep-alive.
+func (w *Wire) note(seg Segment) {
+	h := seg.Header
+	next := seqnum.Value(w.rcvNxt.Load())
+	window := seqnum.Size(w.ownWindow.Load() << w.ownShift.Load())
+	first := seqnum.Value(h.SequenceNumber())
+	length := seqnum.Size(seg.Payload)
+	if h.Flags().Contains(header.TCPFlagFin) {
+		length++
+	}
+	ok := first == next || first.InWindow(next, window)
+	if length > 0 {
+		ok = window > 0 && (ok || first.Add(length-1).InWindow(next, window))
+	}
+	if !ok {
+		return
+	}
+	w.lastSeen.Store(int64(seg.Clock.NowMonotonic().Sub(tcpip.MonotonicTime{})))
+	if opts := h.ParsedOptions(); opts.TS {
+		w.tsRecent.Store(opts.TSVal)
+	}
+}
+
+// timestamp is what our timestamp clock shows now.
+func (w *Wire) timestamp(clock tcpip.Clock) uint32 { return w.tsOffset.Load() + millis(clock) }
+
+func millis(clock tcpip.Clock) uint32 {
+	return uint32(clock.NowMonotonic().Sub(tcpip.MonotonicTime{}).Milliseconds())
+}
+
 // negotiate records what a SYN-ACK settles: it offers only what its SYN did.
 func (w *Wire) negotiate(timestamps, sack bool) {
 	if timestamps {
@@ -188,7 +234,7 @@ func (w *Wire) negotiate(timestamps, sack bool) {
 // a bulk transfer towards us are not: they acknowledge nothing new.
 func (w *Wire) Interesting(h header.TCP) bool {
 	const control = header.TCPFlagRst | header.TCPFlagSyn | header.TCPFlagFin | header.TCPFlagUrg
-	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0
+	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0 || w.watched.Load()
 }
 
 func (w *Wire) inWindow(seq uint32) bool {

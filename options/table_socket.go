@@ -19,8 +19,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_REUSEADDR, symbol: "SO_REUSEADDR", tier: 'A',
-			doc:  "S-GET S-API S-SET W-REUSE",
-			text: "The socket may bind to an address in use; read at bind.", incomplete: "bind matrix not enforced yet",
+			doc:    "S-GET S-API S-SET W-REUSE",
+			text:   "The socket may bind to an address in use; read at bind.",
 			access: getAndSet, codec: boolean,
 			field: func(v *Values) *bool { return &v.ReuseAddr },
 			check: func(v *Values, on bool) wsa.Errno { return notBoth(on, v.ExclusiveAddrUse) },
@@ -28,7 +28,7 @@ func socketRows() []compiler {
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_KEEPALIVE, symbol: "SO_KEEPALIVE", tier: 'A',
 			doc:  "S-GET S-API S-SET W-KA",
-			text: "Probes an idle connection and drops it when nobody answers.", incomplete: "own prober not yet built",
+			text: "Probes an idle connection and drops it when nobody answers.",
 			access: getAndSet, codec: booleanOfByte, kinds: Stream,
 			field: func(v *Values) *bool { return &v.KeepAlive.On },
 			apply: func(ep Endpoint, v *Values, on bool) wsa.Errno {
@@ -55,8 +55,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_BROADCAST, symbol: "SO_BROADCAST", tier: 'A',
-			doc:  "S-GET S-API S-SET W-SOL",
-			text: "Permits broadcast: sending, binding, connecting, receiving.", incomplete: "receipt is not filtered yet",
+			doc:    "S-GET S-API S-SET W-SOL",
+			text:   "Permits broadcast: sending, binding, connecting, receiving.",
 			access: getAndSet, codec: boolean, kinds: Datagram | Raw, families: inet4,
 			field: func(v *Values) *bool { return &v.Broadcast },
 			alt: []alternative[bool]{{
@@ -91,8 +91,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_EXCLUSIVEADDRUSE, symbol: "SO_EXCLUSIVEADDRUSE", tier: 'A',
-			doc:  "S-API W-EXCL W-REUSE",
-			text: "Nobody else may bind to this address and port; set before bind.", incomplete: "bind matrix not enforced yet",
+			doc:    "S-API W-EXCL W-REUSE",
+			text:   "Nobody else may bind to this address and port; set before bind.",
 			access: getAndSet, codec: boolean,
 			field: func(v *Values) *bool { return &v.ExclusiveAddrUse },
 			check: func(v *Values, on bool) wsa.Errno { return notBoth(on, v.ReuseAddr) },

@@ -1,0 +1,177 @@
+package endpoint
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"github.com/wsstack/wsstack/keepalive"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// An OwnSegment is a TCP segment that a socket sends past netstack, whose state
+// doesn't change by it.
+type OwnSegment struct {
+	Local, Remote netip.AddrPort
+	Seq, Ack      uint32
+	Flags         header.TCPFlags
+	Window        uint16 // as on the wire, not scaled
+	Options       []byte // padded to a multiple of 4
+	TTL, TOS      uint8
+}
+
+// Keep-alive is ours (netstack's stays off: it counts any segment as an answer,
+// valid or not, and its setters clear the count): a keepalive.Prober says when,
+// the pump sends, and the hooks note when the last acceptable segment came.
+//
+// Nothing is done per segment but that note. The timer fires at the time that
+// was next when it was set; when a segment has come since, it is set again.
+
+// startKeepAliveLocked begins an idle period at a time with these parameters,
+// or ends probing, as k says. A time so long ago that a probe is overdue counts
+// as just that long ago.
+func (s *Socket) startKeepAliveLocked(k options.KeepAlive, from time.Time) {
+	if s.kind != options.Stream || s.state != options.Connected || s.closed || s.wire == nil {
+		return
+	}
+	s.wire.watched.Store(k.On)
+	if !k.On {
+		s.prober.Stop()
+	} else {
+		if oldest := s.now().Add(-k.Idle); from.Before(oldest) {
+			from = oldest
+		}
+		s.lastSegment = from
+		s.prober.Start(from, keepalive.Config{Idle: k.Idle, Interval: k.Interval, Count: int(k.Count)})
+	}
+	s.armKeepAliveLocked()
+}
+
+// stopKeepAliveLocked ends probing for good: the connection or the socket is
+// over.
+func (s *Socket) stopKeepAliveLocked() {
+	s.prober.Stop()
+	s.armKeepAliveLocked()
+	if s.wire != nil {
+		s.wire.watched.Store(false)
+	}
+}
+
+// armKeepAliveLocked sets the timer to what the Prober waits for. One that
+// fires earlier than needed does no harm, so it is moved only to an earlier
+// time, or when it has fired.
+func (s *Socket) armKeepAliveLocked() {
+	next := s.prober.Next()
+	if next.IsZero() {
+		if s.probeTimer != nil {
+			s.probeTimer.Stop()
+			s.probeTimer = nil
+		}
+		return
+	}
+	if fired := s.probeFired.Swap(false); s.probeTimer != nil && !fired && !next.Before(s.probeAt) {
+		return
+	}
+	if s.probeTimer != nil {
+		s.probeTimer.Stop()
+	}
+	s.probeAt = next
+	// Rounded up: the readings of the stack's clock run some nanoseconds ahead
+	// of the one that fires timers.
+	wait := (next.Sub(s.now()) + time.Microsecond - 1).Truncate(time.Microsecond)
+	s.probeTimer = s.host.Clock().AfterFunc(wait, func() {
+		s.probeFired.Store(true)
+		s.host.Signal(s)
+	})
+}
+
+// now is the monotonic clock in the form the Prober takes.
+func (s *Socket) now() time.Time { return instant(s.host.Clock().NowMonotonic()) }
+
+func instant(t tcpip.MonotonicTime) time.Time {
+	return time.Unix(0, int64(t.Sub(tcpip.MonotonicTime{})))
+}
+
+// serveKeepAliveLocked does what is due.
+func (s *Socket) serveKeepAliveLocked() {
+	if s.state != options.Connected || s.wire == nil || !s.wire.watched.Load() {
+		return
+	}
+	if last := time.Unix(0, s.wire.lastSeen.Load()); last.After(s.lastSegment) {
+		s.lastSegment = last
+		s.prober.Segment(last)
+	}
+	for {
+		switch s.prober.Poll(s.now(), s.busyLocked()) {
+		case keepalive.Probe:
+			s.probeLocked()
+			continue
+		case keepalive.Drop:
+			s.dropLocked()
+			return
+		}
+		break
+	}
+	s.armKeepAliveLocked()
+}
+
+// busyLocked reports that retransmission owns the connection (KA-6), or that
+// the TCP state is none of those that are probed (KA-12).
+func (s *Socket) busyLocked() bool {
+	switch tcp.EndpointState(s.ep.State()) {
+	case tcp.StateEstablished, tcp.StateCloseWait, tcp.StateFinWait2:
+		return s.queued() > 0
+	}
+	return true
+}
+
+// probeLocked sends a probe: an ACK with SEG.SEQ = SND.NXT − 1 and no data
+// (KA-7). A probe that can't be sent counts like one that was lost.
+func (s *Socket) probeLocked() {
+	w, ip := s.wire, &s.values.IPv4
+	if s.local.Addr().Unmap().Is6() {
+		ip = &s.values.IPv6
+	}
+	seg := OwnSegment{
+		Local: s.local, Remote: s.remote,
+		Seq: w.nxt.Load() - 1, Ack: w.rcvNxt.Load(),
+		Flags: header.TCPFlagAck, Window: uint16(w.ownWindow.Load()),
+		TTL: ip.TTL, TOS: ip.TOS,
+	}
+	if w.has(wireTimestamps) {
+		seg.Options = timestamps(w.timestamp(s.host.Clock()), w.tsRecent.Load())
+	}
+	s.host.SendOwn(seg)
+}
+
+// timestamps is the timestamp option (RFC 7323 §3.2), with the padding that
+// everybody uses.
+func timestamps(value, echo uint32) []byte {
+	b := []byte{header.TCPOptionNOP, header.TCPOptionNOP, header.TCPOptionTS, header.TCPOptionTSLength}
+	b = binary.BigEndian.AppendUint32(b, value)
+	return binary.BigEndian.AppendUint32(b, echo)
+}
+
+// dropLocked ends a connection whose peer is gone (KA-19): one RST with
+// SEQ = SND.NXT, which netstack's Abort sends, nothing queued is kept, and the
+// port is free.
+func (s *Socket) dropLocked() {
+	s.becomeDeadLocked(keepalive.Dropped.InProgress())
+	s.ep.Abort()
+	if s.binding != nil {
+		s.host.Unbind(s.binding)
+		s.binding = nil
+	}
+}
+
+// SetKeepAlive implements options.Endpoint: it (re)starts the idle period with
+// the new parameters, or ends probing (KA-13, KA-14).
+func (v *optionView) SetKeepAlive(k options.KeepAlive) wsa.Errno {
+	(*Socket)(v).startKeepAliveLocked(k, (*Socket)(v).now())
+	return 0
+}
