@@ -8,11 +8,15 @@ import (
 	"strings"
 )
 
+// tunName is the interface of the kernel's side, unless up is told another.
+const tunName = "wsstack0"
+
 // networkConfig describes the link between a wsstack and the kernel's side of
 // its TUN device.
 type networkConfig struct {
 	Stack []netip.Prefix // addresses of the wsstack
 	MTU   int            // bytes
+	Wire  wireConfig
 }
 
 // The limits of the MTU: RFC 791 and RFC 8200 say what every link carries, and
@@ -183,4 +187,13 @@ func (v mtuValue) String() string { return strconv.Itoa(*v.mtu) }
 // hasIPv6 reports whether the link carries IPv6.
 func (c networkConfig) hasIPv6() bool {
 	return slices.ContainsFunc(c.Stack, func(p netip.Prefix) bool { return p.Addr().Is6() })
+}
+
+// hosts are the addresses of the stack.
+func (c networkConfig) hosts() []netip.Addr {
+	hosts := make([]netip.Addr, len(c.Stack))
+	for i, p := range c.Stack {
+		hosts[i] = p.Addr()
+	}
+	return hosts
 }

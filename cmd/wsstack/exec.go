@@ -25,10 +25,13 @@ Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
 may create user namespaces. Everything that COMMAND started ends with it.
 
 The exit status is that of COMMAND, 128+n when signal n killed it, 127 when
-there is no such command, 126 when it can't be executed.`,
+there is no such command, 126 when it can't be executed.
+
+` + wireHelp,
 		Example: `  wsstack exec -- curl -s http://10.77.0.1/
   wsstack exec -- curl -s -H 'Accept: application/json' 'http://[fd77::1]/'
   wsstack exec --mtu 9000 -- ping -c 3 10.77.0.1
+  wsstack exec --delay 50ms --loss 0.01 --pcap link.pcapng -- curl -s http://10.77.0.1/
   wsstack exec -- bash`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -51,9 +54,7 @@ there is no such command, 126 when it can't be executed.`,
 	}
 	// The flags of COMMAND are not ours, also where the two dashes are missing.
 	cmd.Flags().SetInterspersed(false)
-	cmd.Flags().Var(&prefixList{list: &cfg.Stack}, "address",
-		"address of the stack, with its prefix length; may be repeated")
-	cmd.Flags().Var(mtuValue{&cfg.MTU}, "mtu", "largest packet of the link, in bytes")
+	addLinkFlags(cmd, &cfg)
 	return cmd
 }
 

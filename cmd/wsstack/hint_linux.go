@@ -54,14 +54,16 @@ func namespaceFailure(err error, userNamespace bool, sys system) *failure {
 
 // tunFailure says why no TUN device could be opened. Package tun knows what to
 // advise, except what takes a look at the machine.
-func tunFailure(err error, sys system) *failure {
+func tunFailure(err error, use purpose, sys system) *failure {
 	f := failf("can't open a TUN device: %w", err)
 	open := (*tun.OpenError)(nil)
 	switch {
 	case !errors.As(err, &open):
 		return f
-	case open.Path == "" && errors.Is(err, fs.ErrPermission): // making the interface
-		return f.withHint("%s", deniedHint(sys))
+	case errors.Is(err, tun.ErrName):
+		f.status = statusUsage
+	case use == forExec && open.Path == "" && errors.Is(err, fs.ErrPermission): // making the interface
+		return f.withHint("%s", deniedHint(use, sys))
 	case open.Path != "" && errors.Is(err, syscall.EACCES):
 		mode, err := sys.mode(open.Path)
 		if err != nil {
@@ -71,33 +73,37 @@ func tunFailure(err error, sys system) *failure {
 			return f.withHint("%s has mode %04o, so something else forbids it: a mount with nodev, or a security module",
 				open.Path, mode)
 		}
-		return f.withHint("%s has mode %04o, which keeps you out; as root: chmod 0666 %[1]s; or: sudo wsstack exec …",
-			open.Path, mode)
+		return f.withHint("%s has mode %04o, which keeps you out; as root: chmod 0666 %[1]s; or: sudo wsstack %[3]s …",
+			open.Path, mode, use)
 	}
 	return f.withHint("%s", open.Hint())
 }
 
-// configureFailure says why an interface in the namespace couldn't be set up.
-func configureFailure(err error, cfg networkConfig, sys system) *failure {
-	f := failf("can't configure the network of the namespace: %w", err)
+// configureFailure says why an interface couldn't be set up.
+func configureFailure(err error, cfg networkConfig, use purpose, sys system) *failure {
+	what := "the network of the namespace"
+	if use == forUp {
+		what = "the interface"
+	}
+	f := failf("can't configure %s: %w", what, err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return f.withHint("%s", deniedHint(sys))
+		return f.withHint("%s", deniedHint(use, sys))
 	case cfg.hasIPv6() && (errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EAFNOSUPPORT)):
-		return f.withHint("this kernel seems to be without IPv6; IPv4 alone: wsstack exec --address 10.77.0.1/24 …")
+		return f.withHint("this kernel seems to be without IPv6; IPv4 alone: wsstack %s --address 10.77.0.1/24 …", use)
 	}
 	return f
 }
 
 // deniedHint names the reason why somebody who has made a namespace has no
 // power in it.
-func deniedHint(sys system) string {
-	if name := "kernel.apparmor_restrict_unprivileged_userns"; sys.setting(name) == "1" {
+func deniedHint(use purpose, sys system) string {
+	if name := "kernel.apparmor_restrict_unprivileged_userns"; use == forExec && sys.setting(name) == "1" {
 		return fmt.Sprintf("AppArmor leaves ordinary users no privileges in their namespaces; as root: sysctl -w %s=0; "+
 			"or: sudo wsstack exec …", name)
 	}
-	return "the capability CAP_NET_ADMIN is missing; run it as root (sudo wsstack exec …); " +
-		"in a container add --cap-add NET_ADMIN"
+	return fmt.Sprintf("the capability CAP_NET_ADMIN is missing; run it as root (sudo wsstack %s …); "+
+		"in a container add --cap-add NET_ADMIN", use)
 }
 
 // theSystem is the machine that the program runs on.

@@ -71,7 +71,7 @@ func TestTunFailure(t *testing.T) {
 		{"no capability", making(syscall.EPERM), fakeSystem{}, "CAP_NET_ADMIN"},
 		{"another failure", errors.New("surprise"), fakeSystem{}, ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) { checkHint(t, tunFailure(tt.err, tt.sys), tt.err, tt.want) })
+		t.Run(tt.name, func(t *testing.T) { checkHint(t, tunFailure(tt.err, forExec, tt.sys), tt.err, tt.want) })
 	}
 }
 
@@ -92,7 +92,7 @@ func TestConfigureFailure(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := fmt.Errorf("tun: configure: %w", tt.err)
-			checkHint(t, configureFailure(err, tt.cfg, tt.sys), tt.err, tt.want)
+			checkHint(t, configureFailure(err, tt.cfg, forExec, tt.sys), tt.err, tt.want)
 		})
 	}
 }

@@ -58,12 +58,16 @@ func (p *initProcess) run(spec initSpec, control *os.File, argv []string) error 
 	if err != nil {
 		return err
 	}
-	defer closeNetwork(network)
+	defer func() { // the status of the command stays
+		if err := closeNetwork(network); err != nil {
+			report(os.Stderr, err)
+		}
+	}()
 	if err := p.start(spec.Path, argv); err != nil {
 		return commandFailure(argv[0], err)
 	}
-	go p.obey(control)    // ends with the process
-	go p.forward(signals) // ends with the process
+	go p.obey(control, network) // ends with the process
+	go p.forward(signals)       // ends with the process
 	status := p.wait()
 	if left := killDescendants(os.Getpid(), nil); left > 0 {
 		failf("%d processes that the command has left could not be killed", left).print(os.Stderr)
@@ -100,7 +104,7 @@ func (p *initProcess) start(path string, argv []string) (err error) {
 
 // obey carries out what the outer process writes, until it has ended; then init
 // ends, too, and everything with it.
-func (p *initProcess) obey(control *os.File) {
+func (p *initProcess) obey(control *os.File, network *network) {
 	var b [1]byte
 	for {
 		if n, err := control.Read(b[:]); n == 0 || err != nil {
@@ -109,6 +113,7 @@ func (p *initProcess) obey(control *os.File) {
 		p.kill(syscall.Signal(b[0]))
 	}
 	killDescendants(os.Getpid(), nil)
+	network.flush()
 	os.Exit(statusSignal + int(syscall.SIGKILL)) // seen by nobody
 }
 
@@ -163,17 +168,18 @@ func (p *initProcess) reapOne() (exitStatus, bool) {
 	return exitStatus(status.ExitStatus()), true
 }
 
-// closeNetwork closes the network in good order, which a decorator that writes
-// a file may need; but a command's status doesn't wait for long.
-func closeNetwork(n *network) {
+// closeNetwork closes the network in good order, which completes the capture;
+// but nobody waits for it for long.
+func closeNetwork(n *network) error {
 	closed := make(chan error, 1)
 	go func() { closed <- n.Close() }()
 	select {
 	case err := <-closed:
 		if err != nil {
-			failf("%w", err).print(os.Stderr)
+			return failf("%w", err)
 		}
+		return nil
 	case <-time.After(3 * time.Second):
-		failf("the stack has not closed within 3 seconds").print(os.Stderr)
+		return failf("the stack has not closed within 3 seconds")
 	}
 }

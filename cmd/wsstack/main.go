@@ -55,7 +55,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(newExecCommand(), newOptionsCommand(), newVerifyCommand(), newVersionCommand())
+	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newVersionCommand())
 	return root
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +13,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // probe is a program for the inside of a namespace; it uses the kernel's sockets.
@@ -23,8 +27,16 @@ func probe() {
 		"fds":   probeDescriptors,
 		"tun":   probeTUN,
 		"ping4": probePing,
+		"rtt":   probeRoundTrip,
+		"pcap":  probeCapture,
+		"json":  probeJSON,
+		"netns": probeNamespace,
+		"up":    probeUp,
 	}
 	run := commands[os.Args[1]]
+	if run == nil {
+		run = func([]string) error { return fmt.Errorf("no command %q", os.Args[1]) }
+	}
 	if err := run(os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
 		os.Exit(1)
@@ -85,6 +97,68 @@ func probeUDP(args []string) error {
 	n, err := c.Read(buf)
 	fmt.Printf("%s\n", buf[:n])
 	return err
+}
+
+// probeRoundTrip fails when a datagram comes back sooner than it may.
+func probeRoundTrip(args []string) error {
+	least, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := probeUDP([]string{args[0], "there and back"}); err != nil {
+		return err
+	}
+	if took := time.Since(begin); took < least {
+		return fmt.Errorf("the round trip took %v, want at least %v", took, least)
+	}
+	return nil
+}
+
+// probeCapture prints what is in a capture file.
+func probeCapture(args []string) error {
+	file, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	r, err := pcapgo.NewNgReader(file, pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		return err
+	}
+	packets, lost := 0, 0
+	for {
+		_, _, options, err := r.ReadPacketDataWithOptions()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("after %d packets: %w", packets, err)
+		}
+		packets++
+		if slices.Contains(options.Comments, "dropped: lost") {
+			lost++
+		}
+	}
+	in, err := r.Interface(0)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("interface %s\npackets %d\nlost %d\n", in.Name, packets, lost)
+	return nil
+}
+
+// probeJSON reads one JSON value and prints it with sorted keys.
+func probeJSON([]string) error {
+	decoder := json.NewDecoder(os.Stdin)
+	var v any
+	if err := decoder.Decode(&v); err != nil {
+		return err
+	}
+	if decoder.More() {
+		return errors.New("more than one JSON value")
+	}
+	return json.NewEncoder(os.Stdout).Encode(v)
 }
 
 // probePing sends an ICMP echo request on a raw socket, which takes

@@ -17,19 +17,26 @@ import (
 // be skipped.
 var tunUsable = sync.OnceValue(func() error {
 	cmd := exec.Command("probe", "tun")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
-		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN}
-	}
+	cmd.SysProcAttr = privateNetwork()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w %s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
 })
+
+// privateNetwork are the attributes of a process in a network namespace of its
+// own, where it may do what root may.
+func privateNetwork() *syscall.SysProcAttr {
+	sys := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if os.Geteuid() != 0 {
+		sys.Cloneflags |= syscall.CLONE_NEWUSER
+		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		sys.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN}
+	}
+	return sys
+}
 
 // probeTUN makes a TUN interface.
 func probeTUN([]string) error {

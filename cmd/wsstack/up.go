@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// upFlags are the flags of up, less those of the link.
+type upFlags struct {
+	name string
+	json bool
+}
+
+func newUpCommand() *cobra.Command {
+	cfg := defaultNetwork()
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up [flags]",
+		Short: "Run a wsstack on a TUN device of this host, until interrupted",
+		Long: `Make a TUN device of this host and run a wsstack on it, with the services of
+"wsstack exec": a page with its live sockets on port 80, and echo (7), discard (9)
+and chargen (19), each over TCP and UDP. This host has the next address of each
+subnet. Routes and names of the host stay as they are otherwise.
+
+Needs Linux and the capability CAP_NET_ADMIN; without it, see "wsstack exec". The
+device disappears with the program. The exit status is 0 after ^C or SIGTERM.
+
+` + wireHelp,
+		Example: `  sudo wsstack up
+  sudo wsstack up --name wsstack1 --address 10.78.0.1/24
+  sudo wsstack up --delay 40ms --jitter 5ms --loss 0.01 --pcap bad-link.pcapng
+  sudo wsstack up --json`,
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cfg.validate(); err != nil {
+				return err
+			}
+			return up(cmd.OutOrStdout(), cfg, f)
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses and MTU as one line of JSON")
+	addLinkFlags(cmd, &cfg)
+	return cmd
+}
+
+// announcement is the line of --json.
+type announcement struct {
+	Name      string         `json:"name"`
+	Addresses []netip.Prefix `json:"addresses"` // of the stack
+	MTU       int            `json:"mtu"`
+}
+
+// announce says that the stack is there: in one line, and to a person also what
+// to do with it.
+func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, MTU: cfg.MTU})
+	}
+	peers, err := cfg.kernelAddresses()
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s is up: the stack is %s, this host %s, MTU %d\n", name, hostList(cfg.Stack), hostList(peers), cfg.MTU)
+	if person {
+		if wire := cfg.Wire.String(); wire != "" {
+			fmt.Fprintf(&text, "each way: %s\n", wire)
+		}
+		if cfg.Wire.Pcap != "" {
+			fmt.Fprintf(&text, "packets are recorded in %s\n", cfg.Wire.Pcap)
+		}
+		text.WriteString("\nTry in another terminal:\n")
+		for _, a := range cfg.hosts() {
+			fmt.Fprintf(&text, "  curl %s\n", pageURL(a))
+		}
+		fmt.Fprintf(&text, "  ping %v\n\n^C ends it and removes the device.\n", cfg.hosts()[0])
+	}
+	_, err = io.WriteString(w, text.String())
+	return err
+}
+
+func hostList(list []netip.Prefix) string {
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.Addr().String()
+	}
+	return strings.Join(words, " and ")
+}
+
+// pageURL is the address of the status page, fit for a shell: to zsh, brackets
+// are a pattern.
+func pageURL(a netip.Addr) string {
+	if a.Is6() {
+		return fmt.Sprintf("'http://[%v]/'", a)
+	}
+	return fmt.Sprintf("http://%v/", a)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/wsstack/wsstack/internal/conform"
+)
+
+// A progress shows on a terminal how far a long run is; elsewhere nothing.
+type progress struct {
+	w           io.Writer // nil: no terminal
+	done, total int
+}
+
+func newProgress(w io.Writer, total int) *progress {
+	if file, ok := w.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return &progress{w: w, total: total}
+		}
+	}
+	return &progress{total: total}
+}
+
+func (p *progress) next(c conform.Case) {
+	p.done++
+	if p.w != nil {
+		fmt.Fprintf(p.w, "\r\x1b[K%d/%d %s %s", p.done, p.total, c.ID, c.Title)
+	}
+}
+
+func (p *progress) end() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+func countVerdicts(results []verification) (pass, fail, untested int) {
+	for _, v := range results {
+		switch v.Verdict {
+		case verdictPass:
+			pass++
+		case verdictFail:
+			fail++
+		default:
+			untested++
+		}
+	}
+	return pass, fail, untested
+}
+
+func writeVerification(w io.Writer, f verifyFlags, results []verification) error {
+	if f.json {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(results)
+	}
+	if f.verbose {
+		return writeRuns(w, results)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range results {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", v.ID, v.Verdict, shorten(v.Statement, 50), v.summary())
+	}
+	return table.Flush()
+}
+
+// summary is the evidence of the runs, the same words once.
+func (v verification) summary() string {
+	var parts []string
+	for _, r := range v.Runs {
+		text := r.Evidence
+		if r.Verdict == verdictFail {
+			text = fmt.Sprintf("%s, %s: %s", r.Family, r.Profile, shorten(r.Failure, 120))
+		}
+		if !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, " | ")
+}
+
+// shorten cuts text to a number of characters, on one line.
+func shorten(text string, most int) string {
+	runes := []rune(oneLine(text))
+	if len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return string(runes)
+}
+
+func writeRuns(w io.Writer, results []verification) error {
+	for _, v := range results {
+		if _, err := fmt.Fprintf(w, "%s %s\n  %s\n", v.ID, v.Verdict, v.Statement); err != nil {
+			return err
+		}
+		for _, r := range v.Runs {
+			fmt.Fprintf(w, "\n  %s (%s, %s, %s): %s\n", r.Scenario, r.Source, r.Family, r.Profile, r.Verdict)
+			fmt.Fprintf(w, "  %s\n", strings.TrimSpace(r.Evidence+" "+r.Failure))
+			for line := range strings.Lines(r.Trace) {
+				fmt.Fprint(w, "    ", line)
+			}
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}
+
+// The elements of a JUnit report that readers agree on.
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Failure *junitMessage `xml:"failure"`
+	Skipped *junitMessage `xml:"skipped"`
+	Output  string        `xml:"system-out,omitempty"`
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+func writeJUnit(file string, results []verification) error {
+	suite := junitSuite{Name: "wsstack verify"}
+	for _, v := range results {
+		if len(v.Runs) == 0 {
+			suite.Skipped++
+			suite.Cases = append(suite.Cases, junitCase{Class: v.ID, Name: v.ID, Skipped: &junitMessage{Message: "no scenario"}})
+		}
+		for _, r := range v.Runs {
+			c := junitCase{Class: v.ID, Name: fmt.Sprintf("%s (%s, %s)", r.Scenario, r.Family, r.Profile), Output: r.Evidence}
+			if r.Verdict == verdictFail {
+				suite.Failures++
+				c.Failure = &junitMessage{Message: shorten(r.Failure, 200), Text: r.Trace}
+			}
+			suite.Cases = append(suite.Cases, c)
+		}
+	}
+	suite.Tests = len(suite.Cases)
+	out, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append([]byte(xml.Header), append(out, '\n')...), 0o666)
+}
