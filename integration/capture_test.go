@@ -119,7 +119,7 @@ func (p captured) tcp() (header.TCP, bool) {
 	var payload []byte
 	if p.v6() {
 		ip := header.IPv6(p.data)
-		if ip.TransportProtocol() != header.TCPProtocolNumber {
+		if next, ok := ip.TryParseTransportProtocol(); !ok || next != header.TCPProtocolNumber {
 			return nil, false
 		}
 		payload = ip.Payload()

@@ -253,13 +253,13 @@ func TestFailures_EndTheTest(t *testing.T) {
 			a := n.Host("a")
 			n.Link(a, a)
 		},
-		"Impairment.Loss: 2 is not a probability": func(tb simnet.TB) { two(tb, simnet.Loss(2)) },
-		"from b: tun: Impairment.Delay: -1s": func(tb simnet.TB) {
+		"impairment.Loss: 2 is not a probability": func(tb simnet.TB) { two(tb, simnet.Loss(2)) },
+		"from b: tun: impairment.Delay: -1s": func(tb simnet.TB) {
 			n := simnet.New(tb)
 			a, b := n.Host("a"), n.Host("b")
 			n.Link(a, b, simnet.From(b, simnet.Delay(-time.Second)))
 		},
-		"Impairment.MTU: 67": func(tb simnet.TB) { two(tb, simnet.PathMTU(67)) },
+		"impairment.MTU: 67": func(tb simnet.TB) { two(tb, simnet.PathMTU(67)) },
 		"MTU: 67 is not":     func(tb simnet.TB) { two(tb, simnet.MTU(67)) },
 		"another link of a needs Addresses": func(tb simnet.TB) {
 			n, a, _, _ := two(tb)

@@ -145,9 +145,9 @@ func TestImpair_ImpossibleValues(t *testing.T) {
 	} {
 		p := &sentTo{}
 		_, err := Impair(p, ImpairConfig{Out: c.m})
-		require.ErrorContains(t, err, "Impairment."+c.field+":", "%+v", c.m)
+		require.ErrorContains(t, err, "impairment."+c.field+":", "%+v", c.m)
 		_, err = Impair(p, ImpairConfig{In: c.m})
-		require.ErrorContains(t, err, "Impairment."+c.field+":")
+		require.ErrorContains(t, err, "impairment."+c.field+":")
 		require.False(t, p.closed, "after an error the device is the caller's")
 
 		i, err := Impair(p, ImpairConfig{Out: Impairment{Loss: 0.5}})

@@ -75,7 +75,7 @@ const (
 // validate names the field that is impossible.
 func (m *Impairment) validate() error {
 	bad := func(field, format string, args ...any) error {
-		return fmt.Errorf("Impairment.%s: %s", field, fmt.Sprintf(format, args...))
+		return fmt.Errorf("impairment.%s: %s", field, fmt.Sprintf(format, args...))
 	}
 	for _, p := range []struct {
 		field string
