@@ -5,7 +5,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race fuzz golden bench cover lint verify help
+.PHONY: build test race fuzz golden bench soak determinism cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,13 @@ golden: ## rewrite the golden files
 
 bench: ## all benchmarks, no tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+soak: ## 100,000 connections with linger {1,0}: no handle, port, goroutine or memory is lost
+	WSSTACK_SOAK=100000 $(GO) test -count=1 -timeout 30m -v -run Leak ./provider
+
+determinism: ## 1,000 runs of the same seed give the same segments
+	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
+	WSSTACK_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./internal/conform
 
 cover: ## coverage of all packages by all tests, in cover.out
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...

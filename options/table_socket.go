@@ -27,8 +27,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_KEEPALIVE, symbol: "SO_KEEPALIVE", tier: 'A',
-			doc:  "S-GET S-API S-SET W-KA",
-			text: "Probes an idle connection and drops it when nobody answers.",
+			doc:    "S-GET S-API S-SET W-KA",
+			text:   "Probes an idle connection and drops it when nobody answers.",
 			access: getAndSet, codec: booleanOfByte, kinds: Stream,
 			field: func(v *Values) *bool { return &v.KeepAlive.On },
 			apply: func(ep Endpoint, v *Values, on bool) wsa.Errno {

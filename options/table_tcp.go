@@ -38,8 +38,8 @@ func tcpRows() []compiler {
 		},
 		row[time.Duration]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPIDLE, symbol: "TCP_KEEPIDLE", tier: 'B',
-			doc:  "W-TCP",
-			text: "Seconds without a segment before the first keep-alive probe. Also called TCP_KEEPALIVE.",
+			doc:    "W-TCP",
+			text:   "Seconds without a segment before the first keep-alive probe. Also called TCP_KEEPALIVE.",
 			access: getAndSet, codec: seconds, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Idle },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
@@ -63,8 +63,8 @@ func tcpRows() []compiler {
 		},
 		row[uint32]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPCNT, symbol: "TCP_KEEPCNT", tier: 'B',
-			doc:  "W-TCP",
-			text: "Unanswered keep-alive probes before the connection is dropped, 0 to 255; 0: no probes, no drop.",
+			doc:    "W-TCP",
+			text:   "Unanswered keep-alive probes before the connection is dropped, 0 to 255; 0: no probes, no drop.",
 			access: getAndSet, codec: dwordUpTo("DWORD", maxKeepCount), // doc: over 255 is illegal; observed: WSAEINVAL for 256
 			kinds: Stream,
 			field: func(v *Values) *uint32 { return &v.KeepAlive.Count },
@@ -81,8 +81,8 @@ func tcpRows() []compiler {
 		},
 		row[time.Duration]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPINTVL, symbol: "TCP_KEEPINTVL", tier: 'B',
-			doc:  "W-TCP",
-			text: "Seconds between keep-alive probes.",
+			doc:    "W-TCP",
+			text:   "Seconds between keep-alive probes.",
 			access: getAndSet, codec: seconds, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Interval },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
