@@ -177,19 +177,12 @@ func (e *Env) startup(h *simnet.Host) *provider.Provider {
 	return p
 }
 
-// Do runs blocking code in virtual time, to its end.
-func (e *Env) Do(fn func()) { e.Net.Do("scenario", e.guard(fn)) }
+// Do runs blocking code in virtual time, to its end. A panic of it, or of a
+// goroutine of Go, comes out of the call that runs the network.
+func (e *Env) Do(fn func()) { e.Net.Do("scenario", fn) }
 
 // Go starts blocking code.
-func (e *Env) Go(name string, fn func()) *simnet.Task { return e.Net.Go(name, e.guard(fn)) }
-
-// guard makes a panic the scenario's failure.
-func (e *Env) guard(fn func()) func() {
-	return func() {
-		defer e.recoverPanic()
-		fn()
-	}
-}
+func (e *Env) Go(name string, fn func()) *simnet.Task { return e.Net.Go(name, fn) }
 
 // Socket makes a socket of the scenario's family.
 func (e *Env) Socket(p *provider.Provider, typ int32) wsa.SOCKET {
