@@ -6,6 +6,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
+	"github.com/wsstack/wsstack/keepalive"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -132,18 +133,18 @@ func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
 }
 
 // verdict says why an established connection ended, from what netstack reports
-// and what the hooks saw.
+// and what the hooks saw. A drop by keep-alive isn't among the reasons: that is
+// latched where it is decided.
 func (s *Socket) verdict(err tcpip.Error) wsa.Errno {
-	switch err.(type) {
-	case *tcpip.ErrConnectionReset:
-		return wsa.WSAECONNRESET
-	case *tcpip.ErrTimeout: // retransmission: keep-alive is ours, and latches its own
-		return wsa.WSAECONNABORTED
-	}
-	if s.wire.Reset() {
-		return wsa.WSAECONNRESET
-	}
-	return wsa.WSAECONNABORTED
+	_, timedOut := err.(*tcpip.ErrTimeout)
+	_, reset := err.(*tcpip.ErrConnectionReset)
+	return keepalive.Verdict(keepalive.Evidence{
+		// The hooks note any RST in the window, netstack takes only an exact
+		// one: after a time-out, it wasn't the reset.
+		ResetSeen: reset || s.wire.Reset() && !timedOut,
+		TimedOut:  timedOut,
+		Unacked:   s.wire.Unacked(),
+	}).InProgress()
 }
 
 // deadErrno is what a call on a dead connection returns. waited says that it

@@ -3,107 +3,39 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
-
-// marker tells a test binary that it runs in the namespace, with the write end
-// of a pipe as descriptor 3.
-const marker = "WSSTACK_INTEGRATION_NAMESPACE"
 
 // unable is why there is no namespace with a TUN; every test skips then.
 var unable error
 
 func TestMain(m *testing.M) {
-	if os.Getenv(marker) != "" {
-		runInNamespace(m)
+	if netns.Inside() {
+		netns.Setup()
+		goleak.VerifyTestMain(m) // doesn't return
 	}
-	status, err := runAgain()
+	status, err := netns.RunAgain()
 	if err == nil {
 		os.Exit(status)
 	}
-	if os.Getenv("WSSTACK_REQUIRE_TUN") == "1" {
+	if netns.RequireTUN() {
 		fmt.Fprintf(os.Stderr, "integration: WSSTACK_REQUIRE_TUN is set, and %v\n", err)
 		os.Exit(1)
 	}
 	unable = err
 	os.Exit(m.Run())
-}
-
-// runAgain runs this binary, with the same arguments, in a network namespace
-// and returns its status; an error says why that can't be.
-func runAgain() (status int, err error) {
-	runtime.LockOSThread() // Pdeathsig is about the thread that started the child
-	r, w, err := os.Pipe()
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), marker+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		return 0, fmt.Errorf("a network namespace can't be made: %w", err)
-	}
-	reason, _ := io.ReadAll(r) // ends when the child has closed its end
-	err = cmd.Wait()
-	var exit *exec.ExitError
-	switch {
-	case len(reason) > 0:
-		return 0, errors.New(string(reason))
-	case errors.As(err, &exit) && exit.ExitCode() < 0:
-		return 0, fmt.Errorf("the tests in the namespace have died: %w", err)
-	case errors.As(err, &exit), err == nil:
-		return cmd.ProcessState.ExitCode(), nil
-	}
-	return 0, err
-}
-
-// runInNamespace is TestMain of the child. It doesn't return.
-func runInNamespace(m *testing.M) {
-	pipe := os.NewFile(3, "reason")
-	syscall.CloseOnExec(3)
-	err := tun.Configure("lo", tun.Config{})
-	if err == nil {
-		var d tun.Device
-		if d, err = tun.Open("probe"); err == nil {
-			err = d.Close()
-		}
-	}
-	if err != nil {
-		fmt.Fprint(pipe, err)
-		var open *tun.OpenError
-		if errors.As(err, &open) && open.Hint() != "" {
-			fmt.Fprintf(pipe, " (%s)", open.Hint())
-		}
-		os.Exit(1)
-	}
-	pipe.Close()
-	goleak.VerifyTestMain(m)
 }
 
 // settings are what newNetwork can vary. The zero value: MTU 1500, both

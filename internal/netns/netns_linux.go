@@ -80,6 +80,10 @@ func Setup() {
 	}
 	if err != nil {
 		fmt.Fprint(pipe, err)
+		var open *tun.OpenError
+		if errors.As(err, &open) && open.Hint() != "" {
+			fmt.Fprintf(pipe, " (%s)", open.Hint())
+		}
 		os.Exit(1)
 	}
 	pipe.Close()
