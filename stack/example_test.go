@@ -1,0 +1,50 @@
+package stack_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// Two stacks of one process, joined in memory: an http.Server on one, an
+// http.Client on the other. No privileges are needed.
+func Example() {
+	a, b := tun.Pipe(1500)
+	server, err := stack.New(stack.Config{Device: a, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	client, err := stack.New(stack.Config{Device: b, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+
+	l, err := server.Listen("tcp", ":80")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "hello %s", r.RemoteAddr[:8])
+	}))
+
+	transport := &http.Transport{DialContext: client.DialContext}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get("http://10.0.0.1/")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	fmt.Printf("%s\n", body)
+	// Output: hello 10.0.0.2
+}
