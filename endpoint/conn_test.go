@@ -99,8 +99,8 @@ func checkWoken(t *testing.T, c io.Closer, call func() error) {
 func TestDeadlines(t *testing.T) {
 	a, b := pair(t)
 	client, server := connected(t, a, b, families[0].addr)
-	require.NoError(t, client.SetReadDeadline(time.Now().Add(30*time.Millisecond)))
 	start := time.Now()
+	require.NoError(t, client.SetReadDeadline(start.Add(30*time.Millisecond)))
 	_, err := client.Read(make([]byte, 1))
 	checkOpError(t, err, "read", os.ErrDeadlineExceeded)
 	assert.GreaterOrEqual(t, time.Since(start), 30*time.Millisecond)

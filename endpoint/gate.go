@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"io"
+	"math"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
@@ -55,7 +56,8 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 	})
 	accepted := 0
 	if release > 0 {
-		s.src = gather{s.tail, b[:release-held]}
+		// The tail may be longer than what leaves: segments can get smaller.
+		s.src = gather{s.tail[:min(held, release)], b[:max(0, release-held)]}
 		n, err := ep.Write(&s.src, tcpip.WriteOptions{})
 		s.src = gather{}
 		w.wrote(int(n))
@@ -63,6 +65,9 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 		s.tail = append(s.tail[:0], s.tail[fromTail:]...)
 		accepted = int(n) - fromTail
 		if int(n) < release { // netstack's queue is full, or the connection over
+			if over(err) {
+				s.tail = s.tail[:0] // or the pump would try again and again
+			}
 			s.holdLocked(ep, w)
 			if accepted > 0 {
 				return accepted, 0
@@ -113,10 +118,22 @@ func (s *Socket) flushLocked(ep tcpip.Endpoint, w *Wire, all bool) {
 	}
 	s.pushLocked(ep, w, nil, all)
 	if all && len(s.tail) > 0 {
+		// The queue may hold far more than its size: SO_SNDBUF was lowered.
 		ops := ep.SocketOptions()
-		ops.SetSendBufferSize(ops.GetSendBufferSize()+int64(len(s.tail)), false)
+		size := ops.GetSendBufferSize()
+		ops.SetSendBufferSize(math.MaxInt32, false)
 		s.pushLocked(ep, w, nil, true)
+		ops.SetSendBufferSize(size, false)
 	}
+}
+
+// over reports an error of a write that no later write will not meet.
+func over(err tcpip.Error) bool {
+	if err == nil {
+		return false
+	}
+	_, full := err.(*tcpip.ErrWouldBlock)
+	return !full
 }
 
 // queued is what was accepted and isn't acknowledged, in bytes.

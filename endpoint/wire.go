@@ -100,6 +100,16 @@ func (w *Wire) Out(seg Segment) {
 	if flags.Contains(header.TCPFlagFin) {
 		end = end.Add(1)
 	}
+	if !w.has(wireISS) {
+		// A passive connection whose SYN-ACK wasn't seen: a cookie, a flood, a
+		// SYN that ended a TIME-WAIT. Nothing was sent before, so this is the
+		// first byte. What the peer says can't be trusted to be.
+		w.iss.Store(seq - 1)
+		w.una.Store(seq)
+		w.nxt.Store(seq)
+		w.ownShift.Store(header.MaxWndScale) // not known: lenient
+		w.set(wireISS | wireIRS)
+	}
 	if flags.Contains(header.TCPFlagAck) {
 		w.rcvNxt.Store(h.AckNumber())
 		w.ownWindow.Store(uint32(h.WindowSize()))
@@ -116,7 +126,7 @@ func (w *Wire) In(seg Segment) {
 	flags := h.Flags()
 	switch {
 	case flags.Contains(header.TCPFlagRst):
-		if !w.has(wireIRS) || w.inWindow(h.SequenceNumber()) || flags.Contains(header.TCPFlagAck) && h.AckNumber() == w.nxt.Load() {
+		if w.resets(h) {
 			w.set(wireReset)
 		}
 		return
@@ -127,16 +137,13 @@ func (w *Wire) In(seg Segment) {
 		return
 	}
 	ack := h.AckNumber()
-	if !w.has(wireISS) {
-		// A passive connection whose SYN-ACK wasn't seen: the handshake's
-		// last segment acknowledges it.
-		w.iss.Store(ack - 1)
-		w.una.Store(ack)
-		w.nxt.Store(ack)
-		w.set(wireISS)
+	if !w.has(wireISS) { // nothing was sent that it could acknowledge: see Out
+		w.establish(seg.Clock)
+		w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
+		return
 	}
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
-	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) {
+	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) || !w.reaches(seg) {
 		return
 	}
 	w.establish(seg.Clock)
@@ -156,8 +163,12 @@ func (w *Wire) In(seg Segment) {
 	}
 }
 
-// inSyn records the peer's SYN or SYN-ACK.
+// inSyn records the peer's SYN or SYN-ACK. One that comes when the handshake is
+// complete is forged or a duplicate: it changes nothing.
 func (w *Wire) inSyn(seg Segment) {
+	if w.Acknowledged() {
+		return
+	}
 	h := seg.Header
 	isAck := h.Flags().Contains(header.TCPFlagAck)
 	if isAck && (!w.has(wireISS) || h.AckNumber() != w.nxt.Load()) {
@@ -237,9 +248,31 @@ func (w *Wire) Interesting(h header.TCP) bool {
 	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0 || w.watched.Load()
 }
 
+// resets reports whether netstack may act on a RST: anybody can send one.
+func (w *Wire) resets(h header.TCP) bool {
+	switch {
+	case !w.has(wireISS):
+		return true // nothing is known
+	case !w.has(wireIRS): // SYN-SENT
+		return h.Flags().Contains(header.TCPFlagAck) && h.AckNumber() == w.nxt.Load()
+	}
+	return w.inWindow(h.SequenceNumber())
+}
+
+// reaches reports whether netstack may look at a segment. It drops what is
+// outside of the receive window before it looks at the acknowledgement.
+func (w *Wire) reaches(seg Segment) bool {
+	first := seqnum.Value(seg.Header.SequenceNumber())
+	last := first.Add(seqnum.Size(max(seg.Payload, 1) - 1))
+	return w.inWindow(uint32(first)) || w.inWindow(uint32(last))
+}
+
+// inWindow is lenient: netstack may be further than our last acknowledgement,
+// at the right edge at most.
 func (w *Wire) inWindow(seq uint32) bool {
-	const largest = 1 << 30 // RFC 7323: no window is larger
-	return seqnum.Value(seq).InWindow(seqnum.Value(w.rcvNxt.Load()), largest)
+	next := seqnum.Value(w.rcvNxt.Load())
+	window := seqnum.Size(w.ownWindow.Load() << w.ownShift.Load())
+	return seqnum.Value(seq).InRange(next, next.Add(window+1))
 }
 
 // Listening reports that w belongs to a listener: it is the owner of the

@@ -78,22 +78,27 @@ func (p *pump) signal(s *endpoint.Socket) {
 const deliverBatch = 256
 
 // turn delivers and serves what there is, until there is no more, and returns
-// how much it was.
+// how much it was. Under a flood that is never: stop and add come in between.
 func (p *pump) turn() (done int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for !p.stopped {
-		n := 0
-		for _, l := range *p.links.Load() {
-			n += l.Deliver(deliverBatch)
-		}
-		n += p.serve()
+	for {
+		n := p.round()
 		if n == 0 {
-			break
+			return done
 		}
 		done += n
 	}
-	return done
+}
+
+func (p *pump) round() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return 0
+	}
+	for _, l := range *p.links.Load() {
+		n += l.Deliver(deliverBatch)
+	}
+	return n + p.serve()
 }
 
 // step is a turn with one packet at most. The sockets are served in the order
