@@ -176,9 +176,9 @@ func (s *Socket) serveClosedLocked() {
 		if st := tcp.EndpointState(s.ep.State()); !ended(st) && st != tcp.StateTimeWait {
 			return
 		}
-		s.host.Unwatch(s.ep)
 		s.wire.attach(nil) // the records of halfOpen may outlive the socket
 	}
+	s.host.Unwatch(s.ep)
 	s.queue.EventUnregister(&s.entry)
 	s.ep = nil
 }

@@ -177,9 +177,10 @@ func (s *Socket) synTimeout() time.Duration {
 
 // startSynTimerLocked makes the pump end an attempt that takes too long.
 func (s *Socket) startSynTimerLocked() {
-	s.synExpired.Store(false)
+	s.attempt++
+	attempt := s.attempt
 	s.synTimer = s.host.Clock().AfterFunc(s.synTimeout(), func() {
-		s.synExpired.Store(true)
+		s.synExpired.Store(attempt) // one that was stopped too late names an old attempt
 		s.host.Signal(s)
 	})
 }

@@ -99,13 +99,13 @@ type Socket struct {
 
 	calls       calls
 	nonblocking atomic.Bool
-	signalled   atomic.Bool  // the pump has this socket in its list
-	probeFired  atomic.Bool  // probeTimer has fired
-	undecided   atomic.Bool  // a connect is in progress: the pump looks what becomes of it
-	synExpired  atomic.Bool  // synTimer has fired
-	noDelay     atomic.Bool  // TCP_NODELAY, for the Gate
-	waiting     atomic.Int64 // len(tail), for the hooks
-	noRecv      atomic.Bool  // shutRecv on a stream: the pump looks at data that comes
+	signalled   atomic.Bool   // the pump has this socket in its list
+	probeFired  atomic.Bool   // probeTimer has fired
+	undecided   atomic.Bool   // a connect is in progress: the pump looks what becomes of it
+	synExpired  atomic.Uint64 // the attempt to connect whose synTimer has fired
+	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
+	waiting     atomic.Int64  // len(tail), for the hooks
+	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
 
 	mu          sync.Mutex
 	state       options.State
@@ -121,6 +121,7 @@ type Socket struct {
 	connectErr  wsa.Errno   // why the last attempt to connect failed
 	async       bool        // that attempt, or the one that runs, was made by a non-blocking connect
 	synTimer    tcpip.Timer // bounds the handshake of a connect; nil when none runs
+	attempt     uint64      // counts the attempts to connect
 	prober      keepalive.Prober
 	lastSegment time.Time           // the last one that prober was told of
 	probeTimer  tcpip.Timer         // fires when prober has something to do
@@ -290,8 +291,8 @@ func (s *Socket) dropEndpointLocked() {
 	s.queue.EventUnregister(&s.entry)
 	if s.wire != nil {
 		s.wire.attach(nil)
-		s.host.Unwatch(s.ep)
 	}
+	s.host.Unwatch(s.ep)
 	s.ep.Abort()
 	s.ep, s.queue, s.wire = nil, nil, nil
 }

@@ -95,7 +95,7 @@ func (s *Socket) pollLocked() {
 		case established(st):
 			s.becomeConnectedLocked(s.wire.Established(s.host.Clock().NowMonotonic()))
 			s.calls.wake(anyEvent)
-		case ended(st), s.synExpired.Load(), s.wire.has(wireUnreachable):
+		case ended(st), s.synExpired.Load() == s.attempt, s.wire.has(wireUnreachable):
 			s.connectErr = s.connectErrorLocked(ended(st))
 			if s.async { // a blocking call returns it instead (EO-6)
 				s.pending = s.connectErr

@@ -142,6 +142,7 @@ type deadline struct {
 	mu      sync.Mutex
 	timer   tcpip.Timer
 	setting uint64 // counts the calls of set, so that a stale timer does nothing
+	stopped bool   // by Close: no timer starts any more
 	passed  atomic.Bool
 }
 
@@ -155,6 +156,9 @@ func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
 		d.timer = nil
 	}
 	d.setting++
+	if d.stopped {
+		return
+	}
 	if t.IsZero() {
 		d.passed.Store(false)
 		return
@@ -185,6 +189,7 @@ func (d *deadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.setting++
+	d.stopped = true
 	if d.timer != nil {
 		d.timer.Stop()
 		d.timer = nil

@@ -281,8 +281,9 @@ func (w *Wire) Listening() bool { return w.has(wireListener) }
 
 // Unreachable tells of an ICMP error for the SYN. It ends the attempt only with
 // TCP_FAIL_CONNECT_ON_ICMP_ERROR.
-func (w *Wire) Unreachable() {
-	if s := w.socket.Load(); s != nil && w.has(wireFailOnICMP) {
+// It must quote our SYN's sequence number: anybody can send one (RFC 5927 §4.1).
+func (w *Wire) Unreachable(seq uint32) {
+	if s := w.socket.Load(); s != nil && w.has(wireFailOnICMP|wireISS) && seq == w.iss.Load() {
 		w.set(wireUnreachable)
 		s.host.Signal(s)
 	}

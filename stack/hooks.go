@@ -24,11 +24,15 @@ type hooks struct {
 	clock   tcpip.Clock
 	packets atomic.Uint64 // seen, both ways
 	hops    atomic.Bool   // a segment came that may hop between processors
-	forged  atomic.Uint64 // dropped by CheckInput
+	dropped atomic.Uint64 // dropped by CheckInput, for any reason
 
 	// wires holds the record of every endpoint that a socket has: from
 	// *tcp.Endpoint to *endpoint.Wire.
 	wires sync.Map
+
+	// empties counts the empty datagrams a socket was sent since its queue was
+	// empty: from a UDP endpoint to *atomic.Int64.
+	empties sync.Map
 
 	half halfOpen
 }
@@ -75,9 +79,21 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	source, _ := addresses(pkt)
 	_, forged := (*h.stack.own.Load())[source]
 	if forged {
-		h.forged.Add(1)
+		h.dropped.Add(1)
 	}
-	return !forged && !h.forSYN(pkt)
+	if forged {
+		return false
+	}
+	return !h.forSYN(pkt) && !h.dropEmpty(pkt)
+}
+
+// dropEmpty is surplus with the counter of it.
+func (h *hooks) dropEmpty(pkt *netstack.PacketBuffer) bool {
+	if !h.surplus(pkt) {
+		return false
+	}
+	h.dropped.Add(1)
+	return true
 }
 
 // CheckPrerouting, CheckForward, CheckPostrouting, CheckIngress and
@@ -175,7 +191,10 @@ func (h *hooks) watch(ep tcpip.Endpoint, w *endpoint.Wire) { h.wires.Store(ep, w
 func (s *Stack) Watch(ep tcpip.Endpoint, w *endpoint.Wire) { s.hooks.watch(ep, w) }
 
 // Unwatch implements endpoint.Host.
-func (s *Stack) Unwatch(ep tcpip.Endpoint) { s.hooks.wires.Delete(ep) }
+func (s *Stack) Unwatch(ep tcpip.Endpoint) {
+	s.hooks.wires.Delete(ep)
+	s.hooks.empties.Delete(ep)
+}
 
 // Adopt implements endpoint.Host.
 func (s *Stack) Adopt(ep tcpip.Endpoint) *endpoint.Wire {

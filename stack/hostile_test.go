@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -209,4 +210,37 @@ func TestFuzzSeeds(t *testing.T) {
 	}
 	s.Settle()
 	answersSYN(t, s, d, sent)
+}
+
+// Empty datagrams cost nothing of a receive buffer; they are bounded all the
+// same, and flow again once the queue was empty.
+func TestEmptyDatagramsAreBounded(t *testing.T) {
+	s, d, _ := lonely(t)
+	p, err := s.ListenPacket("udp", ":53")
+	require.NoError(t, err)
+	defer p.Close()
+	for _, to := range []netip.AddrPort{netip.AddrPortFrom(us, 53), netip.MustParseAddrPort("[fd00::1]:53")} {
+		from := netip.AddrPortFrom(them, 1000)
+		if to.Addr().Is6() {
+			from = netip.MustParseAddrPort("[fd00::2]:1000")
+		}
+		for round := range 2 {
+			for range 5000 {
+				d.Inject(simnet.EncodeUDP(from, to, nil))
+			}
+			s.Settle()
+			got := 0
+			for p.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); ; got++ {
+				if _, _, err := p.ReadFrom(make([]byte, 1)); err != nil {
+					break
+				}
+			}
+			require.Equal(t, 4096, got, "%v, round %d", to, round)
+		}
+	}
+	d.Inject(simnet.EncodeUDP(netip.AddrPortFrom(them, 1000), netip.AddrPortFrom(us, 53), []byte("x")))
+	require.NoError(t, p.SetReadDeadline(time.Now().Add(5*time.Second)))
+	n, _, err := p.ReadFrom(make([]byte, 9))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 }

@@ -90,7 +90,7 @@ func (s *Stack) Stats() Stats {
 		Malformed: n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
 			n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
 		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
-		Dropped:        n.DroppedPackets.Value() + s.hooks.forged.Load(),
+		Dropped:        n.DroppedPackets.Value() + s.hooks.dropped.Load(),
 	}
 	for _, l := range *s.work.links.Load() {
 		st.Dropped += l.Dropped()
