@@ -92,8 +92,8 @@ func (c *conn) wrap(op string, err wsa.Errno) error {
 	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), cause)
 }
 
-// Read reads up to len(b) bytes, at least one unless b is empty. It returns
-// io.EOF after the peer's FIN.
+// Read reads up to len(b) bytes of a stream, at least one unless b is empty, and
+// returns io.EOF after the peer's FIN; or one datagram.
 func (c *conn) Read(b []byte) (int, error) {
 	n, _, err := c.sock.recv(b, 0, &c.rd)
 	if err == 0 && n == 0 && len(b) > 0 && c.sock.kind == options.Stream {
@@ -102,14 +102,15 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, c.wrap("read", err)
 }
 
-// Write writes all of b, or fails. Bytes are written when the stack has
-// accepted them; Close delivers them (LG-2) unless SetLinger says otherwise.
+// Write writes all of b, or fails; to a datagram socket, as one datagram. Bytes
+// of a stream are written when the stack has accepted them; Close delivers them
+// (LG-2) unless SO_LINGER says otherwise.
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.sock.send(b, 0, netip.AddrPort{}, &c.wd)
 	return n, c.wrap("write", err)
 }
 
-// Close closes the socket, as closesocket does: see SetLinger. Calls in
+// Close closes the socket, as closesocket does: see SO_LINGER. Calls in
 // progress end; their error is net.ErrClosed.
 func (c *conn) Close() error {
 	err := c.wrap("close", c.sock.Close())

@@ -12,7 +12,7 @@ var controls = []control{
 	{
 		code: wsa.SIO_KEEPALIVE_VALS, symbol: "SIO_KEEPALIVE_VALS", typ: "struct tcp_keepalive", size: wsa.SizeofTCPKeepalive,
 		text:       "Turns keep-alive on or off, with idle time and interval in milliseconds.",
-		incomplete: "own prober not yet built",
+		incomplete: "",
 		kinds:      Stream, wrongKind: wsa.WSAENOPROTOOPT,
 		apply: keepAliveVals,
 	},
@@ -40,7 +40,7 @@ var controls = []control{
 	{
 		code: wsa.SIO_TCP_INITIAL_RTO, symbol: "SIO_TCP_INITIAL_RTO", typ: "TCP_INITIAL_RTO_PARAMETERS", size: wsa.SizeofTCPInitialRTOParameters,
 		text:       "First retransmission time-out and number of SYN retransmissions; before connect.",
-		incomplete: "stored; the schedule is netstack's",
+		incomplete: "it changes the number of SYNs, not their spacing",
 		kinds:      Stream, wrongKind: wsa.WSAEINVAL, setIn: untilConnect,
 		apply: initialRTO,
 	},

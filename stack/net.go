@@ -3,6 +3,7 @@ package stack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -170,14 +171,14 @@ func (s *Stack) resolve(ctx context.Context, n netKind, address string) (netip.A
 	}
 	a, err = netip.ParseAddr(host)
 	if err != nil {
-		return netip.AddrPort{}, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		return netip.AddrPort{}, &net.DNSError{Err: "no such host: there is no name service, only literal addresses and localhost", Name: host, IsNotFound: true}
 	}
 	a = a.Unmap()
 	if n.family != 0 && n.family != familyOf(a) {
 		return netip.AddrPort{}, &net.AddrError{Err: "not an address of " + n.name, Addr: host}
 	}
 	if a.Zone() != "" {
-		return netip.AddrPort{}, errors.Join(&net.AddrError{Err: "zones are not supported", Addr: host}, errors.ErrUnsupported)
+		return netip.AddrPort{}, fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, host)
 	}
 	return netip.AddrPortFrom(a, uint16(port)), nil
 }
