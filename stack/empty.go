@@ -15,18 +15,8 @@ import (
 // bounds them (netstack.md §5): 200,000 of them pinned 137 MB.
 const emptyLimit = 4096
 
-// surplus reports an empty datagram that is one too many.
+// surplus reports whether a UDP packet is an empty datagram that is one too many.
 func (h *hooks) surplus(pkt *netstack.PacketBuffer) bool {
-	v4 := pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber
-	b := pkt.NetworkHeader().Slice()
-	if v4 {
-		ip := header.IPv4(b)
-		if ip.TransportProtocol() != header.UDPProtocolNumber || ip.More() || ip.FragmentOffset() != 0 {
-			return false
-		}
-	} else if next, _ := header.IPv6(b).TryParseTransportProtocol(); next != header.UDPProtocolNumber {
-		return false
-	}
 	udp := pkt.TransportHeader().Slice()
 	payload := pkt.Data().Size()
 	if len(udp) == 0 { // not parsed yet
@@ -36,7 +26,8 @@ func (h *hooks) surplus(pkt *netstack.PacketBuffer) bool {
 		}
 		udp = pkt.Data().AsRange().Capped(header.UDPMinimumSize).ToSlice()
 	}
-	if payload > 0 || len(udp) < header.UDPMinimumSize {
+	// A length beyond the header: the rest is in other fragments.
+	if payload > 0 || len(udp) < header.UDPMinimumSize || header.UDP(udp).Length() > header.UDPMinimumSize {
 		return false
 	}
 	source, destination := addresses(pkt)

@@ -78,22 +78,29 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	}
 	source, _ := addresses(pkt)
 	_, forged := (*h.stack.own.Load())[source]
-	if forged {
-		h.dropped.Add(1)
-	}
-	if forged {
-		return false
-	}
-	return !h.forSYN(pkt) && !h.dropEmpty(pkt)
-}
-
-// dropEmpty is surplus with the counter of it.
-func (h *hooks) dropEmpty(pkt *netstack.PacketBuffer) bool {
-	if !h.surplus(pkt) {
-		return false
+	switch protocol := protocolOf(pkt); {
+	case forged:
+	case protocol == header.ICMPv4ProtocolNumber || protocol == header.ICMPv6ProtocolNumber:
+		return !h.forSYN(pkt)
+	case protocol != header.UDPProtocolNumber || !h.surplus(pkt):
+		return true
 	}
 	h.dropped.Add(1)
-	return true
+	return false
+}
+
+// protocolOf is the transport protocol of a packet; of a later fragment, 0.
+func protocolOf(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
+	b := pkt.NetworkHeader().Slice()
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		if h := header.IPv4(b); h.FragmentOffset() == 0 {
+			return h.TransportProtocol()
+		}
+		return 0
+	}
+	// Not ok may just mean that the payload isn't in the slice.
+	protocol, _ := header.IPv6(b).TryParseTransportProtocol()
+	return protocol
 }
 
 // CheckPrerouting, CheckForward, CheckPostrouting, CheckIngress and

@@ -244,3 +244,32 @@ func TestEmptyDatagramsAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 }
+
+// Extension headers don't hide an empty datagram.
+func TestEmptyDatagramsBehindExtensionHeaders(t *testing.T) {
+	s, d, _ := lonely(t)
+	p, err := s.ListenPacket("udp", ":53")
+	require.NoError(t, err)
+	defer p.Close()
+	for name, extension := range map[string][]byte{
+		"\x3cdestination options": {17, 0, 1, 4, 0, 0, 0, 0},
+		"\x2catomic fragment":     {17, 0, 0, 0, 0, 0, 0, 9},
+	} {
+		packet := simnet.EncodeUDP(netip.MustParseAddrPort("[fd00::2]:1000"), netip.MustParseAddrPort("[fd00::1]:53"), nil)
+		packet = append(append(append([]byte(nil), packet[:40]...), extension...), packet[40:]...)
+		packet[5] += 8
+		packet[6] = name[0]
+		for range 5000 {
+			d.Inject(packet)
+		}
+		s.Settle()
+		got := 0
+		require.NoError(t, p.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+		for ; ; got++ {
+			if _, _, err := p.ReadFrom(make([]byte, 1)); err != nil {
+				break
+			}
+		}
+		require.Equal(t, 4096, got, name[1:])
+	}
+}

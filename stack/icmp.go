@@ -20,20 +20,9 @@ const quoted = header.ICMPv4MinimumSize + header.IPv4MaximumHeaderSize + 8
 // them ends the attempt, without it none does, and the SYN is retransmitted
 // until the time-out (NB-3).
 func (h *hooks) forSYN(pkt *netstack.PacketBuffer) bool {
-	v4 := pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber
-	if v4 && header.IPv4(pkt.NetworkHeader().Slice()).TransportProtocol() != header.ICMPv4ProtocolNumber {
-		return false
-	}
-	if !v4 {
-		// Not ok just means that the payload isn't in the slice.
-		next, _ := header.IPv6(pkt.NetworkHeader().Slice()).TryParseTransportProtocol()
-		if next != header.ICMPv6ProtocolNumber {
-			return false
-		}
-	}
 	b := append([]byte(nil), pkt.TransportHeader().Slice()...)
 	b = append(b, pkt.Data().AsRange().Capped(quoted).ToSlice()...)
-	id, seq, ok := quotedSegment(b, v4)
+	id, seq, ok := quotedSegment(b, pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber)
 	if !ok {
 		return false
 	}

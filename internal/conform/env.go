@@ -251,6 +251,13 @@ func (e *Env) Linger(p *provider.Provider, s wsa.SOCKET, seconds uint32) {
 	e.Set(p, s, wsa.SOL_SOCKET, wsa.SO_LINGER, 1|seconds<<16)
 }
 
+// resetBy makes the peer B reset a connection, inside Do.
+func (e *Env) resetBy(s wsa.SOCKET) {
+	e.Linger(e.Q, s, 0)
+	e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
+	e.Net.Sleep(time.Second)
+}
+
 // Segments returns the lines of TCP segments sent by a node since mark, in
 // order; an empty node means all.
 func (e *Env) Segments(from string) []simnet.Line {

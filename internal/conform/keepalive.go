@@ -396,9 +396,7 @@ var proberScenarios = []Scenario{
 			for _, on := range []uint32{1, 0} {
 				c, s := e.Connected()
 				e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, on)
-				e.Linger(e.Q, s, 0)
-				e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
-				e.Net.Sleep(time.Second)
+				e.resetBy(s)
 				want := wsa.Errno(0)
 				if on == 1 {
 					want = wsa.WSAENOTCONN

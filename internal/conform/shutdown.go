@@ -137,9 +137,7 @@ var shScenarios = []Scenario{
 		e.Code("no socket", e.P.Shutdown(bogus, wsa.SD_SEND), wsa.WSAENOTSOCK)
 		e.Do(func() {
 			c, srv := e.Connected()
-			e.Linger(e.Q, srv, 0)
-			e.Code("CloseSocket", e.Q.CloseSocket(srv), 0)
-			e.Net.Sleep(time.Second)
+			e.resetBy(srv)
 			e.Code("reset", e.P.Shutdown(c, wsa.SD_SEND), wsa.WSAECONNRESET)
 		})
 		e.Notef("WSAEINVAL, WSAENOTCONN, WSAENOTSOCK, WSAECONNRESET")
@@ -246,9 +244,7 @@ var rsScenarios = []Scenario{
 			_, err := e.Q.Send(s, []byte("never read"), 0)
 			e.Code("Send", err, 0)
 			e.Net.Sleep(time.Second)
-			e.Linger(e.Q, s, 0)
-			e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
-			e.Net.Sleep(time.Second)
+			e.resetBy(s)
 			_, err = e.P.Recv(c, make([]byte, 10), 0)
 			e.Code("Recv", err, wsa.WSAECONNRESET)
 		})
@@ -294,9 +290,7 @@ var rsScenarios = []Scenario{
 		e.Pair()
 		e.Do(func() {
 			c, s := e.Connected()
-			e.Linger(e.Q, s, 0)
-			e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
-			e.Net.Sleep(time.Second)
+			e.resetBy(s)
 			set := []wsa.SOCKET{c}
 			r, w, x, err := e.P.Select(set, set, set, 0)
 			e.Code("Select", err, 0)
