@@ -47,7 +47,9 @@ func (s *Socket) Shutdown(how int32) wsa.Errno {
 	// when it comes (SH-2). Datagrams are queued as before (SH-3).
 	if s.kind == options.Stream && s.shutRecv {
 		s.noRecv.Store(true)
+		s.events.ownReset = true
 		s.resetIfUnreadLocked()
+		s.events.ownReset = s.state == options.Dead
 	}
 	return 0
 }
@@ -127,6 +129,7 @@ func (s *Socket) becomeClosedLocked() {
 		s.binding = nil // s.local stays: net.Conn shows it after Close
 	}
 	s.leaveGroupsLocked()
+	s.closeEventsLocked()
 	s.host.Unregister(s)
 	s.calls.wake(anyEvent)
 }

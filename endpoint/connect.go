@@ -150,6 +150,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		return errno(err)
 	}
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
+	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
 	s.local = s.present(FullAddress(nic, local))
 	s.becomeConnectingLocked()
 	s.startSynTimerLocked()
@@ -258,6 +259,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		return errno(err)
 	}
 	s.remote = addr
+	s.events.becomeEnabled(wsa.FD_CONNECT)
 	s.becomeConnectedLocked(s.host.Clock().NowMonotonic())
 	return 0
 }

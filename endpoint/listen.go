@@ -104,6 +104,7 @@ func (s *Socket) acceptOnce(d *deadline) (*Socket, wsa.Errno) {
 	case d != nil && d.passed.Load():
 		return nil, errDeadline
 	}
+	defer s.reenableLocked(wsa.FD_ACCEPT)
 	var peer tcpip.FullAddress
 	ep, queue, err := s.ep.Accept(&peer)
 	if err != nil {
@@ -138,5 +139,6 @@ func (s *Socket) inheritLocked(ep tcpip.Endpoint, queue *waiter.Queue, peer tcpi
 		return nil, wsa.WSAECONNRESET
 	}
 	n.id = s.host.Register(n)
+	n.inheritEventsLocked(s)
 	return n, 0
 }

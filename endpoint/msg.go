@@ -56,6 +56,7 @@ func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Messa
 		return Message{}, err
 	}
 	res, from, err := s.readMessage(ep, b, flags)
+	s.reenable(recvEvent(flags))
 	if err != 0 && err != wsa.WSAEMSGSIZE {
 		return Message{}, err
 	}

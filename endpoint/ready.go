@@ -10,8 +10,9 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Readiness says what select reports of a socket (EV-9): a set of bits.
-type Readiness uint8
+// Readiness says what select reports of a socket (EV-9), and what WSAPoll does:
+// a set of bits.
+type Readiness uint16
 
 // The bits of a Readiness.
 const (
@@ -24,11 +25,19 @@ const (
 	ReadyWrite
 
 	// ReadyExcept: the last connect was a non-blocking one and has failed;
-	// SO_ERROR has the code until it is read.
+	// SO_ERROR has the code until it is read. Or an urgent byte waits.
 	ReadyExcept
 
 	// ReadyClosed: the socket is closed, and none of the others is set.
 	ReadyClosed
+
+	// What WSAPoll tells apart, by the names of its flags. Ready leaves them
+	// out.
+	PollRead   // POLLRDNORM: data, or a connection to accept
+	PollWrite  // POLLWRNORM
+	PollUrgent // POLLRDBAND
+	PollError  // POLLERR: the connect has failed, or the connection has died
+	PollHangup // POLLHUP: so, or the peer has closed its side
 
 	readyAll = ReadyRead | ReadyWrite | ReadyExcept
 )
@@ -36,20 +45,51 @@ const (
 // Ready looks at the socket without waiting. After a reset, an abort or a drop
 // it is readable and writable, not exceptional (RS-4, KA-31); when the network
 // is down, everything (ND-2).
-func (s *Socket) Ready() Readiness {
+func (s *Socket) Ready() Readiness { return s.look() & (readyAll | ReadyClosed) }
+
+// look is Ready with the bits of WSAPoll.
+func (s *Socket) look() Readiness {
 	s.dropRefused()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.enterLocked() {
 	case wsa.WSAENETDOWN:
-		return readyAll
+		return readyAll | PollError | PollHangup
 	case wsa.WSAENOTSOCK:
 		return ReadyClosed
 	}
+	var r Readiness
 	if s.kind == options.Datagram {
-		return s.readyDatagramLocked()
+		r = s.readyDatagramLocked()
+	} else {
+		r = s.readyStreamLocked()
 	}
-	return s.readyStreamLocked()
+	if s.urgentLocked() {
+		r |= ReadyExcept | PollUrgent
+	}
+	return r | s.pollBitsLocked(r)
+}
+
+// pollBitsLocked are the bits of WSAPoll for a socket that select finds to be
+// r: after a reset, an abort or a failed connect POLLERR, POLLHUP and
+// POLLWRNORM (RS-4, EV-10), after a drop the first two (KA-31).
+func (s *Socket) pollBitsLocked(r Readiness) (p Readiness) {
+	if r&ReadyRead != 0 && (s.state != options.Connected || s.kind != options.Stream || s.hasDataLocked()) {
+		p = PollRead
+	}
+	if r&ReadyWrite != 0 {
+		p |= PollWrite
+	}
+	switch {
+	case s.kind != options.Stream:
+	case s.state == options.Dead && s.reason == wsa.WSAENETRESET:
+		return PollError | PollHangup
+	case s.state == options.Dead, r&ReadyExcept != 0 && s.state != options.Connected:
+		return PollError | PollHangup | PollWrite
+	case s.state == options.Connected && s.atEndLocked():
+		p |= PollHangup
+	}
+	return p
 }
 
 func (s *Socket) readyStreamLocked() Readiness {
@@ -160,7 +200,7 @@ func Await(h Host, members []Member, timeout time.Duration) bool {
 func look(members []Member) (found bool) {
 	for i := range members {
 		m := &members[i]
-		m.Got = m.Socket.Ready() & (m.Want | ReadyClosed)
+		m.Got = m.Socket.look() & (m.Want | ReadyClosed)
 		found = found || m.Got != 0
 	}
 	return found
@@ -186,10 +226,10 @@ func unregister(members []Member, calls []call) {
 // of r. The end of an attempt or a connection comes with an error.
 func (r Readiness) events() waiter.EventMask {
 	mask := waiter.EventErr | waiter.EventHUp
-	if r&ReadyRead != 0 {
+	if r&(ReadyRead|ReadyExcept|PollRead|PollUrgent|PollHangup) != 0 {
 		mask |= waiter.ReadableEvents
 	}
-	if r&ReadyWrite != 0 {
+	if r&(ReadyWrite|PollWrite) != 0 {
 		mask |= waiter.WritableEvents
 	}
 	return mask

@@ -102,6 +102,7 @@ func (s *Socket) recvTimeout() time.Duration {
 // recvOnce is one attempt. waited says that the call was in progress already,
 // which decides between some codes (LG-19, KA-30).
 func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int, netip.AddrPort, wsa.Errno) {
+	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
 	ep, err := s.checkRecvLocked(flags, waited)
 	s.mu.Unlock()

@@ -93,7 +93,8 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	case err != 0:
 		return 0, err
 	case s.kind == options.Datagram:
-		return s.writeDatagrams(ep, b, to, nil)
+		n, err := s.writeDatagrams(ep, b, to, nil)
+		return n, s.sent(err)
 	case len(b) == 0:
 		return 0, 0 // nothing leaves (BF-22)
 	}
@@ -101,7 +102,7 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	if err != 0 && err != wsa.WSAEWOULDBLOCK {
 		err = s.sendFailed(err, waited)
 	}
-	return n, err
+	return n, s.sent(err)
 }
 
 // checkSendLocked holds the state rules of send and sendto, and binds a

@@ -135,6 +135,7 @@ type Socket struct {
 	entry       waiter.Entry        // registered with queue
 	wire        *Wire               // what the hooks saw of ep; nil for datagrams
 	connected   tcpip.MonotonicTime // when the connection was established
+	events      eventState
 
 	rmu    sync.Mutex
 	dst    tcpip.SliceWriter // the buffer of the read in progress
@@ -211,9 +212,6 @@ func (s *Socket) SetV6Only(on bool) {
 // ID is the number of the socket in Stack.Sockets and in trace records.
 func (s *Socket) ID() uint64 { return s.id }
 
-// SetNonblocking is FIONBIO.
-func (s *Socket) SetNonblocking(on bool) { s.nonblocking.Store(on) }
-
 // Nonblocking reports the mode set by SetNonblocking.
 func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
 
@@ -236,6 +234,9 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 // Serve is the pump's turn with a signalled socket. It never waits.
 func (s *Socket) Serve() {
 	s.flush(false)
+	if s.events.selected.Load() {
+		s.dropRefused()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -245,6 +246,8 @@ func (s *Socket) Serve() {
 	s.pollLocked()
 	s.resetIfUnreadLocked()
 	s.serveKeepAliveLocked()
+	s.serveChangesLocked()
+	s.observeLocked()
 }
 
 // newEndpointLocked makes the netstack endpoint, for addresses of the given

@@ -52,6 +52,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	if s.values.KeepAlive.On {
 		s.startKeepAliveLocked(s.values.KeepAlive, instant(at)) // KA-16
 	}
+	s.observeLocked()
 }
 
 // becomeUnconnectedLocked is the end of an attempt to connect that failed: the
@@ -80,6 +81,7 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	}
 	s.state, s.reason, s.pending = options.Dead, reason, reason
 	s.stopKeepAliveLocked()
+	s.observeLocked()
 	s.calls.wake(anyEvent)
 }
 
@@ -101,6 +103,7 @@ func (s *Socket) pollLocked() {
 				s.pending = s.connectErr
 			}
 			s.becomeUnconnectedLocked()
+			s.observeLocked()
 			s.calls.wake(anyEvent)
 		}
 	case options.Connected:

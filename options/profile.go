@@ -55,10 +55,42 @@ type profileColumn struct {
 	// broadcastAlways: SO_BROADCAST permits sending only, IP_RECEIVE_BROADCAST
 	// alone governs receipt (C-19).
 	broadcastAlways bool
+
+	// events are the rules of FD_CLOSE (C-09, C-09b).
+	events EventRules
 }
 
+// EventRules say where profiles differ on network events. They are exported
+// for package endpoint.
+type EventRules struct {
+	// CloseBeforeData: the peer's FIN is told while data is unread (C-09b).
+	CloseBeforeData bool
+
+	// Reset, Dropped and Aborted are the codes of FD_CLOSE after a reset by
+	// the peer, a drop by keep-alive, and any other end (C-09).
+	Reset, Dropped, Aborted wsa.Errno
+}
+
+// CloseCode is the code of FD_CLOSE for the reason a connection ended for.
+func (r EventRules) CloseCode(reason wsa.Errno) wsa.Errno {
+	switch reason {
+	case wsa.WSAECONNRESET:
+		return r.Reset
+	case wsa.WSAENETRESET:
+		return r.Dropped
+	}
+	return r.Aborted
+}
+
+// Events returns the rules of p for network events.
+func (p Profile) Events() EventRules { return profileColumns[p.known()].events }
+
+var documentedEvents = EventRules{Reset: wsa.WSAECONNRESET, Dropped: wsa.WSAECONNABORTED, Aborted: wsa.WSAECONNABORTED}
+
+var measuredEvents = EventRules{CloseBeforeData: true, Reset: wsa.WSAECONNABORTED, Dropped: wsa.WSAENETRESET, Aborted: wsa.WSAECONNABORTED}
+
 var profileColumns = [profileCount]profileColumn{
-	Documented: {name: "documented", foreignLevel: wsa.WSAEINVAL},
-	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true},
-	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true},
+	Documented: {name: "documented", foreignLevel: wsa.WSAEINVAL, events: documentedEvents},
+	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true, events: measuredEvents},
+	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true, events: measuredEvents},
 }

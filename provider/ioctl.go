@@ -8,14 +8,21 @@ import (
 )
 
 // Ioctl controls the mode of a socket (API-ioctlsocket, API-WSAIoctl); n is the
-// number of bytes written to out. It never waits.
+// number of bytes written to out.
 //
 //	FIONBIO             in u32: not 0 makes the socket non-blocking
 //	FIONREAD            out u32: the bytes that one recv would return
 //	SIOCATMARK          out u32: 1 when no urgent byte is ahead; always, for now
 //	SIO_KEEPALIVE_VALS  in tcp_keepalive (KA-20 to KA-25)
+//	SIO_ADDRESS_LIST_CHANGE       the next change of the list of local
+//	                              addresses of the socket's family
+//	SIO_ROUTING_INTERFACE_CHANGE  in SOCKADDR: the next change of the interface
+//	                              that leads to this destination
 //
-// Errors: WSAEFAULT when in or out is nil or too short for the code;
+// The last two enable their network events (EV-2). A blocking socket waits for
+// the change, a non-blocking one fails with WSAEWOULDBLOCK.
+//
+// Errors: WSAEINVAL for FIONBIO 0 while events are selected (EV-1); WSAEFAULT when in or out is nil or too short for the code;
 // WSAENOTCONN for FIONREAD and SIOCATMARK when the connection has ended;
 // WSAEINVAL for SIOCATMARK on a datagram socket (OB-11); WSAENOPROTOOPT for
 // SIO_KEEPALIVE_VALS there, and WSAENETRESET, WSAENOTCONN for it after a
@@ -32,6 +39,10 @@ func (p *Provider) Ioctl(s wsa.SOCKET, code uint32, in, out []byte) (n int, _ er
 		n, err = putUint32(out, sock.Readable)
 	case wsa.SIOCATMARK:
 		n, err = putUint32(out, func() (int, wsa.Errno) { return atMark(sock) })
+	case wsa.SIO_ADDRESS_LIST_CHANGE:
+		err = sock.AddressListChange()
+	case wsa.SIO_ROUTING_INTERFACE_CHANGE:
+		err = routingInterfaceChange(sock, in)
 	case wsa.SIO_KEEPALIVE_VALS:
 		err = sock.SetKeepAliveVals(in)
 	default:
@@ -46,8 +57,16 @@ func setNonblocking(sock *endpoint.Socket, in []byte) wsa.Errno {
 	if len(in) < sizeofUint32 {
 		return wsa.WSAEFAULT
 	}
-	sock.SetNonblocking(binary.LittleEndian.Uint32(in) != 0)
-	return 0
+	return sock.SetNonblocking(binary.LittleEndian.Uint32(in) != 0)
+}
+
+// routingInterfaceChange takes the SOCKADDR of a destination.
+func routingInterfaceChange(sock *endpoint.Socket, in []byte) wsa.Errno {
+	to, err := wsa.ParseSockaddr(in)
+	if err != 0 {
+		return err
+	}
+	return sock.RoutingInterfaceChange(to)
 }
 
 func atMark(sock *endpoint.Socket) (int, wsa.Errno) {

@@ -123,7 +123,7 @@ func (p *Provider) Cleanup() error {
 
 // closeAtOnce is closesocket without its wait (LG-4) and its refusal (LG-7).
 func closeAtOnce(s *endpoint.Socket) {
-	s.SetNonblocking(true)
+	s.SetNonblocking(true) // never fails
 	if s.Close() == wsa.WSAEWOULDBLOCK {
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, []byte{1, 0, 0, 0})
 		s.Close()

@@ -89,7 +89,27 @@ func (s *Stack) AddDevice(d tun.Device, addrs ...netip.Prefix) error {
 		s.removeNIC(n)
 		return fmt.Errorf("stack: AddDevice: %w", err)
 	}
+	s.announce(addrs)
 	return nil
+}
+
+// announce tells the sockets of new addresses, and of their routes.
+func (s *Stack) announce(addrs []netip.Prefix) {
+	var changes uint32
+	for _, p := range addrs {
+		changes |= endpoint.ChangedRoutes
+		if p.Addr().Is4() {
+			changes |= endpoint.ChangedAddresses4
+		} else {
+			changes |= endpoint.ChangedAddresses6
+		}
+	}
+	if changes == 0 {
+		return
+	}
+	for _, sock := range s.sockets.list() {
+		sock.NetworkChanged(changes)
+	}
 }
 
 func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error {

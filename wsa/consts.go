@@ -125,6 +125,21 @@ const (
 	FD_ALL_EVENTS = 1<<FD_MAX_EVENTS - 1
 )
 
+// Flags of WSAPoll. POLLPRI and POLLWRBAND are not supported.
+const (
+	POLLERR    = 0x0001
+	POLLHUP    = 0x0002
+	POLLNVAL   = 0x0004
+	POLLWRNORM = 0x0010
+	POLLWRBAND = 0x0020
+	POLLRDNORM = 0x0100
+	POLLRDBAND = 0x0200
+	POLLPRI    = 0x0400
+
+	POLLIN  = POLLRDNORM | POLLRDBAND
+	POLLOUT = POLLWRNORM
+)
+
 // Index of each network event in WSANETWORKEVENTS.iErrorCode.
 const (
 	FD_READ_BIT                     = 0

@@ -1,0 +1,114 @@
+package provider
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A PollFD is WSAPOLLFD: what is asked of a socket, wsa.POLLRDNORM, POLLRDBAND
+// and POLLWRNORM, and what was found.
+type PollFD struct {
+	Socket  wsa.SOCKET
+	Events  int16
+	Revents int16
+}
+
+// pollFlags are the flags of WSAPoll for what a socket is ready for. Those of
+// the second column are reported whether or not they were asked for.
+var pollFlags = []struct {
+	bit    endpoint.Readiness
+	flag   int16
+	always bool
+}{
+	{endpoint.PollRead, wsa.POLLRDNORM, false},
+	{endpoint.PollUrgent, wsa.POLLRDBAND, false},
+	{endpoint.PollWrite, wsa.POLLWRNORM, false},
+	{endpoint.PollError, wsa.POLLERR, true},
+	{endpoint.PollHangup, wsa.POLLHUP, true},
+	{endpoint.ReadyClosed, wsa.POLLNVAL, true},
+}
+
+// Poll waits until a socket has something that was asked for, or an error, and
+// sets Revents of each; n is how many are not zero (API-WSAPoll). A zero timeout
+// is a look, a negative one none. The time is that of the stack's clock.
+//
+//   - POLLRDNORM: data, or a connection to accept
+//   - POLLRDBAND: an urgent byte
+//   - POLLWRNORM: there is room to send, or a failure to be met
+//   - POLLHUP: the peer has closed its side, or the connection has ended
+//   - POLLERR, with POLLHUP: the connect failed (EV-10), or the connection was
+//     reset, aborted or dropped (RS-4, KA-31)
+//   - POLLNVAL: no open socket. INVALID_SOCKET, a negative fd, is ignored: it
+//     gets POLLNVAL, too, and ends no wait (assumed)
+//
+// Errors: WSAEINVAL for another flag in Events, and when no element names a
+// socket; WSAENETDOWN when the network fails while Poll waits.
+func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
+	if err := p.enter(); err != 0 {
+		return 0, p.result(err)
+	}
+	members, index, invalid, err := p.polled(fds)
+	if err != 0 {
+		return 0, p.result(err)
+	}
+	if invalid {
+		timeout = 0
+	}
+	endpoint.Await(p.stack, members, timeout)
+	if p.stack.Down() {
+		return 0, p.result(wsa.WSAENETDOWN)
+	}
+	for i := range fds {
+		fds[i].Revents = wsa.POLLNVAL
+	}
+	for i, m := range members {
+		fds[index[i]].Revents = revents(m.Got)
+	}
+	for _, fd := range fds {
+		if fd.Revents != 0 {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// polled are the sockets of fds with their places. invalid says that a handle
+// was stale.
+func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int, invalid bool, err wsa.Errno) {
+	for i, fd := range fds {
+		if fd.Events&^(wsa.POLLRDNORM|wsa.POLLRDBAND|wsa.POLLWRNORM) != 0 {
+			return nil, nil, false, wsa.WSAEINVAL
+		}
+		e, ok := p.handles.get(fd.Socket)
+		if !ok {
+			invalid = invalid || fd.Socket != wsa.INVALID_SOCKET
+			continue
+		}
+		members = append(members, endpoint.Member{Socket: e.sock, Want: wanted(fd.Events)})
+		index = append(index, i)
+	}
+	if len(members) == 0 {
+		return nil, nil, false, wsa.WSAEINVAL
+	}
+	return members, index, invalid, 0
+}
+
+func wanted(events int16) (want endpoint.Readiness) {
+	for _, f := range pollFlags {
+		if f.always || events&f.flag != 0 {
+			want |= f.bit
+		}
+	}
+	return want
+}
+
+func revents(got endpoint.Readiness) (flags int16) {
+	for _, f := range pollFlags {
+		if got&f.bit != 0 {
+			flags |= f.flag
+		}
+	}
+	return flags
+}
