@@ -98,6 +98,7 @@ func (s *Socket) Close() wsa.Errno {
 	if alive && !hard && !s.shutSend {
 		s.flushLocked(ep, s.wire, true) // NG-14
 	}
+	s.stopSillyLocked()
 	s.becomeClosedLocked()
 	s.mu.Unlock()
 	s.wmu.Unlock()
@@ -156,15 +157,19 @@ func (s *Socket) linger(ep tcpip.Endpoint, timeout time.Duration) {
 // CloseDown ends the socket because its stack is being closed (ND-2): calls in
 // progress and later ones get WSAENETDOWN, and the connection is reset.
 func (s *Socket) CloseDown() {
+	s.wmu.Lock()
 	s.mu.Lock()
 	ep := s.ep
 	if s.closed {
 		s.mu.Unlock()
+		s.wmu.Unlock()
 		return
 	}
 	s.down = true
+	s.stopSillyLocked()
 	s.becomeClosedLocked()
 	s.mu.Unlock()
+	s.wmu.Unlock()
 	if ep != nil {
 		ep.Abort()
 	}

@@ -3,8 +3,10 @@ package endpoint
 import (
 	"io"
 	"math"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/nagle"
 	"github.com/wsstack/wsstack/options"
@@ -13,8 +15,9 @@ import (
 
 // The way of a byte that was sent on a stream:
 //
-//	send ──▶ tail, less than a segment ──▶ netstack ──▶ wire ──▶ acknowledged
-//	          held by the Gate             as its windows allow
+//	send ──▶ tail, held by the Gate ──▶ netstack ──▶ wire ──▶ acknowledged
+//	          less than a segment        as its windows allow
+//	          in most cases
 //
 // netstack's own Nagle algorithm is off: it sends partial segments with data
 // in flight, and holds whole ones where the device segments (netstack.md §2).
@@ -46,14 +49,17 @@ func (s *Socket) writeStream(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Err
 	return s.pushLocked(ep, w, b, false)
 }
 
-// pushLocked is writeStream with wmu held. all overrules the Gate.
+// pushLocked is writeStream with wmu held. all overrules the Gate and the quota.
 func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int, wsa.Errno) {
+	if len(b) > 0 {
+		if b = b[:s.roomLocked(w, len(b))]; len(b) == 0 {
+			return 0, wsa.WSAEWOULDBLOCK
+		}
+	}
 	held := len(s.tail)
-	release := nagle.Gate{NoDelay: all || s.noDelay.Load()}.Release(nagle.State{
-		Queued:  held + len(b),
-		Unacked: w.Unacked(),
-		MSS:     w.MSS(),
-	})
+	state := w.gateState(held + len(b))
+	state.FIN, state.Override = all, s.sillyFired.Load()
+	release := nagle.Gate{NoDelay: s.noDelay.Load()}.Release(state)
 	accepted := 0
 	if release > 0 {
 		// The tail may be longer than what leaves: segments can get smaller.
@@ -68,7 +74,7 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 			if over(err) {
 				s.tail = s.tail[:0] // or the pump would try again and again
 			}
-			s.holdLocked(ep, w)
+			s.holdLocked(w, accepted)
 			if accepted > 0 {
 				return accepted, 0
 			}
@@ -78,36 +84,87 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 			return 0, errno(err)
 		}
 	}
-	s.tail = append(s.tail, b[accepted:]...)
-	s.holdLocked(ep, w)
-	return len(b), 0
+	rest := b[accepted:]
+	if s.quota.Load() == noQuota {
+		rest = rest[:min(len(rest), max(heldLimit-len(s.tail), 0))]
+	}
+	s.tail = append(s.tail, rest...)
+	accepted += len(rest)
+	s.holdLocked(w, accepted)
+	if accepted == 0 && len(b) > 0 {
+		return 0, wsa.WSAEWOULDBLOCK
+	}
+	return accepted, 0
 }
 
-// holdLocked tells the hooks how much waits here. What was in flight may have
-// been acknowledged while the bytes became the tail; then nobody else would
-// let them go.
-func (s *Socket) holdLocked(ep tcpip.Endpoint, w *Wire) {
+// sillyTimeout is the override of silly-window avoidance: RFC 1122 §4.2.3.4
+// wants 0.1 to 1.0 s. It is shorter than netstack's shortest probe of a closed
+// window, which netstack takes a window for that it mustn't see.
+const sillyTimeout = 150 * time.Millisecond
+
+// holdLocked tells the hooks how much waits here, after n more bytes were
+// accepted. What was in flight may have been acknowledged while the bytes
+// became the tail; then nobody else would let them go.
+func (s *Socket) holdLocked(w *Wire, n int) {
+	s.accepted.Add(int64(n))
 	s.waiting.Store(int64(len(s.tail)))
-	if len(s.tail) > 0 && w.Unacked() == 0 {
-		s.host.Signal(s)
+	state := w.gateState(len(s.tail))
+	switch silly := state.Silly() || w.hidden.Load(); {
+	case silly && state.InFlight == 0 && s.silly == nil:
+		s.silly = s.host.Clock().AfterFunc(sillyTimeout, func() {
+			s.sillyFired.Store(true)
+			s.host.Signal(s)
+		})
+	case !silly || state.InFlight > 0:
+		s.stopSillyLocked()
+		if len(s.tail) > 0 && state.InFlight+state.Unsent == 0 {
+			s.host.Signal(s)
+		}
 	}
 }
 
-// flush gives netstack the tail if the Gate lets it go, or in any case with
-// all: before a FIN, or when TCP_NODELAY was set.
-func (s *Socket) flush(all bool) {
-	if s.waiting.Load() == 0 {
-		return
+func (s *Socket) stopSillyLocked() {
+	if s.silly != nil {
+		s.silly.Stop()
+		s.silly = nil
 	}
+	s.sillyFired.Store(false)
+}
+
+// flush gives netstack what the Gate lets go of the tail, and shows it a window
+// that it was hidden when that may be used after all. It runs on the pump, and
+// when TCP_NODELAY was set.
+func (s *Socket) flush() {
 	s.mu.Lock()
 	ep, w := s.ep, s.wire
-	usable := ep != nil && s.state == options.Connected
+	usable := s.kind == options.Stream && ep != nil && s.state == options.Connected
 	s.mu.Unlock()
-	if usable {
-		s.wmu.Lock()
-		s.flushLocked(ep, w, all)
-		s.wmu.Unlock()
+	if !usable || s.waiting.Load() == 0 && !w.hidden.Load() && !s.sillyFired.Load() {
+		return
 	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.unveilLocked(ep, w)
+	if len(s.tail) == 0 {
+		s.holdLocked(w, 0)
+		return
+	}
+	s.flushLocked(ep, w, false)
+	s.calls.wake(waiter.EventOut) // there may be room
+}
+
+// unveilLocked shows netstack the peer's window when the timer has fired, or
+// arms that.
+func (s *Socket) unveilLocked(ep tcpip.Endpoint, w *Wire) {
+	if !w.hidden.Load() {
+		return
+	}
+	if w.gateState(len(s.tail)).Silly() && !s.sillyFired.Load() {
+		return // holdLocked arms the timer
+	}
+	w.hidden.Store(false)
+	s.host.Inject(ep, w.revealed(s.host.Clock()))
+	s.stopSillyLocked()
 }
 
 // flushLocked is flush with wmu held. With all, netstack takes the tail even
@@ -118,7 +175,7 @@ func (s *Socket) flushLocked(ep tcpip.Endpoint, w *Wire, all bool) {
 	}
 	s.pushLocked(ep, w, nil, all)
 	if all && len(s.tail) > 0 {
-		// The queue may hold far more than its size: SO_SNDBUF was lowered.
+		// The queue may hold far more than its size.
 		ops := ep.SocketOptions()
 		size := ops.GetSendBufferSize()
 		ops.SetSendBufferSize(math.MaxInt32, false)

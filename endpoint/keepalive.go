@@ -132,21 +132,24 @@ func (s *Socket) busyLocked() bool {
 
 // probeLocked sends a probe: an ACK with SEG.SEQ = SND.NXT − 1 and no data
 // (KA-7). A probe that can't be sent counts like one that was lost.
-func (s *Socket) probeLocked() {
+func (s *Socket) probeLocked() { s.host.SendOwn(s.bareAckLocked(s.wire.nxt.Load() - 1)) }
+
+// bareAckLocked is an acknowledgement without data, with this SEG.SEQ.
+func (s *Socket) bareAckLocked(seq uint32) OwnSegment {
 	w, ip := s.wire, &s.values.IPv4
 	if s.local.Addr().Unmap().Is6() {
 		ip = &s.values.IPv6
 	}
 	seg := OwnSegment{
 		Local: s.local, Remote: s.remote,
-		Seq: w.nxt.Load() - 1, Ack: w.rcvNxt.Load(),
+		Seq: seq, Ack: w.rcvNxt.Load(),
 		Flags: header.TCPFlagAck, Window: uint16(w.ownWindow.Load()),
 		TTL: ip.TTL, TOS: ip.TOS,
 	}
 	if w.has(wireTimestamps) {
 		seg.Options = timestamps(w.timestamp(s.host.Clock()), w.tsRecent.Load())
 	}
-	s.host.SendOwn(seg)
+	return seg
 }
 
 // timestamps is the timestamp option (RFC 7323 §3.2), with the padding that

@@ -13,7 +13,7 @@ import (
 func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
 	err := s.setSockOpt(level, name, optval)
 	if err == 0 && s.noDelay.Load() {
-		s.flush(true)
+		s.flush()
 	}
 	return err
 }
@@ -68,12 +68,7 @@ func (s *Socket) applyLocked() {
 		v.SetNoDelay(s.values.NoDelay)
 	}
 	s.applyIPLocked()
-	if s.values.SendBuffer.Set {
-		v.SetSendBuffer(s.values.SendBuffer.Bytes)
-	}
-	if s.values.RecvBuffer.Set {
-		v.SetRecvBuffer(s.values.RecvBuffer.Bytes)
-	}
+	s.applyBuffersLocked()
 }
 
 // optionView is the socket as the option table sees it, with s.mu held.
@@ -131,31 +126,3 @@ func (v *optionView) SetNoDelay(on bool) wsa.Errno {
 
 // SetOOBInline has nothing to tell: urgent data isn't implemented yet.
 func (v *optionView) SetOOBInline(bool) wsa.Errno { return 0 }
-
-// netstack can't do with less: a send buffer of zero blocks every write, and
-// the window is half the receive buffer, which is charged for overhead, too.
-const (
-	leastSendBuffer = 4 << 10
-	leastRecvBuffer = 8 << 10
-)
-
-// SetSendBuffer bounds what netstack queues.
-func (v *optionView) SetSendBuffer(bytes int32) wsa.Errno {
-	if v.ep != nil {
-		v.ep.SocketOptions().SetSendBufferSize(int64(max(bytes, leastSendBuffer)), true)
-	}
-	return 0
-}
-
-// SetRecvBuffer bounds what netstack queues; a stream's window is half of it.
-func (v *optionView) SetRecvBuffer(bytes int32) wsa.Errno {
-	if v.ep == nil {
-		return 0
-	}
-	size := int64(bytes)
-	if v.kind == options.Stream {
-		size *= 2
-	}
-	v.ep.SocketOptions().SetReceiveBufferSize(max(size, leastRecvBuffer), true)
-	return 0
-}

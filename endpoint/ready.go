@@ -98,6 +98,9 @@ func (s *Socket) readyStreamLocked() Readiness {
 		return s.epReadyLocked() & ReadyRead
 	case options.Connected:
 		r := s.epReadyLocked()
+		if !s.writable() {
+			r &^= ReadyWrite
+		}
 		if s.held.Load() > 0 || s.shutRecv { // after SD_RECEIVE, recv fails at once
 			r |= ReadyRead
 		}

@@ -90,6 +90,9 @@ func (s *Socket) giveBack(b []byte) {
 	s.unread = append(append(make([]byte, 0, len(b)+len(s.unread)), b...), s.unread...)
 	s.held.Store(int64(len(s.unread)))
 	s.rmu.Unlock()
+	s.mu.Lock()
+	s.wire.took(-len(b))
+	s.mu.Unlock()
 	s.calls.wake(waiter.ReadableEvents)
 }
 
@@ -105,6 +108,7 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int,
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
 	ep, err := s.checkRecvLocked(flags, waited)
+	w := s.wire
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline
@@ -116,6 +120,9 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int,
 		return s.readDatagram(ep, b, flags)
 	}
 	n, err := s.readStream(ep, b, flags, waited)
+	if flags&wsa.MSG_PEEK == 0 {
+		s.took(w, n)
+	}
 	return n, netip.AddrPort{}, err
 }
 

@@ -52,16 +52,19 @@ func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (in
 	switch {
 	case s.nonblocking.Load(), s.kind == options.Datagram && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
-	case err == 0 && sent == len(b), err != 0 && err != wsa.WSAEWOULDBLOCK:
+	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
 	}
 	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
 	defer s.end(c)
 	for {
+		if sent == len(b) && s.kind == options.Stream {
+			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
+		}
 		n, err := s.sendOnce(b[sent:], flags, to, d, true)
 		sent += n
 		switch {
-		case err == 0 && sent == len(b):
+		case err == 0 && sent == len(b) && (s.kind == options.Datagram || s.quota.Load() != 0):
 			return sent, 0
 		case err == 0:
 		case err != wsa.WSAEWOULDBLOCK:

@@ -60,8 +60,11 @@ type Host interface {
 	Unwatch(ep tcpip.Endpoint)
 	Adopt(ep tcpip.Endpoint) *Wire
 
-	// SendOwn sends a segment past netstack. It never waits.
+	// SendOwn sends a segment past netstack. It never waits. Inject gives the
+	// netstack endpoint of a connection one as if it came from the peer; the
+	// addresses are those of the endpoint.
 	SendOwn(OwnSegment)
+	Inject(tcpip.Endpoint, OwnSegment)
 
 	// Register lists a socket under a new number, oldest first.
 	Register(s *Socket) uint64
@@ -105,6 +108,9 @@ type Socket struct {
 	synExpired  atomic.Uint64 // the attempt to connect whose synTimer has fired
 	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
 	waiting     atomic.Int64  // len(tail), for the hooks
+	quota       atomic.Int64  // SO_SNDBUF of a stream, bytes; noQuota: not set
+	accepted    atomic.Int64  // bytes that sends have accepted on the stream
+	sillyFired  atomic.Bool   // the timer silly has fired
 	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
 
 	mu          sync.Mutex
@@ -144,7 +150,8 @@ type Socket struct {
 
 	wmu   sync.Mutex
 	src   gather            // the bytes of the write in progress
-	tail  []byte            // accepted on a stream, held back by the Gate; less than a segment
+	tail  []byte            // accepted on a stream, held back by the Gate
+	silly tcpip.Timer       // overrides silly-window avoidance; nil when none runs
 	dgram bytes.Reader      // the datagram being sent
 	to    tcpip.FullAddress // its destination, on datagram sockets
 }
@@ -172,6 +179,7 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
 	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, created: h.Clock().Now()}
+	s.quota.Store(noQuota)
 	s.entry.Init(s, anyEvent)
 	return s
 }
@@ -233,7 +241,8 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 
 // Serve is the pump's turn with a signalled socket. It never waits.
 func (s *Socket) Serve() {
-	s.flush(false)
+	s.flush()
+	s.compact()
 	if s.events.selected.Load() {
 		s.dropRefused()
 	}
@@ -275,7 +284,7 @@ func (s *Socket) adoptLocked(ep tcpip.Endpoint, queue *waiter.Queue, w *Wire) {
 	s.ep, s.queue, s.opt.known = ep, queue, false
 	if s.kind == options.Stream {
 		if w == nil {
-			w = &Wire{}
+			w = newWire()
 			ep.SetOwner(w)
 		}
 		w.attach(s)

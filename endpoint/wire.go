@@ -8,6 +8,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/nagle"
 )
 
 // Wire is what the hooks saw of one TCP connection: its segments, both ways.
@@ -31,12 +33,17 @@ type Wire struct {
 	peerMSS atomic.Uint32 // from its SYN; 0: none seen
 	ownMSS  atomic.Uint32 // from ours
 	since   atomic.Int64  // when the handshake was complete, ns of the monotonic clock
+	largest atomic.Uint32 // the largest window of the peer so far
 	written atomic.Int64  // payload bytes given to netstack
+	tiny    atomic.Int32  // small segments of data that came since the last compact
+	hidden  atomic.Bool   // netstack was told that the peer's window is closed; see Wire.veils
 
-	ownWindow atomic.Uint32 // the window field of the last segment sent
-	ownShift  atomic.Uint32 // its scale
-	tsOffset  atomic.Uint32 // our timestamps, less the clock's milliseconds
-	tsRecent  atomic.Uint32 // the peer's last timestamp, as far as it was noted
+	ownWindow   atomic.Uint32 // the window field of the last segment sent
+	ownShift    atomic.Uint32 // its scale
+	nativeShift atomic.Uint32 // the scale as netstack believes it
+	recv        recvWindow
+	tsOffset    atomic.Uint32 // our timestamps, less the clock's milliseconds
+	tsRecent    atomic.Uint32 // the peer's last timestamp, as far as it was noted
 
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
@@ -52,6 +59,8 @@ const (
 	wireListener                // the record of a listener, not of a connection
 	wireUnreachable             // it has come
 	wireFailOnICMP              // an ICMP error for the SYN ends the connect
+	wireSent                    // a segment with an acknowledgement has left
+	wireNoScale                 // our SYN wasn't seen: ownShift is a guess
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)
@@ -65,6 +74,33 @@ type Segment struct {
 	Header  header.TCP
 	Payload int         // bytes; of a segment to be cut up, of the whole
 	Clock   tcpip.Clock // read only when the time matters: a reading isn't cheap
+	Partial bool        // the checksum of a segment that leaves is left to the device
+}
+
+// A Fate is what the hook does with a segment that came in.
+type Fate uint8
+
+// The fates, as bits; zero: netstack gets it as it is.
+const (
+	Refuse Fate = 1 << iota // its data isn't permitted: netstack gets the rest, and acknowledges again
+	Veil                    // netstack sees a closed window: the peer's is too small to be used (NG-9)
+)
+
+// newWire returns the record of a connection of which nothing is known.
+func newWire() *Wire {
+	w := &Wire{}
+	w.recv.quota.Store(noQuota)
+	return w
+}
+
+// NewWire returns the record for a SYN to a listener with the record l, which
+// may be nil: SO_RCVBUF is the listener's at that time (IN-4).
+func NewWire(l *Wire) *Wire {
+	w := newWire()
+	if l != nil {
+		w.recv.quota.Store(l.recv.quota.Load())
+	}
+	return w
 }
 
 func (w *Wire) attach(s *Socket) { w.socket.Store(s) }
@@ -75,7 +111,7 @@ func (w *Wire) set(bits uint32) {
 
 func (w *Wire) has(bits uint32) bool { return w.known.Load()&bits == bits }
 
-// Out records a segment that this side sends.
+// Out records a segment that this side sends, and writes our window into it.
 func (w *Wire) Out(seg Segment) {
 	h := seg.Header
 	seq, flags := h.SequenceNumber(), h.Flags()
@@ -108,20 +144,22 @@ func (w *Wire) Out(seg Segment) {
 		w.una.Store(seq)
 		w.nxt.Store(seq)
 		w.ownShift.Store(header.MaxWndScale) // not known: lenient
-		w.set(wireISS | wireIRS)
+		w.set(wireISS | wireIRS | wireNoScale)
 	}
+	w.outWindow(seg)
 	if flags.Contains(header.TCPFlagAck) {
 		w.rcvNxt.Store(h.AckNumber())
-		w.ownWindow.Store(uint32(h.WindowSize()))
+		w.set(wireSent)
 	}
 	if seqnum.Value(w.nxt.Load()).LessThan(end) {
 		w.nxt.Store(uint32(end))
 	}
 }
 
-// In records a segment that came in, before netstack processes it. The caller
-// has verified its checksum if Interesting said so.
-func (w *Wire) In(seg Segment) {
+// In records a segment that came in, before netstack processes it, and says
+// what becomes of it. The caller has verified its checksum if Interesting said
+// so, and verifies it before it acts on a fate.
+func (w *Wire) In(seg Segment) (fate Fate) {
 	h := seg.Header
 	flags := h.Flags()
 	switch {
@@ -129,38 +167,84 @@ func (w *Wire) In(seg Segment) {
 		if w.resets(h) {
 			w.set(wireReset)
 		}
-		return
+		return 0
 	case flags.Contains(header.TCPFlagSyn):
 		w.inSyn(seg)
-		return
-	case !flags.Contains(header.TCPFlagAck):
-		return
+		return 0
+	case w.beyond(seg):
+		fate = Refuse
+	}
+	if !flags.Contains(header.TCPFlagAck) {
+		return fate
 	}
 	ack := h.AckNumber()
 	if !w.has(wireISS) { // nothing was sent that it could acknowledge: see Out
 		w.establish(seg.Clock)
-		w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
-		return
+		w.offered(uint32(h.WindowSize()) << w.shift.Load())
+		return fate
 	}
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
 	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) || !w.reaches(seg) {
-		return
+		return fate
 	}
 	w.establish(seg.Clock)
 	if w.watched.Load() {
 		w.note(seg)
 	}
-	w.window.Store(uint32(h.WindowSize()) << w.shift.Load())
-	if seqnum.Value(ack) == una {
-		return
+	w.offered(uint32(h.WindowSize()) << w.shift.Load())
+	s := w.socket.Load()
+	if s == nil {
+		w.una.Store(ack)
+		return fate
 	}
-	w.una.Store(ack)
-	if s := w.socket.Load(); s != nil {
+	if seg.Payload > 0 && seg.Payload < tinySegment && w.tiny.Add(1) == tinyLimit {
+		s.host.Signal(s) // to compact them
+	}
+	if seqnum.Value(ack) != una {
+		w.una.Store(ack)
 		s.calls.wake(waiter.EventOut)
-		if (s.waiting.Load() > 0 || w.watched.Load()) && w.Unacked() == 0 {
-			s.host.Signal(s) // the Gate opens, keep-alive takes over again
-		}
 	}
+	if w.veils(s) {
+		fate |= Veil
+	}
+	switch waiting := int(s.waiting.Load()); {
+	case waiting > 0 && (s.noDelay.Load() || waiting >= w.MSS() || w.Unacked() == 0), fate&Veil != 0:
+		s.host.Signal(s) // the Gate may open
+	case w.watched.Load() && seqnum.Value(ack) != una && w.Unacked() == 0:
+		s.host.Signal(s) // keep-alive takes over again
+	}
+	return fate
+}
+
+// gateState is what nagle.Gate looks at, with this many bytes held.
+func (w *Wire) gateState(queued int) nagle.State {
+	inFlight := w.InFlight()
+	return nagle.State{
+		Queued: queued, Unsent: w.Unsent(), InFlight: inFlight, MSS: w.MSS(),
+		Usable: w.Window() - inFlight, Largest: int(w.largest.Load()),
+	}
+}
+
+// offered records the peer's window.
+func (w *Wire) offered(window uint32) {
+	w.window.Store(window)
+	if window > w.largest.Load() {
+		w.largest.Store(window)
+	}
+}
+
+// veils decides whether netstack, which uses any window at once when nothing is
+// in flight, must not see the one just offered: sender silly-window avoidance
+// (NG-9).
+func (w *Wire) veils(s *Socket) bool {
+	veiled := false
+	if window := w.Window(); window > 0 && window < int(w.peerMSS.Load()) && w.InFlight() == 0 && w.Unsent() > 0 {
+		veiled = w.gateState(int(s.waiting.Load())).Silly()
+	}
+	if w.hidden.Load() != veiled {
+		w.hidden.Store(veiled)
+	}
+	return veiled
 }
 
 // inSyn records the peer's SYN or SYN-ACK. One that comes when the handshake is
@@ -182,9 +266,10 @@ func (w *Wire) inSyn(seg Segment) {
 	if opts.WS > 0 {
 		w.shift.Store(uint32(min(opts.WS, header.MaxWndScale)))
 	}
-	w.window.Store(uint32(h.WindowSize())) // never scaled in a SYN
+	w.offered(uint32(h.WindowSize())) // never scaled in a SYN
 	w.set(wireIRS)
 	if isAck {
+		w.recv.promise(h.SequenceNumber() + 1 + w.ownWindow.Load()<<w.ownShift.Load())
 		w.una.Store(h.AckNumber())
 		w.negotiate(opts.TS, opts.SACKPermitted)
 		w.establish(seg.Clock)
@@ -309,6 +394,26 @@ func (w *Wire) Unacked() int {
 		return 0 // the FIN is acknowledged, too
 	}
 	return int(una.Size(end))
+}
+
+// InFlight is the number of bytes sent and not acknowledged: SND.NXT - SND.UNA,
+// in which a SYN and a FIN count.
+func (w *Wire) InFlight() int {
+	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
+	if nxt.LessThan(una) {
+		return 0
+	}
+	return int(una.Size(nxt))
+}
+
+// Unsent is the number of payload bytes given to netstack that haven't left.
+func (w *Wire) Unsent() int {
+	end := seqnum.Value(w.iss.Load() + 1 + uint32(w.written.Load()))
+	nxt := seqnum.Value(w.nxt.Load())
+	if !w.has(wireISS) || end.LessThan(nxt) {
+		return 0
+	}
+	return int(nxt.Size(end))
 }
 
 // FinAcked reports that the peer has acknowledged everything and our FIN.

@@ -30,7 +30,6 @@ type mute struct{ *fake }
 
 func (mute) SetNoDelay(bool) wsa.Errno        { return 0 }
 func (mute) SetKeepAlive(KeepAlive) wsa.Errno { return 0 }
-func (mute) SetSendBuffer(int32) wsa.Errno    { return 0 }
 
 func TestNoAllocation(t *testing.T) {
 	ep := mute{newFake(Stream)}

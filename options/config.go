@@ -106,45 +106,14 @@ func (c config) store(v *Values) {
 	v.BufferCap, v.SendBuffer, v.RecvBuffer = c.bufferCap, c.send, c.recv
 }
 
-// apply tells the endpoint what differs. When a step fails, the earlier ones
-// are taken back.
+// apply tells the endpoint of the keep-alive parameters, if they differ; the
+// buffers it looks at after the store.
 func (c config) apply(ep Endpoint, v *Values) wsa.Errno {
 	if c.profile != ep.Profile().known() {
 		return wsa.WSAEINVAL
 	}
-	k := c.keepAlive(v)
-	steps := []struct {
-		differs  bool
-		do, undo func() wsa.Errno
-	}{
-		{
-			k != v.KeepAlive && ep.Kind() == Stream,
-			func() wsa.Errno { return ep.SetKeepAlive(k) },
-			func() wsa.Errno { return ep.SetKeepAlive(v.KeepAlive) },
-		},
-		{
-			c.send != v.SendBuffer,
-			func() wsa.Errno { return ep.SetSendBuffer(c.send.Bytes) },
-			func() wsa.Errno { return ep.SetSendBuffer(v.SendBuffer.Bytes) },
-		},
-		{
-			c.recv != v.RecvBuffer,
-			func() wsa.Errno { return ep.SetRecvBuffer(c.recv.Bytes) },
-			func() wsa.Errno { return ep.SetRecvBuffer(v.RecvBuffer.Bytes) },
-		},
-	}
-	for i, s := range steps {
-		if !s.differs {
-			continue
-		}
-		if err := s.do(); err != 0 {
-			for _, done := range steps[:i] {
-				if done.differs {
-					done.undo()
-				}
-			}
-			return err
-		}
+	if k := c.keepAlive(v); k != v.KeepAlive && ep.Kind() == Stream {
+		return ep.SetKeepAlive(k)
 	}
 	return 0
 }

@@ -107,6 +107,4 @@ type Endpoint interface {
 	SetNoDelay(on bool) wsa.Errno
 	SetKeepAlive(k KeepAlive) wsa.Errno
 	SetOOBInline(on bool) wsa.Errno
-	SetSendBuffer(bytes int32) wsa.Errno // already clamped to the cap
-	SetRecvBuffer(bytes int32) wsa.Errno // already clamped to the cap
 }

@@ -112,11 +112,9 @@ func (f *fake) tell(name string, val any) wsa.Errno {
 	return 0
 }
 
-func (f *fake) SetNoDelay(on bool) wsa.Errno        { return f.tell("nodelay", on) }
-func (f *fake) SetKeepAlive(k KeepAlive) wsa.Errno  { return f.tell("keepalive", k) }
-func (f *fake) SetOOBInline(on bool) wsa.Errno      { return f.tell("oobinline", on) }
-func (f *fake) SetSendBuffer(bytes int32) wsa.Errno { return f.tell("sndbuf", bytes) }
-func (f *fake) SetRecvBuffer(bytes int32) wsa.Errno { return f.tell("rcvbuf", bytes) }
+func (f *fake) SetNoDelay(on bool) wsa.Errno       { return f.tell("nodelay", on) }
+func (f *fake) SetKeepAlive(k KeepAlive) wsa.Errno { return f.tell("keepalive", k) }
+func (f *fake) SetOOBInline(on bool) wsa.Errno     { return f.tell("oobinline", on) }
 
 // le is an int as optval.
 func le(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }

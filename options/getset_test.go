@@ -313,8 +313,6 @@ func TestSet_EndpointRefuses(t *testing.T) {
 		{"keepalive", tcp, wsa.TCP_KEEPINTVL},
 		{"keepalive", tcp, wsa.TCP_KEEPCNT},
 		{"oobinline", sol, wsa.SO_OOBINLINE},
-		{"sndbuf", sol, wsa.SO_SNDBUF},
-		{"rcvbuf", sol, wsa.SO_RCVBUF},
 	} {
 		ep := newFake(Stream)
 		ep.refuse = map[string]wsa.Errno{tc.setter: wsa.WSAENOBUFS}

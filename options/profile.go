@@ -58,6 +58,10 @@ type profileColumn struct {
 
 	// events are the rules of FD_CLOSE (C-09, C-09b).
 	events EventRules
+
+	// wholeSends: a non-blocking send is accepted whole whenever the queue is
+	// below SO_SNDBUF (C-07).
+	wholeSends bool
 }
 
 // EventRules say where profiles differ on network events. They are exported
@@ -90,7 +94,31 @@ var documentedEvents = EventRules{Reset: wsa.WSAECONNRESET, Dropped: wsa.WSAECON
 var measuredEvents = EventRules{CloseBeforeData: true, Reset: wsa.WSAECONNABORTED, Dropped: wsa.WSAENETRESET, Aborted: wsa.WSAECONNABORTED}
 
 var profileColumns = [profileCount]profileColumn{
-	Documented: {name: "documented", foreignLevel: wsa.WSAEINVAL, events: documentedEvents},
-	Windows:    {name: "windows", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true, events: measuredEvents},
-	Legacy:     {name: "legacy", foreignLevel: wsa.WSAENOPROTOOPT, measuredCodecs: true, storedAfterDrop: true, broadcastAlways: true, events: measuredEvents},
+	Documented: {
+		name:         "documented",
+		foreignLevel: wsa.WSAEINVAL,
+		events:       documentedEvents,
+	},
+	Windows: {
+		name:            "windows",
+		foreignLevel:    wsa.WSAENOPROTOOPT,
+		measuredCodecs:  true,
+		storedAfterDrop: true,
+		broadcastAlways: true,
+		events:          measuredEvents,
+		wholeSends:      true,
+	},
+	Legacy: {
+		name:            "legacy",
+		foreignLevel:    wsa.WSAENOPROTOOPT,
+		measuredCodecs:  true,
+		storedAfterDrop: true,
+		broadcastAlways: true,
+		events:          measuredEvents,
+		wholeSends:      true,
+	},
 }
+
+// WholeSends reports that a send is accepted whole when the queue is below
+// SO_SNDBUF, not only as far as there is room (C-07).
+func (p Profile) WholeSends() bool { return profileColumns[p.known()].wholeSends }

@@ -23,7 +23,6 @@ func drawEndpoint(t *rapid.T) *fake {
 	if rapid.IntRange(0, 9).Draw(t, "refusing") == 0 {
 		ep.refuse = map[string]wsa.Errno{
 			"nodelay": wsa.WSAENOBUFS, "keepalive": wsa.WSAENOBUFS, "oobinline": wsa.WSAENOBUFS,
-			"sndbuf": wsa.WSAENOBUFS, "rcvbuf": wsa.WSAENOBUFS,
 		}
 	}
 	return ep

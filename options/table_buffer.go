@@ -14,12 +14,10 @@ func bufferRows() []compiler {
 	return []compiler{
 		bufferRow(wsa.SO_SNDBUF, "SO_SNDBUF",
 			"Bytes the socket holds until the peer has acknowledged them; 0: no buffering.",
-			func(v *Values) *Buffer { return &v.SendBuffer },
-			func(ep Endpoint, _ *Values, b Buffer) wsa.Errno { return ep.SetSendBuffer(b.Bytes) }),
+			func(v *Values) *Buffer { return &v.SendBuffer }),
 		bufferRow(wsa.SO_RCVBUF, "SO_RCVBUF",
 			"Bytes the socket holds until the application reads them.",
-			func(v *Values) *Buffer { return &v.RecvBuffer },
-			func(ep Endpoint, _ *Values, b Buffer) wsa.Errno { return ep.SetRecvBuffer(b.Bytes) }),
+			func(v *Values) *Buffer { return &v.RecvBuffer }),
 		lowWaterRow(wsa.SO_SNDLOWAT, "SO_SNDLOWAT", 'A', "S-API W-SOL API-set", "int", "BSD option, not supported."),
 		lowWaterRow(wsa.SO_RCVLOWAT, "SO_RCVLOWAT", 'A', "S-API W-SOL API-set", "int", "BSD option, not supported."),
 		timeoutRow(wsa.SO_SNDTIMEO, "SO_SNDTIMEO",
@@ -31,11 +29,10 @@ func bufferRows() []compiler {
 	}
 }
 
-func bufferRow(name int32, symbol, text string, field func(*Values) *Buffer,
-	apply func(Endpoint, *Values, Buffer) wsa.Errno) row[Buffer] {
+func bufferRow(name int32, symbol, text string, field func(*Values) *Buffer) row[Buffer] {
 	return row[Buffer]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: 'A',
-		doc: "S-GET S-API S-SET W-SOL", text: text, incomplete: "quota not exact yet",
+		doc: "S-GET S-API S-SET W-SOL", text: text,
 		access: getAndSet, codec: bufferSize,
 		field: field,
 		def:   Buffer{Bytes: defaultBuffer},
@@ -43,7 +40,6 @@ func bufferRow(name int32, symbol, text string, field func(*Values) *Buffer,
 			b.Bytes = min(b.Bytes, v.BufferCap)
 			return b
 		},
-		apply: apply,
 		alt: []alternative[Buffer]{{
 			in: []Profile{Legacy}, conflict: "C-31", text: "smaller default",
 			change: func(r *row[Buffer]) { r.def = Buffer{Bytes: defaultBufferLegacy} },

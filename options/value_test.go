@@ -85,14 +85,11 @@ func TestBufferSize(t *testing.T) {
 			v := ep.values()
 			assert.Equal(t, tc.err, Set(v, ep, sol, name, le(tc.n)), "%#x = %d", name, tc.n)
 			assert.Equal(t, tc.want, getInt(t, v, ep, sol, name), "%#x = %d", name, tc.n)
-			b, told := v.SendBuffer, ep.told["sndbuf"]
+			b := v.SendBuffer
 			if name == wsa.SO_RCVBUF {
-				b, told = v.RecvBuffer, ep.told["rcvbuf"]
+				b = v.RecvBuffer
 			}
 			assert.Equal(t, tc.err == 0, b.Set)
-			if tc.err == 0 {
-				assert.Equal(t, int32(tc.want), told, "the endpoint hears the size provided")
-			}
 		}
 	}
 }

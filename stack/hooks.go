@@ -35,6 +35,12 @@ type hooks struct {
 	empties sync.Map
 
 	half halfOpen
+	tcp  segmentQueue // netstack's, without our hook
+}
+
+// segmentQueue is the part of netstack's TCP that takes segments.
+type segmentQueue interface {
+	QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
 }
 
 func (h *hooks) init(s *Stack) {
@@ -64,7 +70,7 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 			return true
 		}
 	}
-	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
+	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock, Partial: pkt.GSOOptions.NeedsCsum})
 	return true
 }
 
@@ -132,18 +138,15 @@ func (h *hooks) CheckEgress(*netstack.PacketBuffer, *netstack.Route, netstack.Ad
 // tcpProtocol is netstack's TCP with our view of its segments.
 type tcpProtocol struct {
 	netstack.TransportProtocol
-	inner interface {
-		QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
-	}
+	inner segmentQueue
 	hooks *hooks
 }
 
 func (h *hooks) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	p := tcp.NewProtocolCUBIC(ns)
 	t := &tcpProtocol{TransportProtocol: p, hooks: h}
-	t.inner = p.(interface {
-		QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
-	})
+	t.inner = p.(segmentQueue)
+	h.tcp = t.inner
 	return t
 }
 
@@ -158,23 +161,36 @@ func (t *tcpProtocol) SendBufferSize() tcpip.TCPSendBufferSizeRangeOption {
 // endpoint, under the demultiplexer's read lock.
 func (t *tcpProtocol) QueuePacket(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
 	t.hooks.packets.Add(1)
-	t.hooks.in(ep, id, pkt)
+	fate, w := t.hooks.in(ep, id, pkt)
 	if t.hooks.stack.cfg.Stepped && tcp.EndpointState(ep.(tcpip.Endpoint).State()) != tcp.StateEstablished {
 		t.hooks.hops.Store(true)
+	}
+	if fate != 0 {
+		t.queueEdited(ep, id, pkt, fate, w)
+		return
 	}
 	t.inner.QueuePacket(ep, id, pkt)
 }
 
-func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
+// in tells the record of the connection of a segment, and returns its fate.
+func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) (endpoint.Fate, *endpoint.Wire) {
 	t := header.TCP(pkt.TransportHeader().Slice())
 	if !validHeader(t) {
-		return
+		return 0, nil
 	}
 	w := h.wireOf(ep, id, t)
-	if w == nil || w.Interesting(t) && !validChecksum(t, pkt) {
-		return
+	if w == nil {
+		return 0, nil
 	}
-	w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
+	checked := w.Interesting(t)
+	if checked && !validChecksum(t, pkt) {
+		return 0, nil
+	}
+	fate := w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
+	if fate != 0 && !checked && !validChecksum(t, pkt) {
+		return 0, nil // netstack drops it
+	}
+	return fate, w
 }
 
 // wireOf finds the record of a segment. A SYN to a listener starts one.
@@ -185,7 +201,7 @@ func (h *hooks) wireOf(ep netstack.TransportEndpoint, id netstack.TransportEndpo
 			return w
 		}
 		if t.Flags()&(header.TCPFlagSyn|header.TCPFlagAck|header.TCPFlagRst) == header.TCPFlagSyn {
-			return h.half.start(id)
+			return h.half.start(id, w)
 		}
 	}
 	return h.half.find(id)
@@ -210,7 +226,7 @@ func (s *Stack) Adopt(ep tcpip.Endpoint) *endpoint.Wire {
 			return w
 		}
 	}
-	return &endpoint.Wire{} // the record had to make room: see halfOpen
+	return endpoint.NewWire(nil) // the record had to make room: see halfOpen
 }
 
 // validHeader makes reading the header and its options safe: netstack checks
@@ -265,14 +281,15 @@ func (o *halfOpen) find(id netstack.TransportEndpointID) *endpoint.Wire {
 	return o.byID[id]
 }
 
-// start returns the record for a SYN. A retransmitted SYN finds the first one's.
-func (o *halfOpen) start(id netstack.TransportEndpointID) *endpoint.Wire {
+// start returns the record for a SYN to a listener. A retransmitted SYN finds
+// the first one's.
+func (o *halfOpen) start(id netstack.TransportEndpointID, listener *endpoint.Wire) *endpoint.Wire {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if w := o.byID[id]; w != nil && !w.Acknowledged() {
 		return w
 	}
-	w := &endpoint.Wire{}
+	w := endpoint.NewWire(listener)
 	o.byID[id] = w
 	r := halfRecord{id, w}
 	if len(o.ring) < halfLimit {
