@@ -149,6 +149,14 @@ func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) erro
 	return nil
 }
 
+// SetNonblocking is FIONBIO: with it, Read and Write fail with WSAEWOULDBLOCK
+// where they would wait, and Write may write less than all. It is for event
+// loops; see Poller.
+func (c *conn) SetNonblocking(on bool) error { return c.wrap("set", c.sock.SetNonblocking(on)) }
+
+// Ready says what the connection is ready for now. See Poller.
+func (c *conn) Ready() Readiness { return c.sock.Ready() }
+
 // SyscallConn fails with errors.ErrUnsupported: there is no descriptor.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	return nil, c.wrap("raw-control", wsa.WSAEOPNOTSUPP)

@@ -94,6 +94,7 @@ type Stack struct {
 
 	down     atomic.Bool // set by Close, before anything is taken down
 	sockets  registry
+	pollers  pollers
 	work     pump
 	settleMu sync.Mutex // serialises Settle with itself and with Close
 
@@ -241,6 +242,7 @@ func (s *Stack) Close() error {
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
+		s.pollers.wake()
 		s.ns.Destroy()
 		s.closeErr = s.closeDevices()
 		s.wg.Wait()
