@@ -19,7 +19,7 @@ import (
 type Poller struct {
 	host    Host
 	forget  func()
-	mu      sync.Mutex // a leaf: notifications take it with endpoints locked
+	mu      sync.Mutex    // a leaf: notifications take it with endpoints locked
 	first   *Registration // the list of those to look at
 	last    *Registration
 	length  int
