@@ -32,7 +32,7 @@ func (s *Socket) Bind(addr netip.AddrPort) wsa.Errno {
 	if s.kind != options.Stream && s.host.IsBroadcast(a) && !s.values.Broadcast {
 		return wsa.WSAEACCES // BC-2
 	}
-	if !a.IsUnspecified() && !s.host.IsLocal(a) {
+	if !a.IsUnspecified() && !s.host.IsLocal(a) || s.kind == options.Raw && a.Is4In6() {
 		return wsa.WSAEADDRNOTAVAIL
 	}
 	return s.bindLocked(addr, false, 0)
@@ -42,19 +42,24 @@ func (s *Socket) Bind(addr netip.AddrPort) wsa.Errno {
 // netstack endpoint at once, so that datagrams are queued from now on; a
 // stream socket when it knows whether it listens or connects.
 func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool, avoid uint16) wsa.Errno {
+	if s.kind == options.Raw {
+		addr = netip.AddrPortFrom(addr.Addr(), 0)
+	}
 	b := &Binding{
 		Protocol:  s.protocol,
+		Raw:       s.kind == options.Raw,
 		Addr:      addr,
 		DualStack: s.dualStack() && addr.Addr().IsUnspecified(),
 		Reuse:     s.values.ReuseAddr,
 		Exclusive: s.values.ExclusiveAddrUse,
 		Owner:     s.owner,
 		Avoid:     avoid,
+		Socket:    s,
 	}
 	if err := s.host.Bind(b); err != 0 {
 		return err
 	}
-	if s.kind == options.Datagram {
+	if s.kind != options.Stream {
 		if err := s.openDatagramLocked(b.Addr); err != 0 {
 			s.host.Unbind(b)
 			return err

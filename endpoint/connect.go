@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/options"
@@ -59,7 +58,7 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 			return wsa.WSAEISCONN
 		}
 	}
-	if s.kind == options.Datagram {
+	if s.kind != options.Stream {
 		return s.connectDatagramLocked(addr)
 	}
 	if err := s.checkDestinationLocked(addr); err != 0 {
@@ -72,9 +71,9 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 	a := addr.Addr()
 	switch {
-	case a.Unmap().IsUnspecified(), addr.Port() == 0:
+	case a.Unmap().IsUnspecified(), addr.Port() == 0 && s.kind != options.Raw:
 		return wsa.WSAEADDRNOTAVAIL
-	case a.Is4In6() && s.values.V6Only:
+	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw):
 		return wsa.WSAENETUNREACH
 	case s.kind == options.Stream && (a.Unmap().IsMulticast() || s.host.IsBroadcast(a.Unmap())):
 		return wsa.WSAEADDRNOTAVAIL // BC-6
@@ -249,7 +248,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true, 0); err != 0 {
 			return err
 		}
-	} else if s.dualStack() && s.ep != nil && s.binding.DualStack {
+	} else if s.kind == options.Datagram && s.dualStack() && s.ep != nil && s.binding.DualStack {
 		s.dropEndpointLocked()
 		if err := s.openDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port())); err != 0 {
 			return err
@@ -269,7 +268,12 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	if s.state != options.Connected {
 		return wsa.WSAEADDRNOTAVAIL
 	}
-	if err := s.ep.Disconnect(); err != nil {
+	if s.kind == options.Raw { // netstack has no way back
+		s.dropEndpointLocked()
+		if err := s.openDatagramLocked(s.binding.Addr); err != 0 {
+			return err
+		}
+	} else if err := s.ep.Disconnect(); err != nil {
 		return errno(err)
 	}
 	s.remote = netip.AddrPort{}
@@ -279,8 +283,11 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 
 // transportOf names the protocol for the net faces.
 func (s *Socket) transportOf() string {
-	if s.protocol == int32(header.TCPProtocolNumber) {
+	switch s.kind {
+	case options.Stream:
 		return "tcp"
+	case options.Raw:
+		return "ip"
 	}
 	return "udp"
 }

@@ -15,7 +15,7 @@ import (
 // Info describes a socket at one moment, for Stack.Sockets and the status page.
 type Info struct {
 	ID        uint64
-	Network   string // "tcp4", "tcp6", "udp4" or "udp6"
+	Network   string // "tcp4", "tcp6", "udp4", "udp6", "ip4" or "ip6"
 	State     string // the TCP state in RFC spelling; of datagram sockets the socket's
 	Local     netip.AddrPort
 	Remote    netip.AddrPort // not valid when there is no peer

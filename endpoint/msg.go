@@ -30,6 +30,9 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
 	if s.kind == options.Stream {
 		return Message{}, wsa.WSAEOPNOTSUPP
 	}
+	if flags&wsa.MSG_ERRQUEUE != 0 {
+		return s.recvError(b, control, flags)
+	}
 	m, err := s.recvMsgOnce(b, control, flags, false)
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
 		return m, err
@@ -97,8 +100,6 @@ func (s *Socket) readMessage(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.Re
 	switch err.(type) {
 	case nil:
 	case *tcpip.ErrBadBuffer: // b is empty and the datagram isn't
-	case *tcpip.ErrConnectionRefused: // port unreachable
-		return res, netip.AddrPort{}, wsa.WSAECONNRESET
 	case *tcpip.ErrClosedForReceive:
 		return res, netip.AddrPort{}, wsa.WSAESHUTDOWN
 	default:

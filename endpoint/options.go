@@ -99,7 +99,7 @@ func (v *optionView) ConnectionError(set bool) wsa.Errno {
 
 func (v *optionView) TakeError() wsa.Errno {
 	err := v.pending
-	v.pending = 0
+	v.pending, v.softErr = 0, 0
 	return err
 }
 

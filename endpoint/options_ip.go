@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
@@ -37,6 +36,7 @@ type ipState struct {
 	multicastIf4, multicastIf6          uint32
 	discover                            tcpip.PMTUDStrategy
 	noChecksum                          bool
+	checksum                            int32
 	congestion                          options.Congestion
 }
 
@@ -49,6 +49,7 @@ func (s *Socket) ipStateLocked() ipState {
 		multicastIf4: v4.MulticastIf, multicastIf6: v6.MulticastIf,
 		discover:   tcpip.PMTUDiscoveryDo,
 		noChecksum: s.values.UDP.NoChecksum,
+		checksum:   v6.Checksum,
 		congestion: s.values.TCP.Congestion,
 	}
 	// netstack has one value for both families of each of these.
@@ -68,12 +69,17 @@ func (s *Socket) ipStateLocked() ipState {
 // applyIPLocked gives the endpoint the values of the IP, UDP and TCP options
 // that netstack acts on, when it is new or they have changed.
 func (s *Socket) applyIPLocked() {
-	if s.kind == options.Datagram {
+	if s.kind != options.Stream {
 		s.setFilterLocked()
 	}
 	st := s.ipStateLocked()
 	fresh := !s.opt.known
 	if !fresh && s.opt.applied == st {
+		return
+	}
+	if s.kind == options.Raw {
+		s.applyRawLocked(st, fresh)
+		s.opt.known, s.opt.applied = true, st
 		return
 	}
 	for _, o := range []struct {
@@ -100,14 +106,7 @@ func (s *Socket) applyIPLocked() {
 func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
 	ops := s.ep.SocketOptions()
 	if fresh {
-		// The layer looks where each datagram was sent to, and decides on its
-		// own who receives what this host sends (netstack.md §8).
-		ops.SetReceivePacketInfo(true)
-		ops.SetIPv6ReceivePacketInfo(true)
-		ops.SetReceiveTTL(true)
-		ops.SetReceiveTOS(true)
-		ops.SetReceiveHopLimit(true)
-		ops.SetReceiveTClass(true)
+		receiveAll(ops)
 		ops.SetMulticastLoop(true)
 		ops.SetMark(LoopMark)
 	}
@@ -117,6 +116,28 @@ func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
 	_ = s.ep.SetSockOpt(&tcpip.MulticastInterfaceOption{NIC: tcpip.NICID(st.multicastIf4)})
 	if s.family == wsa.AF_INET6 {
 		_ = s.ep.SetSockOptInt(tcpip.IPv6MulticastInterfaceOption, int(st.multicastIf6))
+	}
+}
+
+// receiveAll asks netstack for everything it can tell of a datagram: the layer
+// looks where each was sent to, and decides on its own who receives what this
+// host sends (netstack.md §8).
+func receiveAll(ops *tcpip.SocketOptions) {
+	ops.SetReceivePacketInfo(true)
+	ops.SetIPv6ReceivePacketInfo(true)
+	ops.SetReceiveTTL(true)
+	ops.SetReceiveTOS(true)
+	ops.SetReceiveHopLimit(true)
+	ops.SetReceiveTClass(true)
+}
+
+// applyRawLocked: netstack's endpoint of a raw socket only receives.
+func (s *Socket) applyRawLocked(st ipState, fresh bool) {
+	if fresh {
+		receiveAll(s.ep.SocketOptions())
+	}
+	if s.family == wsa.AF_INET6 && s.protocol != wsa.IPPROTO_ICMPV6 { // which has one anyway
+		mustApply(s.ep.SetSockOptInt(tcpip.IPv6Checksum, int(st.checksum)))
 	}
 }
 
@@ -180,51 +201,6 @@ func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, wsa.Errno) {
 		return netip.Addr{}, wsa.WSAENETUNREACH
 	}
 	return source, 0
-}
-
-// checkFragmentLocked fails a datagram that is too long for a packet and may
-// not be fragmented: netstack fragments all the same.
-func (s *Socket) checkFragmentLocked(size int, to netip.AddrPort) wsa.Errno {
-	v := s.ipValuesLocked(to.Addr())
-	if v.DoesFragment() {
-		return 0
-	}
-	if segment := int(s.values.UDP.SendSize); segment != 0 {
-		size = min(size, segment)
-	}
-	headers := header.IPv4MinimumSize + header.UDPMinimumSize
-	if to.Addr().Unmap().Is6() {
-		headers = header.IPv6MinimumSize + header.UDPMinimumSize
-	}
-	mtu, ok := s.mtuLocked(to.Addr())
-	if ok && uint64(size+headers) > uint64(min(mtu, v.UserMTU)) {
-		return wsa.WSAEMSGSIZE
-	}
-	return 0
-}
-
-// mtuLocked is the MTU of the interface that packets for an address leave by.
-func (s *Socket) mtuLocked(to netip.Addr) (uint32, bool) {
-	id := s.chosenNICLocked(to)
-	if id == 0 {
-		var err wsa.Errno
-		if _, id, err = s.host.Source(s.boundAddr(), to.Unmap()); err != 0 {
-			return 0, false
-		}
-	}
-	nic, err := s.host.Netstack().GetNICByID(id)
-	if err != nil {
-		return 0, false
-	}
-	return nic.MTU(), true
-}
-
-func (v *optionView) PathMTU() (int, bool) {
-	if v.state != options.Connected {
-		return 0, false
-	}
-	mtu, ok := (*Socket)(v).mtuLocked(v.remote.Addr())
-	return int(mtu), ok
 }
 
 func (v *optionView) HasInterface(index uint32) bool {

@@ -26,7 +26,6 @@ type recvRules struct {
 	loop          [2]bool                  // what this host sends to a group
 	broadcast     bool
 	multicastOnly bool // SO_REUSE_MULTICASTPORT
-	connReset     bool // SIO_UDP_CONNRESET
 	report        [2]options.Report
 }
 
@@ -40,7 +39,6 @@ func (s *Socket) setFilterLocked() {
 		loop:          [2]bool{v.IPv4.MulticastLoop, v.IPv6.MulticastLoop},
 		broadcast:     v.TakesBroadcast(s.host.Profile()),
 		multicastOnly: v.ReuseMulticastPort == 1,
-		connReset:     v.UDP.ConnReset,
 		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
@@ -86,7 +84,7 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	switch err.(type) {
 	case nil, *tcpip.ErrBadBuffer:
 	case *tcpip.ErrConnectionRefused:
-		return !s.reportsReset()
+		return true // netstack's view of an ICMP error: recv has ours
 	default:
 		return false
 	}
@@ -101,16 +99,10 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	return true
 }
 
-// reportsReset is SIO_UDP_CONNRESET.
-func (s *Socket) reportsReset() bool {
-	f := s.opt.filter.Load()
-	return f == nil || f.connReset
-}
-
 // dropRefused takes the datagrams that aren't for this socket off the front of
 // the queue, so that it isn't readable because of them.
 func (s *Socket) dropRefused() {
-	if s.kind != options.Datagram || s.opt.filter.Load() == nil {
+	if s.kind == options.Stream || s.opt.filter.Load() == nil {
 		return
 	}
 	s.rmu.Lock()

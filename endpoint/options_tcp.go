@@ -27,7 +27,7 @@ func (s *Socket) Control(code uint32, in []byte) wsa.Errno {
 	switch {
 	case !ok:
 		return wsa.WSAEOPNOTSUPP
-	case err == 0 && s.kind == options.Datagram:
+	case err == 0 && s.kind != options.Stream:
 		s.setFilterLocked()
 	}
 	return err

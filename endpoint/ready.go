@@ -59,7 +59,7 @@ func (s *Socket) look() Readiness {
 		return ReadyClosed
 	}
 	var r Readiness
-	if s.kind == options.Datagram {
+	if s.kind != options.Stream {
 		r = s.readyDatagramLocked()
 	} else {
 		r = s.readyStreamLocked()
@@ -120,6 +120,7 @@ func (s *Socket) readyDatagramLocked() Readiness {
 	if s.ep == nil {
 		return ReadyWrite
 	}
+	_ = s.ep.LastError() // netstack's view of an ICMP error
 	r := s.epReadyLocked()
 	if s.softErr != 0 || s.shutRecv {
 		r |= ReadyRead

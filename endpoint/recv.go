@@ -116,7 +116,7 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int,
 	if err != 0 {
 		return 0, netip.AddrPort{}, err
 	}
-	if s.kind == options.Datagram {
+	if s.kind != options.Stream {
 		return s.readDatagram(ep, b, flags)
 	}
 	n, err := s.readStream(ep, b, flags, waited)
@@ -139,11 +139,10 @@ func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.
 		return nil, wsa.WSAEOPNOTSUPP
 	case flags&wsa.MSG_WAITALL != 0 && s.kind != options.Stream:
 		return nil, wsa.WSAEOPNOTSUPP
-	case s.kind == options.Datagram && s.ep == nil:
+	case s.kind != options.Stream && s.ep == nil:
 		return nil, wsa.WSAEINVAL
-	case s.softErr != 0: // an ICMP error that a send met (NB-3)
-		err, s.softErr = s.softErr, 0
-		return nil, err
+	case s.softErr != 0: // an ICMP error for an earlier datagram (NB-3)
+		return nil, s.takeSoftErrorLocked()
 	case s.state == options.Dead:
 		return nil, s.deadErrnoLocked(waited)
 	case s.kind == options.Stream && s.state != options.Connected:

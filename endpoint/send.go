@@ -19,7 +19,22 @@ const sendFlags = wsa.MSG_OOB | wsa.MSG_DONTROUTE | wsa.MSG_PARTIAL
 const (
 	maxDatagram4 = 65507
 	maxDatagram6 = 65527
+	maxRaw       = 65515
+	maxPacket    = 65535 // with its header
 )
+
+// maxMessageLocked is SO_MAX_MSG_SIZE.
+func (s *Socket) maxMessageLocked() int {
+	switch {
+	case s.headerIncludedLocked():
+		return maxPacket
+	case s.kind == options.Raw:
+		return maxRaw
+	case s.family == wsa.AF_INET6:
+		return maxDatagram6
+	}
+	return maxDatagram4
+}
 
 // Send sends b. On a stream, a blocking call returns when all bytes are
 // accepted, a non-blocking one with the number accepted, at least one. On a
@@ -50,7 +65,7 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
 	sent, err := s.sendOnce(b, flags, to, d, false)
 	switch {
-	case s.nonblocking.Load(), s.kind == options.Datagram && err != wsa.WSAEWOULDBLOCK:
+	case s.nonblocking.Load(), s.kind != options.Stream && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
 	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
@@ -64,7 +79,7 @@ func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (in
 		n, err := s.sendOnce(b[sent:], flags, to, d, true)
 		sent += n
 		switch {
-		case err == 0 && sent == len(b) && (s.kind == options.Datagram || s.quota.Load() != 0):
+		case err == 0 && sent == len(b) && (s.kind != options.Stream || s.quota.Load() != 0):
 			return sent, 0
 		case err == 0:
 		case err != wsa.WSAEWOULDBLOCK:
@@ -95,7 +110,7 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	switch {
 	case err != 0:
 		return 0, err
-	case s.kind == options.Datagram:
+	case s.kind != options.Stream:
 		n, err := s.writeDatagrams(ep, b, to, nil)
 		return n, s.sent(err)
 	case len(b) == 0:
@@ -120,7 +135,7 @@ func (s *Socket) checkSendLocked(size int, flags int32, to netip.AddrPort, waite
 		return nil, wsa.WSAEINVAL
 	case flags&wsa.MSG_OOB != 0:
 		return nil, wsa.WSAEOPNOTSUPP // urgent data comes with its own issue
-	case s.kind == options.Datagram:
+	case s.kind != options.Stream:
 		return s.checkSendToLocked(size, to)
 	case s.state == options.Dead:
 		return nil, s.deadErrnoLocked(waited)
@@ -133,10 +148,7 @@ func (s *Socket) checkSendLocked(size int, flags int32, to netip.AddrPort, waite
 }
 
 func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint, wsa.Errno) {
-	limit := maxDatagram4
-	if s.family == wsa.AF_INET6 {
-		limit = maxDatagram6
-	}
+	limit := s.maxMessageLocked()
 	switch explicit := to.Addr().IsValid(); {
 	case s.shutSend:
 		return nil, wsa.WSAESHUTDOWN
@@ -170,6 +182,7 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint,
 			return nil, err
 		}
 	}
+	s.recordSentLocked(to)
 	return s.ep, 0
 }
 
@@ -197,6 +210,12 @@ func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	switch own, err := s.writeOwn(b, to, ctl); {
+	case err != 0:
+		return 0, err
+	case own:
+		return len(b), 0
+	}
 	var opts tcpip.WriteOptions
 	if to.Addr().IsValid() {
 		s.to = FullAddress(s.sendNIC(to.Addr()), to)
@@ -208,16 +227,7 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, c
 		n, err := ep.Write(&s.dgram, opts)
 		s.dgram.Reset(nil)
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
-			// An ICMP error for an earlier datagram: sends succeed, the
-			// error belongs to recv (NB-3).
-			if !s.reportsReset() {
-				continue
-			}
-			s.mu.Lock()
-			s.softErr = wsa.WSAECONNRESET
-			s.mu.Unlock()
-			s.calls.wake(waiter.ReadableEvents)
-			continue
+			continue // netstack's view of an ICMP error: sends succeed (NB-3)
 		}
 		switch err.(type) {
 		case *tcpip.ErrClosedForSend:

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/keepalive"
@@ -34,6 +34,9 @@ type Host interface {
 	// NewWaiter returns the waiter for one blocking call, or nil for the
 	// default of this package.
 	NewWaiter() Waiter
+
+	// RawAllowed reports whether raw sockets may be created.
+	RawAllowed() bool
 
 	// Down reports that the stack has failed or is being closed (ND-1).
 	Down() bool
@@ -60,10 +63,17 @@ type Host interface {
 	Unwatch(ep tcpip.Endpoint)
 	Adopt(ep tcpip.Endpoint) *Wire
 
-	// SendOwn sends a segment past netstack. It never waits. Inject gives the
-	// netstack endpoint of a connection one as if it came from the peer; the
-	// addresses are those of the endpoint.
+	// PathMTU is what is known of the path to an address besides the MTU of the
+	// interface, in bytes; 0: nothing. LearnPathMTU is for an ICMP error that
+	// quotes a packet which was sent there.
+	PathMTU(remote netip.Addr) uint32
+	LearnPathMTU(remote netip.Addr, mtu uint32)
+
+	// SendOwn sends a segment past netstack's endpoints, SendPacket a message.
+	// They never wait. Inject gives the netstack endpoint of a connection a
+	// segment as if it came from the peer; the addresses are those of the endpoint.
 	SendOwn(OwnSegment)
+	SendPacket(*OwnPacket) tcpip.Error
 	Inject(tcpip.Endpoint, OwnSegment)
 
 	// Register lists a socket under a new number, oldest first.
@@ -77,13 +87,15 @@ type Host interface {
 
 // A Binding is one local address in use: an entry of the port registry.
 type Binding struct {
-	Protocol  int32          // wsa.IPPROTO_TCP or IPPROTO_UDP
+	Protocol  int32          // wsa.IPPROTO_TCP or IPPROTO_UDP; of a raw socket, its own
+	Raw       bool           // a raw socket: no ports, no conflicts
 	Addr      netip.AddrPort // port 0 until the registry has chosen one
 	DualStack bool           // an IPv6 wildcard that takes IPv4 as well
 	Reuse     bool           // SO_REUSEADDR when bound (RU-1)
 	Exclusive bool           // SO_EXCLUSIVEADDRUSE when bound
 	Owner     string         // the user (RU-7)
 	Avoid     uint16         // a port not to choose: a connection to itself
+	Socket    *Socket        // whose it is
 }
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
@@ -123,7 +135,7 @@ type Socket struct {
 	shutSend    bool
 	pending     wsa.Errno   // SO_ERROR
 	reason      wsa.Errno   // why the connection died; what later calls return
-	softErr     wsa.Errno   // an ICMP error that waits for recv, on datagram sockets
+	softErr     wsa.Errno   // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
 	connectErr  wsa.Errno   // why the last attempt to connect failed
 	async       bool        // that attempt, or the one that runs, was made by a non-blocking connect
 	synTimer    tcpip.Timer // bounds the handshake of a connect; nil when none runs
@@ -132,6 +144,7 @@ type Socket struct {
 	lastSegment time.Time           // the last one that prober was told of
 	probeTimer  tcpip.Timer         // fires when prober has something to do
 	probeAt     time.Time           // when
+	icmp        icmpErrors          // of a datagram socket
 	binding     *Binding            // nil: not bound
 	implicit    bool                // the binding was made by connect or sendto
 	local       netip.AddrPort      // what getsockname shows
@@ -158,6 +171,7 @@ type Socket struct {
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
 // typ a SOCK constant, protocol an IPPROTO constant or 0 for the only one.
+// WSAEACCES: raw sockets aren't allowed on this stack.
 func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno) {
 	if h.Down() {
 		return nil, wsa.WSAENETDOWN
@@ -165,6 +179,9 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 	kind, protocol, err := checkProtocol(family, typ, protocol)
 	if err != 0 {
 		return nil, err
+	}
+	if kind == options.Raw && !h.RawAllowed() {
+		return nil, wsa.WSAEACCES
 	}
 	s := newSocket(h, family, kind, protocol, owner)
 	s.state = options.Fresh
@@ -186,7 +203,7 @@ func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner st
 
 // checkProtocol decides which of the triples a TCP/IP provider creates
 // (errors.md: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
-// WSAEPROTONOSUPPORT).
+// WSAEPROTONOSUPPORT). A raw socket may have any protocol number.
 func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno) {
 	if family != wsa.AF_INET && family != wsa.AF_INET6 {
 		return 0, 0, wsa.WSAEAFNOSUPPORT
@@ -198,7 +215,12 @@ func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno)
 		kind, only = options.Stream, wsa.IPPROTO_TCP
 	case wsa.SOCK_DGRAM:
 		kind, only = options.Datagram, wsa.IPPROTO_UDP
-	default: // SOCK_RAW comes with the option table's raw rows
+	case wsa.SOCK_RAW:
+		if protocol < 0 || protocol > wsa.IPPROTO_RAW {
+			return 0, 0, wsa.WSAEPROTONOSUPPORT
+		}
+		return options.Raw, protocol, 0
+	default:
 		return 0, 0, wsa.WSAESOCKTNOSUPPORT
 	}
 	switch protocol {
@@ -253,6 +275,7 @@ func (s *Socket) Serve() {
 		return
 	}
 	s.pollLocked()
+	s.serveICMPLocked()
 	s.resetIfUnreadLocked()
 	s.serveKeepAliveLocked()
 	s.serveChangesLocked()
@@ -264,11 +287,7 @@ func (s *Socket) Serve() {
 // single use, so a socket may have several in its life.
 func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno {
 	queue := &waiter.Queue{}
-	transport := header.TCPProtocolNumber
-	if s.kind == options.Datagram {
-		transport = header.UDPProtocolNumber
-	}
-	ep, err := s.host.Netstack().NewEndpoint(transport, proto, queue)
+	ep, err := s.makeEndpoint(proto, queue)
 	if err != nil {
 		return errno(err)
 	}
@@ -276,6 +295,20 @@ func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno 
 	s.adoptLocked(ep, queue, nil)
 	s.applyLocked()
 	return 0
+}
+
+// makeEndpoint makes the netstack endpoint. A raw socket without a protocol
+// (0), or for IPPROTO_RAW, receives nothing.
+func (s *Socket) makeEndpoint(proto tcpip.NetworkProtocolNumber, queue *waiter.Queue) (tcpip.Endpoint, tcpip.Error) {
+	ns, transport := s.host.Netstack(), tcpip.TransportProtocolNumber(s.protocol)
+	switch {
+	case s.kind != options.Raw:
+		return ns.NewEndpoint(transport, proto, queue)
+	case s.protocol == wsa.IPPROTO_IP || s.protocol == wsa.IPPROTO_RAW:
+		return raw.EndpointFactory{}.NewUnassociatedEndpoint(ns, proto, transport, queue)
+	}
+	// Not Stack.NewRawEndpoint: that knows no ICMPv6 over IPv4.
+	return raw.NewEndpoint(ns, proto, transport, queue)
 }
 
 // adoptLocked makes ep the endpoint of the socket. A stream endpoint that was

@@ -46,6 +46,9 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.stopSynTimerLocked()
 	if s.ep != nil {
 		if local, err := s.ep.GetLocalAddress(); err == nil {
+			if s.kind == options.Raw {
+				local.Port = 0 // netstack shows the protocol
+			}
 			s.local = s.present(local)
 		}
 	}

@@ -374,6 +374,12 @@ func (w *Wire) Unreachable(seq uint32) {
 	}
 }
 
+// Outstanding reports that a segment with this sequence number may be on its way.
+func (w *Wire) Outstanding(seq uint32) bool {
+	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
+	return w.has(wireISS) && seqnum.Value(seq).InRange(una, nxt)
+}
+
 // Acknowledged reports that the handshake is complete.
 func (w *Wire) Acknowledged() bool { return w.since.Load() != 0 }
 

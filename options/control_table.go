@@ -25,11 +25,10 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_UDP_NETRESET, symbol: "SIO_UDP_NETRESET", typ: "BOOL", size: 4,
-		text:       "A time to live that expired fails recv with WSAENETRESET. TRUE until set.",
-		incomplete: "stored; such errors are not reported",
-		kinds:      Datagram,
-		def:        func(v *Values) { v.UDP.NetReset = true },
-		apply:      switchOf(func(v *Values) *bool { return &v.UDP.NetReset }),
+		text:  "A time to live that expired fails recv with WSAENETRESET. TRUE until set.",
+		kinds: Datagram,
+		def:   func(v *Values) { v.UDP.NetReset = true },
+		apply: switchOf(func(v *Values) *bool { return &v.UDP.NetReset }),
 	},
 	{
 		code: wsa.SIO_LOOPBACK_FAST_PATH, symbol: "SIO_LOOPBACK_FAST_PATH", typ: "BOOL", size: 4,

@@ -142,7 +142,7 @@ func hopsRow(l ipLevel) row[uint8] {
 // headerRow is IP_HDRINCL and IPV6_HDRINCL.
 func headerRow(l ipLevel) row[bool] {
 	r := ipRow(l, wsa.IP_HDRINCL, "HDRINCL", "The caller supplies the IP header.",
-		booleanOfFour, func(v *IPValues) *bool { return &v.HeaderIncluded }).lacks("there are no raw sockets yet")
+		booleanOfFour, func(v *IPValues) *bool { return &v.HeaderIncluded })
 	r.kinds = Raw
 	conflict := "C-39"
 	if l.level == wsa.IPPROTO_IP {
@@ -205,9 +205,10 @@ func (l ipLevel) reportRows() []compiler {
 	} else {
 		routing.incomplete = "stored; routing headers are not reported"
 	}
-	errors := report(wsa.IP_RECVERR, "RECVERR", "Reports ICMP errors to MSG_ERRQUEUE.",
+	errors := report(wsa.IP_RECVERR, "RECVERR",
+		"Keeps ICMP errors, 64 at most, for WSARecvMsg with MSG_ERRQUEUE: with a struct in_recverr, the start of the datagram, and its destination. They fail recv as ever.",
 		func(r *Report) *bool { return &r.Errors }).header()
-	errors.kinds, errors.incomplete = Datagram, "stored; ICMP errors are not reported"
+	errors.kinds = Datagram
 	original := report(wsa.IP_ORIGINAL_ARRIVAL_IF, "ORIGINAL_ARRIVAL_IF", "Reports where a tunnelled packet arrived.",
 		func(r *Report) *bool { return &r.OriginalInterface })
 	original.symbol = "IP_ORIGINAL_ARRIVAL_IF" // at both levels

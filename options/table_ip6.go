@@ -2,12 +2,28 @@ package options
 
 import "github.com/wsstack/wsstack/wsa"
 
+// icmpChecksum is where ICMPv6 has its checksum (RFC 3542 §3.1).
+const icmpChecksum = 2
+
 // ip6Rows are the options that only IPPROTO_IPV6 has.
 func ip6Rows() []compiler {
 	const noExtension = "netstack adds no extension headers to its segments and datagrams"
-	checksum := ipRow(ip6, wsa.IPV6_CHECKSUM, "CHECKSUM", "Offset at which the stack computes a checksum, even; -1: none.",
+	checksum := ipRow(ip6, wsa.IPV6_CHECKSUM, "CHECKSUM",
+		"Offset at which the stack computes and verifies a checksum, even; -1: none. ICMPv6 always has one, at 2, which can't be set.",
 		checksumOffset, func(v *IPValues) *int32 { return &v.Checksum }).
-		initially(unspecified).only(Raw).header().lacks("there are no raw sockets yet")
+		initially(unspecified).only(Raw).header()
+	checksum.live = func(v *Values, ep Endpoint) (int32, wsa.Errno) {
+		if ep.Protocol() == wsa.IPPROTO_ICMPV6 {
+			return icmpChecksum, 0
+		}
+		return v.IPv6.Checksum, 0
+	}
+	checksum.resolve = func(ep Endpoint, _ *Values, offset int32) (int32, wsa.Errno) {
+		if ep.Protocol() == wsa.IPPROTO_ICMPV6 {
+			return offset, wsa.WSAEINVAL
+		}
+		return offset, 0
+	}
 	return []compiler{
 		extensionRow(wsa.IPV6_HOPOPTS, "IPV6_HOPOPTS", "Hop-by-hop options of outgoing packets.", noExtension),
 		extensionRow(wsa.IPV6_RTHDR, "IPV6_RTHDR", "Routing header of outgoing packets.", noExtension),

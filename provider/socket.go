@@ -10,10 +10,13 @@ import (
 // Socket creates a socket with the overlapped attribute (API-socket). A
 // protocol of 0 is the only one of the type.
 //
+// A raw socket has a protocol from 0 to 255, of which 0 and IPPROTO_RAW only send.
+//
 // Errors (errors.md §1): WSAEAFNOSUPPORT for a family other than AF_INET and
-// AF_INET6; WSAESOCKTNOSUPPORT for a type other than SOCK_STREAM and
-// SOCK_DGRAM; WSAEPROTOTYPE for TCP or UDP with the other's type;
-// WSAEPROTONOSUPPORT for another protocol. The handle is INVALID_SOCKET then.
+// AF_INET6; WSAESOCKTNOSUPPORT for a type other than SOCK_STREAM, SOCK_DGRAM and
+// SOCK_RAW; WSAEPROTOTYPE for TCP or UDP with the other's type;
+// WSAEPROTONOSUPPORT for another protocol; WSAEACCES for a raw socket where
+// stack.Config.DenyRaw is set. The handle is INVALID_SOCKET then.
 func (p *Provider) Socket(af, typ, protocol int32) (wsa.SOCKET, error) {
 	return p.SocketEx(af, typ, protocol, 0, wsa.WSA_FLAG_OVERLAPPED)
 }

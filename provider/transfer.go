@@ -62,7 +62,8 @@ func (p *Provider) sent(n int, err wsa.Errno) (int, error) {
 // a datagram longer than buf, which holds its first n bytes (MS-2);
 // WSAEWOULDBLOCK; in a blocking call WSAETIMEDOUT after SO_RCVTIMEO;
 // WSAECONNRESET when the peer has reset the connection or, on a datagram
-// socket, an earlier datagram found no socket; WSAECONNABORTED; after a
+// socket, an earlier datagram found no socket (SIO_UDP_CONNRESET); WSAENETRESET
+// when its time to live was over (KA-36, SIO_UDP_NETRESET); WSAECONNABORTED; after a
 // keep-alive drop WSAENETRESET to calls in progress, WSAENOTCONN to later ones
 // (KA-30).
 func (p *Provider) Recv(s wsa.SOCKET, buf []byte, flags int32) (n int, _ error) {

@@ -146,6 +146,7 @@ func TestRun_ReportsAHang(t *testing.T) {
 		c, err := a.ListenPacket("udp", ":5000")
 		if err == nil {
 			c.WriteTo([]byte("hello"), &net.UDPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 9})
+			c.ReadFrom(make([]byte, 10)) // port unreachable
 			c.ReadFrom(make([]byte, 10))
 		}
 	})

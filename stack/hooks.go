@@ -35,12 +35,16 @@ type hooks struct {
 	empties sync.Map
 
 	half halfOpen
-	tcp  segmentQueue // netstack's, without our hook
+	raws rawCounts
+	tcp  tcpWorker // netstack's, without our hook
 }
 
-// segmentQueue is the part of netstack's TCP that takes segments.
-type segmentQueue interface {
+// tcpWorker is the part of netstack's TCP that takes segments, on goroutines of
+// its own.
+type tcpWorker interface {
 	QueuePacket(netstack.TransportEndpoint, netstack.TransportEndpointID, *netstack.PacketBuffer)
+	Pause()
+	Resume()
 }
 
 func (h *hooks) init(s *Stack) {
@@ -51,6 +55,9 @@ func (h *hooks) init(s *Stack) {
 // CheckOutput sees every packet that leaves, with the sending endpoint locked.
 func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
 	h.packets.Add(1)
+	if p := pkt.TransportProtocolNumber; p == header.ICMPv4ProtocolNumber || p == header.ICMPv6ProtocolNumber {
+		h.rightError(pkt)
+	}
 	w, ok := pkt.Owner.(*endpoint.Wire)
 	if !ok || pkt.TransportProtocolNumber != header.TCPProtocolNumber {
 		return true
@@ -87,7 +94,7 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	switch protocol := protocolOf(pkt); {
 	case forged:
 	case protocol == header.ICMPv4ProtocolNumber || protocol == header.ICMPv6ProtocolNumber:
-		return !h.forSYN(pkt)
+		return h.icmp(pkt)
 	case protocol != header.UDPProtocolNumber || !h.surplus(pkt):
 		return true
 	}
@@ -109,9 +116,13 @@ func protocolOf(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
 	return protocol
 }
 
-// CheckPrerouting, CheckForward, CheckPostrouting, CheckIngress and
-// CheckEgress let everything pass.
-func (h *hooks) CheckPrerouting(*netstack.PacketBuffer, *netstack.Route, netstack.AddressFamily) bool {
+// CheckPrerouting sees every packet from outside, before raw sockets do.
+func (h *hooks) CheckPrerouting(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
+	if h.emptyRaw(pkt) {
+		h.packets.Add(1)
+		h.dropped.Add(1)
+		return false
+	}
 	return true
 }
 
@@ -138,14 +149,14 @@ func (h *hooks) CheckEgress(*netstack.PacketBuffer, *netstack.Route, netstack.Ad
 // tcpProtocol is netstack's TCP with our view of its segments.
 type tcpProtocol struct {
 	netstack.TransportProtocol
-	inner segmentQueue
+	inner tcpWorker
 	hooks *hooks
 }
 
 func (h *hooks) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	p := tcp.NewProtocolCUBIC(ns)
 	t := &tcpProtocol{TransportProtocol: p, hooks: h}
-	t.inner = p.(segmentQueue)
+	t.inner = p.(tcpWorker)
 	h.tcp = t.inner
 	return t
 }

@@ -2,76 +2,191 @@ package stack
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
 )
 
-// quoted is how much of an ICMP error is looked at: its header, the longest
-// IPv4 header, and the 8 bytes of the segment that every error has.
-const quoted = header.ICMPv4MinimumSize + header.IPv4MaximumHeaderSize + 8
+// icmpHeader is the length of the header of an ICMP error of either version.
+const icmpHeader = 8
 
-// forSYN reports an ICMP error for a SYN of ours, which netstack must not see:
-// it would give up at some of them. With TCP_FAIL_CONNECT_ON_ICMP_ERROR any of
-// them ends the attempt, without it none does, and the SYN is retransmitted
-// until the time-out (NB-3).
-func (h *hooks) forSYN(pkt *netstack.PacketBuffer) bool {
-	b := append([]byte(nil), pkt.TransportHeader().Slice()...)
-	b = append(b, pkt.Data().AsRange().Capped(quoted).ToSlice()...)
-	id, seq, ok := quotedSegment(b, pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber)
+// quoted is how much of an ICMP error is looked at: its header, the longest IP
+// header with what may be between it and the transport header, 8 bytes of that,
+// and the start of a datagram's payload.
+const quoted = icmpHeader + header.IPv4MaximumHeaderSize + 8 + endpoint.MaxQuote
+
+// A quote is an ICMP error, with the packet of ours that it is about.
+type quote struct {
+	v4            bool
+	kind, code    uint8  // of the ICMP message
+	mtu           uint32 // of a message that says "too big", else 0
+	protocol      tcpip.TransportProtocolNumber
+	local, remote netip.AddrPort
+	seq           uint32 // of a segment
+	payload       []byte // of a datagram, as far as it is quoted
+}
+
+// icmp looks at an ICMP packet that came in, and reports whether netstack may
+// see it, too. Raw sockets have it already.
+func (h *hooks) icmp(pkt *netstack.PacketBuffer) (pass bool) {
+	q, ok := readError(pkt)
+	switch {
+	case !ok:
+		return true
+	case q.protocol == header.TCPProtocolNumber:
+		return !h.forSegment(&q, pkt)
+	}
+	if _, own := (*h.stack.own.Load())[endpoint.Address(q.local.Addr())]; !own {
+		return true // a wildcard has sent from an address of ours
+	}
+	e := endpoint.ICMPError{
+		Local: q.local, Remote: q.remote,
+		Protocol: wsa.IPPROTO_ICMP, Type: q.kind, Code: q.code, MTU: q.mtu, Payload: q.payload,
+	}
+	if !q.v4 {
+		e.Protocol = wsa.IPPROTO_ICMPV6
+	}
+	h.stack.ports.each(wsa.IPPROTO_UDP, q.local, func(s *endpoint.Socket) { s.ICMPError(e) })
+	return true
+}
+
+// forSegment tells the connection whose segment is quoted, and reports an error
+// for a SYN of ours, which netstack must not see: it would give up at some of
+// them. With TCP_FAIL_CONNECT_ON_ICMP_ERROR any of them ends the attempt,
+// without it none does, and the SYN is retransmitted until the time-out (NB-3).
+func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) (hide bool) {
+	id := netstack.TransportEndpointID{
+		LocalPort: q.local.Port(), LocalAddress: endpoint.Address(q.local.Addr()),
+		RemotePort: q.remote.Port(), RemoteAddress: endpoint.Address(q.remote.Addr()),
+	}
+	ep, ok := h.stack.ns.FindTransportEndpoint(pkt.NetworkProtocolNumber, header.TCPProtocolNumber, id, pkt.NICID).(*tcp.Endpoint)
 	if !ok {
 		return false
 	}
-	ep, ok := h.stack.ns.FindTransportEndpoint(pkt.NetworkProtocolNumber, header.TCPProtocolNumber, id, pkt.NICID).(*tcp.Endpoint)
-	if !ok || ep.EndpointState() != tcp.StateSynSent {
+	w, _ := h.wires.Load(ep)
+	wire, _ := w.(*endpoint.Wire)
+	if q.mtu != 0 {
+		if wire != nil && wire.Outstanding(q.seq) {
+			h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
+		}
 		return false
 	}
-	if w, ok := h.wires.Load(ep); ok {
-		w.(*endpoint.Wire).Unreachable(seq)
+	if !q.unreachable() || ep.EndpointState() != tcp.StateSynSent {
+		return false
+	}
+	if wire != nil {
+		wire.Unreachable(q.seq)
 	}
 	return true
 }
 
-// quotedSegment reads the connection, from our side, and the sequence number out
-// of an ICMP "unreachable".
-func quotedSegment(b []byte, v4 bool) (id netstack.TransportEndpointID, seq uint32, ok bool) {
-	const icmp = 8 // the header of either version
-	if len(b) < icmp {
-		return id, 0, false
+// unreachable reports a destination unreachable.
+func (q *quote) unreachable() bool {
+	if q.v4 {
+		return q.kind == uint8(header.ICMPv4DstUnreachable)
 	}
-	ip := b[icmp:]
-	var tcpAt int
-	if v4 {
-		if header.ICMPv4(b).Type() != header.ICMPv4DstUnreachable || header.ICMPv4(b).Code() == header.ICMPv4FragmentationNeeded ||
-			len(ip) < header.IPv4MinimumSize {
-			return id, 0, false
-		}
-		h := header.IPv4(ip)
-		tcpAt = int(h.HeaderLength())
-		if h.Protocol() != uint8(header.TCPProtocolNumber) || tcpAt < header.IPv4MinimumSize {
-			return id, 0, false
-		}
-		id.LocalAddress, id.RemoteAddress = h.SourceAddress(), h.DestinationAddress()
-	} else {
-		if header.ICMPv6(b).Type() != header.ICMPv6DstUnreachable || len(ip) < header.IPv6MinimumSize {
-			return id, 0, false
-		}
-		h := header.IPv6(ip)
-		if tcpip.TransportProtocolNumber(h.NextHeader()) != header.TCPProtocolNumber {
-			return id, 0, false
-		}
-		tcpAt = header.IPv6MinimumSize
-		id.LocalAddress, id.RemoteAddress = h.SourceAddress(), h.DestinationAddress()
+	return q.kind == uint8(header.ICMPv6DstUnreachable)
+}
+
+// readError reads an ICMP error that quotes a segment or a datagram. Its checksum
+// must be right: hooks see packets before netstack verifies it.
+func readError(pkt *netstack.PacketBuffer) (q quote, ok bool) {
+	head := pkt.TransportHeader().Slice()
+	b := append(make([]byte, 0, quoted), head...)
+	b = append(b, pkt.Data().AsRange().Capped(quoted).ToSlice()...)
+	if len(b) < icmpHeader {
+		return q, false
 	}
-	if len(ip) < tcpAt+8 {
-		return id, 0, false
+	q = quote{v4: pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber, kind: b[0], code: b[1]}
+	if !q.isError(b) || !validICMP(pkt, head) {
+		return q, false
 	}
-	ports := header.TCP(ip[tcpAt:])
-	id.LocalPort = uint16(ports[0])<<8 | uint16(ports[1])
-	id.RemotePort = uint16(ports[2])<<8 | uint16(ports[3])
-	return id, binary.BigEndian.Uint32(ports[4:]), true
+	if q.v4 {
+		return q, q.read4(b[icmpHeader:])
+	}
+	return q, q.read6(b[icmpHeader:])
+}
+
+// isError reads the header.
+func (q *quote) isError(b []byte) bool {
+	if q.v4 {
+		if q.unreachable() && header.ICMPv4Code(q.code) == header.ICMPv4FragmentationNeeded {
+			q.mtu = uint32(header.ICMPv4(b).MTU())
+			return q.mtu >= minMTU4 // older routers say 0 (RFC 1191 §4); none may say less
+		}
+		return q.unreachable() || q.kind == uint8(header.ICMPv4TimeExceeded) || q.kind == uint8(header.ICMPv4ParamProblem)
+	}
+	if q.kind == uint8(header.ICMPv6PacketTooBig) {
+		q.mtu = max(header.ICMPv6(b).MTU(), minMTU6) // RFC 8201 §4
+	}
+	return q.kind >= uint8(header.ICMPv6DstUnreachable) && q.kind <= uint8(header.ICMPv6ParamProblem)
+}
+
+// validICMP verifies the checksum of a message whose header may be parsed.
+func validICMP(pkt *netstack.PacketBuffer, head []byte) bool {
+	sum := checksum.Checksum(head, pkt.Data().Checksum())
+	if pkt.NetworkProtocolNumber == header.IPv6ProtocolNumber {
+		source, destination := addresses(pkt)
+		length := uint16(len(head) + pkt.Data().Size())
+		sum = checksum.Combine(sum, header.PseudoHeaderChecksum(header.ICMPv6ProtocolNumber, source, destination, length))
+	}
+	return sum == 0xffff
+}
+
+// read4 reads the packet that an ICMPv4 error quotes.
+func (q *quote) read4(ip []byte) bool {
+	if len(ip) < header.IPv4MinimumSize {
+		return false
+	}
+	h := header.IPv4(ip)
+	at := int(h.HeaderLength())
+	if at < header.IPv4MinimumSize || at > len(ip) || h.FragmentOffset() != 0 {
+		return false
+	}
+	q.protocol = h.TransportProtocol()
+	return q.readTransport(h.SourceAddressSlice(), h.DestinationAddressSlice(), ip[at:])
+}
+
+// read6 reads the packet that an ICMPv6 error quotes. The only extension header
+// that a packet of ours has is that of a fragment.
+func (q *quote) read6(ip []byte) bool {
+	if len(ip) < header.IPv6MinimumSize {
+		return false
+	}
+	h := header.IPv6(ip)
+	next, rest := h.NextHeader(), ip[header.IPv6MinimumSize:]
+	if next == header.IPv6FragmentHeader {
+		if len(rest) < header.IPv6FragmentHeaderSize || header.IPv6Fragment(rest).FragmentOffset() != 0 {
+			return false
+		}
+		next, rest = rest[0], rest[header.IPv6FragmentHeaderSize:]
+	}
+	q.protocol = tcpip.TransportProtocolNumber(next)
+	return q.readTransport(h.SourceAddressSlice(), h.DestinationAddressSlice(), rest)
+}
+
+func (q *quote) readTransport(source, destination, b []byte) bool {
+	if len(b) < 8 || q.protocol != header.TCPProtocolNumber && q.protocol != header.UDPProtocolNumber {
+		return false
+	}
+	local, _ := netip.AddrFromSlice(source)
+	remote, _ := netip.AddrFromSlice(destination)
+	q.local = netip.AddrPortFrom(local, binary.BigEndian.Uint16(b))
+	q.remote = netip.AddrPortFrom(remote, binary.BigEndian.Uint16(b[2:]))
+	if q.protocol == header.TCPProtocolNumber {
+		q.seq = binary.BigEndian.Uint32(b[4:])
+		return true
+	}
+	q.payload = b[8:min(len(b), 8+endpoint.MaxQuote)]
+	if length := int(binary.BigEndian.Uint16(b[4:])); length >= 8 {
+		q.payload = q.payload[:min(len(q.payload), length-8)] // what follows is padding
+	}
+	return true
 }

@@ -34,11 +34,9 @@ func newNetstack(s *Stack) *netstack.Stack {
 			// a fresh stack is silent.
 			ipv6.NewProtocolWithOptions(ipv6.Options{MLD: ipv6.MLDOptions{Enabled: s.cfg.IGMP}}),
 		},
-		TransportProtocols: []netstack.TransportProtocolFactory{
-			s.hooks.newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
-		},
-		Clock:    s.clock,
-		NFTables: &s.hooks,
+		TransportProtocols: append(s.hooks.rawProtocols(), s.hooks.newTCP, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6),
+		Clock:              s.clock,
+		NFTables:           &s.hooks,
 		// Own addresses are reached through the loopback interface and its
 		// queue. netstack's local delivery would run on the sender's goroutine,
 		// with the sender's endpoint locked.

@@ -89,6 +89,18 @@ func (p *ports) unbind(b *endpoint.Binding) {
 	}
 }
 
+// each calls fn for the sockets that may have sent a packet from an address and a
+// port. fn stores and signals: the lock is held.
+func (p *ports) each(protocol int32, local netip.AddrPort, fn func(*endpoint.Socket)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.used[portKey{protocol, local.Port()}] {
+		if a := b.Addr.Addr().Unmap(); b.Socket != nil && (a == local.Addr() || a.IsUnspecified()) {
+			fn(b.Socket)
+		}
+	}
+}
+
 // count is the number of bindings.
 func (p *ports) count() (n int) {
 	p.mu.Lock()

@@ -173,8 +173,7 @@ func (s *Stack) Settle() {
 		// The barrier: Pause returns when the processors have drained. A
 		// segment may have hopped to one that was paused first, so the round
 		// counts only if nothing has moved.
-		s.ns.Pause()
-		s.ns.Resume()
+		s.hooks.barrier()
 		// In the order in which packets go: one that has left a device by then
 		// is in the pump's queue, or was delivered and counted.
 		if done == 0 && s.devicesIdle() && s.work.idle() && s.activity() == before {
@@ -194,10 +193,16 @@ func (s *Stack) settleSteps() {
 			return
 		}
 		for again := delivered; again; again = s.hooks.hops.Swap(false) {
-			s.ns.Pause()
-			s.ns.Resume()
+			s.hooks.barrier()
 		}
 	}
+}
+
+// barrier returns when netstack's processors have drained. Of its protocols only
+// TCP has some, so that Stack.Pause would ask 250 others in vain.
+func (h *hooks) barrier() {
+	h.tcp.Pause()
+	h.tcp.Resume()
 }
 
 // Settle settles stacks that are joined: it returns when none of them has sent

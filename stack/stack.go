@@ -69,6 +69,10 @@ type Config struct {
 	// Owner is the user identity of sockets for the bind matrix (RU-7).
 	Owner string
 
+	// DenyRaw makes the creation of a raw socket fail with WSAEACCES, as it
+	// does for users without the privilege.
+	DenyRaw bool
+
 	// Logger gets the stack's records; nil: none.
 	Logger *slog.Logger
 }
@@ -91,6 +95,9 @@ type Stack struct {
 	log   *slog.Logger
 	ports ports
 	hooks hooks
+
+	pathMTU   pathMTUs
+	fragments atomic.Uint32 // the ID of the last message that was cut up here
 
 	down     atomic.Bool // set by Close, before anything is taken down
 	sockets  registry
@@ -122,10 +129,12 @@ func New(cfg Config) (*Stack, error) {
 	}
 	s.clock = newClock(cfg.Clock)
 	s.work.init()
+	s.pathMTU.init(s.clock)
 	s.hooks.init(s)
 	s.ns = newNetstack(s)
 	rng := s.ns.SecureRNG()
 	s.ports.init(&rng)
+	s.fragments.Store(rng.Uint32())
 	if err := s.addLoopback(); err != nil {
 		s.ns.Destroy()
 		return nil, fmt.Errorf("stack: loopback: %w", err)
@@ -272,14 +281,29 @@ func (s *Stack) NewWaiter() endpoint.Waiter {
 	return s.cfg.NewWaiter()
 }
 
+// RawAllowed implements endpoint.Host.
+func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }
+
 // Down reports that Close has begun.
 func (s *Stack) Down() bool { return s.down.Load() }
 
 // Bind and Unbind are the port registry, for sockets.
-func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno { return s.ports.bind(b) }
+func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno {
+	if b.Raw {
+		s.hooks.bindRaw(b, 1)
+		return 0
+	}
+	return s.ports.bind(b)
+}
 
 // Unbind gives an address back.
-func (s *Stack) Unbind(b *endpoint.Binding) { s.ports.unbind(b) }
+func (s *Stack) Unbind(b *endpoint.Binding) {
+	if b.Raw {
+		s.hooks.bindRaw(b, -1)
+		return
+	}
+	s.ports.unbind(b)
+}
 
 // loopbackMTU is as large as an IP packet can be.
 const loopbackMTU = link.LoopbackMTU
