@@ -5,7 +5,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race fuzz golden bench soak determinism cover lint verify help
+.PHONY: build test race fuzz golden bench soak determinism bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ soak: ## 100,000 connections with linger {1,0}: no handle, port, goroutine or me
 determinism: ## 1,000 runs of the same seed give the same segments
 	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
 	WSSTACK_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./internal/conform
+
+bulk: ## ten minutes of data both ways against the kernel, compared by SHA-256
+	WSSTACK_REQUIRE_TUN=1 WSSTACK_BULK=10m $(GO) test -count=1 -timeout 20m -v -run BulkForAWhile ./integration
 
 cover: ## coverage of all packages by all tests, in cover.out
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...

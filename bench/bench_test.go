@@ -63,15 +63,17 @@ func compare(b *testing.B, link Link, unit string, least, most float64, measure 
 // onLinks runs a benchmark over a pipe and over a TUN.
 func onLinks(b *testing.B, run func(b *testing.B, link Link)) {
 	b.Run("pipe", func(b *testing.B) { run(b, PipeLink) })
-	b.Run("water", func(b *testing.B) {
-		if unable != nil {
-			b.Skip(unable)
-		}
-		run(b, WaterLink)
-	})
+	for name, link := range map[string]Link{"water": WaterLink, "offload": OffloadLink} {
+		b.Run(name, func(b *testing.B) {
+			if unable != nil {
+				b.Skip(unable)
+			}
+			run(b, link)
+		})
+	}
 }
 
-const bulkSize = 32 << 20
+const bulkSize = 128 << 20
 
 func BenchmarkBulkOut(b *testing.B) {
 	onLinks(b, func(b *testing.B, link Link) {

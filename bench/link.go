@@ -51,13 +51,18 @@ var links int
 
 // WaterLink joins a side to the kernel through a TUN of the water package, MTU
 // 1500. The process is in a namespace of its own.
-func WaterLink(make Maker) (*Network, error) {
+func WaterLink(make Maker) (*Network, error) { return tunLink(tun.OpenWater, make) }
+
+// OffloadLink is WaterLink with segmentation offload.
+func OffloadLink(make Maker) (*Network, error) { return tunLink(tun.OpenOffload, make) }
+
+func tunLink(open func(string) (tun.Device, error), make Maker) (*Network, error) {
 	links++
 	name := fmt.Sprintf("bench%d", links)
 	prefix := func(host int) netip.Prefix {
 		return netip.MustParsePrefix(fmt.Sprintf("10.%d.%d.%d/24", 80+links/250, links%250, host))
 	}
-	device, err := tun.OpenWater(name)
+	device, err := open(name)
 	if err != nil {
 		return nil, err
 	}

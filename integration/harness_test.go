@@ -44,10 +44,26 @@ type settings struct {
 	mtu    int
 	only4  bool // an MTU below 1280 carries no IPv6
 	config func(*stack.Config)
+	open   func(name string) (tun.Device, error) // nil: the device that usual names
 
 	// observe is called with the interface's name before it is up and before
 	// the stack exists.
 	observe func(name string)
+}
+
+// usual is tun.Open, which means OpenOffload here; with WSSTACK_DEVICE=water all
+// tests run over a device of plain packets.
+func usual(name string) (tun.Device, error) {
+	if os.Getenv("WSSTACK_DEVICE") == "water" {
+		return tun.OpenWater(name)
+	}
+	return tun.Open(name)
+}
+
+// eachDevice runs a test over both kinds of device.
+func eachDevice(t *testing.T, body func(t *testing.T, s settings)) {
+	t.Run("offload", func(t *testing.T) { body(t, settings{open: tun.OpenOffload}) })
+	t.Run("water", func(t *testing.T) { body(t, settings{open: tun.OpenWater}) })
 }
 
 // A network is one TUN link between the kernel and a stack.
@@ -82,7 +98,10 @@ func newNetwork(t testing.TB, s settings) *network {
 		}
 		return list
 	}
-	device, err := tun.Open(n.name)
+	if s.open == nil {
+		s.open = usual
+	}
+	device, err := s.open(n.name)
 	require.NoError(t, err)
 	n.device = device
 	if s.observe != nil {

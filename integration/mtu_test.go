@@ -13,12 +13,15 @@ import (
 
 // Transfers over links of every size. A link below 1280 carries no IPv6.
 func TestTransferByMTU(t *testing.T) {
-	for _, mtu := range []int{576, 1280, 1500, 9000} {
-		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
-			n := newNetwork(t, settings{mtu: mtu, only4: mtu < 1280})
-			n.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(4<<20, 512<<10)) })
-		})
-	}
+	eachDevice(t, func(t *testing.T, s settings) {
+		for _, mtu := range []int{576, 1280, 1500, 9000} {
+			t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+				s.mtu, s.only4 = mtu, mtu < 1280
+				n := newNetwork(t, s)
+				n.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(4<<20, 512<<10)) })
+			})
+		}
+	})
 }
 
 // A watched stream does something once, when so many bytes have been read from

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,8 +109,66 @@ func bulk(t *testing.T, r role) {
 
 // Both directions of one connection at the same time.
 func TestBulkTransferBothWays(t *testing.T) {
+	eachDevice(t, func(t *testing.T, s settings) {
+		n := newNetwork(t, s)
+		n.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(16<<20, 2<<20)) })
+	})
+}
+
+// Both directions for as long as WSSTACK_BULK says, such as 10m; else a second
+// for each role. The sums are compared at the end.
+func TestBulkForAWhile(t *testing.T) {
+	length := time.Second
+	if d, err := time.ParseDuration(os.Getenv("WSSTACK_BULK")); err == nil {
+		length = d / 4 // the roles
+	}
 	n := newNetwork(t, settings{})
-	n.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(16<<20, 2<<20)) })
+	n.eachRole(t, func(t *testing.T, r role) {
+		client, server := r.connect(t)
+		require.NoError(t, client.SetDeadline(time.Now().Add(length+30*time.Second)))
+		require.NoError(t, server.SetDeadline(time.Now().Add(length+30*time.Second)))
+		start := time.Now()
+		sent, received := make([]string, 2), make([]string, 2)
+		var total atomic.Int64
+		var wg sync.WaitGroup
+		for i, ends := range [][2]stream{{client, server}, {server, client}} {
+			wg.Go(func() {
+				sum, err := sendUntil(ends[0], start.Add(length), uint64(i))
+				if err != nil {
+					t.Error(err)
+				}
+				sent[i] = sum
+			})
+			wg.Go(func() {
+				n, sum, err := receive(ends[1])
+				if err != nil {
+					t.Error(err)
+				}
+				received[i] = sum
+				total.Add(int64(n))
+			})
+		}
+		wg.Wait()
+		require.Equal(t, sent, received)
+		t.Log("together", rate(int(total.Load()), time.Since(start)))
+	})
+}
+
+// sendUntil sends until a moment, half-closes, and returns the sum.
+func sendUntil(c stream, end time.Time, seed uint64) (sum string, err error) {
+	hash := sha256.New()
+	buf := make([]byte, 256<<10)
+	rand.NewChaCha8([32]byte{byte(seed)}).Read(buf)
+	lengths := rand.New(rand.NewPCG(seed, seed))
+	for time.Now().Before(end) {
+		from := lengths.IntN(len(buf)) // any part of it: no two writes are the same
+		n, err := c.Write(buf[from:])
+		hash.Write(buf[from : from+n])
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), c.CloseWrite()
 }
 
 func bulkBothWays(t *testing.T, r role, bytes int) {

@@ -77,7 +77,7 @@ func checkSegments(t *testing.T, n *network, r role, packets []captured) {
 		}
 	}
 	require.Equal(t, 1, syns)
-	require.Greater(t, len(packets), 10)
+	require.GreaterOrEqual(t, len(packets), 5, "SYN, data, its acknowledgement, FIN, a datagram")
 }
 
 // Datagrams have no DF bit (IP_DONTFRAGMENT is FALSE), and the fragments of

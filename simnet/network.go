@@ -58,6 +58,7 @@ type Network struct {
 	tb       TB
 	seed     uint64
 	real     bool
+	offload  bool
 	runLimit time.Duration
 
 	clock *clock // nil in real time
@@ -93,6 +94,11 @@ func Seed(seed uint64) Option { return func(n *Network) { n.seed = seed } }
 // RealTime runs the network on the real clock, with ordinary goroutines: for
 // code that starts goroutines of its own. Nothing is deterministic then.
 func RealTime() Option { return func(n *Network) { n.real = true } }
+
+// Offload lets the hosts give their interfaces TCP segments of up to 64 KiB,
+// which are cut up before anything else happens to them. The trace shows the
+// packets on the wire: it should be the same as without.
+func Offload() Option { return func(n *Network) { n.offload = true } }
 
 // RunLimit bounds the time that Run and Do let pass; the default is 24 hours.
 func RunLimit(d time.Duration) Option { return func(n *Network) { n.runLimit = d } }
@@ -207,8 +213,9 @@ func (n *Network) impaired(p *port) (*tun.Impaired, error) {
 		clock = clockView{n.clock, owner{}} // its timers only queue packets
 	}
 	return tun.Impair(p.device(), tun.ImpairConfig{
-		Clock: clock,
-		Rand:  n.source("link " + p.name),
+		Clock:   clock,
+		Rand:    n.source("link " + p.name),
+		Offload: n.offload,
 		Observe: func(d tun.Direction, packet *tun.Packet, fate tun.Fate) {
 			if d == tun.Out {
 				p.observe(packet, fate)

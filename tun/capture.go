@@ -16,7 +16,8 @@ import "sync/atomic"
 //
 // which shows what was on the wire. Segments with offload metadata are written
 // as they are, up to 64 KiB long and with unfinished checksums, as tcpdump
-// shows them on a host.
+// shows them on a host; after CaptureFile.CutSegments, as the packets that they
+// stand for. The device carries them whole either way.
 //
 // A failure to write doesn't disturb the packets. Err and Close report it.
 type Captured struct {
@@ -31,6 +32,8 @@ var (
 	_ Dropper = (*Captured)(nil)
 	_ Pender  = (*Captured)(nil)
 	_ Named   = (*Captured)(nil)
+
+	_ Offloader = (*Captured)(nil)
 )
 
 // Capture wraps a device. name is that of the interface in the file. An error
@@ -48,6 +51,13 @@ func (c *Captured) MTU() int { return c.inner.MTU() }
 
 // Offload implements Device.
 func (c *Captured) Offload() Offload { return c.inner.Offload() }
+
+// EnableOffload implements Offloader: it asks the device, if that is one.
+func (c *Captured) EnableOffload() {
+	if o, ok := c.inner.(Offloader); ok {
+		o.EnableOffload()
+	}
+}
 
 // Start implements Device.
 func (c *Captured) Start(receive func([]Packet)) error {

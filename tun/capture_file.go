@@ -28,6 +28,7 @@ type CaptureFile struct {
 	out        io.Writer
 	interfaces int
 	err        error // the first; later calls return it
+	cut        bool
 	buf        []byte
 }
 
@@ -66,6 +67,15 @@ func (f *CaptureFile) Interface(name string) (int, error) {
 	return f.interfaces - 1, nil
 }
 
+// CutSegments says how segments with offload metadata are written from now on:
+// as the packets that a wire would carry, with their checksums, or, with false
+// and to begin with, whole.
+func (f *CaptureFile) CutSegments(cut bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cut = cut
+}
+
 // Write writes one packet of an interface with the time of the clock. An empty
 // comment writes none. It borrows p.
 func (f *CaptureFile) Write(number int, d Direction, p *Packet, comment string) error {
@@ -76,6 +86,17 @@ func (f *CaptureFile) Write(number int, d Direction, p *Packet, comment string) 
 func (f *CaptureFile) WriteAt(at time.Time, number int, d Direction, p *Packet, comment string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.cut && p.GSO != (GSO{}) {
+		Segments(p, func(q Packet) {
+			f.writeLocked(at, number, d, &q, comment)
+			q.Data.Release()
+		})
+		return f.err
+	}
+	return f.writeLocked(at, number, d, p, comment)
+}
+
+func (f *CaptureFile) writeLocked(at time.Time, number int, d Direction, p *Packet, comment string) error {
 	if f.err != nil {
 		return f.err
 	}

@@ -14,7 +14,7 @@ import (
 
 func TestConfigure(t *testing.T) {
 	inNetNS(t, func() {
-		d := open(t, "wss0", Config{
+		d := opener(OpenWater).configured(t, "wss0", Config{
 			Addresses: prefixes("10.9.0.2/24", "10.9.1.2/32", "fd99::2/64"),
 			MTU:       1400,
 			NoAddrGen: true,

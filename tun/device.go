@@ -1,9 +1,9 @@
 // Package tun provides packet devices: the links a wsstack network stack can
 // be attached to. A Device moves whole IP packets; it knows nothing of sockets.
 //
-// OpenWater opens a TUN interface of the operating system, Pipe makes an
-// in-memory link between two stacks of one process, and NewFunc turns a Go
-// function into a device.
+// Open opens a TUN interface of the operating system, Pipe makes an in-memory
+// link between two stacks of one process, and NewFunc turns a Go function into a
+// device.
 package tun
 
 import "gvisor.dev/gvisor/pkg/buffer"
@@ -52,6 +52,17 @@ type Pender interface {
 	// Pending is the number of packets that the device has accepted for
 	// delivery on this side and for which receive hasn't returned yet.
 	Pending() int
+}
+
+// An Offloader is a device that carries plain packets until it is asked for
+// more: a Pipe, so that whoever looks at its packets sees what a wire would
+// carry. A decorator that isn't an Offloader itself hides it, and so keeps the
+// packets plain.
+type Offloader interface {
+	// EnableOffload makes the device take and give whatever it can, for good;
+	// Offload then says what that is. It is called before Start, by a
+	// receiver that can deal with it.
+	EnableOffload()
 }
 
 // A Named device is an interface of the operating system.

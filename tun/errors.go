@@ -24,16 +24,23 @@ var (
 	// fs.ErrExist.
 	ErrNameTaken error = fmt.Errorf("interface name is taken: %w", fs.ErrExist)
 
+	// ErrNoOffload: the system has no TUN with segmentation offload; OpenWater
+	// may work. It matches errors.ErrUnsupported.
+	ErrNoOffload error = fmt.Errorf("the kernel can't segment for a TUN: %w", errors.ErrUnsupported)
+
+	// errNotLinux is the ErrNoOffload of other systems.
+	errNotLinux error = fmt.Errorf("%w: this is not Linux", ErrNoOffload)
+
 	// errNameNotChosen is for systems where water can't name an interface.
 	errNameNotChosen error = fmt.Errorf("the system chooses the interface name here: %w", errors.ErrUnsupported)
 )
 
-// OpenError is the error of OpenWater and Open.
+// OpenError is the error of OpenWater, OpenOffload and Open.
 type OpenError struct {
 	Name string // the name asked for; may be empty
 	Path string // the device node that couldn't be opened; empty where that wasn't it
 
-	// Err is the cause: ErrName, ErrNameTaken, or an error of the system, such
+	// Err is the cause: ErrName, ErrNameTaken, ErrNoOffload, or an error of the system, such
 	// as one that matches fs.ErrPermission or fs.ErrNotExist.
 	Err error
 }
@@ -63,6 +70,8 @@ func (e *OpenError) Hint() string {
 		return fmt.Sprintf("choose another name, or remove the interface: ip link delete %s", e.Name)
 	case errors.Is(e.Err, errNameNotChosen):
 		return "leave the name empty"
+	case errors.Is(e.Err, ErrNoOffload):
+		return "a device without offloads works: wsstack falls back to one by itself, a program calls tun.OpenWater"
 	case errors.Is(e.Err, errors.ErrUnsupported):
 		return "this system has no TUN devices"
 	case node && errors.Is(e.Err, syscall.ENOENT):

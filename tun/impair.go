@@ -3,6 +3,7 @@ package tun
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -13,6 +14,12 @@ import (
 type ImpairConfig struct {
 	Out Impairment // of what is sent
 	In  Impairment // of what is received
+
+	// Offload: the stack may send TCP segments of up to 64 KiB without
+	// checksums, and they are cut up here, before anything happens to them.
+	// It spares the stack work for each packet; what is impaired, and what the
+	// device gets, is the same.
+	Offload bool
 
 	// Clock is the source of time; nil: the real one.
 	Clock tcpip.Clock
@@ -55,11 +62,12 @@ func (d Direction) String() string {
 // are on their way; beyond, packets are dropped. Methods are safe for
 // concurrent use.
 //
-// A segment that the device will cut into several packets counts as one. To
-// impair packets one by one, wrap a device without offloads, such as
-// OpenWater's.
+// It impairs the packets that a wire would carry, one by one, so plain packets
+// are all it gives, and all it takes but for ImpairConfig.Offload. What stands
+// for several, from a device with offloads, is cut up (Segments) on the way in.
 type Impaired struct {
 	inner   Device
+	offload Offload
 	out, in *path
 	failed  atomic.Pointer[error] // the first error of the device's Send
 }
@@ -84,6 +92,9 @@ func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	// change the fate of the other's.
 	fork := func() *rand.Rand { return rand.New(rand.NewPCG(cfg.Rand.Uint64(), cfg.Rand.Uint64())) }
 	i := &Impaired{inner: d}
+	if cfg.Offload {
+		i.offload = Offload{Checksum: true, TSO4: true, TSO6: true}
+	}
 	i.out = newPath(Out, &cfg, fork(), func(packets []Packet) {
 		if err := d.Send(packets); err != nil {
 			i.failed.CompareAndSwap(nil, &err)
@@ -142,15 +153,15 @@ func (i *Impaired) InFlight() int { return i.out.inFlight() + i.in.inFlight() }
 // MTU implements Device.
 func (i *Impaired) MTU() int { return i.inner.MTU() }
 
-// Offload implements Device: that of the device.
-func (i *Impaired) Offload() Offload { return i.inner.Offload() }
+// Offload implements Device: plain packets, but for ImpairConfig.Offload.
+func (i *Impaired) Offload() Offload { return i.offload }
 
 // Start implements Device.
 func (i *Impaired) Start(receive func([]Packet)) error {
 	if !i.in.setDeliver(receive) {
 		return ErrStarted
 	}
-	err := i.inner.Start(func(packets []Packet) { i.in.submit(packets, false) })
+	err := i.inner.Start(func(packets []Packet) { i.in.submit(plain(packets), false) })
 	if err != nil {
 		i.in.setDeliver(nil)
 	}
@@ -158,15 +169,21 @@ func (i *Impaired) Start(receive func([]Packet)) error {
 }
 
 // Send implements Device. A failure of the device shows when it does: packets
-// that were on their way may have been the cause.
+// that were on their way may have been the cause. Packets with metadata that
+// Offload doesn't tell of meet what Segments does with them.
 func (i *Impaired) Send(packets []Packet) error {
-	if i.out.bypass(packets) {
+	whole := slices.ContainsFunc(packets, func(p Packet) bool { return p.GSO != GSO{} })
+	if !whole && i.out.bypass(packets) {
 		return i.inner.Send(packets)
 	}
 	if i.out.isClosed() {
 		return ErrClosed
 	}
-	i.out.submit(packets, true)
+	if whole {
+		i.out.submit(plainClones(packets), false)
+	} else {
+		i.out.submit(packets, true)
+	}
 	if err := i.failed.Load(); err != nil {
 		return *err
 	}

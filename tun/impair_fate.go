@@ -24,14 +24,10 @@ func (p *path) filter(packet *Packet) bool {
 func (p *path) fateLocked(packet *Packet, now int64) (fate Fate) {
 	m := &p.impairment
 	size := packet.Data.Size()
-	onWire := size
-	if packet.GSO.Type != GSONone {
-		onWire = min(size, int64(packet.GSO.HdrLen)+int64(packet.GSO.MSS))
-	}
 	switch {
 	case m.Partition:
 		return Partitioned
-	case m.MTU != 0 && onWire > int64(m.MTU):
+	case m.MTU != 0 && size > int64(m.MTU):
 		return TooBig
 	case p.burstLocked() || p.chance(m.Loss):
 		return Lost
@@ -49,11 +45,6 @@ func (p *path) fateLocked(packet *Packet, now int64) (fate Fate) {
 	}
 	if p.chance(m.Corrupt) {
 		fate |= Corrupted
-		if packet.GSO.NeedsCsum {
-			// Its checksum is still to be computed, over the damage: the
-			// receiver couldn't notice.
-			return Lost
-		}
 	}
 	if p.chance(m.Reorder) {
 		fate |= Reordered

@@ -106,3 +106,6 @@ func requireCloseWaits(t testing.TB, d Device, arrive func()) {
 	close(proceed)
 	<-closed
 }
+
+// soonest is a deadline for what should take no time.
+func soonest() time.Time { return time.Now().Add(5 * time.Second) }

@@ -10,10 +10,15 @@ import (
 // What is sent on one end is received on the other, in order, by reference: the
 // data isn't copied, so no receiver may write to it in place.
 //
+// Both ends are an Offloader. Between two that are asked for it, which a stack
+// does, TCP segments go whole, up to 64 KiB, and without checksums. An end that
+// isn't sees plain packets: it takes no others, and what the other end sends is
+// cut up and gets its checksums before it is received (see Segments).
+//
 // Each end has a queue of QueuePackets packets and QueueBytes bytes, which also
 // holds what arrives before Start. Packets beyond either bound, and packets the
-// link can't carry (too large, or with offload metadata), are dropped and
-// counted in the Drops of the sending end. Once one end is closed, the other
+// link can't carry (too large, or with metadata nobody asked for), are dropped
+// and counted in the Drops of the sending end. Once one end is closed, the other
 // sends into nothing: its packets are counted as drops, and so are those that
 // the closed end hadn't delivered.
 //
@@ -22,8 +27,7 @@ import (
 func Pipe(mtu int) (a, b Device) {
 	checkMTU("Pipe", mtu)
 	toA, toB := newInlet(), newInlet()
-	return &pipeEnd{mtu: mtu, in: toA, out: toB.queue},
-		&pipeEnd{mtu: mtu, in: toB, out: toA.queue}
+	return &pipeEnd{mtu: mtu, in: toA, out: toB.queue}, &pipeEnd{mtu: mtu, in: toB, out: toA.queue}
 }
 
 // checkMTU panics: neither Pipe nor NewFunc has an error to return, and both
@@ -35,22 +39,39 @@ func checkMTU(caller string, mtu int) {
 }
 
 type pipeEnd struct {
-	mtu     int
-	offload Offload
-	in      *inlet
-	out     *Queue // the queue of the other end's inlet
-	closed  atomic.Bool
+	mtu       int
+	in        *inlet
+	out       *Queue // the queue of the other end's inlet
+	offloaded atomic.Bool
+	closed    atomic.Bool
 }
+
+var _ Offloader = (*pipeEnd)(nil)
 
 // MTU implements Device.
 func (p *pipeEnd) MTU() int { return p.mtu }
 
-// Offload implements Device: a Pipe carries plain packets.
-func (p *pipeEnd) Offload() Offload { return p.offload }
+// Offload implements Device: plain packets, until EnableOffload.
+func (p *pipeEnd) Offload() Offload {
+	if p.offloaded.Load() {
+		return Offload{Checksum: true, TSO4: true, TSO6: true}
+	}
+	return Offload{}
+}
+
+// EnableOffload implements Offloader.
+func (p *pipeEnd) EnableOffload() { p.offloaded.Store(true) }
 
 // Start implements Device. A second call fails with ErrStarted, one after
 // Close with ErrClosed.
-func (p *pipeEnd) Start(receive func([]Packet)) error { return p.in.start(receive) }
+func (p *pipeEnd) Start(receive func([]Packet)) error {
+	return p.in.start(func(packets []Packet) {
+		if !p.offloaded.Load() {
+			packets = plain(packets)
+		}
+		receive(packets)
+	})
+}
 
 // Send implements Device. It queues runs of packets rather than single ones,
 // to take the lock of the queue once per batch.
@@ -58,9 +79,10 @@ func (p *pipeEnd) Send(packets []Packet) error {
 	if p.closed.Load() {
 		return ErrClosed
 	}
+	offload := p.Offload()
 	for len(packets) > 0 {
 		run := 0
-		for run < len(packets) && p.offload.carries(&packets[run], p.mtu) {
+		for run < len(packets) && offload.carries(&packets[run], p.mtu) {
 			run++
 		}
 		p.out.PutClones(packets[:run])

@@ -237,3 +237,59 @@ func BenchmarkPipe(b *testing.B) {
 		})
 	}
 }
+
+// Between two ends that were asked for offload, segments go whole, by
+// reference, without checksums; an end that wasn't sees what a wire carries.
+func TestPipeOffload(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		sender, taker  bool
+		packets, drops int
+	}{
+		{"both", true, true, 1, 0},
+		{"the sender only", true, false, 3, 0},
+		{"the receiver only", false, true, 0, 1},
+		{"neither", false, false, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, b := Pipe(1500)
+			defer closeAll(t, a, b)
+			if c.sender {
+				a.(Offloader).EnableOffload()
+				require.Equal(t, Offload{Checksum: true, TSO4: true, TSO6: true}, a.Offload())
+			}
+			if c.taker {
+				b.(Offloader).EnableOffload()
+			}
+			var got []Packet
+			var mu sync.Mutex
+			require.NoError(t, b.Start(func(p []Packet) {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, p...)
+			}))
+			plain, bulk := numbered(1, 100), bulky{payload: 3000, mss: 1000}.packet()
+			first := bulk.Data.AsViewList()
+			payload := first.Front().AsSlice()
+			send(t, a, plain, bulk)
+			soon(t, func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(got) == 1+c.packets
+			}, "they arrive")
+			require.EqualValues(t, c.drops, a.(Dropper).Drops())
+			require.Equal(t, 1, numberOf(&got[0]))
+			if c.packets == 1 {
+				require.Equal(t, bulk.GSO, got[1].GSO)
+				there := got[1].Data.AsViewList()
+				require.Same(t, &payload[0], &there.Front().AsSlice()[0], "the same memory")
+			}
+			for i := range c.packets {
+				if c.packets > 1 {
+					bulky{payload: 3000, mss: 1000}.checkOne(t, got[1+i].Data.Flatten(), i, i == 2)
+				}
+			}
+			release(got)
+		})
+	}
+}

@@ -66,4 +66,9 @@ func (p *port) mtu() int {
 	return ifce.MTU
 }
 
-func (p *port) close() error { return p.ifce.Close() }
+func (p *port) offload() Offload { return Offload{} }
+
+// stop closes: water has no other way to end a read.
+func (p *port) stop() error { return p.ifce.Close() }
+
+func (p *port) close() error { return nil }

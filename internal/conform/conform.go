@@ -78,6 +78,7 @@ type Case struct {
 	Scenario
 	Family  string // "IPv4" or "IPv6"
 	Profile options.Profile
+	Offload bool // over links with segmentation offload
 }
 
 // Name tells the runs of a scenario apart.
@@ -102,7 +103,7 @@ func Cases(scenarios []Scenario, profiles ...options.Profile) []Case {
 				continue
 			}
 			for _, f := range families {
-				cases = append(cases, Case{s, f, p})
+				cases = append(cases, Case{Scenario: s, Family: f, Profile: p})
 			}
 		}
 	}

@@ -28,6 +28,19 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// The same over links with segmentation offload: what is on the wire is what
+// counts, not how it got there.
+func TestScenariosOverOffload(t *testing.T) {
+	for _, c := range Cases(Scenarios()) {
+		c.Offload = true
+		t.Run(c.ID+"/"+c.Name(), func(t *testing.T) {
+			if r := Run(c, 1, nil); !r.Passed() {
+				t.Fatalf("%s\n%s", r.Failure, r.Trace)
+			}
+		})
+	}
+}
+
 // The registry is whole: identifiers exist, titles and sources are given.
 func TestRegistry(t *testing.T) {
 	known := map[string]bool{}

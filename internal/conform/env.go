@@ -41,7 +41,11 @@ func newEnv(c Case, seed uint64) *Env {
 	if c.Family == "IPv6" {
 		e.Family = wsa.AF_INET6
 	}
-	e.Net = simnet.New((*tb)(e), simnet.Seed(max(seed, 1)))
+	opts := []simnet.Option{simnet.Seed(max(seed, 1))}
+	if c.Offload {
+		opts = append(opts, simnet.Offload())
+	}
+	e.Net = simnet.New((*tb)(e), opts...)
 	return e
 }
 

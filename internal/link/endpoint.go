@@ -75,9 +75,13 @@ var (
 	_ stack.GSOEndpoint  = (*Endpoint)(nil)
 )
 
-// New makes an Endpoint over dev, with the MTU that dev has now.
+// New makes an Endpoint over dev, with the MTU that dev has now. It asks the
+// device for its offloads (tun.Offloader).
 func New(dev tun.Device, opts Options) *Endpoint {
 	e := newEndpoint(opts)
+	if o, ok := dev.(tun.Offloader); ok {
+		o.EnableOffload()
+	}
 	e.dev, e.offload = dev, dev.Offload()
 	e.mtu.Store(uint32(dev.MTU()))
 	return e

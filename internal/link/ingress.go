@@ -32,6 +32,10 @@ func (e *Endpoint) Deliver(max int) (n int) {
 		want := min(max-n, len(e.batch))
 		got := e.ingress.Pop(e.batch[:want])
 		for i := range e.batch[:got] {
+			if e.batch[i].GSO.Type == tun.GSOUDP {
+				e.deliverDatagrams(&e.batch[i])
+				continue
+			}
 			e.deliver(&e.batch[i])
 		}
 		clear(e.batch[:got])
@@ -58,6 +62,13 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 	dispatcher.DeliverNetworkPacket(protocol, pkt)
 	e.verified.Store(false)
 	pkt.DecRef()
+}
+
+// deliverDatagrams takes ownership of a packet that stands for several
+// datagrams: unlike the segments of a stream, each is delivered by itself.
+func (e *Endpoint) deliverDatagrams(p *tun.Packet) {
+	tun.Segments(p, func(one tun.Packet) { e.deliver(&one) })
+	p.Data.Release()
 }
 
 // protocolOf looks at the version field only. An empty view is never part of a

@@ -19,14 +19,26 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// open makes and configures an interface.
-func open(t testing.TB, name string, c Config) *waterDevice {
+// An opener is one of the two ways to a TUN.
+type opener func(name string) (Device, error)
+
+// eachOpener runs a test in a namespace with each of them.
+func eachOpener(t *testing.T, body func(t *testing.T, open opener)) {
+	for name, open := range map[string]opener{"water": OpenWater, "offload": OpenOffload} {
+		t.Run(name, func(t *testing.T) {
+			inNetNS(t, func() { body(t, open) })
+		})
+	}
+}
+
+// configured makes and configures an interface.
+func (open opener) configured(t testing.TB, name string, c Config) *osDevice {
 	t.Helper()
-	d, err := OpenWater(name)
+	d, err := open(name)
 	require.NoError(t, err)
 	require.NoError(t, Configure(name, c))
 	require.Equal(t, name, d.(Named).Name())
-	return d.(*waterDevice)
+	return d.(*osDevice)
 }
 
 // descriptors counts the open files of the process.
@@ -76,9 +88,9 @@ func (s *sink) has(match func(packet []byte) bool) bool {
 	return false
 }
 
-func TestWaterCarriesPackets(t *testing.T) {
-	inNetNS(t, func() {
-		d := open(t, "wss0", Config{
+func TestTUNCarriesPackets(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		d := open.configured(t, "wss0", Config{
 			Addresses: prefixes("10.9.0.2/24", "fd99::2/64"),
 			MTU:       1400,
 			NoAddrGen: true,
@@ -86,8 +98,6 @@ func TestWaterCarriesPackets(t *testing.T) {
 		var got sink
 		require.NoError(t, d.Start(got.receive))
 		require.ErrorIs(t, d.Start(got.receive), ErrStarted)
-		require.Equal(t, Offload{}, d.Offload())
-
 		// Out of the device: the kernel answers.
 		sendBytes(t, d, echoRequest("10.9.0.1", "10.9.0.2"))
 		sendBytes(t, d, echoRequest("fd99::1", "fd99::2"))
@@ -119,9 +129,9 @@ func TestWaterCarriesPackets(t *testing.T) {
 }
 
 // A burst arrives whole, in order, each packet in memory of its own.
-func TestWaterBurst(t *testing.T) {
-	inNetNS(t, func() {
-		d := open(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24"), NoAddrGen: true})
+func TestTUNBurst(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		d := open.configured(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24"), NoAddrGen: true})
 		conn, err := net.Dial("udp", "10.9.0.1:7")
 		require.NoError(t, err)
 		const burst = 3 * batchSize // below the 500 that the interface queues
@@ -145,9 +155,9 @@ func TestWaterBurst(t *testing.T) {
 	})
 }
 
-func TestOpenWaterTakenName(t *testing.T) {
-	inNetNS(t, func() {
-		d, err := OpenWater("wss%d")
+func TestOpenTakenName(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		d, err := open("wss%d")
 		require.NoError(t, err)
 		require.Equal(t, "wss0", d.(Named).Name())
 		// A persistent interface that nobody has open: water alone would attach.
@@ -168,21 +178,21 @@ func TestOpenWaterTakenName(t *testing.T) {
 		require.Equal(t, before, descriptors(t), "a failed open keeps no descriptor")
 		require.NoError(t, d.Close())
 
-		d, err = OpenWater("wss0")
+		d, err = open("wss0")
 		require.NoError(t, err, "the name is free again")
 		require.NoError(t, d.Close())
 	})
 }
 
-func TestOpenWaterWithoutCapability(t *testing.T) {
-	inNetNS(t, func() {
+func TestOpenWithoutCapability(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
 		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var caps [2]unix.CapUserData
 		require.NoError(t, unix.Capget(&hdr, &caps[0]))
 		caps[0].Effective &^= 1 << unix.CAP_NET_ADMIN // of this thread, which is discarded
 		require.NoError(t, unix.Capset(&hdr, &caps[0]))
 		before := descriptors(t)
-		_, err := OpenWater("wss0")
+		_, err := open("wss0")
 		var openErr *OpenError
 		require.ErrorAs(t, err, &openErr)
 		require.ErrorIs(t, err, unix.EPERM)
@@ -191,8 +201,8 @@ func TestOpenWaterWithoutCapability(t *testing.T) {
 	})
 }
 
-func TestOpenWaterWithoutNode(t *testing.T) {
-	inNetNS(t, func() {
+func TestOpenWithoutNode(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
 		if err := errors.Join(
 			unix.Unshare(unix.CLONE_NEWNS),
 			unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
@@ -200,7 +210,7 @@ func TestOpenWaterWithoutNode(t *testing.T) {
 		); err != nil {
 			t.Skipf("the node can't be hidden: %v", err)
 		}
-		_, err := OpenWater("wss0")
+		_, err := open("wss0")
 		var openErr *OpenError
 		require.ErrorAs(t, err, &openErr)
 		require.ErrorIs(t, err, fs.ErrNotExist)
@@ -209,12 +219,12 @@ func TestOpenWaterWithoutNode(t *testing.T) {
 	})
 }
 
-func TestWaterClose(t *testing.T) {
-	inNetNS(t, func() {
-		warm := open(t, "wss0", Config{}) // the poller's own descriptors
+func TestTUNClose(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		warm := open.configured(t, "wss0", Config{}) // the poller's own descriptors
 		require.NoError(t, warm.Close())
 		before := descriptors(t)
-		d := open(t, "wss0", Config{NoAddrGen: true, Addresses: prefixes("10.9.0.2/24")})
+		d := open.configured(t, "wss0", Config{NoAddrGen: true, Addresses: prefixes("10.9.0.2/24")})
 		require.NoError(t, d.port.file.SetReadDeadline(time.Time{}))
 		inherited := -1
 		require.NoError(t, d.port.raw.Control(func(fd uintptr) {
@@ -258,20 +268,20 @@ func TestWaterClose(t *testing.T) {
 	})
 }
 
-func TestWaterCloseJoinsReader(t *testing.T) {
-	inNetNS(t, func() {
-		d := open(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24")})
+func TestTUNCloseJoinsReader(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		d := open.configured(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24")})
 		requireCloseWaits(t, d, func() { sendBytes(t, d, echoRequest("10.9.0.1", "10.9.0.2")) })
 	})
 }
 
-func TestWaterOpenCloseLeaksNothing(t *testing.T) {
-	inNetNS(t, func() {
-		warm := open(t, "wss0", Config{})
+func TestTUNOpenCloseLeaksNothing(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		warm := open.configured(t, "wss0", Config{})
 		require.NoError(t, warm.Close())
 		fds, goroutines := descriptors(t), runtime.NumGoroutine()
 		for i := range 200 {
-			d, err := OpenWater("wss0")
+			d, err := open("wss0")
 			require.NoError(t, err)
 			if i%2 == 0 { // a reader that waits
 				require.NoError(t, d.Start(func([]Packet) {}))
@@ -285,9 +295,9 @@ func TestWaterOpenCloseLeaksNothing(t *testing.T) {
 
 // A packet that the kernel refuses is dropped; an interface that is gone is an
 // error.
-func TestWaterSendErrors(t *testing.T) {
-	inNetNS(t, func() {
-		d, err := OpenWater("wss0")
+func TestTUNSendErrors(t *testing.T) {
+	eachOpener(t, func(t *testing.T, open opener) {
+		d, err := open("wss0")
 		require.NoError(t, err)
 		defer d.Close()
 		require.NoError(t, d.Start(release))
@@ -308,14 +318,14 @@ func TestWaterSendErrors(t *testing.T) {
 		defer p.Data.Release()
 		soon(t, func() bool { return d.Send([]Packet{p}) != nil }, "Send fails")
 		require.ErrorContains(t, d.Send([]Packet{p}), "wss0")
-		soon(t, func() bool { return d.(*waterDevice).failed.Load() != nil }, "the reader ends by itself")
+		soon(t, func() bool { return d.(*osDevice).failed.Load() != nil }, "the reader ends by itself")
 		require.NoError(t, d.Close())
 	})
 }
 
 func BenchmarkWaterSend(b *testing.B) {
 	inNetNS(b, func() {
-		d := open(b, "wss0", Config{Addresses: prefixes("10.9.0.2/24")})
+		d := opener(OpenWater).configured(b, "wss0", Config{Addresses: prefixes("10.9.0.2/24")})
 		defer d.Close()
 		batch := []Packet{{Data: buffer.MakeWithData(echoRequest("10.9.0.1", "10.9.0.3"))}}
 		defer release(batch)

@@ -1,0 +1,132 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// osDevice is a TUN interface of the operating system. What differs between
+// systems is in port:
+//
+//	func openPort(name string) (p *port, actual string, err error) // *OpenError
+//	func (*port) offload() Offload
+//	func (*port) read(batch []Packet) (int, error) // waits for one packet, takes what else is there
+//	func (*port) write(*Packet) error              // never waits
+//	func (*port) mtu() int
+//	func (*port) stop() error                      // ends a read that waits, and later ones
+//	func (*port) close() error                     // after the last read
+//	func packetError(error) bool                   // did write fail because of this packet only
+type osDevice struct {
+	name string
+	port *port
+
+	drops  atomic.Uint64
+	failed atomic.Pointer[error] // why the reader ended, unless by Close
+
+	mu      sync.Mutex // guards started and closed; not held while receive runs
+	started bool
+	closed  bool
+	reader  sync.WaitGroup
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Name implements Named.
+func (d *osDevice) Name() string { return d.name }
+
+// MTU implements Device. It asks the system each time; where that fails, it is
+// the last known value.
+func (d *osDevice) MTU() int { return d.port.mtu() }
+
+// Offload implements Device: plain packets, unless OpenOffload made it.
+func (d *osDevice) Offload() Offload { return d.port.offload() }
+
+// Start implements Device. A second call fails with ErrStarted, one after
+// Close with ErrClosed.
+func (d *osDevice) Start(receive func([]Packet)) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed:
+		return ErrClosed
+	case d.started:
+		return ErrStarted
+	}
+	d.started = true
+	d.reader.Go(func() { d.run(receive) }) // ends when Close stops the port
+	return nil
+}
+
+func (d *osDevice) run(receive func([]Packet)) {
+	var batch [batchSize]Packet
+	for {
+		n, err := d.port.read(batch[:])
+		if n > 0 {
+			receive(batch[:n])
+			clear(batch[:n])
+		}
+		if err != nil {
+			err = fmt.Errorf("tun: read from %s: %w", d.name, err)
+			d.failed.Store(&err) // seen by Send, unless this is the doing of Close
+			return
+		}
+	}
+}
+
+// Send implements Device.
+func (d *osDevice) Send(packets []Packet) error {
+	if d.isClosed() {
+		return ErrClosed
+	}
+	if err := d.failed.Load(); err != nil {
+		return *err
+	}
+	offload := d.port.offload()
+	for i := range packets {
+		p := &packets[i]
+		if !offload.carries(p, maxMTU) {
+			d.drops.Add(1)
+			continue
+		}
+		err := d.port.write(p)
+		switch {
+		case err == nil:
+		case packetError(err):
+			d.drops.Add(1)
+		case d.isClosed():
+			return ErrClosed
+		default:
+			return fmt.Errorf("tun: write to %s: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+func (d *osDevice) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// Close implements Device. It must not be called from receive. The reader is
+// stopped before the descriptor goes: a later file with its number would lose
+// what the reader takes.
+func (d *osDevice) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.closeOnce.Do(func() {
+		err := d.port.stop()
+		d.reader.Wait()
+		if err = errors.Join(err, d.port.close()); err != nil {
+			d.closeErr = fmt.Errorf("tun: close %s: %w", d.name, err)
+		}
+	})
+	return d.closeErr
+}
+
+// Drops implements Dropper: packets that Send couldn't hand to the system.
+func (d *osDevice) Drops() uint64 { return d.drops.Load() }

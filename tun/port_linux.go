@@ -1,0 +1,227 @@
+package tun
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/buffer"
+)
+
+// tunPath is the node of the driver.
+const tunPath = "/dev/net/tun"
+
+// port is an open TUN descriptor. It goes around os.File's Read and Write:
+// those wait for the descriptor to become writable, and read one packet per
+// call of the poller.
+type port struct {
+	file *os.File
+	raw  syscall.RawConn
+	vnet Offload // zero: packets have no vnet header
+
+	// Of the reader; readFunc is readReady, made once because a method value
+	// is an allocation.
+	readFunc func(fd uintptr) bool
+	scratch  []byte
+	batch    []Packet
+	got      int
+	readErr  error
+
+	// control is a socket of the interface's network namespace, for MTU: the
+	// caller may be in another one by then.
+	controlMu sync.Mutex // guards the fields below
+	control   int        // -1 once closed
+	request   *unix.Ifreq
+	lastMTU   int
+}
+
+// newPort makes the port of a descriptor, for the interface of that name. It
+// takes ownership of the file, also when it fails.
+func newPort(file *os.File, name string) (_ *port, err error) {
+	p := &port{file: file, control: -1, scratch: make([]byte, vnetHeaderSize+maxPacket)}
+	defer func() {
+		if err != nil {
+			_ = p.close()
+		}
+	}()
+	p.readFunc = p.readReady
+	p.lastMTU = 1500 // the kernel's default for TUN
+	if p.request, err = unix.NewIfreq(name); err != nil {
+		return nil, err
+	}
+	if p.raw, err = file.SyscallConn(); err != nil {
+		return nil, err
+	}
+	// Fails where the descriptor isn't in the runtime's poller: stop couldn't
+	// end a read then.
+	if err = file.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	p.control = control
+	return p, nil
+}
+
+func (p *port) offload() Offload { return p.vnet }
+
+// read is called by the reader only.
+func (p *port) read(batch []Packet) (int, error) {
+	p.batch, p.got, p.readErr = batch, 0, nil
+	if err := p.raw.Read(p.readFunc); err != nil {
+		return p.got, err
+	}
+	return p.got, p.readErr
+}
+
+// batchBytes ends a batch: netstack can work on what is there while the rest
+// is read.
+const batchBytes = 1 << 16
+
+// readReady reads until the batch is full or the descriptor empty; false makes
+// the poller wait and call again. Each packet is an exact copy: handing over
+// the large buffer would pin 64 KiB for every small packet.
+func (p *port) readReady(fd uintptr) bool {
+	for bytes := 0; p.got < len(p.batch) && bytes < batchBytes; {
+		n, err := unix.Read(int(fd), p.scratch)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return p.got > 0
+		case err != nil:
+			p.readErr = err
+			return true
+		case n == 0:
+			p.readErr = io.ErrUnexpectedEOF
+			return true
+		}
+		p.take(p.scratch[:n])
+		bytes += n
+	}
+	return true
+}
+
+// take adds what was read to the batch.
+func (p *port) take(data []byte) {
+	var gso GSO
+	if p.vnet != (Offload{}) {
+		var ok bool
+		if gso, data, ok = decodeVnet(data); !ok {
+			return // not what the kernel writes
+		}
+	}
+	p.batch[p.got] = Packet{Data: buffer.MakeWithData(data), GSO: gso}
+	p.got++
+}
+
+// maxSlices is the number of pieces a packet may have to be written without
+// copying. The kernel takes 1024, but looks at each.
+const maxSlices = 64
+
+// A writer holds the pieces of one packet. The vnet header is the first.
+type writer struct {
+	header [vnetHeaderSize]byte
+	pieces [][]byte
+	space  [1 + maxSlices][]byte
+	flat   []byte // of packets with more pieces; nil until needed
+	err    error
+	do     func(fd uintptr) // write as a method value
+}
+
+var writers = sync.Pool{New: func() any {
+	w := &writer{}
+	w.do = w.write
+	return w
+}}
+
+func (w *writer) write(fd uintptr) {
+	for {
+		_, w.err = unix.Writev(int(fd), w.pieces)
+		if w.err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// gather collects the pieces of a packet.
+func (w *writer) gather(packet *Packet, vnet bool) {
+	w.pieces = w.space[:0]
+	if vnet {
+		packet.GSO.encodeVnet(&w.header)
+		w.pieces = append(w.pieces, w.header[:])
+	}
+	headers := len(w.pieces)
+	views := packet.Data.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		if len(w.pieces) == headers+maxSlices {
+			if w.flat == nil {
+				w.flat = make([]byte, maxPacket)
+			}
+			w.pieces = append(w.pieces[:headers], w.flat[:flatten(w.flat, &packet.Data)])
+			return
+		}
+		w.pieces = append(w.pieces, v.AsSlice())
+	}
+}
+
+// write hands over a packet. It doesn't use RawConn.Write: a TUN is always
+// writable, and writers needn't wait for each other.
+func (p *port) write(packet *Packet) error {
+	if packet.Data.Size() == 0 {
+		return unix.EINVAL // as the kernel says: there is no IP version
+	}
+	w := writers.Get().(*writer)
+	w.gather(packet, p.vnet != (Offload{}))
+	err := p.raw.Control(w.do)
+	if err == nil {
+		err = w.err
+	}
+	clear(w.pieces) // or it would hold on to the packet
+	writers.Put(w)
+	return err
+}
+
+// packetError tells a refused packet from a device that is gone: EINVAL for
+// one that is no IP packet, EIO while the interface is down, and the kinds of
+// "no room".
+func packetError(err error) bool {
+	for _, errno := range []unix.Errno{
+		unix.EINVAL, unix.EIO, unix.ENOBUFS, unix.EAGAIN, unix.ENOMEM, unix.EMSGSIZE,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *port) mtu() int {
+	p.controlMu.Lock()
+	defer p.controlMu.Unlock()
+	if p.control >= 0 && unix.IoctlIfreq(p.control, unix.SIOCGIFMTU, p.request) == nil {
+		p.lastMTU = int(p.request.Uint32())
+	}
+	return p.lastMTU
+}
+
+// stop ends a read that waits, and later ones.
+func (p *port) stop() error { return p.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// close waits for reads and writes to leave the descriptor, then releases it.
+func (p *port) close() error {
+	err := p.file.Close()
+	p.controlMu.Lock()
+	defer p.controlMu.Unlock()
+	if p.control >= 0 {
+		err = errors.Join(err, unix.Close(p.control))
+		p.control = -1
+	}
+	return err
+}
