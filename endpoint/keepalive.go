@@ -22,6 +22,7 @@ type OwnSegment struct {
 	Flags         header.TCPFlags
 	Window        uint16 // as on the wire, not scaled
 	Options       []byte // padded to a multiple of 4
+	Payload       []byte
 	TTL, TOS      uint8
 }
 
@@ -130,9 +131,20 @@ func (s *Socket) busyLocked() bool {
 	return true
 }
 
+// garbage is what a probe carries to a peer that ignores empty ones (KA-8). The
+// peer has acknowledged that sequence number, so it drops the octet.
+var garbage [1]byte
+
 // probeLocked sends a probe: an ACK with SEG.SEQ = SND.NXT − 1 and no data
-// (KA-7). A probe that can't be sent counts like one that was lost.
-func (s *Socket) probeLocked() { s.host.SendOwn(s.bareAckLocked(s.wire.nxt.Load() - 1)) }
+// (KA-7), or one octet of garbage (KA-8). A probe that can't be sent counts like
+// one that was lost.
+func (s *Socket) probeLocked() {
+	seg := s.bareAckLocked(s.wire.nxt.Load() - 1)
+	if s.host.GarbageOctet() {
+		seg.Payload = garbage[:]
+	}
+	s.host.SendOwn(seg)
+}
 
 // bareAckLocked is an acknowledgement without data, with this SEG.SEQ.
 func (s *Socket) bareAckLocked(seq uint32) OwnSegment {
@@ -170,6 +182,20 @@ func (s *Socket) dropLocked() {
 		s.host.Unbind(s.binding)
 		s.binding = nil
 	}
+	s.dropped.Store(true)
+}
+
+// undropped is what a call remembers of the moment it was made; see caught.
+func (s *Socket) undropped() bool { return !s.dropped.Load() }
+
+// caught is the code of a call that failed. One that was made before the drop
+// and looked at the connection after it was in progress, though it never
+// waited (KA-30). before is undropped when it was made.
+func (s *Socket) caught(before bool, err wsa.Errno) wsa.Errno {
+	if before && err != 0 && s.dropped.Load() && (err == wsa.WSAENOTCONN || err == s.host.Profile().Endings().LaterDrop) {
+		return wsa.WSAENETRESET
+	}
+	return err
 }
 
 // SetKeepAlive implements options.Endpoint: it (re)starts the idle period with

@@ -11,11 +11,12 @@ import (
 // SetSockOpt is setsockopt: the table of package options decides. A nil optval
 // is the NULL pointer (WSAEFAULT). A failed call changes nothing.
 func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
+	before := s.undropped()
 	err := s.setSockOpt(level, name, optval)
 	if err == 0 && s.noDelay.Load() {
 		s.flush()
 	}
-	return err
+	return s.caught(before, err)
 }
 
 func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
@@ -33,6 +34,12 @@ func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
 
 // GetSockOpt is getsockopt; n is the value for *optlen.
 func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
+	before := s.undropped()
+	n, err = s.getSockOpt(level, name, optval)
+	return n, s.caught(before, err)
+}
+
+func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
@@ -42,14 +49,7 @@ func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 }
 
 // SetKeepAliveVals is SIO_KEEPALIVE_VALS.
-func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.enterLocked(); err != 0 {
-		return err
-	}
-	return options.SetKeepAliveVals(&s.values, (*optionView)(s), in)
-}
+func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno { return s.Control(wsa.SIO_KEEPALIVE_VALS, in) }
 
 // applyLocked gives the endpoint the stored values that netstack acts on. It
 // runs after every set and for every new endpoint, so that an endpoint made
@@ -97,6 +97,17 @@ func (v *optionView) ConnectionError(set bool) wsa.Errno {
 	return 0
 }
 
+// TakeDrop is the first answer of a set of SO_KEEPALIVE after a drop (C-11).
+func (v *optionView) TakeDrop() bool {
+	first := v.state == options.Dead && v.reason == wsa.WSAENETRESET && !v.dropTaken
+	v.dropTaken = v.dropTaken || first
+	return first
+}
+
+func (v *optionView) KeepAliveDefaults() options.KeepAlive { return v.host.KeepAliveDefaults() }
+
+// TakeError is SO_ERROR. An ICMP error that waits for recv is one as well, and
+// whoever is first takes it (EO-2, EO-9).
 func (v *optionView) TakeError() wsa.Errno {
 	err := v.pending
 	v.pending, v.softErr = 0, 0

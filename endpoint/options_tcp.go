@@ -18,6 +18,11 @@ var congestionNames = map[options.Congestion]tcpip.CongestionControlOption{
 // SIO_KEEPALIVE_VALS and SIO_UDP_CONNRESET do: options.Controls lists them.
 // Another one is WSAEOPNOTSUPP.
 func (s *Socket) Control(code uint32, in []byte) wsa.Errno {
+	before := s.undropped()
+	return s.caught(before, s.control(code, in))
+}
+
+func (s *Socket) control(code uint32, in []byte) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {

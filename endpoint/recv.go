@@ -35,9 +35,10 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, 
 		n, err := s.recvAll(b, flags, d)
 		return n, netip.AddrPort{}, err
 	}
+	before := s.undropped() && !s.nonblocking.Load()
 	n, from, err := s.recvOnce(b, flags, d, false)
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
-		return n, from, err
+		return n, from, s.caught(before, err)
 	}
 	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
 	defer s.end(c)
@@ -60,10 +61,11 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	if s.nonblocking.Load() || flags&(wsa.MSG_PEEK|wsa.MSG_OOB) != 0 {
 		return 0, wsa.WSAEOPNOTSUPP
 	}
+	before, waited := s.undropped(), false
 	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
 	defer s.end(c)
-	for got := 0; ; {
-		n, _, err := s.recvOnce(b[got:], flags, d, true)
+	for got := 0; ; waited = true {
+		n, _, err := s.recvOnce(b[got:], flags, d, waited)
 		got += n
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
@@ -77,7 +79,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 			err = wsa.WSAETIMEDOUT
 		}
 		s.giveBack(b[:got])
-		return 0, err
+		return 0, s.caught(before, err)
 	}
 }
 

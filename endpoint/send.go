@@ -63,12 +63,13 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 }
 
 func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
+	before := s.undropped() && !s.nonblocking.Load()
 	sent, err := s.sendOnce(b, flags, to, d, false)
 	switch {
 	case s.nonblocking.Load(), s.kind != options.Stream && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
 	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
-		return sent, err
+		return sent, s.caught(before, err)
 	}
 	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
 	defer s.end(c)

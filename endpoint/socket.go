@@ -63,6 +63,11 @@ type Host interface {
 	Unwatch(ep tcpip.Endpoint)
 	Adopt(ep tcpip.Endpoint) *Wire
 
+	// KeepAliveDefaults are the parameters of sockets that set none, and
+	// GarbageOctet says that probes carry one octet (KA-8).
+	KeepAliveDefaults() options.KeepAlive
+	GarbageOctet() bool
+
 	// PathMTU is what is known of the path to an address besides the MTU of the
 	// interface, in bytes; 0: nothing. LearnPathMTU is for an ICMP error that
 	// quotes a packet which was sent there.
@@ -116,6 +121,7 @@ type Socket struct {
 	nonblocking atomic.Bool
 	signalled   atomic.Bool   // the pump has this socket in its list
 	probeFired  atomic.Bool   // probeTimer has fired
+	dropped     atomic.Bool   // keep-alive has dropped the connection, and is done with that
 	undecided   atomic.Bool   // a connect is in progress: the pump looks what becomes of it
 	synExpired  atomic.Uint64 // the attempt to connect whose synTimer has fired
 	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
@@ -136,6 +142,8 @@ type Socket struct {
 	pending     wsa.Errno   // SO_ERROR
 	reason      wsa.Errno   // why the connection died; what later calls return
 	softErr     wsa.Errno   // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
+	dropSeen    bool        // a call was told of the keep-alive drop (C-10)
+	dropTaken   bool        // so was a set of SO_KEEPALIVE (C-11)
 	connectErr  wsa.Errno   // why the last attempt to connect failed
 	async       bool        // that attempt, or the one that runs, was made by a non-blocking connect
 	synTimer    tcpip.Timer // bounds the handshake of a connect; nil when none runs
@@ -186,6 +194,7 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 	s := newSocket(h, family, kind, protocol, owner)
 	s.state = options.Fresh
 	s.values = options.Defaults(h.Profile(), family, kind)
+	s.values.KeepAlive = h.KeepAliveDefaults()
 	s.id = h.Register(s)
 	if h.Down() { // since then: the stack may have missed it
 		s.CloseDown()

@@ -43,6 +43,7 @@ func (s *Socket) becomeConnectingLocked() {
 func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.state, s.connected = options.Connected, at
 	s.undecided.Store(false)
+	s.values.StickyError = 0 // C-02; the documented SO_ERROR isn't there
 	s.stopSynTimerLocked()
 	if s.ep != nil {
 		if local, err := s.ep.GetLocalAddress(); err == nil {
@@ -82,7 +83,10 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	if s.state == options.Dead {
 		return
 	}
-	s.state, s.reason, s.pending = options.Dead, reason, reason
+	s.state, s.reason = options.Dead, reason
+	if !s.host.Profile().Endings().ConnectErrors {
+		s.pending = reason
+	}
 	s.stopKeepAliveLocked()
 	s.observeLocked()
 	s.calls.wake(anyEvent)
@@ -144,22 +148,34 @@ func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
 func (s *Socket) verdict(err tcpip.Error) wsa.Errno {
 	_, timedOut := err.(*tcpip.ErrTimeout)
 	_, reset := err.(*tcpip.ErrConnectionReset)
-	return keepalive.Verdict(keepalive.Evidence{
-		// The hooks note any RST in the window, netstack takes only an exact
-		// one: after a time-out, it wasn't the reset.
-		ResetSeen: reset || s.wire.Reset() && !timedOut,
-		TimedOut:  timedOut,
-		Unacked:   s.wire.Unacked(),
-	}).InProgress()
+	_, aborted := err.(*tcpip.ErrAborted) // what netstack says of a RST in CLOSE-WAIT
+	cause := keepalive.Verdict(keepalive.Evidence{
+		// netstack may have dropped the one that the hooks saw: after a
+		// time-out, it wasn't the reset.
+		ResetSeen:  reset || s.wire.Reset() && !timedOut,
+		PeerClosed: s.wire.has(wireFIN) || aborted,
+		TimedOut:   timedOut,
+		Unacked:    s.wire.Unacked(),
+	})
+	if cause == keepalive.ClosedReset {
+		return s.host.Profile().Endings().ClosedReset
+	}
+	return cause.InProgress()
 }
 
-// deadErrno is what a call on a dead connection returns. waited says that it
-// was in progress when the connection died (KA-30, KA-31).
+// deadErrnoLocked is what recv, send and shutdown return on a dead connection.
+// waited says that the call was in progress when it died (KA-30, KA-31).
 func (s *Socket) deadErrnoLocked(waited bool) wsa.Errno {
-	if s.reason == wsa.WSAENETRESET && !waited {
-		return wsa.WSAENOTCONN
+	if s.reason != wsa.WSAENETRESET || waited {
+		s.dropSeen = true
+		return s.reason
 	}
-	return s.reason
+	ends := s.host.Profile().Endings()
+	if ends.UnseenDrop && !s.dropSeen {
+		s.dropSeen = true
+		return s.reason
+	}
+	return ends.LaterDrop
 }
 
 // established reports a TCP state in which the handshake is over and the

@@ -28,6 +28,7 @@ type Wire struct {
 	una     atomic.Uint32 // SND.UNA: the oldest sequence number not acknowledged
 	nxt     atomic.Uint32 // SND.NXT: the highest sequence number sent, plus one
 	rcvNxt  atomic.Uint32 // RCV.NXT as last acknowledged
+	rcvEnd  atomic.Uint32 // the end of what has come in order, acknowledged or not
 	window  atomic.Uint32 // the peer's window in bytes, scaled
 	shift   atomic.Uint32 // the peer's window scale
 	peerMSS atomic.Uint32 // from its SYN; 0: none seen
@@ -53,7 +54,8 @@ type Wire struct {
 const (
 	wireISS         = 1 << iota // our SYN was seen, or its acknowledgement
 	wireIRS                     // the peer's SYN was seen
-	wireReset                   // a RST has come in
+	wireReset                   // a RST has come in that netstack acts on
+	wireFIN                     // the peer's FIN has come, and everything before it
 	wireTimestamps              // both SYNs carried the timestamp option
 	wireSACK                    // both SYNs carried SACK-permitted
 	wireListener                // the record of a listener, not of a connection
@@ -143,12 +145,16 @@ func (w *Wire) Out(seg Segment) {
 		w.iss.Store(seq - 1)
 		w.una.Store(seq)
 		w.nxt.Store(seq)
+		w.rcvEnd.Store(h.AckNumber())
 		w.ownShift.Store(header.MaxWndScale) // not known: lenient
 		w.set(wireISS | wireIRS | wireNoScale)
 	}
 	w.outWindow(seg)
 	if flags.Contains(header.TCPFlagAck) {
 		w.rcvNxt.Store(h.AckNumber())
+		if seqnum.Value(w.rcvEnd.Load()).LessThan(seqnum.Value(h.AckNumber())) {
+			w.rcvEnd.Store(h.AckNumber())
+		}
 		w.set(wireSent)
 	}
 	if seqnum.Value(w.nxt.Load()).LessThan(end) {
@@ -188,6 +194,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 		return fate
 	}
 	w.establish(seg.Clock)
+	w.extend(seg)
 	if w.watched.Load() {
 		w.note(seg)
 	}
@@ -261,6 +268,7 @@ func (w *Wire) inSyn(seg Segment) {
 	opts := header.ParseSynOptions(h.Options(), isAck)
 	w.irs.Store(h.SequenceNumber())
 	w.rcvNxt.Store(h.SequenceNumber() + 1)
+	w.rcvEnd.Store(h.SequenceNumber() + 1)
 	w.peerMSS.Store(uint32(opts.MSS))
 	w.tsRecent.Store(opts.TSVal)
 	if opts.WS > 0 {
@@ -333,7 +341,26 @@ func (w *Wire) Interesting(h header.TCP) bool {
 	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0 || w.watched.Load()
 }
 
-// resets reports whether netstack may act on a RST: anybody can send one.
+// extend notes how far the peer's bytes reach in order.
+func (w *Wire) extend(seg Segment) {
+	length := seqnum.Size(seg.Payload)
+	fin := seg.Header.Flags().Contains(header.TCPFlagFin)
+	if fin {
+		length++
+	}
+	first, end := seqnum.Value(seg.Header.SequenceNumber()), seqnum.Value(w.rcvEnd.Load())
+	if last := first.Add(length); first.LessThanEq(end) && end.LessThan(last) {
+		w.rcvEnd.Store(uint32(last))
+		if fin {
+			w.set(wireFIN)
+		}
+	}
+}
+
+// resets reports whether netstack acts on a RST: anybody can send one. Only
+// SEQ = RCV.NXT resets (RFC 5961 §3.2); another one in the window is answered
+// with a challenge ACK. netstack may not have processed what came before it,
+// so RCV.NXT lies between what was acknowledged and what has come in order.
 func (w *Wire) resets(h header.TCP) bool {
 	switch {
 	case !w.has(wireISS):
@@ -341,7 +368,8 @@ func (w *Wire) resets(h header.TCP) bool {
 	case !w.has(wireIRS): // SYN-SENT
 		return h.Flags().Contains(header.TCPFlagAck) && h.AckNumber() == w.nxt.Load()
 	}
-	return w.inWindow(h.SequenceNumber())
+	next := seqnum.Value(w.rcvNxt.Load())
+	return seqnum.Value(h.SequenceNumber()).InRange(next, seqnum.Value(w.rcvEnd.Load()).Add(1))
 }
 
 // reaches reports whether netstack may look at a segment. It drops what is

@@ -13,12 +13,13 @@ const (
 	Retransmitted              // the retransmission limit, or a zero window given up
 	UserTimeout                // TCP_MAXRT
 	LocalAbort                 // our own RST: unread data after SD_RECEIVE, a protocol error
+	ClosedReset                // the same, after its FIN: it has closed, and we sent (RS-3)
 	Unreachable                // an ICMP error ended it
 )
 
 func (c Cause) String() string {
 	return [...]string{"alive", "keep-alive drop", "peer reset", "retransmission time-out",
-		"user time-out", "local abort", "unreachable"}[c]
+		"user time-out", "local abort", "reset by a closed peer", "unreachable"}[c]
 }
 
 // Evidence is what is known of a connection that netstack has ended. netstack
@@ -27,6 +28,7 @@ func (c Cause) String() string {
 type Evidence struct {
 	Dropped     bool // the Prober said Drop
 	ResetSeen   bool // a RST came in
+	PeerClosed  bool // the peer's FIN had come before
 	TimedOut    bool // netstack says time-out
 	UserTimeout bool // TCP_MAXRT had expired
 	Aborted     bool // we aborted it
@@ -40,6 +42,8 @@ func Verdict(e Evidence) Cause {
 		return Dropped
 	case e.Aborted:
 		return LocalAbort
+	case e.ResetSeen && e.PeerClosed:
+		return ClosedReset
 	case e.ResetSeen:
 		return PeerReset
 	case e.UserTimeout:
@@ -58,7 +62,7 @@ func (c Cause) InProgress() wsa.Errno {
 		return 0
 	case Dropped:
 		return wsa.WSAENETRESET
-	case PeerReset:
+	case PeerReset, ClosedReset:
 		return wsa.WSAECONNRESET
 	}
 	return wsa.WSAECONNABORTED

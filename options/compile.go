@@ -31,6 +31,7 @@ func (r row[T]) compile(p Profile) *option {
 		length:       r.length,
 		setIn:        r.setIn,
 		getAfterDrop: r.survivesDrop || profileColumns[p].storedAfterDrop && !r.ofConnection,
+		reportsDrop:  r.reportsDrop,
 		listenerOnly: r.listenerOnly,
 		short:        r.codec.short,
 		absent:       nothing,

@@ -111,7 +111,7 @@ func keepAliveVals(v *Values, ep Endpoint, in []byte) wsa.Errno {
 	k := v.KeepAlive
 	k.On = vals.OnOff != 0
 	if k.On {
-		def := Defaults(ep.Profile(), ep.Family(), ep.Kind()).KeepAlive
+		def := ep.KeepAliveDefaults()
 		k.Idle = millis(vals.KeepAliveTime, def.Idle)
 		k.Interval = millis(vals.KeepAliveInterval, def.Interval)
 	}

@@ -62,6 +62,14 @@ type Endpoint interface {
 	// KA-32) or, for set, was reset while SO_KEEPALIVE is on (KA-33); else 0.
 	ConnectionError(set bool) wsa.Errno
 
+	// TakeDrop reports, the first time, that keep-alive has dropped the
+	// connection (C-11).
+	TakeDrop() bool
+
+	// KeepAliveDefaults are the parameters of a socket that set none: those of
+	// the stack.
+	KeepAliveDefaults() KeepAlive
+
 	// TakeError returns the pending error of the socket and clears it.
 	TakeError() wsa.Errno
 

@@ -17,12 +17,14 @@ type fake struct {
 	profile Profile
 
 	getErr, setErr wsa.Errno // ConnectionError
+	dropped        bool      // TakeDrop
 	pending        wsa.Errno // TakeError
 	age            time.Duration
 	connected      bool // ConnectedFor and MSS have an answer
 	mss            int
 	local, remote  netip.AddrPort
 
+	keepAlive  KeepAlive // the stack's defaults; zero: the documented ones
 	interfaces []uint32
 	addresses  map[netip.Addr]uint32
 	groups     Memberships
@@ -62,6 +64,19 @@ func (f *fake) ConnectionError(set bool) wsa.Errno {
 		return f.setErr
 	}
 	return f.getErr
+}
+
+func (f *fake) TakeDrop() bool {
+	d := f.dropped
+	f.dropped = false
+	return d
+}
+
+func (f *fake) KeepAliveDefaults() KeepAlive {
+	if f.keepAlive != (KeepAlive{}) {
+		return f.keepAlive
+	}
+	return Defaults(f.profile, f.family, f.kind).KeepAlive
 }
 
 func (f *fake) TakeError() wsa.Errno {

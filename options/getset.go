@@ -21,6 +21,9 @@ func Set(v *Values, ep Endpoint, level, name int32, optval []byte) wsa.Errno {
 		return wsa.WSAEFAULT
 	}
 	if err := ep.ConnectionError(true); err != 0 {
+		if o.reportsDrop && ep.TakeDrop() {
+			err = wsa.WSAENETRESET
+		}
 		return err
 	}
 	if o.setIn&ep.State() == 0 {

@@ -52,6 +52,9 @@ type profileColumn struct {
 	// dropped the connection; only values of the connection fail (C-12).
 	storedAfterDrop bool
 
+	// ends is what calls on a connection that has ended return.
+	ends Endings
+
 	// broadcastAlways: SO_BROADCAST permits sending only, IP_RECEIVE_BROADCAST
 	// alone governs receipt (C-19).
 	broadcastAlways bool
@@ -93,11 +96,40 @@ var documentedEvents = EventRules{Reset: wsa.WSAECONNRESET, Dropped: wsa.WSAECON
 
 var measuredEvents = EventRules{CloseBeforeData: true, Reset: wsa.WSAECONNABORTED, Dropped: wsa.WSAENETRESET, Aborted: wsa.WSAECONNABORTED}
 
+// Endings is what a profile says about connections that have ended. It is for
+// package endpoint, which knows why one has.
+type Endings struct {
+	// LaterDrop is the code of recv, send and shutdown after a keep-alive drop
+	// (C-05). Options, ioctls, getpeername and connect have WSAENOTCONN.
+	LaterDrop wsa.Errno
+
+	// UnseenDrop: the first of those calls after a drop that no call in
+	// progress was told of gets WSAENETRESET (C-10).
+	UnseenDrop bool
+
+	// ClosedReset is the code of a RST from a peer that had sent its FIN: it
+	// has closed, and answers what it is sent (RS-3).
+	ClosedReset wsa.Errno
+
+	// ConnectErrors: SO_ERROR holds failures of connect only, until another
+	// connect succeeds (C-02).
+	ConnectErrors bool
+}
+
+// Endings returns the column of p.
+func (p Profile) Endings() Endings { return profileColumns[p.known()].ends }
+
+// measuredEnds is the alternative of each entry.
+var measuredEnds = Endings{
+	LaterDrop: wsa.WSAECONNRESET, UnseenDrop: true, ClosedReset: wsa.WSAECONNABORTED, ConnectErrors: true,
+}
+
 var profileColumns = [profileCount]profileColumn{
 	Documented: {
 		name:         "documented",
 		foreignLevel: wsa.WSAEINVAL,
 		events:       documentedEvents,
+		ends:         Endings{LaterDrop: wsa.WSAENOTCONN, ClosedReset: wsa.WSAECONNRESET},
 	},
 	Windows: {
 		name:            "windows",
@@ -106,6 +138,7 @@ var profileColumns = [profileCount]profileColumn{
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,
+		ends:            measuredEnds,
 		wholeSends:      true,
 	},
 	Legacy: {
@@ -115,6 +148,7 @@ var profileColumns = [profileCount]profileColumn{
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,
+		ends:            measuredEnds,
 		wholeSends:      true,
 	},
 }

@@ -89,6 +89,7 @@ type row[T any] struct {
 
 	listenerOnly bool // an accepted socket starts from the default (IN-3)
 	ofConnection bool // the value belongs to the connection: gone after a drop in every profile (C-12)
+	reportsDrop  bool // the first set after a drop gets WSAENETRESET (C-11)
 	survivesDrop bool // readable after a drop in every profile: SO_ERROR (KA-32)
 
 	alt []alternative[T]
@@ -121,6 +122,7 @@ type option struct {
 	length       func(v *Values) int
 	setIn        State
 	getAfterDrop bool
+	reportsDrop  bool
 	listenerOnly bool
 
 	short  func(b []byte) int                                      // after a get with a short buffer

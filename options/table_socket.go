@@ -38,6 +38,9 @@ func socketRows() []compiler {
 			},
 			setIn: AnyState &^ Connecting,
 			alt: []alternative[bool]{{
+				in: measured, conflict: "C-11", text: "the first set after a drop is WSAENETRESET",
+				change: func(r *row[bool]) { r.reportsDrop = true },
+			}, {
 				in: []Profile{Legacy}, conflict: "C-27", text: "may be set while a connect is pending",
 				change: func(r *row[bool]) { r.setIn = AnyState },
 			}},

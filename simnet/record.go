@@ -3,6 +3,7 @@ package simnet
 import (
 	"hash/crc32"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -121,6 +122,8 @@ func (r *recorder) snapshot() []record {
 type Line struct {
 	At       time.Duration // since New
 	From, To string
+	Source   netip.AddrPort // of TCP and UDP packets; else without port
+	Dest     netip.AddrPort
 	Fate     tun.Fate // what became of it
 	Kind     trace.Kind
 	Segment  Segment // of TCP packets: numbers are relative, as in Text
@@ -145,6 +148,7 @@ func lines(records []record) []Line {
 		l := &lines[i]
 		l.At, l.From, l.To, l.Fate = r.at, r.from, r.to, r.fate
 		p := trace.Parse(data)
+		l.Source, l.Dest = netip.AddrPortFrom(p.Source, p.SourcePort), netip.AddrPortFrom(p.Dest, p.DestPort)
 		if l.Kind = p.Kind; p.Kind == trace.TCP {
 			l.Segment, l.Window = t.Relative(&p)
 		}

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
@@ -25,7 +26,7 @@ func (s *Stack) SendOwn(o endpoint.OwnSegment) {
 	length := header.TCPMinimumSize + len(o.Options)
 	pkt := netstack.NewPacketBuffer(netstack.PacketBufferOptions{
 		ReserveHeaderBytes: length + int(r.MaxHeaderLength()),
-		Payload:            buffer.Buffer{},
+		Payload:            buffer.MakeWithData(o.Payload),
 	})
 	defer pkt.DecRef()
 	t := header.TCP(pkt.TransportHeader().Push(length))
@@ -36,7 +37,8 @@ func (s *Stack) SendOwn(o endpoint.OwnSegment) {
 		DataOffset: uint8(length), Flags: o.Flags, WindowSize: o.Window,
 	})
 	copy(t[header.TCPMinimumSize:], o.Options)
-	t.SetChecksum(^t.CalculateChecksum(r.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(length))))
+	sum := r.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(length+len(o.Payload)))
+	t.SetChecksum(^t.CalculateChecksum(checksum.Combine(sum, pkt.Data().Checksum())))
 	if r.WritePacket(netstack.NetworkHeaderParams{Protocol: header.TCPProtocolNumber, TTL: o.TTL, TOS: o.TOS, DF: true}, pkt) == nil {
 		s.ns.Stats().TCP.SegmentsSent.Increment()
 	}

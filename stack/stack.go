@@ -63,6 +63,10 @@ type Config struct {
 	// Profile decides where documents and machines differ.
 	Profile options.Profile
 
+	// KeepAlive are the keep-alive parameters of sockets that set none; zero
+	// fields: the documented ones. SetKeepAlive changes them later.
+	KeepAlive KeepAlive
+
 	// IGMP sends membership reports, IGMP and MLD; off: joins are local.
 	IGMP bool
 
@@ -98,6 +102,7 @@ type Stack struct {
 
 	pathMTU   pathMTUs
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
+	keepAlive atomic.Pointer[keepAlive]
 
 	down     atomic.Bool // set by Close, before anything is taken down
 	sockets  registry
@@ -127,6 +132,7 @@ func New(cfg Config) (*Stack, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.keepAlive.Store(cfg.KeepAlive.resolve(cfg.Profile))
 	s.clock = newClock(cfg.Clock)
 	s.work.init()
 	s.pathMTU.init(s.clock)
@@ -183,6 +189,9 @@ func (c *Config) validate() error {
 		if r.Device == nil && c.Device == nil {
 			return fmt.Errorf("config.Routes[%d]: no device", i)
 		}
+	}
+	if err := c.KeepAlive.validate(); err != nil {
+		return fmt.Errorf("config.%w", err)
 	}
 	if c.Profile > options.Legacy {
 		return fmt.Errorf("config.Profile: unknown profile %d", c.Profile)

@@ -26,9 +26,14 @@ type Env struct {
 	Profile options.Profile
 	Family  int32 // wsa.AF_INET or AF_INET6
 
+	// Config changes the configuration of the hosts that are made from now on.
+	Config func(*stack.Config)
+
 	// A and B are the hosts of Pair and P and Q their providers.
 	A, B *simnet.Host
 	P, Q *provider.Provider
+
+	wire *simnet.Wire // of Wire
 
 	mu       sync.Mutex
 	failures []string
@@ -137,7 +142,11 @@ func name(err wsa.Errno) string {
 
 // Host adds a host with addresses of the scenario's family.
 func (e *Env) Host(name string, number int) *simnet.Host {
-	return e.Net.HostConfig(name, stack.Config{Profile: e.Profile, Addresses: []netip.Prefix{e.prefix(number)}})
+	cfg := stack.Config{Profile: e.Profile, Addresses: []netip.Prefix{e.prefix(number)}}
+	if e.Config != nil {
+		e.Config(&cfg)
+	}
+	return e.Net.HostConfig(name, cfg)
 }
 
 func (e *Env) prefix(number int) netip.Prefix {
@@ -172,7 +181,8 @@ func (e *Env) Pair(opts ...simnet.LinkOption) *simnet.Link {
 func (e *Env) Wire() *simnet.Wire {
 	e.A = e.Host("a", 1)
 	e.P = e.startup(e.A)
-	return e.Net.Wire(e.A, "w", e.prefix(9).Addr().String())
+	e.wire = e.Net.Wire(e.A, "w", e.prefix(9).Addr().String())
+	return e.wire
 }
 
 func (e *Env) startup(h *simnet.Host) *provider.Provider {

@@ -13,6 +13,10 @@ import (
 // keepAlive turns keep-alive on with SIO_KEEPALIVE_VALS and TCP_KEEPCNT.
 func (e *Env) keepAlive(s wsa.SOCKET, idle, interval time.Duration, count uint32) {
 	e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, count)
+	e.keepAliveVals(s, idle, interval)
+}
+
+func (e *Env) keepAliveVals(s wsa.SOCKET, idle, interval time.Duration) {
 	in := wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: uint32(idle.Milliseconds()), KeepAliveInterval: uint32(interval.Milliseconds())}
 	_, err := e.P.Ioctl(s, wsa.SIO_KEEPALIVE_VALS, in.Append(nil), nil)
 	e.Code("SIO_KEEPALIVE_VALS", err, 0)

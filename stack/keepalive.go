@@ -1,0 +1,88 @@
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// KeepAlive are the keep-alive parameters of sockets that set none: what the
+// registry has on Windows (KeepAliveTime, KeepAliveInterval). They don't turn
+// keep-alive on. Every zero field is the documented default.
+type KeepAlive struct {
+	// Idle is the time without a segment before the first probe, Interval the
+	// time between probes: 1 ms to 0xFFFFFFFF ms, in whole milliseconds.
+	// Documented: 2 h and 1 s.
+	Idle, Interval time.Duration
+
+	// Count is the number of unanswered probes before the drop, 1 to 255; -1
+	// means no probes and no drop (C-36). Documented: 10, in profile Legacy 5.
+	Count int
+
+	// GarbageOctet sends every probe with one octet, 0x00, that the peer has
+	// acknowledged before, for peers that ignore empty probes (RFC 1122
+	// §4.2.3.6; KA-8). It applies to all sockets at once.
+	GarbageOctet bool
+}
+
+const (
+	maxKeepAliveTime  = math.MaxUint32 * time.Millisecond
+	maxKeepAliveCount = 255
+)
+
+func (k KeepAlive) validate() error {
+	for name, d := range map[string]time.Duration{"Idle": k.Idle, "Interval": k.Interval} {
+		if d < 0 || d > maxKeepAliveTime || d%time.Millisecond != 0 {
+			return fmt.Errorf("KeepAlive.%s: %v is not a number of milliseconds from 1 to 0xFFFFFFFF", name, d)
+		}
+	}
+	if k.Count < -1 || k.Count > maxKeepAliveCount {
+		return errors.New("KeepAlive.Count is not between 1 and 255, nor -1")
+	}
+	return nil
+}
+
+// keepAlive is KeepAlive with the zero fields filled in.
+type keepAlive struct {
+	defaults options.KeepAlive
+	octet    bool
+}
+
+func (k KeepAlive) resolve(p options.Profile) *keepAlive {
+	d := options.Defaults(p, wsa.AF_INET, options.Stream).KeepAlive
+	if k.Idle != 0 {
+		d.Idle = k.Idle
+	}
+	if k.Interval != 0 {
+		d.Interval = k.Interval
+	}
+	switch {
+	case k.Count > 0:
+		d.Count = uint32(k.Count)
+	case k.Count < 0:
+		d.Count = 0
+	}
+	return &keepAlive{d, k.GarbageOctet}
+}
+
+// SetKeepAlive replaces Config.KeepAlive. Sockets that exist keep their
+// parameters (but for GarbageOctet), those made from now on have the new ones,
+// and so has SIO_KEEPALIVE_VALS where a time is 0. An error says in a plain
+// sentence which field is wrong; nothing changes then.
+func (s *Stack) SetKeepAlive(k KeepAlive) error {
+	if err := k.validate(); err != nil {
+		return fmt.Errorf("stack: %w", err)
+	}
+	s.keepAlive.Store(k.resolve(s.cfg.Profile))
+	return nil
+}
+
+// KeepAliveDefaults implements endpoint.Host.
+func (s *Stack) KeepAliveDefaults() options.KeepAlive { return s.keepAlive.Load().defaults }
+
+// GarbageOctet implements endpoint.Host.
+func (s *Stack) GarbageOctet() bool { return s.keepAlive.Load().octet }
