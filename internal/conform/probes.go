@@ -236,6 +236,7 @@ var probeScenarios = []Scenario{
 				done.Wait()
 				e.keepAlive(s, 10*time.Second, time.Second, 3)
 				nxt := script(s, p)
+				e.Net.Sleep(time.Microsecond)
 				start := e.Net.Now()
 				e.Net.Sleep(15 * time.Second)
 				local := p.Remote()
@@ -246,14 +247,12 @@ var probeScenarios = []Scenario{
 			state(81, func(wsa.SOCKET, *simnet.Peer) uint32 { return 1 }, three) // ESTABLISHED
 			state(82, func(_ wsa.SOCKET, p *simnet.Peer) uint32 {                // CLOSE-WAIT
 				p.Send("[F.]")
-				e.Net.Sleep(time.Microsecond)
 				return 1
 			}, three)
 			state(83, func(s wsa.SOCKET, p *simnet.Peer) uint32 { // FIN-WAIT-2, the handle open
 				e.Code("Shutdown", e.P.Shutdown(s, wsa.SD_SEND), 0)
 				p.Expect("[F.]")
 				p.Send("[.] ack 2")
-				e.Net.Sleep(time.Microsecond)
 				return 2
 			}, three)
 			state(84, func(s wsa.SOCKET, p *simnet.Peer) uint32 { // FIN-WAIT-1: the FIN is retransmitted
