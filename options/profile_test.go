@@ -268,3 +268,16 @@ func TestProfile_NegativeBuffer(t *testing.T) {
 		}
 	})
 }
+
+// C-11: the first set of SO_KEEPALIVE after a drop, and no other option's.
+func TestProfile_FirstSetAfterDrop(t *testing.T) {
+	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+		ep.setErr, ep.dropped = wsa.WSAENOTCONN, true
+		assert.Equal(t, wsa.WSAENOTCONN, Set(v, ep, sol, wsa.SO_SNDBUF, le(1)))
+		assert.Equal(t, wsa.WSAENETRESET, Set(v, ep, sol, wsa.SO_KEEPALIVE, le(1)))
+		assert.Equal(t, wsa.WSAENOTCONN, Set(v, ep, sol, wsa.SO_KEEPALIVE, le(1)))
+	})
+	ep := newFake(Stream)
+	ep.setErr, ep.dropped = wsa.WSAENOTCONN, true
+	assert.Equal(t, wsa.WSAENOTCONN, Set(ep.values(), ep, sol, wsa.SO_KEEPALIVE, le(1)), "documented")
+}
