@@ -32,30 +32,23 @@ func (s *Socket) Bind(addr netip.AddrPort) wsa.Errno {
 	if s.kind != options.Stream && s.host.IsBroadcast(a) && !s.values.Broadcast {
 		return wsa.WSAEACCES // BC-2
 	}
-	if !a.IsUnspecified() && !s.host.IsLocal(a) || s.kind == options.Raw && a.Is4In6() {
+	switch {
+	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw):
+		return wsa.WSAEADDRNOTAVAIL
+	case !a.Unmap().IsUnspecified() && !s.host.IsLocal(a):
 		return wsa.WSAEADDRNOTAVAIL
 	}
-	return s.bindLocked(addr, false, 0)
+	return s.bindLocked(addr, false)
 }
 
 // bindLocked takes the address in the registry. A datagram socket gets its
 // netstack endpoint at once, so that datagrams are queued from now on; a
 // stream socket when it knows whether it listens or connects.
-func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool, avoid uint16) wsa.Errno {
+func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool) wsa.Errno {
 	if s.kind == options.Raw {
 		addr = netip.AddrPortFrom(addr.Addr(), 0)
 	}
-	b := &Binding{
-		Protocol:  s.protocol,
-		Raw:       s.kind == options.Raw,
-		Addr:      addr,
-		DualStack: s.dualStack() && addr.Addr().IsUnspecified(),
-		Reuse:     s.values.ReuseAddr,
-		Exclusive: s.values.ExclusiveAddrUse,
-		Owner:     s.owner,
-		Avoid:     avoid,
-		Socket:    s,
-	}
+	b := s.newBinding(addr)
 	if err := s.host.Bind(b); err != 0 {
 		return err
 	}
@@ -67,6 +60,28 @@ func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool, avoid uint16) ws
 	}
 	s.becomeBoundLocked(b, implicit)
 	return 0
+}
+
+// newBinding is the entry for addr, by the options as they are now (RU-1). Of
+// the two that ask for more ephemeral ports than there are, SO_REUSE_UNICASTPORT
+// is preferred (PO-7); SO_PORT_SCALABILITY needs a specific address (PO-1).
+func (s *Socket) newBinding(addr netip.AddrPort) *Binding {
+	v := &s.values
+	ephemeral, wildcard := addr.Port() == 0 && s.kind != options.Raw, addr.Addr().Unmap().IsUnspecified()
+	shared := ephemeral && s.kind == options.Stream && v.ReuseUnicastPort && !v.ExclusiveAddrUse
+	return &Binding{
+		Protocol:   s.protocol,
+		Raw:        s.kind == options.Raw,
+		Socket:     s,
+		Addr:       addr,
+		DualStack:  s.dualStack() && addr.Addr() == netip.IPv6Unspecified(),
+		Reuse:      v.ReuseAddr,
+		Exclusive:  v.ExclusiveAddrUse,
+		Owner:      s.owner,
+		Shared:     shared,
+		PerAddress: ephemeral && !wildcard && !shared && v.PortScalability,
+		Multicast:  v.ReuseMulticastPort == 1,
+	}
 }
 
 // openDatagramLocked makes the endpoint of a datagram socket, bound to addr.

@@ -125,6 +125,9 @@ func (s *Socket) becomeClosedLocked() {
 	s.closed = true
 	s.stopSynTimerLocked()
 	s.stopKeepAliveLocked()
+	if s.state == options.Listening {
+		s.host.NotListening(s.binding, s.ep)
+	}
 	if s.binding != nil {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close
@@ -180,13 +183,22 @@ func (s *Socket) serveClosedLocked() {
 	if s.ep == nil {
 		return
 	}
+	timeWait := false
 	if s.kind == options.Stream {
-		if st := tcp.EndpointState(s.ep.State()); !ended(st) && st != tcp.StateTimeWait {
+		st := tcp.EndpointState(s.ep.State())
+		timeWait = st == tcp.StateTimeWait
+		if !ended(st) && !timeWait {
 			return
 		}
 		s.wire.attach(nil) // the records of halfOpen may outlive the socket
 	}
 	s.host.Unwatch(s.ep)
 	s.queue.EventUnregister(&s.entry)
+	s.unholdLocked()
+	if timeWait {
+		s.host.Leave(Remnant{s.ep, s.queue, s.wire, s.tuple})
+		s.tuple = Tuple{}
+	}
+	s.vacateLocked()
 	s.ep = nil
 }

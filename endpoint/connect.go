@@ -73,7 +73,7 @@ func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 	switch {
 	case a.Unmap().IsUnspecified(), addr.Port() == 0 && s.kind != options.Raw:
 		return wsa.WSAEADDRNOTAVAIL
-	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw):
+	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw), s.boundElsewhere(a):
 		return wsa.WSAENETUNREACH
 	case s.kind == options.Stream && (a.Unmap().IsMulticast() || s.host.IsBroadcast(a.Unmap())):
 		return wsa.WSAEADDRNOTAVAIL // BC-6
@@ -81,9 +81,15 @@ func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 	return 0
 }
 
+// boundElsewhere reports a dual-stack socket that is bound to an address of the
+// other family than a is of.
+func (s *Socket) boundElsewhere(a netip.Addr) bool {
+	return s.binding != nil && !s.binding.DualStack && s.binding.Addr.Addr().Unmap().Is4() != a.Unmap().Is4()
+}
+
 // boundAddr is the specific address the socket is bound to, or none.
 func (s *Socket) boundAddr() netip.Addr {
-	if s.binding == nil || s.binding.Addr.Addr().IsUnspecified() {
+	if s.binding == nil || s.binding.Addr.Addr().Unmap().IsUnspecified() {
 		return netip.Addr{}
 	}
 	return s.binding.Addr.Addr()
@@ -91,16 +97,27 @@ func (s *Socket) boundAddr() netip.Addr {
 
 // connectStreamLocked starts the handshake from a specific local address:
 // netstack leaks the port of an endpoint that is bound to the wildcard and
-// then connected (netstack.md §8). When connect chooses the port, a remnant in
-// TIME-WAIT with the same pair of addresses makes it choose another.
+// then connected (netstack.md §8).
 func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
 	source, nic, err := s.host.Source(s.boundAddr(), addr.Addr().Unmap())
 	if err != 0 {
 		return err
 	}
 	if s.binding != nil {
-		return s.handshakeLocked(nic, netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
+		err := s.handshakeLocked(nic, netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
+		if err != wsa.WSAEADDRINUSE || !s.binding.Shared {
+			return err
+		}
 	}
+	return s.connectAnywhereLocked(nic, source, addr)
+}
+
+// connectAnywhereLocked connects from a port that it chooses: one that is free,
+// or else shared with connections to other peers, as SO_REUSE_UNICASTPORT has
+// it for sockets that connect binds. The registry knows the connections made
+// from here, those in TIME-WAIT included; one that it doesn't know makes
+// netstack refuse the pair of addresses, and another port is chosen.
+func (s *Socket) connectAnywhereLocked(nic tcpip.NICID, source netip.Addr, addr netip.AddrPort) (err wsa.Errno) {
 	var avoid uint16
 	if source == addr.Addr().Unmap() {
 		avoid = addr.Port()
@@ -108,17 +125,24 @@ func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
 	if s.family == wsa.AF_INET6 && source.Is4() {
 		source = netip.AddrFrom16(source.As16())
 	}
-	const attempts = 64 // of a pool of 16384: a remnant in each is no accident
+	const attempts = 64
 	for range attempts {
-		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true, avoid); err != 0 {
+		b := s.newBinding(netip.AddrPortFrom(source, 0))
+		b.Shared, b.PerAddress = !b.Exclusive, false
+		b.Peer, b.Avoid = addr, avoid
+		if err = s.host.Bind(b); err != 0 {
 			return err
 		}
-		err = s.handshakeLocked(nic, s.binding.Addr, addr)
+		err = s.handshakeLocked(nic, b.Addr, addr)
 		if err == wsa.WSAEWOULDBLOCK {
+			implicit := s.binding == nil
+			if !implicit {
+				s.host.Unbind(s.binding)
+			}
+			s.becomeBoundLocked(b, implicit)
 			return err
 		}
-		s.unbindLocked()
-		s.state = options.Fresh
+		s.host.Unbind(b)
 		if err != wsa.WSAEADDRINUSE {
 			return err
 		}
@@ -151,6 +175,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
 	s.local = s.present(FullAddress(nic, local))
+	s.occupyLocked(local, remote)
 	s.becomeConnectingLocked()
 	s.startSynTimerLocked()
 	return wsa.WSAEWOULDBLOCK
@@ -245,7 +270,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		if s.family == wsa.AF_INET6 && source.Is4() {
 			source = netip.AddrFrom16(source.As16())
 		}
-		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true, 0); err != 0 {
+		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true); err != 0 {
 			return err
 		}
 	} else if s.kind == options.Datagram && s.dualStack() && s.ep != nil && s.binding.DualStack {

@@ -54,6 +54,7 @@ func (s *Socket) Listen(backlog int32) wsa.Errno {
 		s.dropEndpointLocked()
 		return errno(err)
 	}
+	s.host.Listening(s.binding, s.ep)
 	s.becomeListeningLocked()
 	return 0
 }
@@ -132,6 +133,7 @@ func (s *Socket) inheritLocked(ep tcpip.Endpoint, queue *waiter.Queue, peer tcpi
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.adoptLocked(ep, queue, w)
+	n.holdAddressLocked(s.binding)
 	n.applyLocked()
 	n.becomeConnectedLocked(w.Established(s.host.Clock().NowMonotonic()))
 	if ended(tcp.EndpointState(ep.State())) && w.Reset() {

@@ -179,7 +179,7 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint,
 		if s.family == wsa.AF_INET6 {
 			wildcard = netip.IPv6Unspecified()
 		}
-		if err := s.bindLocked(netip.AddrPortFrom(wildcard, 0), true, 0); err != 0 {
+		if err := s.bindLocked(netip.AddrPortFrom(wildcard, 0), true); err != 0 {
 			return nil, err
 		}
 	}

@@ -56,6 +56,22 @@ type Host interface {
 	Bind(b *Binding) wsa.Errno
 	Unbind(b *Binding)
 
+	// Hold keeps others from binding exclusively where an exclusive listener
+	// was, until release, while active says so: it takes no lock of a socket.
+	Hold(b *Binding, active func() bool) (release func())
+
+	// Listening makes ep a listener of the address of b, until NotListening:
+	// of several on one address the first that was bound gets everything.
+	Listening(b *Binding, ep tcpip.Endpoint)
+	NotListening(b *Binding, ep tcpip.Endpoint)
+
+	// Occupy and Vacate bracket a connection that was made from here, so that
+	// no port is chosen for its peer twice. Leave does the latter when the
+	// connection has left TIME-WAIT; the number of those is bounded.
+	Occupy(t Tuple)
+	Vacate(t Tuple)
+	Leave(r Remnant)
+
 	// Watch makes the hooks report the segments of a netstack endpoint to w,
 	// until Unwatch. Adopt returns the record that the hooks have kept of an
 	// endpoint that came out of Accept.
@@ -101,6 +117,23 @@ type Binding struct {
 	Owner     string         // the user (RU-7)
 	Avoid     uint16         // a port not to choose: a connection to itself
 	Socket    *Socket        // whose it is
+
+	Shared     bool           // an ephemeral port that connections to different peers may share (PO-7)
+	PerAddress bool           // an ephemeral port for this address only (SO_PORT_SCALABILITY)
+	Multicast  bool           // no unicast is received (SO_REUSE_MULTICASTPORT)
+	Peer       netip.AddrPort // of the connection that the port is chosen for
+	Order      uint64         // counts the bindings of the stack; set by the registry
+}
+
+// A Tuple is the two ends of a TCP connection.
+type Tuple struct{ Local, Remote netip.AddrPort }
+
+// A Remnant is a connection in TIME-WAIT whose socket is closed.
+type Remnant struct {
+	Endpoint tcpip.Endpoint
+	Queue    *waiter.Queue // of Endpoint
+	Wire     *Wire
+	Tuple    Tuple // not valid for a connection that was accepted
 }
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
@@ -155,6 +188,8 @@ type Socket struct {
 	icmp        icmpErrors          // of a datagram socket
 	binding     *Binding            // nil: not bound
 	implicit    bool                // the binding was made by connect or sendto
+	tuple       Tuple               // of the connection that connect made, in the registry
+	unhold      func()              // lets go of an exclusive listener's address; may be nil
 	local       netip.AddrPort      // what getsockname shows
 	remote      netip.AddrPort      // the peer; not valid when there is none
 	ep          tcpip.Endpoint      // nil until the address is decided
@@ -300,7 +335,10 @@ func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno 
 	if err != nil {
 		return errno(err)
 	}
-	ep.SocketOptions().SetReuseAddress(true) // the registry decides, netstack never vetoes
+	// The registry decides, netstack never vetoes. Datagram sockets with both
+	// flags would be chosen by a hash.
+	ep.SocketOptions().SetReuseAddress(true)
+	ep.SocketOptions().SetReusePort(s.kind == options.Stream)
 	s.adoptLocked(ep, queue, nil)
 	s.applyLocked()
 	return 0
@@ -348,5 +386,7 @@ func (s *Socket) dropEndpointLocked() {
 	}
 	s.host.Unwatch(s.ep)
 	s.ep.Abort()
+	s.vacateLocked()
+	s.unholdLocked()
 	s.ep, s.queue, s.wire = nil, nil, nil
 }

@@ -63,6 +63,7 @@ const (
 	wireFailOnICMP              // an ICMP error for the SYN ends the connect
 	wireSent                    // a segment with an acknowledgement has left
 	wireNoScale                 // our SYN wasn't seen: ownShift is a guess
+	wireSilent                  // no segment leaves any more
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)
@@ -387,6 +388,12 @@ func (w *Wire) inWindow(seq uint32) bool {
 	window := seqnum.Size(w.ownWindow.Load() << w.ownShift.Load())
 	return seqnum.Value(seq).InRange(next, next.Add(window+1))
 }
+
+// Silence keeps every further segment of the connection from leaving.
+func (w *Wire) Silence() { w.set(wireSilent) }
+
+// Silent reports that Silence was called.
+func (w *Wire) Silent() bool { return w.has(wireSilent) }
 
 // Listening reports that w belongs to a listener: it is the owner of the
 // segments of its connections until they are accepted.

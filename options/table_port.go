@@ -38,16 +38,16 @@ func portRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_REUSE_UNICASTPORT, symbol: "SO_REUSE_UNICASTPORT", tier: 'B',
-			doc:  "W-SOL",
-			text: "An ephemeral port is shared by connections to different peers; set before bind.", incomplete: "stored; every connection has a port of its own",
+			doc:    "W-SOL",
+			text:   "An ephemeral port is shared by connections to different peers; set before bind. Where connect binds, that is so without the option, too.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			field: func(v *Values) *bool { return &v.ReuseUnicastPort },
 			setIn: Fresh,
 		},
 		row[uint32]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_REUSE_MULTICASTPORT, symbol: "SO_REUSE_MULTICASTPORT", tier: 'B',
-			doc:  "W-SOL", // its table says get only, its text describes the set (C-34)
-			text: "1: the socket receives no unicast; set before bind.", incomplete: "the port is not shared without SO_REUSEADDR",
+			doc:    "W-SOL", // its table says get only, its text describes the set (C-34)
+			text:   "1: the socket receives no unicast and shares its port with others that don't; set before bind.",
 			access: getAndSet, codec: dwordUpTo("DWORD", 1), kinds: Datagram,
 			field: func(v *Values) *uint32 { return &v.ReuseMulticastPort },
 			setIn: Fresh,

@@ -136,8 +136,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_PORT_SCALABILITY, symbol: "SO_PORT_SCALABILITY", tier: 'A',
-			doc:  "S-API W-PS",
-			text: "Ephemeral ports are allocated per local address; read at bind.", incomplete: "stored; bind does not ask yet",
+			doc:    "S-API W-PS",
+			text:   "Ephemeral ports are allocated per local address; read at bind.",
 			access: getAndSet, codec: boolean, kinds: Stream | Datagram,
 			field: func(v *Values) *bool { return &v.PortScalability },
 		},

@@ -59,6 +59,9 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 		h.rightError(pkt)
 	}
 	w, ok := pkt.Owner.(*endpoint.Wire)
+	if ok && w.Silent() {
+		return false
+	}
 	if !ok || pkt.TransportProtocolNumber != header.TCPProtocolNumber {
 		return true
 	}
@@ -172,6 +175,7 @@ func (t *tcpProtocol) SendBufferSize() tcpip.TCPSendBufferSizeRangeOption {
 // endpoint, under the demultiplexer's read lock.
 func (t *tcpProtocol) QueuePacket(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer) {
 	t.hooks.packets.Add(1)
+	ep = t.hooks.stack.listeners.first(ep, id)
 	fate, w := t.hooks.in(ep, id, pkt)
 	if t.hooks.stack.cfg.Stepped && tcp.EndpointState(ep.(tcpip.Endpoint).State()) != tcp.StateEstablished {
 		t.hooks.hops.Store(true)

@@ -53,7 +53,7 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) (pass bool) {
 	if !q.v4 {
 		e.Protocol = wsa.IPPROTO_ICMPV6
 	}
-	h.stack.ports.each(wsa.IPPROTO_UDP, q.local, func(s *endpoint.Socket) { s.ICMPError(e) })
+	h.stack.ports.each(q.local, func(s *endpoint.Socket) { s.ICMPError(e) })
 	return true
 }
 

@@ -2,183 +2,252 @@ package stack
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
-)
-
-// The dynamic ports of options.md §10.
-const (
-	firstDynamic = 49152
-	lastDynamic  = 65535
 )
 
 // ports is the registry of local addresses in use. It alone decides what may
 // be bound, by the bind matrix, and chooses every ephemeral port; netstack's
-// own reservation is told not to object.
+// own reservation is told not to object (RU-16).
+//
+// What a bind costs depends on how many different claims there are on its port,
+// not on how many sockets share one, nor on how many ports are in use.
 type ports struct {
-	rng random
+	rules [2]*matrix
 
-	mu   sync.Mutex
-	used map[portKey][]*endpoint.Binding // in order of binding
+	mu    sync.Mutex // a leaf
+	used  map[portKey]*portUse
+	pools map[int32]*pool // by protocol
+	order uint64          // of the last binding
+	count int             // bindings
 }
-
-// random is netstack's source of random numbers, seeded by Config.Rand.
-type random interface{ Uint32() uint32 }
 
 type portKey struct {
 	protocol int32
 	port     uint16
 }
 
-func (p *ports) init(rng random) {
-	p.rng, p.used = rng, map[portKey][]*endpoint.Binding{}
+// portUse is who has a port.
+type portUse struct {
+	claims []countedClaim // in order of the first binding of each
+	holds  []*hold
+
+	datagram []*endpoint.Binding // of UDP, in order, for each
 }
 
-// bind takes b.Addr, or fills in a port when that is zero.
+// A claim is what the bind matrix looks at. Sockets that bind alike, as those
+// that share an ephemeral port do, make one claim.
+type claim struct {
+	addr       netip.Addr // 4in6 as IPv4
+	dual       bool
+	reuse      bool
+	exclusive  bool
+	shared     bool
+	perAddress bool
+	multicast  bool
+	owner      string
+}
+
+type countedClaim struct {
+	claim
+	n int
+}
+
+// A hold keeps others from binding exclusively where an exclusive listener was,
+// while a connection that came of it is active (RU-12).
+type hold struct {
+	claim  claim
+	active func() bool
+}
+
+func (p *ports) init(rng random, profile options.Profile, dynamic PortRange) {
+	p.rules = matrices[profile]
+	p.used = map[portKey]*portUse{}
+	p.pools = map[int32]*pool{
+		wsa.IPPROTO_TCP: newPool(rng, dynamic),
+		wsa.IPPROTO_UDP: newPool(rng, dynamic),
+	}
+}
+
+func keyOf(b *endpoint.Binding) portKey { return portKey{b.Protocol, b.Addr.Port()} }
+
+func claimOf(b *endpoint.Binding) claim {
+	return claim{
+		addr: plain(b.Addr.Addr()), dual: b.DualStack, reuse: b.Reuse, exclusive: b.Exclusive,
+		shared: b.Shared, perAddress: b.PerAddress, multicast: b.Multicast, owner: b.Owner,
+	}
+}
+
+// plain is the form in which addresses are compared.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// bind takes b.Addr, or fills in a port when that is zero. A failure changes
+// nothing.
 func (p *ports) bind(b *endpoint.Binding) wsa.Errno {
+	if b.Exclusive && b.Addr.Port() != 0 && p.held(b) {
+		return wsa.WSAEADDRINUSE
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	c := claimOf(b)
 	if b.Addr.Port() == 0 {
-		port, ok := p.chooseLocked(b)
-		if !ok {
+		port, found := p.pools[b.Protocol].choose(b, c)
+		if !found {
 			return wsa.WSAENOBUFS
 		}
 		b.Addr = netip.AddrPortFrom(b.Addr.Addr(), port)
-	}
-	key := portKey{b.Protocol, b.Addr.Port()}
-	for _, first := range p.used[key] {
-		if err := conflict(first, b); err != 0 {
-			return err
+	} else if use := p.used[keyOf(b)]; use != nil {
+		for i := range use.claims {
+			if err := conflict(p.rules, use.claims[i].claim, c); err != 0 {
+				return err
+			}
 		}
 	}
-	p.used[key] = append(p.used[key], b)
+	p.addLocked(b, c)
 	return 0
 }
 
-// chooseLocked picks a port that nobody has on any address (PO-5), from a
-// random place on (RFC 6056 §3.3.2).
-func (p *ports) chooseLocked(b *endpoint.Binding) (uint16, bool) {
-	const count = lastDynamic - firstDynamic + 1
-	start := p.rng.Uint32() % count
-	for i := range uint32(count) {
-		port := uint16(firstDynamic + (start+i)%count)
-		if port != b.Avoid && len(p.used[portKey{b.Protocol, port}]) == 0 {
-			return port, true
-		}
+func (p *ports) addLocked(b *endpoint.Binding, c claim) {
+	p.order++
+	p.count++
+	b.Order = p.order
+	use := p.useLocked(keyOf(b))
+	i := use.find(c)
+	if i < 0 {
+		i = len(use.claims)
+		use.claims = append(use.claims, countedClaim{claim: c})
 	}
-	return 0, false
+	use.claims[i].n++
+	if b.Protocol == wsa.IPPROTO_UDP {
+		use.datagram = append(use.datagram, b)
+	}
+	p.changedLocked(keyOf(b), use)
 }
 
+func (use *portUse) find(c claim) int {
+	return slices.IndexFunc(use.claims, func(o countedClaim) bool { return o.claim == c })
+}
+
+func (p *ports) useLocked(key portKey) *portUse {
+	use := p.used[key]
+	if use == nil {
+		use = &portUse{}
+		p.used[key] = use
+	}
+	return use
+}
+
+// changedLocked tells the pool what a port is used for, and forgets a port that
+// nobody uses.
+func (p *ports) changedLocked(key portKey, use *portUse) {
+	p.pools[key.protocol].update(key.port, use)
+	if len(use.claims) == 0 && len(use.holds) == 0 {
+		delete(p.used, key)
+	}
+}
+
+// unbind gives an address back.
 func (p *ports) unbind(b *endpoint.Binding) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := portKey{b.Protocol, b.Addr.Port()}
-	list := p.used[key]
-	for i, o := range list {
-		if o == b {
-			list = append(list[:i:i], list[i+1:]...)
-			break
+	use, c := p.used[keyOf(b)], claimOf(b)
+	if use == nil {
+		return
+	}
+	i := use.find(c)
+	if i < 0 {
+		return
+	}
+	p.count--
+	if b.Protocol == wsa.IPPROTO_UDP {
+		use.datagram = slices.DeleteFunc(use.datagram, func(o *endpoint.Binding) bool { return o == b })
+	}
+	if use.claims[i].n--; use.claims[i].n == 0 {
+		use.claims = slices.Delete(use.claims, i, i+1)
+		if c.perAddress {
+			p.pools[b.Protocol].clearFor(c.addr, b.Addr.Port())
 		}
 	}
-	if len(list) == 0 {
-		delete(p.used, key)
-	} else {
-		p.used[key] = list
+	p.changedLocked(keyOf(b), use)
+}
+
+// hold keeps the address of an exclusive binding while active says so, until
+// the function it returns is called. active takes no lock of a socket or of this
+// package, and may be called at any time.
+func (p *ports) hold(b *endpoint.Binding, active func() bool) (release func()) {
+	h := &hold{claimOf(b), active}
+	key := keyOf(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	use := p.useLocked(key)
+	use.holds = append(use.holds, h)
+	p.changedLocked(key, use)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		use.holds = slices.DeleteFunc(use.holds, func(o *hold) bool { return o == h })
+		if p.used[key] == use {
+			p.changedLocked(key, use)
+		}
 	}
 }
 
-// each calls fn for the sockets that may have sent a packet from an address and a
-// port. fn stores and signals: the lock is held.
-func (p *ports) each(protocol int32, local netip.AddrPort, fn func(*endpoint.Socket)) {
+// held reports whether a connection holds the address of b. The holds are asked
+// without the lock: they look at netstack's endpoints.
+func (p *ports) held(b *endpoint.Binding) bool {
+	p.mu.Lock()
+	var holds []*hold
+	if use := p.used[keyOf(b)]; use != nil {
+		holds = slices.Clone(use.holds)
+	}
+	p.mu.Unlock()
+	c := claimOf(b)
+	return slices.ContainsFunc(holds, func(h *hold) bool {
+		return conflict(p.rules, h.claim, c) != 0 && h.active()
+	})
+}
+
+// each calls fn for the datagram sockets that may have sent a packet from an
+// address and a port. fn stores and signals: the lock is held.
+func (p *ports) each(local netip.AddrPort, fn func(*endpoint.Socket)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range p.used[portKey{protocol, local.Port()}] {
+	use := p.used[portKey{wsa.IPPROTO_UDP, local.Port()}]
+	if use == nil {
+		return
+	}
+	for _, b := range use.datagram {
 		if a := b.Addr.Addr().Unmap(); b.Socket != nil && (a == local.Addr() || a.IsUnspecified()) {
 			fn(b.Socket)
 		}
 	}
 }
 
-// count is the number of bindings.
-func (p *ports) count() (n int) {
+// occupy and vacate note the beginning and the end of a TCP connection that was
+// made from here, TIME-WAIT included, so that no port is chosen that can't be
+// used for its peer (RU-11). The end of none is nothing.
+func (p *ports) occupy(t endpoint.Tuple) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, list := range p.used {
-		n += len(list)
-	}
-	return n
+	p.pools[wsa.IPPROTO_TCP].occupy(t)
 }
 
-// The outcomes of a cell of the bind matrix.
-const (
-	ok = wsa.Errno(0)
-	u  = wsa.WSAEADDRINUSE
-	a  = wsa.WSAEACCES
-)
-
-// sameUser and otherUser are RU-4 and RU-5: the row is the first binding, the
-// column the second, each in the order default, reuse, exclusive, and within
-// that wildcard, specific.
-var (
-	sameUser = [6][6]wsa.Errno{
-		{u, ok, a, ok, u, ok},
-		{ok, u, ok, a, u, u},
-		{u, ok, ok, ok, u, ok},
-		{ok, u, ok, ok, u, u},
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
+func (p *ports) vacate(t endpoint.Tuple) {
+	if !t.Local.IsValid() {
+		return
 	}
-	otherUser = [6][6]wsa.Errno{
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
-		{u, a, ok, ok, u, a},
-		{ok, u, ok, ok, u, u},
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
-	}
-)
-
-// conflict says whether second may be bound besides first, on the same port.
-func conflict(first, second *endpoint.Binding) wsa.Errno {
-	fa, sa := first.Addr.Addr().Unmap(), second.Addr.Addr().Unmap()
-	if fa.Is4() != sa.Is4() {
-		return conflictAcross(first, second)
-	}
-	if fa != sa && !fa.IsUnspecified() && !sa.IsUnspecified() {
-		return ok // different addresses never conflict (RU-2)
-	}
-	matrix := &sameUser
-	if first.Owner != second.Owner {
-		matrix = &otherUser
-	}
-	return matrix[class(first)][class(second)]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pools[wsa.IPPROTO_TCP].vacate(t)
 }
 
-// conflictAcross is for an IPv6 and an IPv4 binding, which meet only when the
-// IPv6 one is a dual-stack wildcard (RU-10).
-func conflictAcross(first, second *endpoint.Binding) wsa.Errno {
-	switch {
-	case first.DualStack && first.Exclusive:
-		return a
-	case second.DualStack && second.Exclusive:
-		return u
-	}
-	return ok
-}
-
-// class is the row or column of a binding.
-func class(b *endpoint.Binding) int {
-	c := 0
-	switch {
-	case b.Reuse:
-		c = 2
-	case b.Exclusive:
-		c = 4
-	}
-	if !b.Addr.Addr().Unmap().IsUnspecified() {
-		c++
-	}
-	return c
+// bindings is the number of bindings.
+func (p *ports) bindings() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
 }

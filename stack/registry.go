@@ -72,6 +72,7 @@ type Stats struct {
 	Dropped               uint64 // packets dropped for any reason, full queues included
 	Sockets               int    // open now
 	Bindings              int    // local addresses and ports taken now
+	TimeWait              int    // connections in TIME-WAIT now whose sockets are closed
 }
 
 // Stats returns the counters.
@@ -98,6 +99,7 @@ func (s *Stack) Stats() Stats {
 	s.sockets.mu.Lock()
 	st.Sockets = len(s.sockets.open)
 	s.sockets.mu.Unlock()
-	st.Bindings = s.ports.count()
+	st.Bindings = s.ports.bindings()
+	st.TimeWait = s.timeWaits.count()
 	return st
 }

@@ -55,6 +55,10 @@ type Config struct {
 	// blocking call waits on one.
 	NewWaiter func() endpoint.Waiter
 
+	// DynamicPorts is the range that ephemeral ports are chosen from; the zero
+	// range: 49152 to 65535.
+	DynamicPorts PortRange
+
 	// Stepped is for a scheduler that decides about every step, such as
 	// simnet's: the stack has no pump goroutine and moves only inside Settle,
 	// one packet at a time.
@@ -104,6 +108,9 @@ type Stack struct {
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
 	keepAlive atomic.Pointer[keepAlive]
 
+	listeners listeners
+	timeWaits timeWaits
+
 	down     atomic.Bool // set by Close, before anything is taken down
 	sockets  registry
 	pollers  pollers
@@ -139,7 +146,8 @@ func New(cfg Config) (*Stack, error) {
 	s.hooks.init(s)
 	s.ns = newNetstack(s)
 	rng := s.ns.SecureRNG()
-	s.ports.init(&rng)
+	s.ports.init(&rng, cfg.Profile, cfg.DynamicPorts)
+	s.timeWaits.init(&s.ports)
 	s.fragments.Store(rng.Uint32())
 	if err := s.addLoopback(); err != nil {
 		s.ns.Destroy()
@@ -195,6 +203,9 @@ func (c *Config) validate() error {
 	}
 	if c.Profile > options.Legacy {
 		return fmt.Errorf("config.Profile: unknown profile %d", c.Profile)
+	}
+	if r := c.DynamicPorts; r != (PortRange{}) && (r.First == 0 || r.First > r.Last) {
+		return fmt.Errorf("config.DynamicPorts: %d to %d is not a range of ports", r.First, r.Last)
 	}
 	return nil
 }
@@ -296,7 +307,7 @@ func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }
 // Down reports that Close has begun.
 func (s *Stack) Down() bool { return s.down.Load() }
 
-// Bind and Unbind are the port registry, for sockets.
+// Bind implements endpoint.Host: it and its kin are the port registry.
 func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno {
 	if b.Raw {
 		s.hooks.bindRaw(b, 1)
@@ -305,7 +316,7 @@ func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno {
 	return s.ports.bind(b)
 }
 
-// Unbind gives an address back.
+// Unbind implements endpoint.Host.
 func (s *Stack) Unbind(b *endpoint.Binding) {
 	if b.Raw {
 		s.hooks.bindRaw(b, -1)
@@ -313,6 +324,17 @@ func (s *Stack) Unbind(b *endpoint.Binding) {
 	}
 	s.ports.unbind(b)
 }
+
+// Hold implements endpoint.Host.
+func (s *Stack) Hold(b *endpoint.Binding, active func() bool) (release func()) {
+	return s.ports.hold(b, active)
+}
+
+// Occupy implements endpoint.Host.
+func (s *Stack) Occupy(t endpoint.Tuple) { s.ports.occupy(t) }
+
+// Vacate implements endpoint.Host.
+func (s *Stack) Vacate(t endpoint.Tuple) { s.ports.vacate(t) }
 
 // loopbackMTU is as large as an IP packet can be.
 const loopbackMTU = link.LoopbackMTU

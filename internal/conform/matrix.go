@@ -30,41 +30,45 @@ var (
 
 // matrixScenario plays all cells of a matrix with sockets of a type.
 func matrixScenario(cells *[6]string, typ int32, second string) func(*Env) {
-	return func(e *Env) {
+	return func(e *Env) { matrixCells(e, cells, typ, second) }
+}
+
+func matrixCells(e *Env, cells *[6]string, typ int32, second string) {
+	if e.A == nil {
 		e.Pair()
-		make := func(cell int) wsa.SOCKET {
-			s := e.Socket(e.P, typ)
-			switch cell / 2 {
-			case 1:
-				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
-			case 2:
-				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
-			}
-			return s
-		}
-		bind := func(s wsa.SOCKET, cell int) error {
-			if cell%2 == 0 {
-				return e.P.Bind(s, e.Any(700))
-			}
-			return e.P.Bind(s, e.Addr(1, 700))
-		}
-		for row := range 6 {
-			var want [6]string
-			fmt.Sscan(cells[row], &want[0], &want[1], &want[2], &want[3], &want[4], &want[5])
-			for column := range 6 {
-				e.P.SetOwner("first")
-				a := make(row)
-				e.Code("the first bind", bind(a, row), 0)
-				e.P.SetOwner(second)
-				b := make(column)
-				code := map[string]wsa.Errno{"OK": 0, "U": wsa.WSAEADDRINUSE, "A": wsa.WSAEACCES}[want[column]]
-				e.Code(cellNames[row]+", then "+cellNames[column], bind(b, column), code)
-				e.Code("CloseSocket", e.P.CloseSocket(a), 0)
-				e.Code("CloseSocket", e.P.CloseSocket(b), 0)
-			}
-		}
-		e.Notef("36 cells as printed")
 	}
+	make := func(cell int) wsa.SOCKET {
+		s := e.Socket(e.P, typ)
+		switch cell / 2 {
+		case 1:
+			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
+		case 2:
+			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
+		}
+		return s
+	}
+	bind := func(s wsa.SOCKET, cell int) error {
+		if cell%2 == 0 {
+			return e.P.Bind(s, e.Any(700))
+		}
+		return e.P.Bind(s, e.Addr(1, 700))
+	}
+	for row := range 6 {
+		var want [6]string
+		fmt.Sscan(cells[row], &want[0], &want[1], &want[2], &want[3], &want[4], &want[5])
+		for column := range 6 {
+			e.P.SetOwner("first")
+			a := make(row)
+			e.Code("the first bind", bind(a, row), 0)
+			e.P.SetOwner(second)
+			b := make(column)
+			code := map[string]wsa.Errno{"OK": 0, "U": wsa.WSAEADDRINUSE, "A": wsa.WSAEACCES}[want[column]]
+			e.Code(cellNames[row]+", then "+cellNames[column], bind(b, column), code)
+			e.Code("CloseSocket", e.P.CloseSocket(a), 0)
+			e.Code("CloseSocket", e.P.CloseSocket(b), 0)
+		}
+	}
+	e.Notef("36 cells as printed")
 }
 
 func init() {

@@ -1,0 +1,4 @@
+package stack
+
+// SetTimeWaitLimit is for tests that have no room for 65,536 connections.
+func (s *Stack) SetTimeWaitLimit(n int) { s.timeWaits.limit = n }
