@@ -125,6 +125,7 @@ func (s *Socket) becomeClosedLocked() {
 	s.closed = true
 	s.stopSynTimerLocked()
 	s.stopKeepAliveLocked()
+	s.closeListenerLocked()
 	if s.state == options.Listening {
 		s.host.NotListening(s.binding, s.ep)
 	}

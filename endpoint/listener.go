@@ -37,7 +37,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // peer has reset while they waited are passed over, as package net does.
 func (l *Listener) AcceptConn() (*Conn, error) {
 	for {
-		s, _, err := l.conn.sock.accept(&l.conn.rd)
+		s, _, err := l.conn.sock.accept(nil, &l.conn.rd)
 		switch err {
 		case 0:
 			return newConn(s, l.conn.network), nil

@@ -58,6 +58,9 @@ func (s *Socket) applyLocked() {
 	if s.ep == nil {
 		return
 	}
+	if s.door != nil {
+		s.door.door.paused.Store(s.values.PauseAccept)
+	}
 	ops := s.ep.SocketOptions()
 	ops.SetBroadcast(s.values.Broadcast)
 	if s.family == wsa.AF_INET6 {

@@ -95,7 +95,10 @@ func (s *Socket) pollBitsLocked(r Readiness) (p Readiness) {
 func (s *Socket) readyStreamLocked() Readiness {
 	switch s.state {
 	case options.Listening:
-		return s.epReadyLocked() & ReadyRead
+		if s.acceptableLocked() {
+			return ReadyRead
+		}
+		return 0
 	case options.Connected:
 		r := s.epReadyLocked()
 		if !s.writable() {

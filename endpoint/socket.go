@@ -84,6 +84,15 @@ type Host interface {
 	KeepAliveDefaults() options.KeepAlive
 	GarbageOctet() bool
 
+	// HalfOpen takes the connections out of netstack whose handshake with a
+	// listener isn't complete, oldest first, and sends nothing.
+	HalfOpen(listener *Wire) []HalfOpen
+
+	// AnswerSYN gives netstack a SYN that was held, RefuseSYN answers it with
+	// a RST. Both take over the packet.
+	AnswerSYN(r *Request, syn *stack.PacketBuffer)
+	RefuseSYN(r *Request, syn *stack.PacketBuffer)
+
 	// PathMTU is what is known of the path to an address besides the MTU of the
 	// interface, in bytes; 0: nothing. LearnPathMTU is for an ICMP error that
 	// quotes a packet which was sent there.
@@ -136,6 +145,12 @@ type Remnant struct {
 	Tuple    Tuple // not valid for a connection that was accepted
 }
 
+// A HalfOpen is a connection between its SYN and the end of the handshake.
+type HalfOpen struct {
+	Local, Remote netip.AddrPort
+	Wire          *Wire
+}
+
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
 // Lock order: rmu or wmu, then mu, then netstack's locks and the host's. The
@@ -162,6 +177,7 @@ type Socket struct {
 	quota       atomic.Int64  // SO_SNDBUF of a stream, bytes; noQuota: not set
 	accepted    atomic.Int64  // bytes that sends have accepted on the stream
 	sillyFired  atomic.Bool   // the timer silly has fired
+	listens     atomic.Bool   // the pump looks at connections that arrive
 	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
 
 	mu          sync.Mutex
@@ -198,6 +214,7 @@ type Socket struct {
 	wire        *Wire               // what the hooks saw of ep; nil for datagrams
 	connected   tcpip.MonotonicTime // when the connection was established
 	events      eventState
+	door        *listening // nil unless listening
 
 	rmu    sync.Mutex
 	dst    tcpip.SliceWriter // the buffer of the read in progress
@@ -293,7 +310,7 @@ func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
 // the endpoint locked.
 func (s *Socket) NotifyEvent(mask waiter.EventMask) {
 	s.calls.wake(mask)
-	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() {
+	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() || s.listens.Load() {
 		s.host.Signal(s) // the reason of a death is latched at once
 	}
 }
@@ -317,6 +334,9 @@ func (s *Socket) Serve() {
 	if s.closed {
 		s.serveClosedLocked()
 		return
+	}
+	if s.door != nil {
+		s.serveListenerLocked()
 	}
 	s.pollLocked()
 	s.serveICMPLocked()

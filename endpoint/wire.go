@@ -21,6 +21,7 @@ import (
 // finds it.
 type Wire struct {
 	socket atomic.Pointer[Socket]
+	door   *Door // of a listener; set before it listens
 
 	known   atomic.Uint32 // the wire… bits
 	iss     atomic.Uint32 // our initial sequence number
@@ -87,6 +88,8 @@ type Fate uint8
 const (
 	Refuse Fate = 1 << iota // its data isn't permitted: netstack gets the rest, and acknowledges again
 	Veil                    // netstack sees a closed window: the peer's is too small to be used (NG-9)
+	Ignore                  // nobody gets it
+	Reject                  // a RST answers it
 )
 
 // newWire returns the record of a connection of which nothing is known.
@@ -133,6 +136,9 @@ func (w *Wire) Out(seg Segment) {
 		w.ownShift.Store(uint32(max(opts.WS, 0)))
 		w.tsOffset.Store(opts.TSVal - millis(seg.Clock))
 		if flags.Contains(header.TCPFlagAck) { // it answers the peer's offer
+			if opts.WS < 0 {
+				w.shift.Store(0) // a cookie: no scaling either way
+			}
 			w.negotiate(opts.TS, opts.SACKPermitted)
 		}
 	}
@@ -398,6 +404,9 @@ func (w *Wire) Silent() bool { return w.has(wireSilent) }
 // Listening reports that w belongs to a listener: it is the owner of the
 // segments of its connections until they are accepted.
 func (w *Wire) Listening() bool { return w.has(wireListener) }
+
+// Door is what decides about the SYNs for a listener; nil for a connection.
+func (w *Wire) Door() *Door { return w.door }
 
 // Unreachable tells of an ICMP error for the SYN. It ends the attempt only with
 // TCP_FAIL_CONNECT_ON_ICMP_ERROR.

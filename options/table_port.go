@@ -12,8 +12,8 @@ func portRows() []compiler {
 	return []compiler{
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_PAUSE_ACCEPT, symbol: "SO_PAUSE_ACCEPT", tier: 'B',
-			doc:  "W-SOL",
-			text: "A listener answers every SYN with a RST; connections in its queue stay.", incomplete: "stored; SYNs are answered as before",
+			doc:    "W-SOL",
+			text:   "A listener answers every SYN with a RST; connections in its queue stay.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			field:        func(v *Values) *bool { return &v.PauseAccept },
 			listenerOnly: true,

@@ -127,8 +127,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_CONDITIONAL_ACCEPT, symbol: "SO_CONDITIONAL_ACCEPT", tier: 'A',
-			doc:  "S-API W-CA DDK",
-			text: "The condition function decides before the SYN is answered; set before listen.", incomplete: "stored; accept does not ask yet",
+			doc:    "S-API W-CA DDK",
+			text:   "The condition function decides before the SYN is answered; set before listen.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			field:        func(v *Values) *bool { return &v.ConditionalAccept },
 			setIn:        AnyState &^ Listening,

@@ -78,43 +78,6 @@ func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
 	return p.result(err)
 }
 
-// Listen makes a bound stream socket accept connections (API-listen). A second
-// call on a listening socket succeeds.
-//
-// Errors (NB): WSAEOPNOTSUPP on a datagram socket; WSAEISCONN when connected;
-// WSAEINVAL when not bound, when connecting, or for a negative backlog.
-func (p *Provider) Listen(s wsa.SOCKET, backlog int32) error {
-	sock, err := p.socket(s)
-	if err == 0 {
-		err = sock.Listen(backlog)
-	}
-	return p.result(err)
-}
-
-// Accept takes the next connection from a listener: a socket with the
-// listener's options and blocking mode (IN-1), and its peer (API-accept). On a
-// blocking listener it waits for one.
-//
-// Errors (NB): WSAEOPNOTSUPP on a datagram socket; WSAEINVAL when not
-// listening; WSAEWOULDBLOCK when non-blocking and there is none;
-// WSAECONNRESET when the peer has reset it since. The handle is
-// INVALID_SOCKET then.
-func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
-	e, err := p.entry(s)
-	if err != 0 {
-		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
-	}
-	sock, peer, err := e.sock.Accept()
-	if err != 0 {
-		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
-	}
-	n, failure := p.open(entry{sock: sock, overlapped: e.overlapped})
-	if failure != nil {
-		return n, netip.AddrPort{}, failure
-	}
-	return n, peer, nil
-}
-
 // Connect connects a stream socket, or sets the peer of a datagram socket
 // (API-connect). On a blocking stream socket it waits until the attempt is
 // decided; on a non-blocking one it returns WSAEWOULDBLOCK, and select and

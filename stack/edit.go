@@ -12,6 +12,13 @@ import (
 
 // queueEdited hands netstack a segment of which it mustn't see everything.
 func (t *tcpProtocol) queueEdited(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, fate endpoint.Fate, w *endpoint.Wire) {
+	switch {
+	case fate&endpoint.Ignore != 0:
+		return
+	case fate&endpoint.Reject != 0:
+		t.HandleUnknownDestinationPacket(id, pkt)
+		return
+	}
 	refuse := fate&endpoint.Refuse != 0
 	t.queueCopy(ep, id, pkt, !refuse, func(h header.TCP) {
 		if fate&endpoint.Veil != 0 {

@@ -34,9 +34,10 @@ type hooks struct {
 	// empty: from a UDP endpoint to *atomic.Int64.
 	empties sync.Map
 
-	half halfOpen
-	raws rawCounts
-	tcp  tcpWorker // netstack's, without our hook
+	half  halfOpen
+	raws  rawCounts
+	tcp   tcpWorker    // netstack's, without our hook
+	outer *tcpProtocol // with it
 }
 
 // tcpWorker is the part of netstack's TCP that takes segments, on goroutines of
@@ -161,6 +162,7 @@ func (h *hooks) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	t := &tcpProtocol{TransportProtocol: p, hooks: h}
 	t.inner = p.(tcpWorker)
 	h.tcp = t.inner
+	h.outer = t
 	return t
 }
 
@@ -193,9 +195,12 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if !validHeader(t) {
 		return 0, nil
 	}
-	w := h.wireOf(ep, id, t)
+	w := h.wireOf(ep, id)
 	if w == nil {
 		return 0, nil
+	}
+	if w.Listening() {
+		return h.atListener(ep, id, pkt, t, w), w
 	}
 	checked := w.Interesting(t)
 	if checked && !validChecksum(t, pkt) {
@@ -205,19 +210,17 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if fate != 0 && !checked && !validChecksum(t, pkt) {
 		return 0, nil // netstack drops it
 	}
+	if t.Flags().Contains(header.TCPFlagRst) && w.Reset() {
+		h.lost(id)
+	}
 	return fate, w
 }
 
-// wireOf finds the record of a segment. A SYN to a listener starts one.
-func (h *hooks) wireOf(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, t header.TCP) *endpoint.Wire {
+// wireOf finds the record of a segment: that of its endpoint, or of the
+// connection that is half open.
+func (h *hooks) wireOf(ep netstack.TransportEndpoint, id netstack.TransportEndpointID) *endpoint.Wire {
 	if v, ok := h.wires.Load(ep); ok {
-		w := v.(*endpoint.Wire)
-		if !w.Listening() {
-			return w
-		}
-		if t.Flags()&(header.TCPFlagSyn|header.TCPFlagAck|header.TCPFlagRst) == header.TCPFlagSyn {
-			return h.half.start(id, w)
-		}
+		return v.(*endpoint.Wire)
 	}
 	return h.half.find(id)
 }
@@ -237,11 +240,11 @@ func (s *Stack) Unwatch(ep tcpip.Endpoint) {
 // Adopt implements endpoint.Host.
 func (s *Stack) Adopt(ep tcpip.Endpoint) *endpoint.Wire {
 	if info, ok := ep.Info().(*netstack.TransportEndpointInfo); ok {
-		if w := s.hooks.half.take(info.ID); w != nil {
-			return w
+		if r := s.hooks.half.take(info.ID); r != nil {
+			return r.wire
 		}
 	}
-	return endpoint.NewWire(nil) // the record had to make room: see halfOpen
+	return endpoint.NewWire(nil) // there was no room for a record: see halfOpen
 }
 
 // validHeader makes reading the header and its options safe: netstack checks
@@ -268,61 +271,4 @@ func addresses(pkt *netstack.PacketBuffer) (source, destination tcpip.Address) {
 	}
 	h := header.IPv6(b)
 	return h.SourceAddress(), h.DestinationAddress()
-}
-
-// halfLimit bounds the records of connections that nobody has accepted yet. A
-// flood of SYNs pushes out the oldest; a connection that lost its record is
-// accepted all the same, and counts as established when it was accepted.
-const halfLimit = 8192
-
-// halfOpen holds the records of connections between their SYN and Accept.
-type halfOpen struct {
-	mu   sync.Mutex // a leaf
-	byID map[netstack.TransportEndpointID]*endpoint.Wire
-	ring []halfRecord // in order of arrival, oldest at next once it is full
-	next int
-}
-
-type halfRecord struct {
-	id   netstack.TransportEndpointID
-	wire *endpoint.Wire
-}
-
-func (o *halfOpen) init() { o.byID = map[netstack.TransportEndpointID]*endpoint.Wire{} }
-
-func (o *halfOpen) find(id netstack.TransportEndpointID) *endpoint.Wire {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.byID[id]
-}
-
-// start returns the record for a SYN to a listener. A retransmitted SYN finds
-// the first one's.
-func (o *halfOpen) start(id netstack.TransportEndpointID, listener *endpoint.Wire) *endpoint.Wire {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if w := o.byID[id]; w != nil && !w.Acknowledged() {
-		return w
-	}
-	w := endpoint.NewWire(listener)
-	o.byID[id] = w
-	r := halfRecord{id, w}
-	if len(o.ring) < halfLimit {
-		o.ring = append(o.ring, r)
-		return w
-	}
-	if old := o.ring[o.next]; o.byID[old.id] == old.wire {
-		delete(o.byID, old.id)
-	}
-	o.ring[o.next] = r
-	o.next = (o.next + 1) % halfLimit
-	return w
-}
-
-func (o *halfOpen) take(id netstack.TransportEndpointID) *endpoint.Wire {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	w := o.byID[id]
-	delete(o.byID, id)
-	return w
 }

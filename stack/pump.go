@@ -13,13 +13,17 @@ import (
 // pump delivers what the devices have queued and serves the sockets that hooks
 // have signalled. Nothing else moves a socket by itself.
 type pump struct {
-	bell chan struct{} // holds one ring
-	quit chan struct{}
+	hooks *hooks
+	bell  chan struct{} // holds one ring
+	quit  chan struct{}
 
 	signals struct { // a leaf lock: hooks take it with endpoints locked
 		sync.Mutex
 		sockets []*endpoint.Socket // bounded: each socket is in it at most once
+		syns    []heldSYN          // accepted; bounded: those that were held
 	}
+
+	reap atomic.Bool // handshakes may take too long: see halfOpen
 
 	mu      sync.Mutex // one turn at a time; Settle takes turns, too
 	stopped bool       // by Close: what comes in is dropped
@@ -98,6 +102,9 @@ func (p *pump) round() (n int) {
 	for _, l := range *p.links.Load() {
 		n += l.Deliver(deliverBatch)
 	}
+	for p.deliverSYN() {
+		n++
+	}
 	return n + p.serve()
 }
 
@@ -114,6 +121,9 @@ func (p *pump) step() (delivered, served bool) {
 			return true, false
 		}
 	}
+	if p.deliverSYN() {
+		return true, false
+	}
 	return false, p.serve() > 0
 }
 
@@ -127,6 +137,10 @@ func (p *pump) serve() int {
 	}
 	n := len(p.serving)
 	clear(p.serving)
+	if p.reap.Swap(false) {
+		p.hooks.reap()
+		n++
+	}
 	return n
 }
 
@@ -134,7 +148,7 @@ func (p *pump) serve() int {
 func (p *pump) idle() bool {
 	p.signals.Lock()
 	defer p.signals.Unlock()
-	if len(p.signals.sockets) > 0 {
+	if len(p.signals.sockets)+len(p.signals.syns) > 0 || p.reap.Load() {
 		return false
 	}
 	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })

@@ -143,6 +143,7 @@ func New(cfg Config) (*Stack, error) {
 	s.clock = newClock(cfg.Clock)
 	s.work.init()
 	s.pathMTU.init(s.clock)
+	s.work.hooks = &s.hooks
 	s.hooks.init(s)
 	s.ns = newNetstack(s)
 	rng := s.ns.SecureRNG()

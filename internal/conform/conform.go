@@ -62,7 +62,7 @@ type Scenario struct {
 
 // Scenarios returns all scenarios, in the order of the specification.
 var Scenarios = sync.OnceValue(func() []Scenario {
-	all := slices.Concat(avScenarios, ngScenarios, kaScenarios, lgScenarios, shScenarios, rsScenarios, bfScenarios,
+	all := slices.Concat(avScenarios, ngScenarios, kaScenarios, lgScenarios, shScenarios, caScenarios, rsScenarios, bfScenarios,
 		ctScenarios, eoScenarios, ruScenarios, poScenarios, gpScenarios, toScenarios, bcScenarios, smallScenarios,
 		inScenarios, evScenarios, nbScenarios, ndScenarios, vectorScenarios)
 	order := map[string]int{}

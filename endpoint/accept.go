@@ -1,0 +1,273 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A Condition decides about a connection that waits to be accepted: it returns
+// wsa.CF_ACCEPT, CF_REJECT or CF_DEFER. It is told the addresses of the caller
+// and of the called side, and runs on the goroutine of the call, with no lock
+// held: it may use other sockets, and this one.
+type Condition func(caller, called netip.AddrPort) int32
+
+// Accept returns the next connection and its peer. The new socket has the
+// listener's options and its blocking mode (IN-1). On a listener with
+// SO_CONDITIONAL_ACCEPT it accepts the next request, as AcceptCond with
+// CF_ACCEPT does (CA-6).
+//
+// Errors: WSAEOPNOTSUPP on datagram sockets, WSAEINVAL when not listening,
+// WSAEWOULDBLOCK, WSAECONNRESET when the peer has reset the connection since,
+// WSAEINTR when the socket is closed meanwhile.
+func (s *Socket) Accept() (*Socket, netip.AddrPort, wsa.Errno) {
+	return s.accept(nil, nil)
+}
+
+// AcceptCond is WSAAccept with a condition function. With
+// SO_CONDITIONAL_ACCEPT it decides about a SYN that nobody has answered yet,
+// without it about an established connection (CA-1).
+//
+// CF_ACCEPT: the connection, once its handshake is complete; a non-blocking
+// call returns WSAEWOULDBLOCK after it has sent the SYN-ACK, and the listener
+// is readable again when the connection is established, which the next call
+// returns without asking. CF_REJECT: WSAECONNREFUSED, and a RST. CF_DEFER:
+// WSATRY_AGAIN, the connection stays the first in the queue. Anything else:
+// WSAEINVAL, and nothing has changed. Other errors are those of Accept; a
+// request that has vanished is WSAECONNRESET for a non-blocking call, a
+// blocking one goes on waiting (CA-7).
+func (s *Socket) AcceptCond(condition Condition) (*Socket, netip.AddrPort, wsa.Errno) {
+	return s.accept(condition, nil)
+}
+
+// An acceptance is one accept call in progress.
+type acceptance struct {
+	condition Condition
+	deadline  *deadline
+	blocking  bool
+	waited    bool
+	accepted  *incoming // whose handshake the call waits for
+}
+
+func (s *Socket) accept(condition Condition, d *deadline) (*Socket, netip.AddrPort, wsa.Errno) {
+	a := &acceptance{condition: condition, deadline: d, blocking: !s.nonblocking.Load()}
+	n, err := s.acceptOnce(a)
+	if err == wsa.WSAEWOULDBLOCK && a.blocking {
+		n, err = s.awaitAccept(a)
+	}
+	if err == 0 && s.host.Down() { // since then: the stack may have missed it
+		n.CloseDown()
+		err = wsa.WSAENETDOWN
+	}
+	if err != 0 {
+		return nil, netip.AddrPort{}, err
+	}
+	return n, n.remote, 0
+}
+
+func (s *Socket) awaitAccept(a *acceptance) (*Socket, wsa.Errno) {
+	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, 0)
+	defer s.end(c)
+	defer s.abandon(a)
+	a.waited = true
+	for {
+		n, err := s.acceptOnce(a)
+		if err != wsa.WSAEWOULDBLOCK {
+			return n, err
+		}
+		c.waiter.Wait("accept")
+	}
+}
+
+// abandon leaves the connection that the call has accepted to others.
+func (s *Socket) abandon(a *acceptance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.accepted != nil {
+		a.accepted.call, a.accepted = nil, nil
+		s.calls.wake(waiter.ReadableEvents)
+	}
+}
+
+// acceptOnce is one attempt.
+func (s *Socket) acceptOnce(a *acceptance) (*Socket, wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.acceptOnceLocked(a)
+	if s.door != nil && !s.closed && err != wsa.WSATRY_AGAIN {
+		s.reenableLocked(wsa.FD_ACCEPT)
+	}
+	return n, err
+}
+
+func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
+	p, err := s.arrivalLocked(a)
+	switch {
+	case err != 0:
+		return nil, err
+	case a.condition == nil || p.decided:
+		return s.admitLocked(a, p)
+	}
+	p.asked = true
+	answer := s.askLocked(a.condition, p)
+	p.asked = false
+	if err := s.enterLocked(); err == wsa.WSAENOTSOCK {
+		return nil, wsa.WSAEINTR // closed by the condition function, or meanwhile
+	} else if err != 0 {
+		return nil, err
+	}
+	s.takeInLocked()
+	switch {
+	case p.request != nil && p.request.over.Load():
+		return nil, s.vanishedLocked(a)
+	case answer == wsa.CF_ACCEPT:
+		return s.admitLocked(a, p)
+	case answer == wsa.CF_REJECT:
+		s.refuseLocked(p)
+		s.door.removeLocked(p)
+		return nil, wsa.WSAECONNREFUSED
+	}
+	s.calls.wake(waiter.ReadableEvents) // others may ask again
+	if answer == wsa.CF_DEFER {
+		return nil, wsa.WSATRY_AGAIN
+	}
+	return nil, wsa.WSAEINVAL
+}
+
+// askLocked runs a condition function, with the lock given up. A panic of it
+// leaves the request to others.
+func (s *Socket) askLocked(condition Condition, p *incoming) int32 {
+	s.mu.Unlock()
+	returned := false
+	defer func() {
+		s.mu.Lock()
+		p.asked = returned
+	}()
+	answer := condition(p.peer, p.local)
+	returned = true
+	return answer
+}
+
+// arrivalLocked finds what the call is about.
+func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK && a.waited:
+		return nil, wsa.WSAEINTR
+	case err != 0:
+		return nil, err
+	case s.kind != options.Stream:
+		return nil, wsa.WSAEOPNOTSUPP
+	case s.state != options.Listening:
+		return nil, wsa.WSAEINVAL
+	case a.deadline != nil && a.deadline.passed.Load():
+		return nil, errDeadline
+	}
+	s.takeInLocked()
+	if p := a.accepted; p != nil {
+		if p.opening() {
+			return nil, wsa.WSAEWOULDBLOCK
+		}
+		return p, 0
+	}
+	if p := s.door.next(a); p != nil {
+		return p, 0
+	}
+	if s.door.lost {
+		return nil, s.vanishedLocked(a)
+	}
+	return nil, wsa.WSAEWOULDBLOCK
+}
+
+// vanishedLocked is the code for a request that has vanished.
+func (s *Socket) vanishedLocked(a *acceptance) wsa.Errno {
+	s.door.lost = false
+	if a.blocking {
+		return wsa.WSAEWOULDBLOCK // goes on waiting
+	}
+	return wsa.WSAECONNRESET
+}
+
+// admitLocked is CF_ACCEPT: it answers a request, or makes the socket of an
+// established connection.
+func (s *Socket) admitLocked(a *acceptance, p *incoming) (*Socket, wsa.Errno) {
+	if p.established() {
+		a.accepted, p.call = nil, nil
+		s.door.removeLocked(p)
+		if p.over.Load() && a.blocking && p.request != nil {
+			s.forgetLocked(p)
+			return nil, wsa.WSAEWOULDBLOCK // CA-7
+		}
+		return s.inheritLocked(p)
+	}
+	syn := s.door.door.take(p.request, false)
+	if syn == nil {
+		s.takeInLocked()
+		return nil, s.vanishedLocked(a)
+	}
+	p.decided = true
+	if a.blocking {
+		p.call, a.accepted = a, p
+	}
+	s.host.AnswerSYN(p.request, syn)
+	return nil, wsa.WSAEWOULDBLOCK
+}
+
+// refuseLocked resets an arrival.
+func (s *Socket) refuseLocked(p *incoming) {
+	if p.established() {
+		s.forgetLocked(p)
+		p.ep.Abort()
+		return
+	}
+	if syn := s.door.door.take(p.request, true); syn != nil {
+		s.host.RefuseSYN(p.request, syn)
+	}
+}
+
+// inheritLocked makes the socket of an established connection. It is
+// WSAECONNRESET for one that has ended since.
+func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
+	p.queue.EventUnregister(&p.entry)
+	n := newSocket(s.host, s.family, s.kind, s.protocol, s.owner)
+	n.values = options.Inherit(s.values)
+	n.opt.from = s.handleLocked()
+	n.nonblocking.Store(s.nonblocking.Load())
+	n.remote = p.peer
+
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.adoptLocked(p.ep, p.queue, p.wire)
+	n.holdAddressLocked(s.binding)
+	n.applyLocked()
+	n.becomeConnectedLocked(p.wire.Established(s.host.Clock().NowMonotonic()))
+	if p.over.Load() {
+		n.dropEndpointLocked()
+		return nil, wsa.WSAECONNRESET
+	}
+	n.id = s.host.Register(n)
+	n.inheritEventsLocked(s)
+	return n, 0
+}
+
+// sendReset sends the RST for a handshake that isn't complete. netstack's has
+// the sequence number 0, which no peer takes (RFC 9293 §3.10.7.3: it must
+// acknowledge the SYN; §3.10.7.4: it must be in the window).
+func (s *Socket) sendReset(w *Wire, local, remote netip.AddrPort) {
+	if !w.has(wireISS) {
+		return // nothing was sent
+	}
+	ip := &s.values.IPv4
+	if local.Addr().Unmap().Is6() {
+		ip = &s.values.IPv6
+	}
+	s.host.SendOwn(OwnSegment{
+		Local: local, Remote: remote,
+		Seq: w.nxt.Load(), Ack: w.rcvNxt.Load(),
+		Flags: header.TCPFlagRst | header.TCPFlagAck,
+		TTL:   ip.TTL, TOS: ip.TOS,
+	})
+}

@@ -1,0 +1,88 @@
+package stack
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/endpoint"
+)
+
+// atListener decides about a segment for a listener, before netstack sees it. A
+// SYN that netstack is to answer starts a record.
+func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) endpoint.Fate {
+	switch t.Flags() & (header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst) {
+	case header.TCPFlagRst, header.TCPFlagRst | header.TCPFlagAck:
+		if validChecksum(t, pkt) {
+			listener.Door().Reset(id, t.SequenceNumber())
+		}
+	case header.TCPFlagSyn:
+		if !validChecksum(t, pkt) {
+			break // netstack counts it
+		}
+		fate := listener.Door().Syn(ep, id, pkt, t.SequenceNumber(), h.clock.NowMonotonic())
+		if fate == 0 {
+			h.begin(id, pkt, t, listener)
+		}
+		return fate
+	default: // the acknowledgement of a SYN cookie, maybe
+		if w := h.half.find(id); w != nil && validChecksum(t, pkt) {
+			w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
+		}
+	}
+	return 0
+}
+
+// begin starts the record of a connection with its SYN.
+func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) {
+	if w := h.startHalf(id, pkt.NICID, listener); w != nil {
+		w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
+	}
+}
+
+// A heldSYN is one that a condition function has accepted.
+type heldSYN struct {
+	request *endpoint.Request
+	packet  *netstack.PacketBuffer
+}
+
+// AnswerSYN implements endpoint.Host: the pump delivers it, as it does
+// whatever goes to netstack.
+func (s *Stack) AnswerSYN(r *endpoint.Request, syn *netstack.PacketBuffer) {
+	p := &s.work
+	p.signals.Lock()
+	p.signals.syns = append(p.signals.syns, heldSYN{r, syn})
+	p.signals.Unlock()
+	p.wake()
+}
+
+// deliverSYN gives netstack the oldest of the SYNs that were accepted.
+func (p *pump) deliverSYN() bool {
+	p.signals.Lock()
+	if len(p.signals.syns) == 0 {
+		p.signals.Unlock()
+		return false
+	}
+	syn := p.signals.syns[0]
+	p.signals.syns = p.signals.syns[1:]
+	p.signals.Unlock()
+	p.hooks.answer(syn.request, syn.packet)
+	return true
+}
+
+func (h *hooks) answer(r *endpoint.Request, syn *netstack.PacketBuffer) {
+	defer syn.DecRef()
+	v, ok := h.wires.Load(r.Endpoint)
+	if !ok {
+		return // the listener is closed, and has refused it
+	}
+	h.begin(r.ID, syn, header.TCP(syn.TransportHeader().Slice()), v.(*endpoint.Wire))
+	h.packets.Add(1)
+	h.hops.Store(true)
+	h.tcp.QueuePacket(r.Endpoint, r.ID, syn)
+}
+
+// RefuseSYN implements endpoint.Host.
+func (s *Stack) RefuseSYN(r *endpoint.Request, syn *netstack.PacketBuffer) {
+	defer syn.DecRef()
+	s.hooks.outer.HandleUnknownDestinationPacket(r.ID, syn)
+}
