@@ -143,7 +143,7 @@ func (s *Socket) took(w *Wire, n int) {
 func (s *Socket) tellWindowLocked() {
 	w := s.wire
 	ack := w.rcvNxt.Load()
-	window := w.advertise(ack, math.MaxInt32)
+	window := w.advertise(ack)
 	w.ownWindow.Store(uint32(window))
 	seg := s.bareAckLocked(w.nxt.Load())
 	seg.Ack, seg.Window = ack, window

@@ -41,11 +41,10 @@ func (w *Wire) SetRecvQuota(bytes int32) {
 	r := &w.recv
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case bytes == noQuota:
-		r.open = false
-	case !r.open && w.has(wireIRS|wireSent):
-		r.edge, r.open = w.rcvNxt.Load()+w.ownWindow.Load()<<w.ownShift.Load(), true
+	if w.has(wireIRS | wireSent) { // what netstack has promised stays
+		if now := w.rcvNxt.Load() + w.ownWindow.Load()<<w.ownShift.Load(); !r.open || int32(now-r.edge) > 0 {
+			r.edge, r.open = now, true
+		}
 	}
 	r.quota.Store(int64(bytes))
 }
@@ -55,9 +54,23 @@ func (w *Wire) SetRecvQuota(bytes int32) {
 func (r *recvWindow) promise(edge uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ours() && !r.open {
+	if !r.open {
 		r.edge, r.open = edge, true
 	}
+}
+
+// atLeast is the window field for a segment whose window is netstack's: never
+// less than what the SYN has promised. done says that the window is beyond that.
+func (w *Wire) atLeast(ack uint32, field uint16) (_ uint16, done bool) {
+	r := &w.recv
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shift := w.ownShift.Load()
+	left := int32(r.edge - ack)
+	if !r.open || left <= int32(uint32(field)<<shift) {
+		return field, true
+	}
+	return uint16((uint32(left) + 1<<shift - 1) >> shift), false
 }
 
 // floor is the least window: a connection stays usable with SO_RCVBUF 0 (BF-17).
@@ -86,17 +99,14 @@ func (w *Wire) synWindow() (window uint16, shift int) {
 	return uint16(min(w.size(), 65535)), shift
 }
 
-// advertise is the window field for a segment with this acknowledgement number,
-// when netstack would say native bytes. It moves the edge.
-func (w *Wire) advertise(ack, native uint32) uint16 {
+// advertise is the window field for a segment with this acknowledgement number.
+// It moves the edge.
+func (w *Wire) advertise(ack uint32) uint16 {
 	r := &w.recv
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	shift := w.ownShift.Load()
 	limit := w.limit()
-	if theirs := ack + native; int32(theirs-limit) < 0 {
-		limit = theirs // netstack's buffer is full of small segments
-	}
 	if farthest := ack + 65535<<shift; int32(farthest-limit) < 0 {
 		limit = farthest
 	}
@@ -153,7 +163,6 @@ func (w *Wire) outWindow(seg Segment) {
 	case syn:
 		window, shift := w.synWindow()
 		seg.setWindow(window)
-		w.nativeShift.Store(w.ownShift.Load())
 		if at := optionAt(h, header.TCPOptionWS); at >= 0 && shift >= 0 {
 			seg.setByte(at+2, byte(shift))
 			w.ownShift.Store(uint32(shift))
@@ -164,8 +173,16 @@ func (w *Wire) outWindow(seg Segment) {
 		if h.Flags().Contains(header.TCPFlagAck) {
 			w.recv.promise(h.AckNumber() + uint32(window))
 		}
-	case w.recv.ours() && !w.has(wireNoScale):
-		field = w.advertise(h.AckNumber(), uint32(field)<<w.nativeShift.Load())
+	case w.has(wireNoScale):
+	case w.recv.ours():
+		field = w.advertise(h.AckNumber())
+		seg.setWindow(field)
+	case !w.has(wireGrown):
+		least, done := w.atLeast(h.AckNumber(), field)
+		if done {
+			w.set(wireGrown)
+		}
+		field = least
 		seg.setWindow(field)
 	}
 	w.ownWindow.Store(uint32(field))

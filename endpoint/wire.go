@@ -40,12 +40,11 @@ type Wire struct {
 	tiny    atomic.Int32  // small segments of data that came since the last compact
 	hidden  atomic.Bool   // netstack was told that the peer's window is closed; see Wire.veils
 
-	ownWindow   atomic.Uint32 // the window field of the last segment sent
-	ownShift    atomic.Uint32 // its scale
-	nativeShift atomic.Uint32 // the scale as netstack believes it
-	recv        recvWindow
-	tsOffset    atomic.Uint32 // our timestamps, less the clock's milliseconds
-	tsRecent    atomic.Uint32 // the peer's last timestamp, as far as it was noted
+	ownWindow atomic.Uint32 // the window field of the last segment sent
+	ownShift  atomic.Uint32 // its scale
+	recv      recvWindow
+	tsOffset  atomic.Uint32 // our timestamps, less the clock's milliseconds
+	tsRecent  atomic.Uint32 // the peer's last timestamp, as far as it was noted
 
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
@@ -65,6 +64,7 @@ const (
 	wireSent                    // a segment with an acknowledgement has left
 	wireNoScale                 // our SYN wasn't seen: ownShift is a guess
 	wireSilent                  // no segment leaves any more
+	wireGrown                   // netstack's window is beyond the one in our SYN
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)

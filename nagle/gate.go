@@ -48,7 +48,8 @@ func (g Gate) Release(s State) int {
 		}
 		return 0
 	}
-	full := s.Queued - s.Queued%s.MSS
+	// What was released before may have left a part of a segment behind.
+	full := max(0, s.Queued-(s.Unsent+s.Queued)%s.MSS)
 	switch {
 	case s.Unsent == 0 && s.InFlight == 0 && full == 0: // idle: it leaves at once (NG-3)
 		return s.Queued

@@ -99,5 +99,6 @@ func (s *Stack) Inject(ep tcpip.Endpoint, o endpoint.OwnSegment) {
 	pkt.NetworkProtocolNumber, pkt.TransportProtocolNumber = proto, header.TCPProtocolNumber
 	pkt.RXChecksumValidated = true
 	s.hooks.packets.Add(1)
+	s.hooks.hops.Store(true)
 	s.hooks.tcp.QueuePacket(ep.(*tcp.Endpoint), info.ID, pkt)
 }

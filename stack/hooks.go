@@ -23,7 +23,7 @@ type hooks struct {
 	stack   *Stack
 	clock   tcpip.Clock
 	packets atomic.Uint64 // seen, both ways
-	hops    atomic.Bool   // a segment came that may hop between processors
+	hops    atomic.Bool   // a segment was injected, or came and may hop between processors
 	dropped atomic.Uint64 // dropped by CheckInput, for any reason
 
 	// wires holds the record of every endpoint that a socket has: from

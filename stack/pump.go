@@ -198,15 +198,16 @@ func (s *Stack) Settle() {
 }
 
 // settleSteps is Settle for Config.Stepped. netstack's goroutines have work
-// only when a packet was delivered, and each one needs a barrier; a second one
-// where its segment may have hopped from one processor to another.
+// only when a packet was delivered or a segment injected, and each one needs a
+// barrier; a second one where its segment may have hopped from one processor to
+// another.
 func (s *Stack) settleSteps() {
 	for !s.Down() {
 		delivered, served := s.work.step()
 		if !delivered && !served {
 			return
 		}
-		for again := delivered; again; again = s.hooks.hops.Swap(false) {
+		for again := s.hooks.hops.Swap(false) || delivered; again; again = s.hooks.hops.Swap(false) {
 			s.hooks.barrier()
 		}
 	}
