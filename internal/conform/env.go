@@ -32,7 +32,6 @@ type Env struct {
 	// A and B are the hosts of Pair and P and Q their providers.
 	A, B *simnet.Host
 	P, Q *provider.Provider
-	hand *simnet.Wire // of wire
 
 	wire *simnet.Wire // of Wire
 

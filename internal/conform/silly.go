@@ -83,7 +83,7 @@ var sillyScenarios = []Scenario{
 			want    time.Duration
 		}{{0, 200 * time.Millisecond}, {1, 0}} {
 			e.Net.ClearTrace()
-			w := e.wire()
+			w := e.hand()
 			port := uint16(80 + tt.nodelay)
 			p := w.Listen(port)
 			e.Do(func() {
@@ -147,13 +147,12 @@ var sillyScenarios = []Scenario{
 	}},
 }
 
-// wire makes A and a peer by hand the first time, and another peer on the same
-// wire later.
-func (e *Env) wire() *simnet.Wire {
-	if e.hand == nil {
-		e.hand = e.Wire()
+// hand is the wire of Wire, made once.
+func (e *Env) hand() *simnet.Wire {
+	if e.wire == nil {
+		return e.Wire()
 	}
-	return e.hand
+	return e.wire
 }
 
 // lastData is when a node last sent data.
@@ -170,7 +169,7 @@ func (e *Env) lastData(from string) (at time.Duration) {
 func (e *Env) sillySender(nodelay uint32) {
 	e.Net.ClearTrace()
 	port := uint16(80 + nodelay)
-	p := e.wire().Listen(port)
+	p := e.hand().Listen(port)
 	e.Do(func() {
 		s := e.Stream()
 		e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, nodelay)
