@@ -64,7 +64,7 @@ func (s *Socket) recordSentLocked(to netip.AddrPort) {
 	if s.kind != options.Datagram || to == s.icmp.last {
 		return
 	}
-	c := &s.icmp
+	c := s.icmp
 	c.last = to
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	if len(c.sentTo) < maxSentTo {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -119,6 +121,10 @@ func (v *optionView) TakeError() wsa.Errno {
 
 func (v *optionView) ConnectedFor() (time.Duration, bool) {
 	if v.kind != options.Stream || v.state != options.Connected {
+		return 0, false
+	}
+	// Half-closed counts, closed by both sides doesn't (CT-5).
+	if st := tcp.EndpointState(v.ep.State()); ended(st) || st == tcp.StateTimeWait {
 		return 0, false
 	}
 	return v.host.Clock().NowMonotonic().Sub(v.connected), true

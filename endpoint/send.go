@@ -219,13 +219,13 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, c
 	}
 	var opts tcpip.WriteOptions
 	if to.Addr().IsValid() {
-		s.to = FullAddress(s.sendNIC(to.Addr()), to)
-		opts.To = &s.to
+		s.dgram.to = FullAddress(s.sendNIC(to.Addr()), to)
+		opts.To = &s.dgram.to
 	}
 	defer ctl.begin(s, ep, &opts)()
 	for {
 		s.dgram.Reset(b)
-		n, err := ep.Write(&s.dgram, opts)
+		n, err := ep.Write(s.dgram, opts)
 		s.dgram.Reset(nil)
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
 			continue // netstack's view of an ICMP error: sends succeed (NB-3)

@@ -201,7 +201,7 @@ type Socket struct {
 	lastSegment time.Time           // the last one that prober was told of
 	probeTimer  tcpip.Timer         // fires when prober has something to do
 	probeAt     time.Time           // when
-	icmp        icmpErrors          // of a datagram socket
+	icmp        *icmpErrors         // nil on streams
 	binding     *Binding            // nil: not bound
 	implicit    bool                // the binding was made by connect or sendto
 	tuple       Tuple               // of the connection that connect made, in the registry
@@ -222,11 +222,10 @@ type Socket struct {
 	held   atomic.Int64      // len(unread), for those who have not rmu
 
 	wmu   sync.Mutex
-	src   gather            // the bytes of the write in progress
-	tail  []byte            // accepted on a stream, held back by the Gate
-	silly tcpip.Timer       // overrides silly-window avoidance; nil when none runs
-	dgram bytes.Reader      // the datagram being sent
-	to    tcpip.FullAddress // its destination, on datagram sockets
+	src   gather       // the bytes of the write in progress
+	tail  []byte       // accepted on a stream, held back by the Gate
+	silly tcpip.Timer  // overrides silly-window avoidance; nil when none runs
+	dgram *datagramOut // nil on streams
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
@@ -259,7 +258,16 @@ func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner st
 	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, created: h.Clock().Now()}
 	s.quota.Store(noQuota)
 	s.entry.Init(s, anyEvent)
+	if kind != options.Stream { // what a stream doesn't need, idle ones needn't carry
+		s.icmp, s.dgram = &icmpErrors{}, &datagramOut{}
+	}
 	return s
+}
+
+// datagramOut is the datagram being sent, and its destination.
+type datagramOut struct {
+	bytes.Reader
+	to tcpip.FullAddress
 }
 
 // checkProtocol decides which of the triples a TCP/IP provider creates

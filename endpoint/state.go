@@ -203,3 +203,26 @@ func (s *Socket) enterLocked() wsa.Errno {
 	s.pollLocked()
 	return 0
 }
+
+// AddressRemoved tells that the stack has lost an address. A connection from it
+// ends (ND-3).
+func (s *Socket) AddressRemoved(a netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kind != options.Stream || s.closed || s.local.Addr().Unmap() != a {
+		return
+	}
+	s.pollLocked()
+	switch s.state {
+	case options.Connected:
+		s.becomeDeadLocked(wsa.WSAECONNABORTED)
+		s.ep.Abort()
+	case options.Connecting:
+		s.connectErr = wsa.WSAECONNABORTED
+		if s.async {
+			s.pending = s.connectErr
+		}
+		s.becomeUnconnectedLocked()
+		s.calls.wake(anyEvent)
+	}
+}
