@@ -5,7 +5,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race fuzz golden bench soak determinism bulk cover lint verify help
+.PHONY: build test race fuzz golden bench soak idle determinism bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: ## all benchmarks, no tests
 
 soak: ## 100,000 connections with linger {1,0}: no handle, port, goroutine or memory is lost
 	WSSTACK_SOAK=100000 $(GO) test -count=1 -timeout 30m -v -run Leak ./provider
+
+idle: ## 100,000 idle connections with keep-alive: memory beside gonet's, and probes when they are due
+	WSSTACK_IDLE=100000 $(GO) test -count=1 -timeout 30m -v -run Idle ./bench
 
 determinism: ## 1,000 runs of the same seed give the same segments
 	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
