@@ -35,8 +35,9 @@ golden: ## rewrite the golden files
 bench: ## all benchmarks, no tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-soak: ## 100,000 connections with linger {1,0}: no handle, port, goroutine or memory is lost
-	WSSTACK_SOAK=100000 $(GO) test -count=1 -timeout 30m -v -run Leak ./provider
+soak: ## 1,000,000 connections, with linger {1,0} and closed gracefully: nothing is lost
+	WSSTACK_SOAK=1000000 $(GO) test -count=1 -timeout 4h -v -run 'ConnectCloseLeaks|GracefulCloseLeaks' ./provider
+	WSSTACK_SOAK=100000 $(GO) test -count=1 -timeout 30m -v -run 'OpenCloseLeaks|FailedConnectLeaks' ./provider
 
 idle: ## 100,000 idle connections with keep-alive: memory beside gonet's, and probes when they are due
 	WSSTACK_IDLE=100000 $(GO) test -count=1 -timeout 30m -v -run Idle ./bench

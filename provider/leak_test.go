@@ -5,13 +5,17 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// soak is how often a leak test connects: a few thousand times, or as often as
+// soak is how often a leak test connects: so many times, or as often as
 // WSSTACK_SOAK says.
 func soak(t *testing.T, usual int) int {
 	if s := os.Getenv("WSSTACK_SOAK"); s != "" {
@@ -71,14 +75,14 @@ func TestOpenCloseLeaksNothing(t *testing.T) {
 	l.nothingLeft()
 }
 
-// Connections that end in every way, most of them in a hard close so that no
-// TIME-WAIT stays behind.
+// Connections over a Pipe that end in a hard close, so that no TIME-WAIT stays
+// behind: 20,000 of them, 1,000,000 in make soak.
 func TestConnectCloseLeaksNothing(t *testing.T) {
 	families(t, func(t *testing.T, af int32) {
 		l := newLab(t)
 		server, at := l.server(af)
 		hard := []byte{1, 0, 0, 0}
-		flat(t, soak(t, 2000), func() {
+		flat(t, soak(t, 20_000)/2, func() {
 			s := l.stream(af)
 			require.NoError(t, l.a.Connect(s, at))
 			peer, _, err := l.b.Accept(server)
@@ -90,6 +94,51 @@ func TestConnectCloseLeaksNothing(t *testing.T) {
 		l.settle()
 		l.nothingLeft()
 		require.Equal(t, 1, l.sb.Stats().Sockets)
+	})
+}
+
+// The same in virtual time with a graceful close, which leaves a connection in
+// TIME-WAIT for a minute. The clients share a few hundred ports.
+func TestGracefulCloseLeaksNothing(t *testing.T) {
+	families(t, func(t *testing.T, af int32) {
+		n := simnet.New(t, simnet.TraceLimit(1000))
+		dynamic := stack.PortRange{First: 50_000, Last: 50_999}
+		ha := n.HostConfig("a", stack.Config{Addresses: prefixes("10.0.0.1/24", "fd00::1/64"), DynamicPorts: dynamic})
+		hb := n.Host("b", "10.0.0.2/24", "fd00::2/64")
+		n.Link(ha, hb, simnet.Delay(time.Millisecond))
+		a, b := startup(t, ha.Stack), startup(t, hb.Stack)
+		server, err := b.Socket(af, wsa.SOCK_STREAM, 0)
+		require.NoError(t, err)
+		require.NoError(t, b.Bind(server, addrB(af, 80)))
+		require.NoError(t, b.Listen(server, wsa.SOMAXCONN))
+		cycle := func() {
+			s, err := a.Socket(af, wsa.SOCK_STREAM, 0)
+			assert.NoError(t, err)
+			assert.NoError(t, a.Connect(s, addrB(af, 80)))
+			peer, _, err := b.Accept(server)
+			assert.NoError(t, err)
+			assert.NoError(t, a.CloseSocket(s))
+			n.Sleep(80 * time.Millisecond)
+			assert.NoError(t, b.CloseSocket(peer))
+			n.Sleep(20 * time.Millisecond)
+		}
+		flat(t, soak(t, 20_000)/2, func() {
+			if err := n.Do("cycle", cycle); err != nil || t.Failed() {
+				t.FailNow()
+			}
+		})
+		waiting := ha.Stack.Stats().TimeWait
+		require.Greater(t, waiting, 300) // two thirds of a minute's
+		require.Less(t, waiting, 800)
+		require.NoError(t, n.Advance(2*time.Minute))
+		for _, st := range []*stack.Stack{ha.Stack, hb.Stack} {
+			require.Zero(t, st.Stats().TimeWait)
+		}
+		require.Zero(t, ha.Stack.Stats().Sockets)
+		require.Zero(t, ha.Stack.Stats().Bindings)
+		require.Equal(t, 1, hb.Stack.Stats().Sockets)
+		require.Equal(t, 1, hb.Stack.Stats().Bindings)
+		require.Zero(t, n.Timers())
 	})
 }
 

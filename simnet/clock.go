@@ -75,6 +75,13 @@ func (c *clock) next() (time.Duration, bool) {
 	return c.timers[0].when, true
 }
 
+// running is the number of timers that have yet to fire.
+func (c *clock) running() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.timers)
+}
+
 // pop takes the first timer that is due by the limit, and moves the clock to
 // its time.
 func (c *clock) pop(limit time.Duration) *timer {

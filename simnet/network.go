@@ -157,6 +157,15 @@ func (n *Network) Clock() tcpip.Clock { return n.wall }
 // (RACK takes equal times for reordering).
 func (n *Network) Now() time.Duration { return n.now().Truncate(time.Microsecond) }
 
+// Timers is the number of timers that have yet to fire, for tests that look for
+// leaks; 0 in real time.
+func (n *Network) Timers() int {
+	if n.real {
+		return 0
+	}
+	return n.clock.running()
+}
+
 func (n *Network) now() time.Duration {
 	if n.real {
 		return n.wall.NowMonotonic().Sub(n.begun)

@@ -152,9 +152,13 @@ var deliveryScenarios = []Scenario{
 		for range 8 {
 			Equal(e, "datagram", e.datagramFor(e.Addr(1, 700), first, second), "-1")
 		}
-		e.Code("CloseSocket", e.P.CloseSocket(second), 0)
-		Equal(e, "datagram", e.datagramFor(e.Addr(1, 700), first), "1")
-		e.Notef("the one bound last, until it closes")
+		e.Code("Connect", e.P.Connect(first, e.Addr(2, 9)), 0)
+		Equal(e, "datagram with the first connected", e.datagramFor(e.Addr(1, 700), first, second), "-1")
+		e.Code("Connect to nobody", e.P.Connect(first, e.Any(0)), 0)
+		Equal(e, "datagram when it has no peer any more", e.datagramFor(e.Addr(1, 700), first, second), "1-")
+		e.Code("CloseSocket", e.P.CloseSocket(first), 0)
+		Equal(e, "datagram", e.datagramFor(e.Addr(1, 700), second), "1")
+		e.Notef("the one bound last; a socket that gives up its peer counts as bound then")
 	}},
 	{ID: "RU-9", Title: "every member gets a copy", Source: "W-MC", Once: true, Run: func(e *Env) {
 		e.Pair()
@@ -183,6 +187,20 @@ var deliveryScenarios = []Scenario{
 		Equal(e, "copies", e.datagramFor(netip.MustParseAddrPort("224.1.2.3:700"), members...), "11")
 		Equal(e, "unicast", e.datagramFor(e.Addr(1, 700), members...), "--")
 		e.Notef("two such sockets share the port, both get the group, neither gets unicast; others may not bind")
+	}},
+	{ID: "RU-16", Title: "all of 127.0.0.0/8", Source: "design", Once: true, Run: func(e *Env) {
+		e.Pair()
+		e.Do(func() {
+			var all []wsa.SOCKET
+			for _, addr := range []string{"127.0.0.1:700", "127.0.0.2:700", "127.255.0.9:700"} {
+				all = append(all, e.listening(addrOf(addr), excl))
+				s := e.Stream()
+				e.Code("Connect "+addr, e.P.Connect(s, addrOf(addr)), 0)
+				e.Net.Sleep(Delay)
+				e.accepted(addr, all[len(all)-1], true)
+			}
+		})
+		e.Notef("three exclusive listeners on one port of three loopback addresses, each gets its connection")
 	}},
 	{ID: "RU-16", Title: "what the table permits, works", Source: "design", Run: func(e *Env) {
 		e.Pair()
