@@ -57,9 +57,7 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 		}
 	}
 	held := len(s.tail)
-	state := w.gateState(held + len(b))
-	state.FIN, state.Override = all, s.sillyFired.Load()
-	release := nagle.Gate{NoDelay: s.noDelay.Load()}.Release(state)
+	release := s.releaseLocked(w, held+len(b), all)
 	accepted := 0
 	if release > 0 {
 		// The tail may be longer than what leaves: segments can get smaller.
@@ -95,6 +93,18 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 		return 0, wsa.WSAEWOULDBLOCK
 	}
 	return accepted, 0
+}
+
+// releaseLocked asks the Gate.
+func (s *Socket) releaseLocked(w *Wire, queued int, all bool) int {
+	state := w.gateState(queued)
+	state.FIN, state.Override = all, s.sillyFired.Load()
+	stalled := 0
+	if w.hidden.Load() { // what netstack has leaves together with this, or not
+		stalled = state.Unsent
+		state.Queued, state.Unsent = queued+stalled, 0
+	}
+	return max(0, nagle.Gate{NoDelay: s.noDelay.Load()}.Release(state)-stalled)
 }
 
 // sillyTimeout is the override of silly-window avoidance: RFC 1122 §4.2.3.4
@@ -144,27 +154,18 @@ func (s *Socket) flush() {
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	s.unveilLocked(ep, w)
-	if len(s.tail) == 0 {
+	reveal := w.hidden.Load() && (s.sillyFired.Load() || !w.gateState(len(s.tail)).Silly())
+	if len(s.tail) > 0 {
+		s.flushLocked(ep, w, false)
+		s.calls.wake(waiter.EventOut) // there may be room
+	} else {
 		s.holdLocked(w, 0)
-		return
 	}
-	s.flushLocked(ep, w, false)
-	s.calls.wake(waiter.EventOut) // there may be room
-}
-
-// unveilLocked shows netstack the peer's window when the timer has fired, or
-// arms that.
-func (s *Socket) unveilLocked(ep tcpip.Endpoint, w *Wire) {
-	if !w.hidden.Load() {
-		return
+	if reveal {
+		w.hidden.Store(false)
+		s.host.Inject(ep, w.revealed(s.host.Clock()))
+		s.stopSillyLocked()
 	}
-	if w.gateState(len(s.tail)).Silly() && !s.sillyFired.Load() {
-		return // holdLocked arms the timer
-	}
-	w.hidden.Store(false)
-	s.host.Inject(ep, w.revealed(s.host.Clock()))
-	s.stopSillyLocked()
 }
 
 // flushLocked is flush with wmu held. With all, netstack takes the tail even

@@ -248,12 +248,15 @@ func (w *Wire) offered(window uint32) {
 }
 
 // veils decides whether netstack, which uses any window at once when nothing is
-// in flight, must not see the one just offered: sender silly-window avoidance
-// (NG-9).
+// in flight, must not see the one just offered: because it is too small to be
+// used (NG-9), or because more waits here that belongs into the same segment.
 func (w *Wire) veils(s *Socket) bool {
 	veiled := false
-	if window := w.Window(); window > 0 && window < int(w.peerMSS.Load()) && w.InFlight() == 0 && w.Unsent() > 0 {
-		veiled = w.gateState(int(s.waiting.Load())).Silly()
+	if window := w.Window(); window > 0 && w.InFlight() == 0 {
+		if unsent := w.Unsent(); unsent > 0 {
+			waiting := int(s.waiting.Load())
+			veiled = waiting > 0 && unsent%w.MSS() != 0 || w.gateState(waiting).Silly()
+		}
 	}
 	if w.hidden.Load() != veiled {
 		w.hidden.Store(veiled)

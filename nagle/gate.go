@@ -51,11 +51,11 @@ func (g Gate) Release(s State) int {
 	// What was released before may have left a part of a segment behind.
 	full := max(0, s.Queued-(s.Unsent+s.Queued)%s.MSS)
 	switch {
-	case s.Unsent == 0 && s.InFlight == 0 && full == 0: // idle: it leaves at once (NG-3)
+	case s.Unsent == 0 && s.InFlight == 0 && full == 0: // idle: it leaves at once (NG-3), or is what the transport probes with
 		return s.Queued
 	case s.Unsent > 0: // the transport would send the rest as a segment of its own, later
 		return full
-	case g.NoDelay && (s.Queued <= s.Usable || s.Usable <= 0):
+	case g.NoDelay && s.Queued <= s.Usable:
 		return s.Queued
 	case g.Minshall && !s.Partial:
 		return s.Queued

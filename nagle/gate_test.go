@@ -28,6 +28,8 @@ func TestRelease(t *testing.T) {
 		{"no delay, more than the window", nodelay, nagle.State{Queued: 1800, InFlight: 9, MSS: 1000, Usable: 1500}, 1000},
 		{"no delay, something waits before it", nodelay, nagle.State{Queued: 500, Unsent: 9, MSS: 1000}, 0},
 		{"no delay, a closed window", nodelay, nagle.State{Queued: 500, MSS: 1000}, 500},
+		{"no delay, a closed window, more than a segment", nodelay, nagle.State{Queued: 1500, MSS: 1000}, 1000},
+		{"no delay, a window that is used up", nodelay, nagle.State{Queued: 500, InFlight: 9, MSS: 1000}, 0},
 		{"urgent", nagle.Gate{}, nagle.State{Queued: 1, InFlight: 9, MSS: 1000, Urgent: true}, 1},
 		{"FIN", nagle.Gate{}, nagle.State{Queued: 1, InFlight: 9, MSS: 1000, FIN: true}, 1},
 		{"Minshall, full ones in flight", minshall, nagle.State{Queued: 2500, MSS: 1000, Usable: 9000}, 2500},

@@ -1,0 +1,119 @@
+package conform
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Byte streams arrive intact, both ways at once, for random sizes of sends and
+// reads, quotas that change on the way, and loss. The seed is printed with the
+// steps, so that a failure can be played again.
+func TestStreamsArriveIntact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64Range(1, 1<<20).Draw(t, "seed")
+		loss := rapid.SampledFrom([]float64{0, 0, 0.01, 0.05}).Draw(t, "loss")
+		nodelay := rapid.Bool().Draw(t, "nodelay")
+		size := rapid.IntRange(1, 120_000).Draw(t, "bytes")
+		r := Run(Case{Scenario: Scenario{ID: "BF-16", Title: "intact", Run: func(e *Env) {
+			e.Pair(simnet.Loss(loss))
+			e.Do(func() { playStreams(e, seed, size, nodelay) })
+			e.Notef("intact")
+		}}, Family: "IPv4"}, seed, nil)
+		require.True(t, r.Passed(), r.Failure)
+	})
+}
+
+func playStreams(e *Env, seed uint64, size int, nodelay bool) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	quota := func() uint32 { return uint32([]int{0, 1, 700, 1460, 5000, 20_000, 65_536, 300_000}[rng.IntN(8)]) }
+	c, s := e.Connected()
+	if nodelay {
+		e.Set(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
+	}
+	var tasks []*simnet.Task
+	for _, d := range []struct {
+		from, to stream
+	}{{stream{e, true, c}, stream{e, false, s}}, {stream{e, false, s}, stream{e, true, c}}} {
+		data := make([]byte, size)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		writes, reads := rng.Uint64(), rng.Uint64()
+		tasks = append(tasks, e.Go("send", func() {
+			r := rand.New(rand.NewPCG(writes, 2))
+			for b := data; len(b) > 0; {
+				n := min(len(b), 1+r.IntN(1+r.IntN(20_000)))
+				d.from.send(b[:n])
+				b = b[n:]
+				if r.IntN(8) == 0 {
+					d.from.set(wsa.SO_SNDBUF, quota())
+				}
+				if r.IntN(16) == 0 {
+					e.Net.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+				}
+			}
+		}))
+		tasks = append(tasks, e.Go("recv", func() {
+			r := rand.New(rand.NewPCG(reads, 3))
+			var got []byte
+			for len(got) < len(data) {
+				got = append(got, d.to.recv(1+r.IntN(30_000))...)
+				if r.IntN(8) == 0 {
+					d.to.set(wsa.SO_RCVBUF, quota())
+				}
+				if r.IntN(16) == 0 {
+					e.Net.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+				}
+			}
+			e.Check(bytes.Equal(got, data), "the bytes differ")
+		}))
+	}
+	for _, t := range tasks {
+		t.Wait()
+	}
+}
+
+// stream is one end of the connection.
+type stream struct {
+	e      *Env
+	client bool
+	s      wsa.SOCKET
+}
+
+func (st stream) send(b []byte) {
+	p := st.e.Q
+	if st.client {
+		p = st.e.P
+	}
+	n, err := p.Send(st.s, b, 0)
+	st.e.Code("Send", err, 0)
+	Equal(st.e, "bytes sent", n, len(b))
+}
+
+func (st stream) recv(n int) []byte {
+	p := st.e.Q
+	if st.client {
+		p = st.e.P
+	}
+	b := make([]byte, n)
+	n, err := p.Recv(st.s, b, 0)
+	st.e.Code("Recv", err, 0)
+	st.e.Check(n > 0, "the end of the stream, too early")
+	return b[:n]
+}
+
+func (st stream) set(opt int32, value uint32) {
+	p := st.e.Q
+	if st.client {
+		p = st.e.P
+	}
+	st.e.Set(p, st.s, wsa.SOL_SOCKET, opt, value)
+}
