@@ -99,7 +99,7 @@ func (s *Socket) boundAddr() netip.Addr {
 // netstack leaks the port of an endpoint that is bound to the wildcard and
 // then connected (netstack.md §8).
 func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
-	source, nic, err := s.host.Source(s.boundAddr(), addr.Addr().Unmap())
+	source, nic, err := s.sourceLocked(addr.Addr().Unmap())
 	if err != 0 {
 		return err
 	}
@@ -260,7 +260,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if s.host.IsBroadcast(addr.Addr().Unmap()) && !s.values.Broadcast {
 		return wsa.WSAEACCES // BC-2
 	}
-	source, err := s.sourceLocked(addr.Addr().Unmap())
+	source, _, err := s.sourceLocked(addr.Addr().Unmap())
 	if err != 0 {
 		return err
 	}
@@ -279,7 +279,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 			return err
 		}
 	}
-	if err := s.ep.Connect(FullAddress(0, addr)); err != nil {
+	if err := s.ep.Connect(FullAddress(s.chosenNICLocked(addr.Addr()), addr)); err != nil {
 		return errno(err)
 	}
 	s.remote = addr

@@ -58,7 +58,7 @@ func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Messa
 	if err != 0 {
 		return Message{}, err
 	}
-	res, from, err := s.readMessage(ep, b, flags)
+	res, segment, from, err := s.readMerged(ep, b, flags)
 	s.reenable(recvEvent(flags))
 	if err != 0 && err != wsa.WSAEMSGSIZE {
 		return Message{}, err
@@ -70,6 +70,9 @@ func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Messa
 	f := s.opt.filter.Load()
 	var complete bool
 	m.Control, complete = f.putControl(control, &res)
+	if segment != 0 && complete {
+		m.Control, complete = putCoalesced(control, m.Control, segment)
+	}
 	if !complete {
 		m.Flags |= wsa.MSG_CTRUNC
 		err = wsa.WSAEMSGSIZE
@@ -89,6 +92,11 @@ func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Messa
 func (s *Socket) readMessage(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
+	return s.readMessageLocked(ep, b, flags)
+}
+
+// readMessageLocked is readMessage for a caller that holds rmu.
+func (s *Socket) readMessageLocked(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
 	opts := tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true}
 	s.dst = b
 	res, err := ep.Read(&s.dst, opts)

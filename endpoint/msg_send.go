@@ -181,7 +181,11 @@ func (c *sendControl) begin(s *Socket, ep tcpip.Endpoint, opts *tcpip.WriteOptio
 	if c == nil {
 		return func() {}
 	}
+	mapped := opts.ControlMessages
 	opts.ControlMessages = c.messages
+	if mapped.HasTTL && !c.messages.HasTTL {
+		opts.ControlMessages.HasTTL, opts.ControlMessages.TTL = true, mapped.TTL
+	}
 	if c.nic != 0 && opts.To != nil {
 		opts.To.NIC = c.nic
 	}

@@ -109,19 +109,9 @@ func (s *Socket) fragmentMTULocked(size int, to netip.Addr) uint32 {
 // ownRouteLocked is the local address and the interface of a packet that is sent
 // past netstack's endpoint.
 func (s *Socket) ownRouteLocked(to netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
-	to = to.Unmap()
-	source, err := s.sourceLocked(to)
-	if err != 0 {
-		return netip.Addr{}, 0, err
-	}
-	if s.state == options.Connected && s.local.Addr().IsValid() && !s.local.Addr().IsUnspecified() {
+	source, nic, err := s.sourceLocked(to.Unmap())
+	if err == 0 && s.state == options.Connected && !s.local.Addr().IsUnspecified() {
 		source = s.local.Addr().Unmap()
 	}
-	nic := s.chosenNICLocked(to)
-	if nic == 0 {
-		if _, nic, err = s.host.Source(source, to); err != 0 {
-			return netip.Addr{}, 0, err
-		}
-	}
-	return source, nic, 0
+	return source, nic, err
 }

@@ -77,6 +77,10 @@ func (s *Socket) applyIPLocked() {
 	if !fresh && s.opt.applied == st {
 		return
 	}
+	if s.wire != nil {
+		v4, v6 := &s.values.IPv4, &s.values.IPv6
+		s.wire.setHeaders(v4.TTL, v4.TOS, v6.TTL, v6.TOS)
+	}
 	if s.kind == options.Raw {
 		s.applyRawLocked(st, fresh)
 		s.opt.known, s.opt.applied = true, st
@@ -179,28 +183,27 @@ func (s *Socket) chosenNICLocked(to netip.Addr) tcpip.NICID {
 	return tcpip.NICID(v.UnicastIf)
 }
 
-// sourceLocked chooses the local address of a datagram socket that connects to
-// a: IP_MULTICAST_IF outranks the route table.
-func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, wsa.Errno) {
+// sourceLocked chooses the local address for traffic with a, and the interface it
+// leaves by: IP_UNICAST_IF and IP_MULTICAST_IF outrank the route table.
+func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
 	bound := s.boundAddr()
 	chosen := s.chosenNICLocked(a)
-	if !a.IsMulticast() || chosen == 0 {
-		source, _, err := s.host.Source(bound, a)
-		return source, err
+	if chosen == 0 {
+		return s.host.Source(bound, a)
 	}
 	if bound.IsValid() {
-		return bound, 0
+		return bound.Unmap(), chosen, 0
 	}
 	nic, err := s.host.Netstack().GetNICByID(chosen)
 	if err != nil {
-		return netip.Addr{}, wsa.WSAENETUNREACH
+		return netip.Addr{}, 0, wsa.WSAENETUNREACH
 	}
 	primary, err := nic.PrimaryAddress(netProto(a))
 	source, ok := netip.AddrFromSlice(primary.Address.AsSlice())
 	if err != nil || !ok {
-		return netip.Addr{}, wsa.WSAENETUNREACH
+		return netip.Addr{}, 0, wsa.WSAENETUNREACH
 	}
-	return source, 0
+	return source, chosen, 0
 }
 
 func (v *optionView) HasInterface(index uint32) bool {

@@ -27,6 +27,7 @@ type recvRules struct {
 	broadcast     bool
 	multicastOnly bool // SO_REUSE_MULTICASTPORT
 	report        [2]options.Report
+	coalesce      uint32 // UDP_RECV_MAX_COALESCED_SIZE
 }
 
 // setFilterLocked makes the filter follow the options.
@@ -40,6 +41,7 @@ func (s *Socket) setFilterLocked() {
 		broadcast:     v.TakesBroadcast(s.host.Profile()),
 		multicastOnly: v.ReuseMulticastPort == 1,
 		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
+		coalesce:      v.UDP.CoalesceMax,
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
 		s.opt.filter.Store(&recvFilter{s.host, s.opt.groups.Clone(), rules})

@@ -85,6 +85,25 @@ func TestWireInterface(t *testing.T) {
 			})
 		}
 	}
+	for _, f := range wireFamilies { // IP_UNICAST_IF counts at connect, too
+		for _, typ := range []int32{wsa.SOCK_DGRAM, wsa.SOCK_STREAM} {
+			for i, wire := range []*tap{first, second} {
+				s := socket(t, st, f.family, typ)
+				s.SetNonblocking(true)
+				set(t, s, f.level, wsa.IP_UNICAST_IF, index[f.name][i])
+				err := s.Connect(beyond[f.name])
+				if typ == wsa.SOCK_DGRAM {
+					require.Zero(t, err)
+					_, err = s.Send([]byte("x"), 0)
+					require.Zero(t, err)
+				} else {
+					require.Equal(t, wsa.WSAEWOULDBLOCK, err)
+				}
+				assert.Equal(t, beyond[f.name].Addr(), wire.one(t).destination(), "%s, type %d, interface %d", f.name, typ, i)
+				s.Close()
+			}
+		}
+	}
 	s := socket(t, st, wsa.AF_INET, wsa.SOCK_DGRAM)
 	require.Zero(t, s.SetSockOpt(wsa.IPPROTO_IP, wsa.IP_MULTICAST_IF, []byte{10, 0, 1, 1}), "by address")
 	buf := make([]byte, 4)

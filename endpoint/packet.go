@@ -90,8 +90,8 @@ func (s *Socket) headerIncludedLocked() bool {
 
 // writeOwn sends a message as an OwnPacket: from a raw socket always, from a
 // datagram socket when netstack can't cut it up as it must be. ok is false when
-// it is netstack's to send. The caller holds wmu.
-func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl) (ok bool, err wsa.Errno) {
+// it is netstack's to send, with opts. The caller holds wmu.
+func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl, opts *tcpip.WriteOptions) (ok bool, err wsa.Errno) {
 	s.mu.Lock()
 	if !to.Addr().IsValid() {
 		to = s.remote
@@ -102,6 +102,7 @@ func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl) (ok boo
 	}
 	mtu := s.fragmentMTULocked(len(b), to.Addr())
 	if mtu == 0 && s.kind != options.Raw {
+		s.mappedTTLLocked(to.Addr(), opts)
 		s.mu.Unlock()
 		return false, 0
 	}
@@ -124,6 +125,14 @@ func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl) (ok boo
 		return true, err
 	}
 	return true, errno(s.host.SendPacket(&p))
+}
+
+// mappedTTLLocked is for multicast over IPv4 from an AF_INET6 socket: netstack has
+// one time to live of multicast for both versions.
+func (s *Socket) mappedTTLLocked(to netip.Addr, opts *tcpip.WriteOptions) {
+	if a := to.Unmap(); to.Is4In6() && a.IsMulticast() {
+		opts.ControlMessages.HasTTL, opts.ControlMessages.TTL = true, s.values.IPv4.MulticastTTL
+	}
 }
 
 // checkHeader refuses a header that isn't one. Of a good one netstack fills in

@@ -211,13 +211,13 @@ func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	switch own, err := s.writeOwn(b, to, ctl); {
+	var opts tcpip.WriteOptions
+	switch own, err := s.writeOwn(b, to, ctl, &opts); {
 	case err != 0:
 		return 0, err
 	case own:
 		return len(b), 0
 	}
-	var opts tcpip.WriteOptions
 	if to.Addr().IsValid() {
 		s.dgram.to = FullAddress(s.sendNIC(to.Addr()), to)
 		opts.To = &s.dgram.to

@@ -46,6 +46,8 @@ type Wire struct {
 	tsOffset  atomic.Uint32 // our timestamps, less the clock's milliseconds
 	tsRecent  atomic.Uint32 // the peer's last timestamp, as far as it was noted
 
+	headers atomic.Uint32 // of a listener: TTL, TOS, hop limit and traffic class, an octet each
+
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
 }

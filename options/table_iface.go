@@ -13,8 +13,8 @@ func (l ipLevel) interfaceRows() []compiler {
 		index = dword
 	}
 	unicast := ipRow(l, wsa.IP_UNICAST_IF, "UNICAST_IF",
-		"Index of the interface for outgoing unicast; 0: by the route table.", index,
-		func(v *IPValues) *uint32 { return &v.UnicastIf }).lacks("no effect on streams and on connected datagram sockets")
+		"Index of the interface for outgoing unicast; 0: by the route table. On streams and connected sockets it counts at connect.", index,
+		func(v *IPValues) *uint32 { return &v.UnicastIf })
 	unicast.resolve = knownInterface
 	multicast := ipRow(l, wsa.IP_MULTICAST_IF, "MULTICAST_IF",
 		"Index of the interface for outgoing multicast; 0: by the route table.", index,

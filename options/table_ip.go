@@ -96,9 +96,9 @@ func (l ipLevel) commonRows() []compiler {
 	return []compiler{
 		discover, protection, nrt, dontFragment,
 		ipRow(l, wsa.IP_USER_MTU, "USER_MTU",
-			"Upper bound of the MTU in bytes.",
+			"Upper bound of the MTU in bytes: what is larger is cut into fragments, or fails when it may not be. Below 68 it is 68, below 1280 on IPv6 1280.",
 			dword, func(v *IPValues) *uint32 { return &v.UserMTU }).
-			initially(math.MaxUint32).lacks("a datagram that may not be fragmented obeys; fragments have the size of the interface"),
+			initially(math.MaxUint32).lacks("no effect on streams"),
 		ipRow(l, wsa.IP_MULTICAST_LOOP, "MULTICAST_LOOP",
 			"The socket receives what this host sends to the groups it has joined.",
 			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).initially(true).only(message),
@@ -131,12 +131,8 @@ func hopsRow(l ipLevel) row[uint8] {
 	if l.level == wsa.IPPROTO_IPV6 {
 		suffix = "MULTICAST_HOPS"
 	}
-	r := ipRow(l, wsa.IP_MULTICAST_TTL, suffix, "Time to live of outgoing multicast.",
+	return ipRow(l, wsa.IP_MULTICAST_TTL, suffix, "Time to live of outgoing multicast.",
 		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).initially(defaultMulticastTTL).only(message)
-	if l.level == wsa.IPPROTO_IP {
-		r.incomplete = "an AF_INET6 socket uses IPV6_MULTICAST_HOPS for IPv4 groups as well"
-	}
-	return r
 }
 
 // headerRow is IP_HDRINCL and IPV6_HDRINCL.

@@ -29,9 +29,9 @@ func ip6Rows() []compiler {
 		extensionRow(wsa.IPV6_RTHDR, "IPV6_RTHDR", "Routing header of outgoing packets.", noExtension),
 		ipRow(ip6, wsa.IPV6_UNICAST_HOPS, "UNICAST_HOPS", "Hop limit of unicast, 0 to 255; -1 sets the default.",
 			hops, func(v *IPValues) *uint8 { return &v.TTL }).
-			initially(defaultTTL).lacks("a SYN-ACK has the default"),
+			initially(defaultTTL),
 		ipRow(ip6, wsa.IPV6_TCLASS, "TCLASS", "Traffic class. The congestion bits of a stream stay clear.",
-			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).header().lacks("a SYN-ACK has 0"),
+			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).header(),
 		checksum,
 		row[bool]{
 			level: wsa.IPPROTO_IPV6, name: wsa.IPV6_V6ONLY, symbol: "IPV6_V6ONLY", tier: 'B',

@@ -22,7 +22,7 @@ func udpRows() []compiler {
 		row[uint32]{
 			level: wsa.IPPROTO_UDP, name: wsa.UDP_RECV_MAX_COALESCED_SIZE, symbol: "UDP_RECV_MAX_COALESCED_SIZE", tier: 'B',
 			doc:    "W-UDP",
-			text:   "Datagrams of one source may be returned as one message of up to this many bytes; 0: off. They never are.",
+			text:   "WSARecvMsg may return datagrams of one source and one size, the last one shorter, as one message of up to this many bytes, with UDP_COALESCED_INFO; 0: off.",
 			access: getAndSet, codec: dword, kinds: Datagram,
 			field: func(v *Values) *uint32 { return &v.UDP.CoalesceMax },
 		},

@@ -72,6 +72,7 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	}
 	if w.Listening() {
 		// Until Accept, the segments of a connection carry the listener.
+		w.PatchHeader(pkt.NetworkHeader().Slice())
 		local, remote := addresses(pkt)
 		w = h.half.find(netstack.TransportEndpointID{
 			LocalPort: t.SourcePort(), LocalAddress: local,

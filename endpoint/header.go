@@ -1,0 +1,29 @@
+package endpoint
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+// setHeaders tells the hooks what the segments of a listener's connections have in
+// their IP header until Accept: netstack gives them the defaults.
+func (w *Wire) setHeaders(ttl, tos, hops, class uint8) {
+	w.headers.Store(uint32(ttl)<<24 | uint32(tos)<<16 | uint32(hops)<<8 | uint32(class))
+}
+
+// PatchHeader puts the listener's values into the IP header of a segment. The
+// congestion bits of a stream stay clear.
+func (w *Wire) PatchHeader(ip []byte) {
+	const congestion = 3
+	values := w.headers.Load()
+	if len(ip) < header.IPv4MinimumSize || ip[0]>>4 != 4 {
+		h := header.IPv6(ip)
+		h.SetHopLimit(uint8(values >> 8))
+		h.SetTOS(uint8(values)&^congestion, 0)
+		return
+	}
+	h := header.IPv4(ip)
+	h.SetTTL(uint8(values >> 24))
+	h.SetTOS(uint8(values>>16)&^congestion, 0)
+	h.SetChecksum(0)
+	h.SetChecksum(^h.CalculateChecksum())
+}
