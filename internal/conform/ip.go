@@ -161,6 +161,7 @@ func userMTU(e *Env) {
 	const mtu = 1300
 	w := e.Wire()
 	e.Do(func() {
+		used := map[uint32]bool{}
 		peer := e.Datagram()
 		e.Code("Bind", e.P.Bind(peer, e.Any(53)), 0)
 		for _, kind := range messageKinds {
@@ -171,11 +172,12 @@ func userMTU(e *Env) {
 			_, err = e.P.SendTo(s, []byte(text), 0, e.Addr(9, 99))
 			e.Code("SendTo", err, 0)
 			e.Net.Sleep(time.Millisecond)
-			whole, ids := e.reassemble(w, mtu)
+			whole, id := e.reassemble(w, mtu)
+			e.Check(id != 0 && !used[id], "ID %d of another message", id)
+			used[id] = true
 			at := len(whole) - len(text)
 			Equal(e, "header bytes in front", at, kind.header)
 			Equal(e, "the message", string(whole[at:]), text)
-			Equal(e, "IDs of one message", ids, 1)
 			if at != 0 {
 				again := simnet.EncodeIP(e.Addr(1, 0).Addr(), e.Addr(9, 0).Addr(), 17, append([]byte(nil), whole...))
 				Equal(e, "the checksum", fmt.Sprintf("%x", again[len(again)-len(whole):][:8]), fmt.Sprintf("%x", whole[:8]))
@@ -205,19 +207,18 @@ func userMTU(e *Env) {
 }
 
 // reassemble puts the fragments together that have come, none longer than mtu,
-// and counts their IDs.
-func (e *Env) reassemble(w *simnet.Wire, mtu int) (whole []byte, ids int) {
-	known := map[uint32]bool{}
+// and returns their ID.
+func (e *Env) reassemble(w *simnet.Wire, mtu int) (whole []byte, id uint32) {
 	for more := true; more; {
 		packet := e.received(w)
 		p := trace.Parse(packet)
 		e.Check(len(packet) <= mtu, "a packet of %d bytes", len(packet))
 		e.Check(p.Fragmented() && p.FragmentOffset == len(whole), "fragment at %d, want %d", p.FragmentOffset, len(whole))
+		e.Check(len(whole) == 0 || p.ID == id, "two IDs in one message")
 		whole = append(whole, packet[p.Transport:]...)
-		known[p.ID] = true
-		more = p.MoreFragments
+		id, more = p.ID, p.MoreFragments
 	}
-	return whole, len(known)
+	return whole, id
 }
 
 // controlOut: control messages of WSASendMsg count for one datagram.
