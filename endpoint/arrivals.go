@@ -118,6 +118,7 @@ func (s *Socket) arriveLocked(ep tcpip.Endpoint, queue *waiter.Queue, peer tcpip
 	t.LockUser()
 	t.SetOwner(w)
 	t.UnlockUser()
+	s.setHeadersLocked(ep, peer)
 
 	p := l.opened(ep)
 	if p == nil {

@@ -1,13 +1,23 @@
 package endpoint
 
 import (
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
 // setHeaders tells the hooks what the segments of a listener's connections have in
-// their IP header until Accept: netstack gives them the defaults.
+// their IP header until they are established: netstack gives them the defaults.
 func (w *Wire) setHeaders(ttl, tos, hops, class uint8) {
 	w.headers.Store(uint32(ttl)<<24 | uint32(tos)<<16 | uint32(hops)<<8 | uint32(class))
+}
+
+// setHeadersLocked gives the endpoint of a connection that has arrived what its
+// listener has in the IP header; accept gives it the rest.
+func (s *Socket) setHeadersLocked(ep tcpip.Endpoint, peer tcpip.FullAddress) {
+	v := s.ipValuesLocked(AddrPort(peer).Addr())
+	mustApply(ep.SetSockOptInt(tcpip.IPv4TTLOption, int(v.TTL)))
+	mustApply(ep.SetSockOptInt(tcpip.IPv6HopLimitOption, int(v.TTL)))
+	mustApply(ep.SetSockOptInt(tcpip.IPv4TOSOption, int(v.TOS))) // netstack has one for both versions
 }
 
 // PatchHeader puts the listener's values into the IP header of a segment. The

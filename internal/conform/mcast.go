@@ -15,7 +15,7 @@ func init() {
 	bcScenarios = append(bcScenarios,
 		Scenario{ID: "BC-3", Title: "sent while it is on", Source: "W-SOL", Once: true, Run: broadcastSent},
 		Scenario{ID: "BC-5", Title: "received while it is on", Source: "W-SOL, C-19", Once: true, Run: broadcastReceived},
-		Scenario{ID: "BC-6", Title: "streams", Source: "W-SOL, C-29", Once: true, Run: broadcastStream},
+		Scenario{ID: "BC-6", Title: "streams send nothing", Source: "W-SOL, C-29", Once: true, Run: broadcastStream},
 		Scenario{ID: "BC-4", Title: "multicast: TTL and interface", Source: "W-IP, W-IP6", Run: multicastSent},
 		Scenario{ID: "BC-4", Title: "multicast: members and sources", Source: "W-MC", Run: multicastReceived},
 		Scenario{ID: "BC-4", Title: "multicast: loop", Source: "W-IP, W-IP6", Run: multicastLoop},
