@@ -57,7 +57,7 @@ func (s *Socket) Shutdown(how int32) wsa.Errno {
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
 // has data queued.
 func (s *Socket) resetIfUnreadLocked() {
-	if !s.shutRecv || s.state != options.Connected || s.closed {
+	if !s.shutRecv || s.state != options.Connected || s.closed || s.receiving.Load() > 0 {
 		return
 	}
 	queued, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
@@ -99,6 +99,7 @@ func (s *Socket) Close() wsa.Errno {
 		s.flushLocked(ep, s.wire, true) // NG-14
 	}
 	s.stopSillyLocked()
+	s.resetHandshakeLocked()
 	s.becomeClosedLocked()
 	s.mu.Unlock()
 	s.wmu.Unlock()
@@ -108,14 +109,14 @@ func (s *Socket) Close() wsa.Errno {
 	case alive && unread:
 		ep.Abort() // LG-13, for bytes that netstack believes were read
 	case hard:
-		ep.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: true})
-		ep.Close()
+		s.hardClose(ep)
 	case lingers && !s.nonblocking.Load():
 		s.linger(ep, time.Duration(l.Timeout)*time.Second)
 	default:
 		ep.Close()
 	}
 	s.Serve() // an endpoint that is done already sends no event
+	s.becomeOrphan()
 	return 0
 }
 
@@ -189,8 +190,11 @@ func (s *Socket) serveClosedLocked() {
 		st := tcp.EndpointState(s.ep.State())
 		timeWait = st == tcp.StateTimeWait
 		if !ended(st) && !timeWait {
+			s.answerLocked()
+			s.serveOrphanLocked()
 			return
 		}
+		s.endOrphanLocked()
 		s.wire.attach(nil) // the records of halfOpen may outlive the socket
 	}
 	s.host.Unwatch(s.ep)

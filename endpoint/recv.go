@@ -42,6 +42,8 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, 
 	}
 	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
 	defer s.end(c)
+	s.receiving.Add(1)
+	defer s.received()
 	for {
 		n, from, err = s.recvOnce(b, flags, d, true)
 		if err != wsa.WSAEWOULDBLOCK {
@@ -64,6 +66,8 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	before, waited := s.undropped(), false
 	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
 	defer s.end(c)
+	s.receiving.Add(1)
+	defer s.received()
 	for got := 0; ; waited = true {
 		n, _, err := s.recvOnce(b[got:], flags, d, waited)
 		got += n
@@ -149,7 +153,7 @@ func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.
 		return nil, s.deadErrnoLocked(waited)
 	case s.kind == options.Stream && s.state != options.Connected:
 		return nil, wsa.WSAENOTCONN
-	case s.shutRecv:
+	case s.shutRecv && !(waited && s.kind == options.Stream): // C-47: a pending one goes on
 		return nil, wsa.WSAESHUTDOWN
 	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
 		return nil, wsa.WSAEINVAL

@@ -84,6 +84,11 @@ type Host interface {
 	KeepAliveDefaults() options.KeepAlive
 	GarbageOctet() bool
 
+	// Orphan lists a closed socket whose connection lives on, with what it
+	// holds in bytes, until NoOrphan. It may Evict others.
+	Orphan(s *Socket, bytes int)
+	NoOrphan(s *Socket)
+
 	// HalfOpen takes the connections out of netstack whose handshake with a
 	// listener isn't complete, oldest first, and sends nothing.
 	HalfOpen(listener *Wire) []HalfOpen
@@ -178,6 +183,8 @@ type Socket struct {
 	accepted    atomic.Int64  // bytes that sends have accepted on the stream
 	sillyFired  atomic.Bool   // the timer silly has fired
 	listens     atomic.Bool   // the pump looks at connections that arrive
+	evicted     atomic.Bool   // there are too many orphans
+	receiving   atomic.Int32  // receive calls in progress on a stream
 	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
 
 	mu          sync.Mutex
@@ -215,6 +222,7 @@ type Socket struct {
 	connected   tcpip.MonotonicTime // when the connection was established
 	events      eventState
 	door        *listening // nil unless listening
+	orphan      *orphan    // nil unless closed, with the connection alive
 
 	rmu    sync.Mutex
 	dst    tcpip.SliceWriter // the buffer of the read in progress
@@ -346,6 +354,7 @@ func (s *Socket) Serve() {
 	if s.door != nil {
 		s.serveListenerLocked()
 	}
+	s.answerLocked()
 	s.pollLocked()
 	s.serveICMPLocked()
 	s.resetIfUnreadLocked()

@@ -48,6 +48,9 @@ type Wire struct {
 
 	headers atomic.Uint32 // of a listener: TTL, TOS, hop limit and traffic class, an octet each
 
+	answer   atomic.Bool  // a segment was dropped that is to be acknowledged
+	answered atomic.Int64 // when one was last, ns of the monotonic clock
+
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
 }
@@ -65,6 +68,7 @@ const (
 	wireFailOnICMP              // an ICMP error for the SYN ends the connect
 	wireSent                    // a segment with an acknowledgement has left
 	wireNoScale                 // our SYN wasn't seen: ownShift is a guess
+	wireMute                    // no RST leaves
 	wireSilent                  // no segment leaves any more
 	wireGrown                   // netstack's window is beyond the one in our SYN
 )
@@ -88,10 +92,11 @@ type Fate uint8
 
 // The fates, as bits; zero: netstack gets it as it is.
 const (
-	Refuse Fate = 1 << iota // its data isn't permitted: netstack gets the rest, and acknowledges again
-	Veil                    // netstack sees a closed window: the peer's is too small to be used (NG-9)
-	Ignore                  // nobody gets it
-	Reject                  // a RST answers it
+	Refuse  Fate = 1 << iota // its data isn't permitted: netstack gets the rest, and acknowledges again
+	Veil                     // netstack sees a closed window: the peer's is too small to be used (NG-9)
+	Ignore                   // nobody gets it
+	Reject                   // a RST answers it
+	OnlyFIN                  // its data is old: netstack gets the FIN behind it
 )
 
 // newWire returns the record of a connection of which nothing is known.
@@ -186,6 +191,10 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 	case flags.Contains(header.TCPFlagSyn):
 		w.inSyn(seg)
 		return 0
+	case w.unsent(seg):
+		return Ignore
+	case w.oldFIN(seg):
+		fate = OnlyFIN
 	case w.beyond(seg):
 		fate = Refuse
 	}
@@ -199,7 +208,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 		return fate
 	}
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
-	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) || !w.reaches(seg) {
+	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) || fate != OnlyFIN && !w.reaches(seg) {
 		return fate
 	}
 	w.establish(seg.Clock)

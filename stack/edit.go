@@ -19,6 +19,15 @@ func (t *tcpProtocol) queueEdited(ep netstack.TransportEndpoint, id netstack.Tra
 		t.HandleUnknownDestinationPacket(id, pkt)
 		return
 	}
+	if fate&endpoint.OnlyFIN != 0 {
+		t.queueCopy(ep, id, pkt, false, func(h header.TCP) {
+			h.SetSequenceNumber(h.SequenceNumber() + uint32(pkt.Data().Size()))
+			if fate&endpoint.Veil != 0 {
+				h.SetWindowSize(0)
+			}
+		})
+		return
+	}
 	refuse := fate&endpoint.Refuse != 0
 	t.queueCopy(ep, id, pkt, !refuse, func(h header.TCP) {
 		if fate&endpoint.Veil != 0 {

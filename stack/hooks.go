@@ -82,6 +82,9 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 			return true
 		}
 	}
+	if w.Mute(t) {
+		return false
+	}
 	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock, Partial: pkt.GSOOptions.NeedsCsum})
 	return true
 }

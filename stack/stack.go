@@ -97,12 +97,13 @@ type Route struct {
 // It runs one goroutine of its own, the pump, and netstack one per CPU; none
 // per socket.
 type Stack struct {
-	cfg   Config
-	clock tcpip.Clock
-	ns    *netstack.Stack
-	log   *slog.Logger
-	ports ports
-	hooks hooks
+	cfg     Config
+	clock   tcpip.Clock
+	ns      *netstack.Stack
+	log     *slog.Logger
+	ports   ports
+	orphans orphans
+	hooks   hooks
 
 	pathMTU   pathMTUs
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
@@ -271,6 +272,9 @@ func (s *Stack) Close() error {
 		s.work.stop()
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
+		}
+		for _, sock := range s.orphans.drain() {
+			sock.Abandon()
 		}
 		s.pollers.wake()
 		s.ns.Destroy()
