@@ -154,6 +154,11 @@ var bindScenarios = []Scenario{
 		e.serve(80)
 		e.serve(81)
 		e.Do(func() {
+			for range 5 { // an attempt that fails leaves nothing behind
+				s := e.Stream()
+				e.Code("Connect to nobody's port", e.P.Connect(s, e.Addr(2, 79)), wsa.WSAECONNREFUSED)
+				e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+			}
 			for range 2 {
 				s := e.Stream()
 				e.Code("Connect", e.P.Connect(s, e.Addr(2, 80)), 0)
