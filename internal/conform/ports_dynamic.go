@@ -64,6 +64,7 @@ var dynamicScenarios = []Scenario{
 			e.ephemeral("the wildcard", wsa.SOCK_STREAM, e.Any(0), 0, scalable)
 		}
 		e.ephemeral("the wildcard, the fourth", wsa.SOCK_STREAM, e.Any(0), wsa.WSAENOBUFS, scalable)
+		e.ephemeral("an address after that", wsa.SOCK_STREAM, e.Addr(1, 0), wsa.WSAENOBUFS, scalable)
 		// Set after bind it means nothing, either.
 		for range 3 {
 			s, _ := e.ephemeral("an address", wsa.SOCK_DGRAM, e.Addr(1, 0), 0)
