@@ -27,6 +27,24 @@ import (
 //
 // A new Conn has Winsock's defaults, not Go's: Nagle's algorithm is on,
 // keep-alive is off.
+//
+// # When keep-alive drops the connection
+//
+// Read and Write calls in progress fail with wsa.WSAENETRESET, later calls with
+// wsa.WSAENOTCONN (KA-30, KA-31); neither is a time-out, io.EOF or
+// net.ErrClosed. Close succeeds. What that means for users of a Conn:
+//
+//   - crypto/tls passes the error of the Conn on. A tls.Conn keeps the first
+//     one that is not temporary, so after a Read with WSAENETRESET further Reads
+//     have WSAENETRESET, too, while Write has WSAENOTCONN.
+//   - net/http's server reads in the background while a handler runs: the read
+//     fails with WSAENETRESET and the context of the request ends. A handler
+//     that reads the body gets the error itself.
+//   - net/http's client: a request that waits for its answer fails with a
+//     *url.Error around WSAENETRESET; an idle connection in the pool just goes.
+//
+// Both sides of net/http leave keep-alive off unless told: in ConnState or with
+// SetKeepAlive in the Transport's DialContext.
 type Conn struct {
 	conn
 }

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -298,6 +299,10 @@ func (w *Wire) inSyn(seg Segment) {
 	w.offered(uint32(h.WindowSize())) // never scaled in a SYN
 	w.set(wireIRS)
 	if isAck {
+		if opts.WS < 0 { // a peer that doesn't scale keeps us from it (RFC 7323 §2.2)
+			w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), math.MaxUint16))
+			w.ownShift.Store(0)
+		}
 		w.recv.promise(h.SequenceNumber() + 1 + w.ownWindow.Load()<<w.ownShift.Load())
 		w.una.Store(h.AckNumber())
 		w.negotiate(opts.TS, opts.SACKPermitted)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -25,6 +26,7 @@ type capture struct {
 
 // captured is one packet, IP header first.
 type captured struct {
+	at        time.Time // when it was read, a moment later
 	fromStack bool
 	data      []byte
 }
@@ -72,7 +74,7 @@ func (c *capture) read(fd uintptr) bool {
 			continue
 		}
 		c.mu.Lock()
-		c.packets = append(c.packets, captured{link.Pkttype != unix.PACKET_OUTGOING, append([]byte(nil), buf[:n]...)})
+		c.packets = append(c.packets, captured{time.Now(), link.Pkttype != unix.PACKET_OUTGOING, append([]byte(nil), buf[:n]...)})
 		c.mu.Unlock()
 	}
 }

@@ -597,3 +597,32 @@ func (e *Env) damage(on bool) {
 	}
 	e.wire.Set(simnet.From(e.wire, simnet.Filter(filter)))
 }
+
+func init() {
+	kaScenarios = append(kaScenarios, Scenario{ID: "KA-9", Title: "the edges of the window", Source: "RFC 9293 3.10.7.4", Run: func(e *Env) {
+		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
+			p.Send("[P.] seq 1:2 ack 1")
+			e.keepAlive(s, 10*time.Second, time.Second, 3)
+			const next = 2
+			for _, c := range []struct {
+				from     string
+				offset   int64
+				accepted bool
+			}{{"RCV.NXT", -1, false}, {"edge", 0, false}, {"edge", 1, false}, {"edge", -1, true}, {"RCV.NXT", 0, true}} {
+				p.Send("[.] seq 2 ack 1") // from here on
+				e.Net.Sleep(9500 * time.Millisecond)
+				sent := e.Segments("a")
+				seq := next + c.offset
+				if c.from == "edge" {
+					seq += int64(sent[len(sent)-1].Window) // as last told
+				}
+				at := e.Net.Now()
+				p.Send(fmt.Sprintf("[.] seq %d ack 1", seq))
+				e.Net.Sleep(1200 * time.Millisecond)
+				probed := e.times("a", at+400*time.Millisecond, probeAt(1)) != ""
+				Equal(e, fmt.Sprintf("probed after a segment at %s %+d", c.from, c.offset), probed, !c.accepted)
+			}
+		})
+		e.Notef("RCV.NXT − 1, the right edge and one above are no answers; RCV.NXT and one below the edge are")
+	}})
+}

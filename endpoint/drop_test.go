@@ -1,0 +1,236 @@
+package endpoint_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// cutPair is pair on a link that can be cut; sent sees every packet of a, maybe
+// with an endpoint locked. Sockets of a that turn keep-alive on are dropped
+// within a quarter of a second.
+func cutPair(t testing.TB, sent func(packet []byte)) (a, b *stack.Stack, cut *atomic.Bool) {
+	t.Helper()
+	cut = new(atomic.Bool)
+	var da, db *tun.Func
+	da = tun.NewFunc(1500, func(p []byte) {
+		if sent != nil {
+			sent(p)
+		}
+		if !cut.Load() {
+			db.Inject(p)
+		}
+	})
+	db = tun.NewFunc(1500, func(p []byte) {
+		if !cut.Load() {
+			da.Inject(p)
+		}
+	})
+	a = newStack(t, da, "10.0.0.1/24", "fd00::1/64")
+	require.NoError(t, a.SetKeepAlive(stack.KeepAlive{Idle: 150 * time.Millisecond, Interval: 20 * time.Millisecond, Count: 2}))
+	return a, newStack(t, db, "10.0.0.2/24", "fd00::2/64"), cut
+}
+
+// The net face of a drop: Read in progress gets WSAENETRESET, later calls
+// WSAENOTCONN, wrapped in a *net.OpError; neither a time-out nor closed.
+func TestConnDropped(t *testing.T) {
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			a, b, cut := cutPair(t, nil)
+			c, _ := connected(t, a, b, f.addr)
+			require.NoError(t, c.SetKeepAlive(true))
+			cut.Store(true)
+			_, err := c.Read(make([]byte, 1))
+			checkOpError(t, err, "read", wsa.WSAENETRESET)
+			for range 2 {
+				_, err = c.Read(make([]byte, 1))
+				checkOpError(t, err, "read", wsa.WSAENOTCONN)
+				_, err = c.Write([]byte("x"))
+				checkOpError(t, err, "write", wsa.WSAENOTCONN)
+			}
+			checkOpError(t, c.CloseWrite(), "close", wsa.WSAENOTCONN)
+			checkOpError(t, c.SetKeepAlive(true), "set", wsa.WSAENOTCONN)
+			var ne net.Error
+			require.ErrorAs(t, err, &ne)
+			require.False(t, ne.Timeout())
+			require.NotErrorIs(t, err, net.ErrClosed)
+			require.NotErrorIs(t, err, io.EOF)
+			require.NoError(t, c.Close())
+		})
+	}
+}
+
+// crypto/tls passes the error of its connection on, and keeps it: later calls
+// of a tls.Conn have WSAENETRESET as well.
+func TestTLSDropped(t *testing.T) {
+	a, b, cut := cutPair(t, nil)
+	c, peer := connected(t, a, b, families[0].addr)
+	server := tls.Server(peer, &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
+	client := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) // the certificate isn't what is tested
+	shaken := make(chan error, 1)
+	go func() { shaken <- server.HandshakeContext(t.Context()) }()
+	require.NoError(t, client.HandshakeContext(t.Context()))
+	require.NoError(t, <-shaken)
+	_, err := server.Write([]byte("hello"))
+	require.NoError(t, err)
+	_, err = io.ReadFull(client, make([]byte, 5))
+	require.NoError(t, err)
+	require.NoError(t, c.SetKeepAlive(true))
+	cut.Store(true)
+	for range 2 {
+		_, err = client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, wsa.WSAENETRESET)
+	}
+	_, err = client.Write([]byte("x"))
+	require.ErrorIs(t, err, wsa.WSAENOTCONN)
+	require.NoError(t, c.Close())
+}
+
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"test"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// net/http: a client that waits for an answer gets WSAENETRESET; a handler that
+// reads the body, too, and the context of its request ends.
+func TestHTTPDropped(t *testing.T) {
+	t.Run("client", func(t *testing.T) {
+		a, b, cut := cutPair(t, nil)
+		l, err := b.Listen("tcp", "10.0.0.2:80")
+		require.NoError(t, err)
+		release := make(chan struct{})
+		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			cut.Store(true)
+			<-release
+		})}
+		go server.Serve(l) // ends with Close
+		defer server.Close()
+		defer close(release)
+		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := a.DialContext(ctx, network, address)
+			if err == nil {
+				err = c.(*endpoint.Conn).SetKeepAlive(true)
+			}
+			return c, err
+		}}
+		defer transport.CloseIdleConnections()
+		_, err = (&http.Client{Transport: transport}).Get("http://10.0.0.2/") //nolint:bodyclose // there is none
+		require.ErrorIs(t, err, wsa.WSAENETRESET)
+	})
+	t.Run("server", func(t *testing.T) {
+		a, b, cut := cutPair(t, nil)
+		l, err := a.Listen("tcp", "10.0.0.1:80")
+		require.NoError(t, err)
+		body, ended := make(chan error, 1), make(chan struct{})
+		server := &http.Server{
+			ConnState: func(c net.Conn, s http.ConnState) {
+				if s == http.StateNew {
+					assert.NoError(t, c.(*endpoint.Conn).SetKeepAlive(true))
+				}
+			},
+			Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				cut.Store(true)
+				_, err := io.ReadAll(r.Body)
+				body <- err
+				<-r.Context().Done()
+				close(ended)
+			}),
+		}
+		go server.Serve(l) // ends with Close
+		defer server.Close()
+		c, err := b.DialContext(t.Context(), "tcp", "10.0.0.1:80")
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nten bytes!")
+		require.NoError(t, err)
+		require.ErrorIs(t, <-body, wsa.WSAENETRESET)
+		within(t, "the end of the request's context", func() { <-ended })
+	})
+}
+
+// KA-30, C-11: a set or get that was called before the drop, and reaches the
+// connection check after it, is in progress: WSAENETRESET. The RST of the drop
+// is sent with the socket locked, which is when these calls come.
+func TestOptionCallOverlapsDrop(t *testing.T) {
+	for name, call := range map[string]func(s *endpoint.Socket) wsa.Errno{
+		"setsockopt": func(s *endpoint.Socket) wsa.Errno {
+			return s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, []byte{1, 0, 0, 0})
+		},
+		"getsockopt": func(s *endpoint.Socket) wsa.Errno {
+			_, err := s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, make([]byte, 4))
+			return err
+		},
+		"SIO_KEEPALIVE_VALS": func(s *endpoint.Socket) wsa.Errno { return s.SetKeepAliveVals(make([]byte, 12)) },
+		"recv": func(s *endpoint.Socket) wsa.Errno {
+			_, err := s.Recv(make([]byte, 1), 0)
+			return err
+		},
+		"recv MSG_WAITALL": func(s *endpoint.Socket) wsa.Errno {
+			_, err := s.Recv(make([]byte, 9), wsa.MSG_WAITALL)
+			return err
+		},
+		"send": func(s *endpoint.Socket) wsa.Errno {
+			_, err := s.Send([]byte("x"), 0)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s atomic.Pointer[endpoint.Socket]
+			result := make(chan wsa.Errno, 1)
+			a, b, cut := cutPair(t, func(packet []byte) {
+				const flags, rst = 20 + 13, 4
+				if sock := s.Load(); sock != nil && packet[flags]&rst != 0 {
+					go func() { result <- call(sock) }()
+					for !waitsForLock("endpoint.(*Socket)") {
+						runtime.Gosched()
+					}
+				}
+			})
+			client, _ := connectedSockets(t, a, b)
+			require.Zero(t, client.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, []byte{1, 0, 0, 0}))
+			s.Store(client)
+			cut.Store(true)
+			require.Equal(t, wsa.WSAENETRESET, <-result)
+			require.Equal(t, wsa.WSAENOTCONN, call(client), "a later call")
+			s.Store(nil)
+		})
+	}
+}
+
+// waitsForLock reports that a goroutine waits for a mutex in a function whose
+// name holds the text.
+func waitsForLock(text string) bool {
+	buf := make([]byte, 1<<20)
+	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		head, rest, _ := strings.Cut(g, "\n")
+		if strings.Contains(head, "sync.Mutex.Lock") && strings.Contains(rest, text) {
+			return true
+		}
+	}
+	return false
+}
