@@ -5,7 +5,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race fuzz golden bench soak idle determinism bulk cover lint verify help
+.PHONY: build test race fuzz golden bench compare soak idle determinism bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ golden: ## rewrite the golden files
 
 bench: ## all benchmarks, no tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+compare: ## BENCHMARKS.md: beside a plain netstack and the kernel, 5 minutes on a quiet machine
+	$(GO) run ./bench/compare --markdown BENCHMARKS.md
 
 soak: ## 1,000,000 connections, with linger {1,0} and closed gracefully: nothing is lost
 	WSSTACK_SOAK=1000000 $(GO) test -count=1 -timeout 4h -v -run 'ConnectCloseLeaks|GracefulCloseLeaks' ./provider

@@ -66,9 +66,19 @@ func Bulk(n *Network, out bool, total int) (float64, error) {
 // PingPong sends one byte back and forth and returns the median round trip in
 // seconds.
 func PingPong(n *Network, trips int) (float64, error) {
-	from, to, err := pipeline(n, true)
+	times, err := pingPong(n, func(done int) bool { return done >= trips })
 	if err != nil {
 		return 0, err
+	}
+	return times[len(times)/2], nil
+}
+
+// pingPong goes on until enough says so, and returns the round trips in
+// seconds, sorted.
+func pingPong(n *Network, enough func(done int) bool) ([]float64, error) {
+	from, to, err := pipeline(n, true)
+	if err != nil {
+		return nil, err
 	}
 	defer to.Close()
 	defer from.Close()
@@ -83,26 +93,31 @@ func PingPong(n *Network, trips int) (float64, error) {
 			}
 		}
 	}()
-	times := make([]float64, trips)
+	var times []float64
 	b := make([]byte, 1)
-	for i := range times {
+	for !enough(len(times)) {
 		start := time.Now()
 		if _, err := from.Write(b); err != nil {
-			return 0, err
+			return nil, err
 		}
 		if _, err := io.ReadFull(from, b); err != nil {
-			return 0, err
+			return nil, err
 		}
-		times[i] = time.Since(start).Seconds()
+		times = append(times, time.Since(start).Seconds())
 	}
 	slices.Sort(times)
-	return times[trips/2], nil
+	return times, nil
 }
 
 // ConnectClose opens and closes connections one after the other and returns
 // how many a second. The acceptor closes first, so that the remnants in
 // TIME-WAIT don't use up the ports of the side that dials.
 func ConnectClose(n *Network, count int) (float64, error) {
+	return connectClose(n, func(done int) bool { return done >= count })
+}
+
+// connectClose is ConnectClose until enough says so.
+func connectClose(n *Network, enough func(done int) bool) (float64, error) {
 	port := n.port()
 	l, err := n.Far.Listen(port)
 	if err != nil {
@@ -119,7 +134,8 @@ func ConnectClose(n *Network, count int) (float64, error) {
 		}
 	}()
 	start := time.Now()
-	for range count {
+	count := 0
+	for ; !enough(count); count++ {
 		c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
 		if err != nil {
 			return 0, err

@@ -6,14 +6,12 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
+	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -23,7 +21,7 @@ import (
 //	stack ── TUN ── router ── veth near0, far0 ── farHost
 type farHost struct {
 	side *side
-	work chan func() // for the thread in the namespace
+	*netns.Thread
 }
 
 // The addresses of the ends of the veth. The last ones are link-local: without,
@@ -44,11 +42,10 @@ func prefixes(list ...string) (out []netip.Prefix) {
 func (n *network) addRouter(t testing.TB) *farHost {
 	t.Helper()
 	forward(t, n.name)
-	h := &farHost{work: make(chan func())}
-	started := make(chan error)
-	go h.run(started) // ends when work is closed
-	require.NoError(t, <-started)
-	t.Cleanup(func() { close(h.work) })
+	thread, err := netns.NewThread()
+	require.NoError(t, err)
+	t.Cleanup(thread.Close)
+	h := &farHost{Thread: thread}
 
 	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0", MTU: 1500}, PeerName: "far0"}
 	if err := netlink.LinkAdd(veth); err != nil {
@@ -56,38 +53,12 @@ func (n *network) addRouter(t testing.TB) *farHost {
 	}
 	t.Cleanup(func() { require.NoError(t, netlink.LinkDel(veth)) })
 	forward(t, "near0")
-	peer, err := netlink.LinkByName("far0")
-	require.NoError(t, err)
-	var ns *os.File
-	h.do(func() { ns, err = os.Open("/proc/thread-self/ns/net") })
-	require.NoError(t, err)
-	require.NoError(t, netlink.LinkSetNsFd(peer, int(ns.Fd())))
-	require.NoError(t, ns.Close())
+	require.NoError(t, h.Take("far0"))
 	require.NoError(t, tun.Configure("near0", tun.Config{Addresses: nearAddrs, NoAddrGen: true}))
-	h.do(func() { err = h.configure(n) })
+	h.Do(func() { err = h.configure(n) })
 	require.NoError(t, err)
 	h.side = h.newSide()
 	return h
-}
-
-// run is the thread in the namespace; it ends with the goroutine, because it is
-// never unlocked.
-func (h *farHost) run(started chan<- error) {
-	runtime.LockOSThread()
-	started <- unix.Unshare(unix.CLONE_NEWNET)
-	for f := range h.work {
-		f()
-	}
-}
-
-// do runs f in the namespace.
-func (h *farHost) do(f func()) {
-	done := make(chan struct{})
-	h.work <- func() {
-		defer close(done)
-		f()
-	}
-	<-done
 }
 
 // configure gives the host its addresses and default routes.
@@ -114,11 +85,11 @@ func (h *farHost) newSide() *side {
 	s.name = "far kernel"
 	dial, listen := s.dial, s.listen
 	s.dial = func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		h.do(func() { c, err = dial(ctx, network, address) })
+		h.Do(func() { c, err = dial(ctx, network, address) })
 		return c, err
 	}
 	s.listen = func(network, address string) (l net.Listener, err error) {
-		h.do(func() { l, err = listen(network, address) })
+		h.Do(func() { l, err = listen(network, address) })
 		return l, err
 	}
 	return s
@@ -127,5 +98,5 @@ func (h *farHost) newSide() *side {
 // setMTU changes both ends of the link behind the router.
 func (h *farHost) setMTU(t testing.TB, mtu int) {
 	setMTU(t, "near0", mtu)
-	h.do(func() { setMTU(t, "far0", mtu) })
+	h.Do(func() { setMTU(t, "far0", mtu) })
 }

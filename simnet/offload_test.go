@@ -19,7 +19,7 @@ func TestOffload(t *testing.T) {
 		a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
 		n.Link(a, b, simnet.Delay(time.Millisecond))
 		payload := bytes.Repeat([]byte("offload "), 1<<14)
-		n.Background("server", func() {
+		n.Go("server", func() {
 			l, err := b.Listen("tcp", ":80")
 			require.NoError(t, err)
 			c, err := l.Accept()

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/wsstack/wsstack/internal/netns"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A Contender is a row of the comparison: a way to join two sides.
+type Contender struct {
+	Name string
+	Link func() (*Network, error)
+}
+
+// The contenders that bounds name.
+const (
+	wsstackOffload = "wsstack, offload"
+	wsstackWater   = "wsstack, water"
+	wsstackPipe    = "wsstack, pipe"
+	gonetOffload   = "gonet, offload"
+	gonetWater     = "gonet, water"
+	gonetPipe      = "gonet, pipe"
+	gonetChannel   = "gonet, channel"
+	loopback       = "kernel, loopback"
+	veth           = "kernel, veth"
+	noDelay        = ", no delay" // after a wsstack's: Nagle's algorithm is off
+)
+
+// Contenders returns all rows. They use TUN devices: the process is in a
+// namespace of its own, as the one netns.RunAgain makes.
+func Contenders() []Contender {
+	on := func(link Link, make Maker) func() (*Network, error) {
+		return func() (*Network, error) { return link(make) }
+	}
+	return []Contender{
+		{wsstackOffload, on(OffloadLink, Wsstack)},
+		{wsstackOffload + noDelay, on(OffloadLink, WsstackNoDelay)},
+		{gonetOffload, on(OffloadLink, Gonet)},
+		{wsstackWater, on(WaterLink, Wsstack)},
+		{wsstackWater + noDelay, on(WaterLink, WsstackNoDelay)},
+		{gonetWater, on(WaterLink, Gonet)},
+		{wsstackPipe, on(PipeLink, Wsstack)},
+		{wsstackPipe + noDelay, on(PipeLink, WsstackNoDelay)},
+		{gonetPipe, on(PipeLink, Gonet)},
+		{gonetChannel, ChannelLink},
+		{loopback, LoopbackLink},
+		{veth, VethLink},
+	}
+}
+
+// LoopbackLink is the kernel's loopback, whose MTU is 65536.
+func LoopbackLink() (*Network, error) {
+	local := netip.MustParseAddr("127.0.0.1")
+	return &Network{Near: kernelSide{}, Far: kernelSide{}, NearAddr: local, FarAddr: local}, nil
+}
+
+// vethSide is the kernel in another namespace.
+type vethSide struct {
+	thread *netns.Thread
+	link   netlink.Link // of the first namespace
+}
+
+// VethLink joins two namespaces of the kernel, MTU 1500.
+func VethLink() (*Network, error) {
+	links++
+	names := [2]string{fmt.Sprintf("near%d", links), fmt.Sprintf("far%d", links)}
+	near := netip.MustParsePrefix(fmt.Sprintf("10.%d.%d.1/24", 80+links/250, links%250))
+	far := netip.PrefixFrom(near.Addr().Next(), near.Bits())
+	thread, err := netns.NewThread()
+	if err != nil {
+		return nil, err
+	}
+	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: names[0], MTU: 1500}, PeerName: names[1]}
+	if err := netlink.LinkAdd(pair); err != nil {
+		thread.Close()
+		return nil, fmt.Errorf("bench: veth: %w", err)
+	}
+	side := vethSide{thread, pair}
+	if err := side.configure(names, near, far); err != nil {
+		side.Close()
+		return nil, fmt.Errorf("bench: veth: %w", err)
+	}
+	return &Network{Near: kernelSide{}, Far: side, NearAddr: near.Addr(), FarAddr: far.Addr()}, nil
+}
+
+func (s vethSide) configure(names [2]string, near, far netip.Prefix) error {
+	if err := s.thread.Take(names[1]); err != nil {
+		return err
+	}
+	err := tun.Configure(names[0], tun.Config{Addresses: []netip.Prefix{near}, NoAddrGen: true})
+	if err == nil {
+		s.thread.Do(func() {
+			err = tun.Configure(names[1], tun.Config{Addresses: []netip.Prefix{far}, NoAddrGen: true})
+		})
+	}
+	return err
+}
+
+func (s vethSide) Listen(port uint16) (l net.Listener, err error) {
+	s.thread.Do(func() { l, err = kernelSide{}.Listen(port) })
+	return l, err
+}
+
+func (s vethSide) Dial(to netip.AddrPort) (c net.Conn, err error) {
+	s.thread.Do(func() {
+		var d net.Dialer
+		c, err = d.DialContext(context.Background(), "tcp4", to.String())
+	})
+	return c, err
+}
+
+func (s vethSide) Close() {
+	_ = netlink.LinkDel(s.link) // both ends
+	s.thread.Close()
+}

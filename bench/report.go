@@ -1,0 +1,194 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+)
+
+// A Report is the outcome of a comparison.
+type Report struct {
+	Machine  string // the processor
+	CPUs     int
+	Kernel   string
+	Go       string
+	Date     string
+	Rounds   int
+	Length   string  // of a transfer
+	Others   float64 // share of the processors that other processes used meanwhile
+	Rows     []Row
+	Ratios   []Ratio
+	Duration string
+}
+
+// A Row is what was measured of a contender: one value a round.
+type Row struct {
+	Name    string
+	Medians map[Column]float64
+	Samples map[Column][]float64
+}
+
+// A Bound is a ratio of two figures of one run, and what it must reach.
+type Bound struct {
+	Column      Column
+	Of, To      string  // contenders; To may be empty: Of's own figure
+	Least, Most float64 // zero: none
+}
+
+// bounds are what issue 10 and issue 6 of the project ask for.
+func bounds() []Bound {
+	list := []Bound{
+		{Out, wsstackOffload, loopback, 0.9, 0},
+		{Out, wsstackOffload, gonetWater, 8, 0},
+		{In, wsstackOffload, loopback, 0.5, 0},
+		{In, wsstackOffload, gonetWater, 4, 0},
+		{Out, wsstackPipe, loopback, 1.5, 0},
+		{Memory, wsstackPipe, "", 0, 1.5 * netstackIdle},
+	}
+	for _, device := range []string{"offload", "water", "pipe"} {
+		ours, theirs := "wsstack, "+device, "gonet, "+device
+		list = append(list,
+			Bound{Out, ours, theirs, 0.95, 0}, Bound{In, ours, theirs, 0.95, 0}, Bound{Both, ours, theirs, 0.95, 0},
+			Bound{P50, ours, theirs, 0, 1.05}, Bound{Connect, ours, theirs, 0, 0}, Bound{Memory, ours, theirs, 0, 0},
+			Bound{Out, ours, ours + noDelay, 0.97, 0})
+	}
+	return list
+}
+
+// netstackIdle is what a connected endpoint of netstack itself takes, in bytes.
+const netstackIdle = 5.4 * 1024
+
+// A Ratio is a bound with what was measured.
+type Ratio struct {
+	Bound
+	Interval
+	Verdict string // "holds", "missed", or "" where there is no bound
+}
+
+// judge says that a bound is missed only when the whole interval is beyond.
+func judge(b Bound, i Interval) Ratio {
+	r := Ratio{Bound: b, Interval: i}
+	switch {
+	case b.Least == 0 && b.Most == 0:
+	case b.Least != 0 && i.High < b.Least, b.Most != 0 && i.Low > b.Most:
+		r.Verdict = "missed"
+	default:
+		r.Verdict = "holds"
+	}
+	return r
+}
+
+// ratio divides round by round: what slows one contender slows its neighbours.
+func (r *Report) ratio(b Bound) (Ratio, bool) {
+	of := r.samples(b.Of, b.Column)
+	if len(of) == 0 {
+		return Ratio{}, false
+	}
+	values := append([]float64(nil), of...)
+	if b.To != "" {
+		to := r.samples(b.To, b.Column)
+		if len(to) != len(of) {
+			return Ratio{}, false
+		}
+		for i := range values {
+			values[i] /= to[i]
+		}
+	}
+	return judge(b, MedianInterval(values)), true
+}
+
+func (r *Report) samples(name string, c Column) []float64 {
+	for _, row := range r.Rows {
+		if row.Name == name {
+			return row.Samples[c]
+		}
+	}
+	return nil
+}
+
+// finish computes medians and ratios.
+func (r *Report) finish() {
+	for _, row := range r.Rows {
+		for c, s := range row.Samples {
+			row.Medians[c] = MedianInterval(s).Median
+		}
+	}
+	for _, b := range bounds() {
+		if ratio, ok := r.ratio(b); ok {
+			r.Ratios = append(r.Ratios, ratio)
+		}
+	}
+}
+
+// Markdown writes the tables.
+func (r *Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmarks\n\nMade by `go run ./bench/compare --markdown BENCHMARKS.md` in %s on %s; don't edit.\n\n", r.Duration, r.Date)
+	fmt.Fprintf(&b, "%s, %d processors; Linux %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n", r.Machine, r.CPUs, r.Kernel, r.Go, r.Rounds, r.Length)
+	fmt.Fprintf(&b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
+	b.WriteString("| |")
+	for _, c := range Columns {
+		fmt.Fprintf(&b, " %s |", c)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(Columns)) + "\n")
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, "| %s |", row.Name)
+		for _, c := range Columns {
+			fmt.Fprintf(&b, " %s |", digits(row.Medians[c]))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(legend)
+	b.WriteString("\n## Ratios\n\nWith the 95 % interval of the median. A bound is missed only when the whole interval lies beyond it.\n\n")
+	b.WriteString("| figure | of | to | ratio | interval | bound | |\n|---|---|---|---:|---:|---:|---|\n")
+	for _, x := range r.Ratios {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s … %s | %s | %s |\n", x.Column, x.Of, x.To, digits(x.Median), digits(x.Low), digits(x.High), x.limit(), x.Verdict)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const legend = `
+One TCP stream, writes and reads of 256 KiB, MTU 1500 but for loopback's 65536. *wsstack* and *gonet* are the near side: out of it, into
+it. On a TUN the far side is the kernel; on a pipe and a channel it is a second stack of the same kind, and on loopback and veth both sides
+are the kernel. *wsstack* has its defaults: Nagle's algorithm on, but for *no delay*. *gonet* is a plain netstack with gVisor's own adapter.
+*idle* is Go memory (heap and stacks) for one connection at the near side, and both sides where it is a pipe or a channel, divided by two;
+the kernel's memory isn't in it. *CPU* is that of the whole process, both sides.
+`
+
+func (b Bound) limit() string {
+	switch {
+	case b.Least != 0:
+		return "≥ " + digits(b.Least)
+	case b.Most != 0:
+		return "≤ " + digits(b.Most)
+	}
+	return ""
+}
+
+func busy(share float64) string {
+	if share > 0.1 {
+		return ": **the machine was busy, and the figures are too low**"
+	}
+	return ""
+}
+
+// digits prints three significant digits.
+func digits(v float64) string {
+	switch {
+	case v == 0 || math.IsNaN(v) || math.IsInf(v, 0):
+		return "–"
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// now is the date of a report.
+func today() string { return time.Now().UTC().Format(time.DateOnly) }
