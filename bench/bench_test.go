@@ -99,6 +99,34 @@ func BenchmarkConnectClose(b *testing.B) {
 	})
 }
 
+// The processor's time for one round trip of a byte, and for one MiB: figures
+// that a busy machine changes little. For -cpuprofile.
+func BenchmarkCPU(b *testing.B) {
+	for name, make := range map[string]Maker{"wsstack": Wsstack, "gonet": Gonet} {
+		n, err := PipeLink(make)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("trip/"+name, func(b *testing.B) {
+			before := cpuTime()
+			if _, err := PingPong(n, b.N); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+			b.ReportAllocs()
+		})
+		b.Run("MiB/"+name, func(b *testing.B) {
+			before := cpuTime()
+			if _, err := Bulk(n, true, b.N<<20); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+			b.ReportAllocs()
+		})
+		n.Close()
+	}
+}
+
 // The measures work on both kinds of side: what the benchmarks stand on.
 func TestMeasures(t *testing.T) {
 	for name, make := range map[string]Maker{"wsstack": Wsstack, "gonet": Gonet} {

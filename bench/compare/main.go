@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type settings struct {
 	length         time.Duration
 	only           []string
 	markdown, json string
+	profile        string
 }
 
 func main() {
@@ -38,6 +40,7 @@ func main() {
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name, such as pipe")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables to `FILE` as well")
 	pflag.StringVar(&s.json, "json", "", "write everything, samples included, to `FILE`")
+	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile to `FILE`: with --only, where the time goes")
 	pflag.Parse()
 	if !netns.Inside() {
 		status, err := netns.RunAgain()
@@ -60,6 +63,16 @@ func fail(err error) {
 func (s *settings) run() error {
 	if s.quick {
 		s.rounds, s.length = 3, 50*time.Millisecond
+	}
+	if s.profile != "" {
+		f, err := os.Create(s.profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	r, err := bench.Run(s.rounds, s.length, s.accept, func(text string) { fmt.Fprintln(os.Stderr, text) })
 	if err != nil {
