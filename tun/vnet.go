@@ -44,29 +44,25 @@ func (g *GSO) encodeVnet(h *[vnetHeaderSize]byte) {
 	binary.NativeEndian.PutUint16(h[4:], g.MSS)
 }
 
-// decodeVnet splits what was read into metadata and packet. It is not ok when
-// the two don't fit together, which the kernel doesn't write.
+// decodeVnet reads the header of a packet. It is not ok when the two don't fit
+// together, which the kernel doesn't write.
 //
 // The header length in the header is a hint, and may be that of the kernel's
 // first buffer: HdrLen is that of the packet's own headers. VIRTIO_NET_HDR_F_
 // DATA_VALID changes nothing: the packet has its checksum, and netstack can
 // verify it again.
-func decodeVnet(b []byte) (g GSO, packet []byte, ok bool) {
-	if len(b) < vnetHeaderSize {
-		return GSO{}, nil, false
-	}
-	h, packet := b[:vnetHeaderSize], b[vnetHeaderSize:]
+func decodeVnet(h, packet []byte) (g GSO, ok bool) {
 	if h[0]&vnetNeedsCsum != 0 {
 		g.NeedsCsum = true
 		g.CsumStart = binary.NativeEndian.Uint16(h[6:])
 		g.CsumOffset = binary.NativeEndian.Uint16(h[8:])
 		if int(g.CsumStart)+int(g.CsumOffset)+2 > len(packet) {
-			return GSO{}, nil, false
+			return GSO{}, false
 		}
 	}
 	switch h[1] &^ vnetECN {
 	case vnetNone:
-		return g, packet, true
+		return g, true
 	case vnetTCPv4:
 		g.Type = GSOTCPv4
 	case vnetTCPv6:
@@ -74,13 +70,13 @@ func decodeVnet(b []byte) (g GSO, packet []byte, ok bool) {
 	case vnetUDP:
 		g.Type = GSOUDP
 	default:
-		return GSO{}, nil, false
+		return GSO{}, false
 	}
 	g.MSS = binary.NativeEndian.Uint16(h[4:])
 	headers, ok := headersOf(packet, &g)
 	if !ok || g.MSS == 0 {
-		return GSO{}, nil, false
+		return GSO{}, false
 	}
 	g.HdrLen = uint16(headers.payload)
-	return g, packet, true
+	return g, true
 }
