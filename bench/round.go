@@ -140,8 +140,8 @@ func enough(length time.Duration) func(done int) bool {
 	return func(done int) bool { return done >= 100 && time.Now().After(end) }
 }
 
-// idleConnections is the number of connections that Memory divides by.
-const idleConnections = 500
+// idleSample is the number of connections that Memory divides by.
+const idleSample = 500
 
 // idle returns the bytes of Go heap and stacks that an idle connection takes,
 // both ends together, on a network of its own.
@@ -157,7 +157,7 @@ func idle(link func() (*Network, error)) (float64, error) {
 		return 0, err
 	}
 	defer l.Close()
-	conns := make([]net.Conn, 0, 2*idleConnections+2)
+	conns := make([]net.Conn, 0, 2*idleSample+2)
 	defer func() {
 		for _, c := range conns {
 			c.Close()
@@ -179,14 +179,14 @@ func idle(link func() (*Network, error)) (float64, error) {
 		return 0, err
 	}
 	before := inUse()
-	for range idleConnections {
+	for range idleSample {
 		if err := open(); err != nil {
 			return 0, err
 		}
 	}
 	used := float64(inUse() - before)
 	runtime.KeepAlive(conns)
-	return used / idleConnections, nil
+	return used / idleSample, nil
 }
 
 // inUse is what the heap and the stacks hold after a collection: the least of
