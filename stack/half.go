@@ -25,8 +25,8 @@ const (
 	flooded         = 1024 // half open, of all listeners
 )
 
-// halfLimit bounds the records of half-open connections. One more than
-// netstack keeps itself before it turns to cookies would be of no use: a
+// halfLimit bounds the records of half-open connections: those of two listeners
+// under attack, as netstack keeps 4,095 of each before it turns to cookies. A
 // connection without a record is accepted all the same, and counts as
 // established when it arrived.
 const halfLimit = 8192
