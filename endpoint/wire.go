@@ -35,6 +35,7 @@ type Wire struct {
 	shift   atomic.Uint32 // the peer's window scale
 	peerMSS atomic.Uint32 // from its SYN; 0: none seen
 	ownMSS  atomic.Uint32 // from ours
+	pathMSS atomic.Uint32 // what the path MTU leaves, where an ICMP error named one; else 0
 	since   atomic.Int64  // when the handshake was complete, ns of the monotonic clock
 	largest atomic.Uint32 // the largest window of the peer so far
 	written atomic.Int64  // payload bytes given to netstack
@@ -437,6 +438,19 @@ func (w *Wire) Unreachable(seq uint32) {
 	}
 }
 
+// PathMTU tells of an ICMP error that says how large packets to the peer may be,
+// in bytes. netstack cuts its segments accordingly, and never larger again.
+func (w *Wire) PathMTU(mtu uint32, v4 bool) {
+	headers := uint32(header.IPv6MinimumSize + header.TCPMinimumSize)
+	if v4 {
+		headers = header.IPv4MinimumSize + header.TCPMinimumSize
+	}
+	mss := max(mtu, headers+1) - headers
+	if old := w.pathMSS.Load(); old == 0 || mss < old {
+		w.pathMSS.Store(mss)
+	}
+}
+
 // Outstanding reports that a segment with this sequence number may be on its way.
 func (w *Wire) Outstanding(seq uint32) bool {
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
@@ -523,8 +537,10 @@ func (w *Wire) MSS() int {
 	if mss == 0 {
 		mss = header.TCPDefaultMSS
 	}
-	if own := int(w.ownMSS.Load()); own != 0 {
-		mss = min(mss, own)
+	for _, limit := range []uint32{w.ownMSS.Load(), w.pathMSS.Load()} {
+		if limit != 0 {
+			mss = min(mss, int(limit))
+		}
 	}
 	switch {
 	case w.has(wireTimestamps | wireSACK):

@@ -72,10 +72,14 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) (hide bool) {
 	}
 	w, _ := h.wires.Load(ep)
 	wire, _ := w.(*endpoint.Wire)
-	if q.mtu != 0 {
-		if wire != nil && wire.Outstanding(q.seq) {
-			h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
+	if q.mtu != 0 && wire != nil {
+		if !wire.Outstanding(q.seq) {
+			return true // forged, or too late (RFC 5927 §7)
 		}
+		h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
+		wire.PathMTU(q.mtu, q.v4)
+	}
+	if q.mtu != 0 {
 		return false
 	}
 	if !q.unreachable() || ep.EndpointState() != tcp.StateSynSent {

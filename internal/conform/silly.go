@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/wsstack/wsstack/simnet"
@@ -130,6 +131,32 @@ var sillyScenarios = []Scenario{
 			}
 		})
 		e.Notef("each segment is acknowledged at once, whatever the frequency asked for")
+	}},
+	{ID: "NG-2", Title: "a path MTU that shrinks", Source: "RFC 1191, RFC 8201", Run: func(e *Env) {
+		e.playedAs("mss 1400", nil, func(s wsa.SOCKET, p *simnet.Peer) {
+			e.send(s, 2800)
+			first, err := p.Expect("[.] seq 1:1401 ack 1")
+			e.Check(err == nil, "%v", err)
+			quote := first.Packet[:100] // an error quotes less than a packet
+			forged := append([]byte(nil), quote...)
+			forged[len(first.Packet)-1400-16] ^= 0x55 // a sequence number that isn't in flight
+			e.inject(e.wire, e.tooBig(600), forged)
+			e.Net.Sleep(time.Millisecond)
+			Equal(e, "TCP_MAXSEG after a forged error", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), 1400)
+			e.inject(e.wire, e.tooBig(1300), quote)
+			e.Net.Sleep(time.Millisecond)
+			mss := 1300 - 1500 + e.ownMSS()
+			Equal(e, "TCP_MAXSEG", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), uint32(mss))
+			p.Send("[.] ack 2801")
+			e.Net.Sleep(time.Millisecond)
+			start := e.Net.Now()
+			e.send(s, 1)
+			e.send(s, mss-1) // one byte less than a segment of the new size
+			Equal(e, "with data in flight", e.lengths("a", start), "1")
+			e.send(s, 1)
+			Equal(e, "with a segment of the new size", e.lengths("a", start), fmt.Sprint("1 ", mss))
+		})
+		e.Notef("a full segment is one that fits the path; an error that quotes nothing in flight changes nothing")
 	}},
 	{ID: "NG-12", Title: "SO_SNDBUF 0 is never held", Source: "W-SOL", Run: func(e *Env) {
 		e.Pair(simnet.Delay(50 * time.Millisecond))

@@ -97,6 +97,30 @@ var recvWindows = []Scenario{
 		})
 		e.Notef("1 to 4 MiB: min(65535, size, at least a segment), and the smallest scale that holds it")
 	}},
+	{ID: "BF-12", Title: "a peer that doesn't scale", Source: "RFC 7323 2.2", Run: func(e *Env) {
+		for _, size := range []uint32{0, 200_000} { // 0: not set
+			port := uint16(80 + size%7)
+			p := e.hand().Listen(port)
+			e.Do(func() {
+				s := e.Stream()
+				if size != 0 {
+					e.rcvbuf(s, size)
+				}
+				done := e.Go("connect", func() { e.Code("Connect", e.P.Connect(s, e.Addr(9, port)), 0) })
+				p.Accept("mss 1000")
+				done.Wait()
+				window, _ := e.lastWindow()
+				Equal(e, "window of the ACK", window, 65535)
+				e.peerSends(p, 1000)
+				window, _ = e.lastWindow()
+				e.Check(window >= 64535, "window after 1,000 bytes: %d", window)
+				e.Linger(e.P, s, 0)
+				e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+			})
+			e.Net.ClearTrace()
+		}
+		e.Notef("65,535 at most, and no less than the SYN has promised")
+	}},
 	{ID: "BF-12", Title: "the window is the quota less what is unread", Source: "RFC 9293 3.8.6", Run: func(e *Env) {
 		e.playedAs("mss 1000", func(s wsa.SOCKET) { e.rcvbuf(s, 5000) }, func(s wsa.SOCKET, p *simnet.Peer) {
 			for i := range 5 {
