@@ -123,7 +123,7 @@ func (s *Socket) LocalAddr() (netip.AddrPort, wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return netip.AddrPort{}, err
 	}
-	if !s.local.IsValid() {
+	if !s.local.IsValid() || s.context != nil && s.context.accepted { // IN-5
 		return netip.AddrPort{}, wsa.WSAEINVAL
 	}
 	return s.local, 0
@@ -138,7 +138,7 @@ func (s *Socket) RemoteAddr() (netip.AddrPort, wsa.Errno) {
 		return netip.AddrPort{}, err
 	}
 	dropped := s.state == options.Dead && s.reason == wsa.WSAENETRESET
-	if s.state&(options.Connected|options.Dead) == 0 || dropped {
+	if s.state&(options.Connected|options.Dead) == 0 || dropped || s.context != nil {
 		return netip.AddrPort{}, wsa.WSAENOTCONN
 	}
 	return s.remote, 0

@@ -30,7 +30,7 @@ func (s *Socket) Shutdown(how int32) wsa.Errno {
 		switch {
 		case s.state == options.Dead:
 			return s.deadErrnoLocked(false)
-		case s.state != options.Connected:
+		case s.state != options.Connected, s.context != nil: // IN-5, IN-6
 			return wsa.WSAENOTCONN
 		}
 	}
@@ -57,7 +57,8 @@ func (s *Socket) Shutdown(how int32) wsa.Errno {
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
 // has data queued.
 func (s *Socket) resetIfUnreadLocked() {
-	if !s.shutRecv || s.state != options.Connected || s.closed || s.receiving.Load() > 0 {
+	pending := s.receiving.Load() > 0 || len(s.ops.queues[opRecv]) > 0 // they take the data (C-47)
+	if !s.shutRecv || s.state != options.Connected || s.closed || pending {
 		return
 	}
 	queued, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
@@ -136,6 +137,7 @@ func (s *Socket) becomeClosedLocked() {
 	}
 	s.leaveGroupsLocked()
 	s.closeEventsLocked()
+	s.abortOpsLocked()
 	s.host.Unregister(s)
 	s.calls.wake(anyEvent)
 }

@@ -45,6 +45,9 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	}
 	switch s.state {
 	case options.Connecting:
+		if s.pendingConnectLocked() {
+			return wsa.WSAEINVAL
+		}
 		return wsa.WSAEALREADY
 	case options.Listening:
 		return wsa.WSAEINVAL
@@ -54,6 +57,9 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 		}
 		return wsa.WSAEISCONN
 	case options.Connected:
+		if s.context != nil {
+			return wsa.WSAEINVAL // IN-6
+		}
 		if s.kind == options.Stream {
 			return wsa.WSAEISCONN
 		}

@@ -155,9 +155,13 @@ func (s *Socket) flush() {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	reveal := w.hidden.Load() && (s.sillyFired.Load() || !w.gateState(len(s.tail)).Silly())
-	if len(s.tail) > 0 {
+	if before := len(s.tail); before > 0 {
 		s.flushLocked(ep, w, false)
-		s.calls.wake(waiter.EventOut) // there may be room
+		if len(s.tail) < before {
+			// There is room. Without the condition, a socket that the pump
+			// watches would be served again and again.
+			s.calls.wake(waiter.EventOut)
+		}
 	} else {
 		s.holdLocked(w, 0)
 	}

@@ -54,7 +54,8 @@ func (s *Socket) handleLocked() uint64 {
 	return s.id
 }
 
-// AcceptedFrom has nothing to do: Accept has copied the options already.
+// AcceptedFrom gives a socket of AcceptEx the options of the listener. After
+// Accept it has nothing to do.
 func (v *optionView) AcceptedFrom(listener uint64) wsa.Errno {
 	switch {
 	case v.state != options.Connected || v.opt.from == 0:
@@ -62,7 +63,16 @@ func (v *optionView) AcceptedFrom(listener uint64) wsa.Errno {
 	case v.opt.from != listener:
 		return wsa.WSAENOTSOCK
 	}
+	(*Socket)(v).updateContextLocked()
 	return 0
+}
+
+// SetOverlapped says whether the socket was made with WSA_FLAG_OVERLAPPED.
+// Without it, time-outs have no effect (TO-6) and no operation can be started.
+func (s *Socket) SetOverlapped(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ops.synchronous = !on
 }
 
 // AtMark: urgent data isn't implemented yet, so no urgent byte is ahead.

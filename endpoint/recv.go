@@ -105,6 +105,9 @@ func (s *Socket) giveBack(b []byte) {
 func (s *Socket) recvTimeout() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ops.synchronous {
+		return 0 // TO-6
+	}
 	return time.Duration(s.values.RecvTimeout) * time.Millisecond
 }
 

@@ -96,6 +96,9 @@ func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (in
 func (s *Socket) sendTimeout() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ops.synchronous {
+		return 0 // TO-6
+	}
 	return time.Duration(s.values.SendTimeout) * time.Millisecond
 }
 

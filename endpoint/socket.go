@@ -158,7 +158,7 @@ type HalfOpen struct {
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
-// Lock order: rmu or wmu, then mu, then netstack's locks and the host's. The
+// Lock order: ops.serving, then rmu or wmu, then mu, then netstack's locks and the host's. The
 // locks of calls and of the deadlines are leaves. Nothing waits with a lock
 // held, and netstack's callbacks take none but the leaf of calls.
 type Socket struct {
@@ -223,6 +223,8 @@ type Socket struct {
 	events      eventState
 	door        *listening // nil unless listening
 	orphan      *orphan    // nil unless closed, with the connection alive
+	ops         opState
+	context     *lateContext // nil: nothing is missing
 
 	rmu    sync.Mutex
 	dst    tcpip.SliceWriter // the buffer of the read in progress
@@ -342,6 +344,7 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 func (s *Socket) Serve() {
 	s.flush()
 	s.compact()
+	s.serveOps()
 	if s.events.selected.Load() {
 		s.dropRefused()
 	}

@@ -110,6 +110,10 @@ type Endpoint interface {
 	// it was accepted from.
 	AcceptedFrom(listener uint64) wsa.Errno
 
+	// UpdateConnectContext is SO_UPDATE_CONNECT_CONTEXT: WSAENOTCONN when the
+	// socket isn't connected.
+	UpdateConnectContext() wsa.Errno
+
 	// The setters tell the socket of a new value before it is stored. An
 	// error keeps the old value.
 	SetNoDelay(on bool) wsa.Errno

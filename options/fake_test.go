@@ -109,6 +109,13 @@ func (f *fake) SetMembership(r MembershipRequest) wsa.Errno {
 	return err
 }
 
+func (f *fake) UpdateConnectContext() wsa.Errno {
+	if f.state != Connected {
+		return wsa.WSAENOTCONN
+	}
+	return 0
+}
+
 func (f *fake) AcceptedFrom(listener uint64) wsa.Errno {
 	switch {
 	case f.acceptedBy == 0:

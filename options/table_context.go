@@ -29,12 +29,7 @@ func contextRows() []compiler {
 			doc:    "W-SOL API-ConnectEx", // W-SOL types it DWORD (C-84)
 			text:   "Makes the calls of a connected socket work after ConnectEx. Connect has done so. The value may be NULL.",
 			access: setAccess, codec: noValue, kinds: Stream, nullable: true,
-			apply: func(ep Endpoint, _ *Values, _ struct{}) wsa.Errno {
-				if ep.State() != Connected {
-					return wsa.WSAENOTCONN
-				}
-				return 0
-			},
+			apply: func(ep Endpoint, _ *Values, _ struct{}) wsa.Errno { return ep.UpdateConnectContext() },
 		},
 	}
 }

@@ -59,6 +59,7 @@ func (p *Provider) open(e entry) (wsa.SOCKET, error) {
 		return wsa.INVALID_SOCKET, p.result(wsa.WSANOTINITIALISED)
 	}
 	e.sock.SetHandle(uint64(s)) // SO_UPDATE_ACCEPT_CONTEXT names it
+	e.sock.SetOverlapped(e.overlapped)
 	return s, nil
 }
 

@@ -1,0 +1,354 @@
+package endpoint
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// An Op is an overlapped operation: a send, a receive, an AcceptEx or a
+// ConnectEx that has started and completes later. Those of one kind on one
+// socket complete in the order of their starts.
+//
+//	 start
+//	   │ queued on its socket
+//	   ▼
+//	pending ── data, room, connection: the pump's turn ──▶ done
+//	   │
+//	   ├── Cancel, closesocket: WSA_OPERATION_ABORTED ──▶ done
+//	   └── drop, reset, network down ──▶ done
+//
+// The pump serves them: an operation has no goroutine of its own.
+type Op struct {
+	kind    opKind
+	sock    *Socket
+	buf     []byte // the application's, until the operation is done
+	flags   int32
+	to      netip.AddrPort // of a send
+	into    *Socket        // of an accept: becomes the connection
+	arrival *acceptance    // of an accept
+	parent  *Op            // of a transfer: the accept or connect that it completes
+	moved   int            // bytes so far
+	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
+
+	mu      sync.Mutex // a leaf
+	done    bool
+	n       int
+	from    netip.AddrPort
+	err     wsa.Errno
+	next    *Op           // of an accept or connect: the transfer that it has become
+	c       chan struct{} // closed when done; nil: nobody has asked
+	waiters []Waiter
+}
+
+type opKind uint8
+
+// The kinds of operations. Each socket has a queue for each of them.
+const (
+	opRecv opKind = iota
+	opSend
+	opAccept
+	opConnect
+	opKinds
+)
+
+// opLimit bounds the operations pending on one socket, of each kind.
+const opLimit = 4096
+
+// opState is what a socket keeps for its operations.
+type opState struct {
+	serving sync.Mutex // one at a time serves; before rmu and wmu in the lock order
+	pending atomic.Int32
+	queues  [opKinds][]*Op // guarded by Socket.mu
+	target  *Op            // guarded by Socket.mu: the AcceptEx that this socket is for
+
+	synchronous bool // guarded by Socket.mu: without the overlapped attribute
+}
+
+// RecvAsync starts a receive into b, which belongs to the operation until it is
+// done. SO_RCVTIMEO doesn't bound it (TO-5). A call that Recv would refuse fails
+// here and starts nothing.
+//
+// Errors: those of Recv but WSAEWOULDBLOCK; WSAEINVAL on a socket without the
+// overlapped attribute; WSAENOBUFS when 4,096 are pending.
+func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
+	op := &Op{kind: opRecv, sock: s, buf: b, flags: flags}
+	return s.start(op, func() wsa.Errno {
+		_, err := s.checkRecvLocked(flags, false)
+		return err
+	})
+}
+
+// SendAsync starts a send of b, to an address on a datagram socket; one that
+// isn't valid means the peer. It is done when all of b is accepted; with
+// SO_SNDBUF 0, when it is acknowledged (BF-9). Otherwise it is as RecvAsync.
+func (s *Socket) SendAsync(b []byte, flags int32, to netip.AddrPort) (*Op, wsa.Errno) {
+	op := &Op{kind: opSend, sock: s, buf: b, flags: flags, to: to}
+	return s.start(op, func() wsa.Errno {
+		_, err := s.checkSendLocked(len(b), flags, to, false)
+		return err
+	})
+}
+
+// start queues an operation that check permits, and tries it at once.
+func (s *Socket) start(op *Op, check func() wsa.Errno) (*Op, wsa.Errno) {
+	s.mu.Lock()
+	err := s.enterLocked()
+	switch {
+	case err != 0:
+	case s.ops.synchronous:
+		err = wsa.WSAEINVAL
+	case len(s.ops.queues[op.kind]) >= opLimit:
+		err = wsa.WSAENOBUFS
+	default:
+		err = check()
+	}
+	if err == 0 {
+		s.enqueueOpLocked(op)
+	}
+	s.mu.Unlock()
+	if err != 0 {
+		return nil, err
+	}
+	s.serveOps()
+	return op, 0
+}
+
+func (s *Socket) enqueueOpLocked(op *Op) {
+	s.ops.queues[op.kind] = append(s.ops.queues[op.kind], op)
+	if s.ops.pending.Add(1) == 1 {
+		s.watchLocked()
+	}
+}
+
+// dequeueLocked takes an operation off its queue: false when somebody else has.
+func (s *Socket) dequeueLocked(op *Op) bool {
+	q := s.ops.queues[op.kind]
+	i := slices.Index(q, op)
+	if i < 0 {
+		return false
+	}
+	s.ops.queues[op.kind] = slices.Delete(q, i, i+1)
+	if s.ops.pending.Add(-1) == 0 {
+		s.unwatchLocked()
+	}
+	return true
+}
+
+// serveOps is the turn of the pump, or of who starts an operation.
+func (s *Socket) serveOps() {
+	if s.ops.pending.Load() == 0 {
+		return
+	}
+	s.ops.serving.Lock()
+	defer s.ops.serving.Unlock()
+	for kind := range opKinds {
+		for op := s.firstOp(kind); op != nil && s.advance(op); op = s.firstOp(kind) {
+		}
+	}
+}
+
+func (s *Socket) firstOp(kind opKind) *Op {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.ops.queues[kind]; len(q) > 0 {
+		return q[0]
+	}
+	return nil
+}
+
+// advance tries an operation; false when it has to wait.
+func (s *Socket) advance(op *Op) bool {
+	switch op.kind {
+	case opRecv:
+		return s.advanceRecv(op)
+	case opSend:
+		return s.advanceSend(op)
+	case opAccept:
+		return s.advanceAccept(op)
+	}
+	return s.advanceConnect(op)
+}
+
+func (s *Socket) advanceRecv(op *Op) bool {
+	n, from, err := s.recvPending(op)
+	op.moved += n
+	switch {
+	case err == wsa.WSAEWOULDBLOCK:
+		return false
+	case err == 0 && n > 0 && op.flags&wsa.MSG_WAITALL != 0 && op.moved < len(op.buf):
+		return true // the rest
+	}
+	s.finish(op, from, err)
+	return true
+}
+
+// recvPending is one attempt. After shutdown(SD_RECEIVE) an operation that was
+// pending then still takes the next data (C-47).
+func (s *Socket) recvPending(op *Op) (int, netip.AddrPort, wsa.Errno) {
+	s.mu.Lock()
+	shut := s.shutRecv && s.state == options.Connected && s.kind == options.Stream && !s.closed
+	ep := s.ep
+	s.mu.Unlock()
+	if shut {
+		n, err := s.readStream(ep, op.buf[op.moved:], op.flags, true)
+		return n, netip.AddrPort{}, err
+	}
+	return s.recvOnce(op.buf[op.moved:], op.flags, nil, true)
+}
+
+func (s *Socket) advanceSend(op *Op) bool {
+	if op.mark == 0 {
+		n, err := s.sendOnce(op.buf[op.moved:], op.flags, op.to, nil, true)
+		op.moved += n
+		switch {
+		case err == wsa.WSAEWOULDBLOCK:
+			return false
+		case err == 0 && op.moved < len(op.buf) && s.kind == options.Stream:
+			return true
+		case err != 0 || s.kind != options.Stream || s.quota.Load() != 0 || len(op.buf) == 0:
+			s.finish(op, netip.AddrPort{}, err)
+			return true
+		}
+		op.mark = s.accepted.Load()
+	}
+	s.mu.Lock()
+	err, w := s.checkAwaitLocked(), s.wire
+	s.mu.Unlock()
+	if err == 0 && w.acked() < op.mark {
+		return false
+	}
+	s.finish(op, netip.AddrPort{}, err)
+	return true
+}
+
+// finish completes an operation, unless closesocket or Cancel was first.
+func (s *Socket) finish(op *Op, from netip.AddrPort, err wsa.Errno) {
+	if err == wsa.WSAEINTR || err == wsa.WSAENOTSOCK {
+		err = wsa.WSA_OPERATION_ABORTED // the socket is closed
+	}
+	s.mu.Lock()
+	first := s.dequeueLocked(op)
+	s.mu.Unlock()
+	if first {
+		op.complete(op.moved, from, err)
+	}
+}
+
+// abortOpsLocked ends what is pending with the socket (LG-19, ND-2).
+func (s *Socket) abortOpsLocked() {
+	err := wsa.WSA_OPERATION_ABORTED
+	if s.down {
+		err = wsa.WSAENETDOWN
+	}
+	for kind := range opKinds {
+		for len(s.ops.queues[kind]) > 0 {
+			op := s.ops.queues[kind][0]
+			s.dequeueLocked(op)
+			op.complete(0, netip.AddrPort{}, err)
+		}
+	}
+	if op := s.ops.target; op != nil {
+		op.complete(0, netip.AddrPort{}, err) // the listener passes it over
+	}
+}
+
+// Cancel is CancelIoEx: a pending operation completes with
+// WSA_OPERATION_ABORTED. It reports whether there was one. Bytes that were
+// moved before are lost to the application.
+func (op *Op) Cancel() bool {
+	s := op.sock
+	s.mu.Lock()
+	first := s.dequeueLocked(op)
+	s.mu.Unlock()
+	if first {
+		if op.arrival != nil {
+			s.abandon(op.arrival)
+		}
+		op.complete(0, netip.AddrPort{}, wsa.WSA_OPERATION_ABORTED)
+	} else if next := op.following(); next != nil {
+		return next.Cancel()
+	}
+	return first
+}
+
+// following is the transfer that an accept or connect has become.
+func (op *Op) following() *Op {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.next
+}
+
+func (op *Op) complete(n int, from netip.AddrPort, err wsa.Errno) {
+	if err != 0 && err != wsa.WSAEMSGSIZE {
+		n = 0
+	}
+	if op.parent != nil {
+		op.parent.complete(n, from, err)
+		return
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.done {
+		return
+	}
+	op.done, op.n, op.from, op.err = true, n, from, err
+	if op.c != nil {
+		close(op.c)
+	}
+	for _, w := range op.waiters {
+		w.Signal()
+	}
+}
+
+// Done returns a channel that is closed when the operation is done.
+func (op *Op) Done() <-chan struct{} {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.c == nil {
+		op.c = make(chan struct{})
+		if op.done {
+			close(op.c)
+		}
+	}
+	return op.c
+}
+
+// Result is the outcome: the bytes moved, and the sender of a datagram.
+// WSA_IO_INCOMPLETE while the operation is pending.
+func (op *Op) Result() (n int, from netip.AddrPort, err wsa.Errno) {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if !op.done {
+		return 0, netip.AddrPort{}, wsa.WSA_IO_INCOMPLETE
+	}
+	return op.n, op.from, op.err
+}
+
+// pending reports that op, which may be nil, isn't done.
+func (op *Op) pending() bool {
+	if op == nil {
+		return false
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return !op.done
+}
+
+// Wait waits until the operation is done, as blocking calls do.
+func (op *Op) Wait() {
+	w := op.sock.host.NewWaiter()
+	if w == nil {
+		w = NewChannelWaiter()
+	}
+	op.mu.Lock()
+	op.waiters = append(op.waiters, w)
+	op.mu.Unlock()
+	for op.pending() {
+		w.Wait("overlapped")
+	}
+}
