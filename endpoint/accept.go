@@ -70,7 +70,7 @@ func (s *Socket) accept(condition Condition, d *deadline) (*Socket, netip.AddrPo
 }
 
 func (s *Socket) awaitAccept(a *acceptance) (*Socket, wsa.Errno) {
-	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, 0)
+	c := a.deadline.on(s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, 0))
 	defer s.end(c)
 	defer s.abandon(a)
 	a.waited = true

@@ -65,7 +65,7 @@ func Dial(ctx context.Context, s *Socket, network string, addr netip.AddrPort) (
 		s.Close()
 		return nil, opError("dial", network, nil, netAddr(network, addr), err)
 	}
-	if err := s.connect(ctx, addr); err != 0 {
+	if err := s.connect(ctx, addr, nil); err != 0 {
 		s.Close()
 		if err == errCanceled {
 			return nil, opError("dial", network, nil, netAddr(network, addr), ctx.Err())

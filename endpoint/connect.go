@@ -20,10 +20,10 @@ import (
 // is decided and WSAEISCONN after success; the code of a failure is in SO_ERROR.
 // After a failure the socket may try again.
 func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
-	return s.connect(context.Background(), addr)
+	return s.connect(context.Background(), addr, nil)
 }
 
-func (s *Socket) connect(ctx context.Context, addr netip.AddrPort) wsa.Errno {
+func (s *Socket) connect(ctx context.Context, addr netip.AddrPort, d *deadline) wsa.Errno {
 	s.mu.Lock()
 	err := s.startConnectLocked(addr)
 	async := s.async
@@ -31,8 +31,11 @@ func (s *Socket) connect(ctx context.Context, addr netip.AddrPort) wsa.Errno {
 	if err != wsa.WSAEWOULDBLOCK || async {
 		return err
 	}
-	return s.awaitConnect(ctx)
+	return s.awaitConnect(ctx, d)
 }
+
+// noContext never ends.
+func noContext() context.Context { return context.Background() }
 
 // startConnectLocked checks the call and starts the attempt: WSAEWOULDBLOCK
 // says that it runs.
@@ -224,8 +227,8 @@ func (s *Socket) stopSynTimerLocked() {
 }
 
 // awaitConnect waits until an attempt is decided.
-func (s *Socket) awaitConnect(ctx context.Context) wsa.Errno {
-	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, 0)
+func (s *Socket) awaitConnect(ctx context.Context, d *deadline) wsa.Errno {
+	c := d.on(s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, 0))
 	defer s.end(c)
 	if ctx.Done() != nil {
 		defer afterDone(ctx, c.waiter.Signal)()
@@ -237,7 +240,7 @@ func (s *Socket) awaitConnect(ctx context.Context) wsa.Errno {
 		case err == wsa.WSAENOTSOCK:
 			err = wsa.WSAEINTR
 		case err != 0:
-		case s.state == options.Connecting && ctx.Err() != nil:
+		case s.state == options.Connecting && (ctx.Err() != nil || d != nil && d.passed.Load()):
 			s.becomeUnconnectedLocked()
 			err = errCanceled
 		case s.state == options.Connecting:

@@ -172,6 +172,11 @@ type Member struct {
 // time is that of h's clock, and the waiting is done on one Waiter of h,
 // whatever the number of members. A socket may be a member several times.
 func Await(h Host, members []Member, timeout time.Duration) bool {
+	return await(h, members, timeout, nil)
+}
+
+// await is Await for a call of a thread, which can be cancelled.
+func await(h Host, members []Member, timeout time.Duration, d *deadline) bool {
 	if look(members) {
 		return true
 	}
@@ -190,13 +195,16 @@ func Await(h Host, members []Member, timeout time.Duration) bool {
 		})
 		defer timer.Stop()
 	}
+	if d != nil && d.thread != nil {
+		w = d.thread.wrap(w)
+	}
 	calls := register(members, w)
 	defer unregister(members, calls)
 	for {
 		switch late := expired.Load(); {
 		case look(members):
 			return true
-		case late:
+		case late || d != nil && d.passed.Load():
 			return false
 		}
 		w.Wait("select")

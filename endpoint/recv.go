@@ -40,7 +40,7 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, 
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
 		return n, from, s.caught(before, err)
 	}
-	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	c := d.on(s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.end(c)
 	s.receiving.Add(1)
 	defer s.received()
@@ -64,7 +64,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 		return 0, wsa.WSAEOPNOTSUPP
 	}
 	before, waited := s.undropped(), false
-	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	c := d.on(s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.end(c)
 	s.receiving.Add(1)
 	defer s.received()

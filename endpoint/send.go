@@ -71,7 +71,7 @@ func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (in
 	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
 		return sent, s.caught(before, err)
 	}
-	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
+	c := d.on(s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout()))
 	defer s.end(c)
 	for {
 		if sent == len(b) && s.kind == options.Stream {

@@ -144,6 +144,7 @@ type deadline struct {
 	setting uint64 // counts the calls of set, so that a stale timer does nothing
 	stopped bool   // by Close: no timer starts any more
 	passed  atomic.Bool
+	thread  *Thread // nil: of a net face
 }
 
 // set arms the deadline and tells wake when it has passed; the zero time

@@ -54,11 +54,16 @@ func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 // as CF_DEFER). A request that has vanished is WSAECONNRESET for a non-blocking
 // call; a blocking one goes on waiting (CA-7).
 func (p *Provider) AcceptCond(s wsa.SOCKET, condition endpoint.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+	return p.acceptOn(nil, s, condition)
+}
+
+// acceptOn is AcceptCond for a thread, which may be nil.
+func (p *Provider) acceptOn(t *endpoint.Thread, s wsa.SOCKET, condition endpoint.Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	e, err := p.entry(s)
 	if err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
 	}
-	sock, peer, err := e.sock.AcceptCond(condition)
+	sock, peer, err := e.sock.AcceptOn(t, condition)
 	if err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)
 	}

@@ -20,8 +20,9 @@
 //   - WSAENOTSOCK: the handle names no open socket of this Provider
 //
 // A call that waits while its socket is closed ends with WSAEINTR (LG-19). A
-// failed call changes nothing. There is no thread error: the code is the
-// returned error, and SOCKET_ERROR is that it isn't nil.
+// failed call changes nothing. The code is the
+// returned error, and SOCKET_ERROR is that it isn't nil; Thread keeps a last
+// error as well.
 //
 // # Pointers
 //

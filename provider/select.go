@@ -26,6 +26,11 @@ import (
 // Errors: WSAEINVAL when all sets are empty; WSAENOTSOCK when a member is no
 // open socket, or is closed while Select waits. The results are nil then.
 func (p *Provider) Select(read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
+	return p.selectOn(nil, read, write, except, timeout)
+}
+
+// selectOn is Select for a thread, which may be nil.
+func (p *Provider) selectOn(t *endpoint.Thread, read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
 	if err := p.enter(); err != 0 {
 		return nil, nil, nil, p.result(err)
 	}
@@ -36,7 +41,9 @@ func (p *Provider) Select(read, write, except []wsa.SOCKET, timeout time.Duratio
 	if !ok {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}
-	endpoint.Await(p.stack, members, timeout)
+	if err := endpoint.AwaitOn(t, p.stack, members, timeout); err != 0 {
+		return nil, nil, nil, p.result(err)
+	}
 	if slices.ContainsFunc(members, func(m endpoint.Member) bool { return m.Got == endpoint.ReadyClosed }) {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}

@@ -94,10 +94,13 @@ func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
 // WSAECONNREFUSED, WSAETIMEDOUT. After a keep-alive drop WSAENOTCONN (C-46).
 //
 // On a datagram socket, the unspecified address with port 0 removes the peer.
-func (p *Provider) Connect(s wsa.SOCKET, addr netip.AddrPort) error {
+func (p *Provider) Connect(s wsa.SOCKET, addr netip.AddrPort) error { return p.connectOn(nil, s, addr) }
+
+// connectOn is Connect for a thread, which may be nil.
+func (p *Provider) connectOn(t *endpoint.Thread, s wsa.SOCKET, addr netip.AddrPort) error {
 	sock, err := p.socket(s)
 	if err == 0 {
-		err = sock.Connect(addr)
+		err = sock.ConnectOn(t, addr)
 	}
 	if err == wsa.WSAEALREADY && p.legacy() {
 		err = wsa.WSAEINVAL
@@ -129,7 +132,10 @@ func (p *Provider) Shutdown(s wsa.SOCKET, how int32) error {
 // WSAEWOULDBLOCK on a non-blocking socket that lingers with data pending: the
 // handle stays valid (LG-7). When the network is down it frees the handle and
 // succeeds (ND-1).
-func (p *Provider) CloseSocket(s wsa.SOCKET) error {
+func (p *Provider) CloseSocket(s wsa.SOCKET) error { return p.closeOn(nil, s) }
+
+// closeOn is CloseSocket for a thread, which may be nil.
+func (p *Provider) closeOn(t *endpoint.Thread, s wsa.SOCKET) error {
 	if err := p.enter(); err == wsa.WSANOTINITIALISED {
 		return p.result(err)
 	}
@@ -137,7 +143,7 @@ func (p *Provider) CloseSocket(s wsa.SOCKET) error {
 	if !ok {
 		return p.result(wsa.WSAENOTSOCK)
 	}
-	err := e.sock.Close()
+	err := e.sock.CloseOn(t)
 	if err == wsa.WSAEWOULDBLOCK && p.stack.Down() {
 		err = 0 // the stack resets the connection
 	}
