@@ -89,7 +89,8 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	n.unread = nil
 	n.rmu.Unlock()
 	n.mu.Lock()
-	ep, queue, w := n.ep, n.queue, n.wire
+	ep, queue, w, unhold := n.ep, n.queue, n.wire, n.unhold
+	n.unhold = nil
 	n.queue.EventUnregister(&n.entry)
 	n.ep = nil
 	n.becomeClosedLocked()
@@ -102,6 +103,9 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	if s.closed || s.state != options.Fresh {
 		s.host.Unwatch(ep)
 		ep.Abort()
+		if unhold != nil {
+			unhold()
+		}
 		if s.closed {
 			return wsa.WSA_OPERATION_ABORTED
 		}
@@ -110,6 +114,7 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	s.unread = unread
 	s.held.Store(int64(len(unread)))
 	s.remote, s.opt.from = n.remote, n.opt.from
+	s.unhold = unhold // RU-12
 	s.adoptLocked(ep, queue, w)
 	s.applyLocked()
 	s.context = &lateContext{values: n.values, accepted: true}

@@ -300,6 +300,31 @@ var overlappedScenarios = []Scenario{
 		})
 		e.Notef("done when connected, in order")
 	}},
+	{ID: "RU-12", Title: "a connection of AcceptEx", Source: "W-EXCL", Run: func(e *Env) {
+		e.Pair()
+		e.Do(func() {
+			exclusive := func() wsa.SOCKET {
+				s := e.Stream()
+				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
+				return s
+			}
+			l, a := exclusive(), e.Stream()
+			e.Code("Bind", e.P.Bind(l, e.Any(80)), 0)
+			e.Code("Listen", e.P.Listen(l, 5), 0)
+			o, err := e.P.AcceptEx(l, a, nil)
+			e.Code("AcceptEx", err, 0)
+			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			e.Code("Connect", e.Q.Connect(c, e.Addr(1, 80)), 0)
+			Equal(e, "outcome", e.outcome(o), "0 success")
+			e.Code("CloseSocket of the listener", e.P.CloseSocket(l), 0)
+			e.Code("Bind while it is connected", e.P.Bind(exclusive(), e.Any(80)), wsa.WSAEADDRINUSE)
+			e.Linger(e.P, a, 0)
+			e.Code("CloseSocket", e.P.CloseSocket(a), 0)
+			e.Net.Sleep(time.Second)
+			e.Code("Bind when it is closed", e.P.Bind(exclusive(), e.Any(80)), 0)
+		})
+		e.Notef("holds the exclusive port until it is closed")
+	}},
 	{ID: "IN-6", Title: "ConnectEx", Source: "API-ConnectEx", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
