@@ -120,8 +120,8 @@ func (v *optionView) TakeError() wsa.Errno {
 }
 
 func (v *optionView) ConnectedFor() (time.Duration, bool) {
-	if v.kind != options.Stream || v.state != options.Connected {
-		return 0, false
+	if v.kind != options.Stream || v.state != options.Connected || v.ep == nil {
+		return 0, false // the latter: it is being closed
 	}
 	// Half-closed counts, closed by both sides doesn't (CT-5).
 	if st := tcp.EndpointState(v.ep.State()); ended(st) || st == tcp.StateTimeWait {

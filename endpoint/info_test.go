@@ -1,0 +1,29 @@
+package endpoint_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// A list of sockets may have one whose connection has just ended for good.
+func TestInfoAfterClose(t *testing.T) {
+	a, b := pair(t)
+	for _, f := range families {
+		l, err := b.Listen("tcp", netip.AddrPortFrom(f.addr, 0).String())
+		require.NoError(t, err)
+		defer l.Close()
+		s := socket(t, a, f.family, wsa.SOCK_STREAM)
+		require.Zero(t, s.Connect(netip.MustParseAddrPort(l.Addr().String())))
+		require.Equal(t, l.Addr().String(), s.Info().Remote.String())
+		c, err := l.Accept()
+		require.NoError(t, err)
+		require.NoError(t, c.Close()) // the first to close keeps TIME-WAIT
+		s.Close()
+		require.Eventually(t, func() bool { return s.Info().Connected == 0 }, patience, time.Millisecond)
+	}
+}
