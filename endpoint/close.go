@@ -127,6 +127,9 @@ func (s *Socket) becomeClosedLocked() {
 	s.closed = true
 	s.stopSynTimerLocked()
 	s.stopKeepAliveLocked()
+	if s.down {
+		s.stopRetransmitLocked()
+	}
 	s.closeListenerLocked()
 	if s.state == options.Listening {
 		s.host.NotListening(s.binding, s.ep)
@@ -199,6 +202,7 @@ func (s *Socket) serveClosedLocked() {
 		s.endOrphanLocked()
 		s.wire.attach(nil) // the records of halfOpen may outlive the socket
 	}
+	s.stopRetransmitLocked()
 	s.host.Unwatch(s.ep)
 	s.queue.EventUnregister(&s.entry)
 	s.unholdLocked()

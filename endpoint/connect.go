@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"net/netip"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -168,9 +167,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		s.dropEndpointLocked()
 		return errno(err)
 	}
-	if s.values.TCP.FailOnICMP {
-		s.wire.set(wireFailOnICMP)
-	}
+	s.offerLocked()
 	err := s.ep.Connect(FullAddress(0, remote))
 	switch err.(type) {
 	case *tcpip.ErrConnectStarted:
@@ -182,48 +179,13 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		return errno(err)
 	}
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
+	s.icmpError = wsa.ICMPErrorInfo{}
 	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
 	s.local = s.present(FullAddress(nic, local))
 	s.occupyLocked(local, remote)
 	s.becomeConnectingLocked()
 	s.startSynTimerLocked()
 	return wsa.WSAEWOULDBLOCK
-}
-
-// The schedule of a SYN (NB-1): netstack sends it at 0, 1, 3, 7, 15 … seconds,
-// as Windows does, but waits for an answer for 127 s, Windows for 21.
-const (
-	initialRTO     = time.Second // netstack's, a constant
-	connectTimeout = 21 * time.Second
-)
-
-// synTimeout is how long the handshake may take.
-func (s *Socket) synTimeout() time.Duration {
-	n := s.values.TCP.MaxSynRetransmissions
-	switch {
-	case s.values.TCP.NoSynRetries || n == wsa.TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS:
-		return initialRTO
-	case n > 0 && n < 4:
-		return initialRTO<<(n+1) - initialRTO // after the last one's own time-out
-	}
-	return connectTimeout
-}
-
-// startSynTimerLocked makes the pump end an attempt that takes too long.
-func (s *Socket) startSynTimerLocked() {
-	s.attempt++
-	attempt := s.attempt
-	s.synTimer = s.host.Clock().AfterFunc(s.synTimeout(), func() {
-		s.synExpired.Store(attempt) // one that was stopped too late names an old attempt
-		s.host.Signal(s)
-	})
-}
-
-func (s *Socket) stopSynTimerLocked() {
-	if s.synTimer != nil {
-		s.synTimer.Stop()
-		s.synTimer = nil
-	}
 }
 
 // awaitConnect waits until an attempt is decided.

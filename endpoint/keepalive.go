@@ -113,7 +113,7 @@ func (s *Socket) serveKeepAliveLocked() {
 			s.probeLocked()
 			continue
 		case keepalive.Drop:
-			s.dropLocked()
+			s.endLocked(keepalive.Dropped)
 			return
 		}
 		break
@@ -172,11 +172,11 @@ func timestamps(value, echo uint32) []byte {
 	return binary.BigEndian.AppendUint32(b, echo)
 }
 
-// dropLocked ends a connection whose peer is gone (KA-19): one RST with
+// endLocked ends a connection whose peer is gone (KA-19, TCP_MAXRT): one RST with
 // SEQ = SND.NXT, which netstack's Abort sends, nothing queued is kept, and the
 // port is free.
-func (s *Socket) dropLocked() {
-	s.becomeDeadLocked(keepalive.Dropped.InProgress())
+func (s *Socket) endLocked(cause keepalive.Cause) {
+	s.becomeDeadLocked(cause.InProgress())
 	s.ep.Abort()
 	if s.binding != nil {
 		s.host.Unbind(s.binding)

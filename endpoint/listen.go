@@ -49,6 +49,7 @@ func (s *Socket) Listen(backlog int32) wsa.Errno {
 		return errno(err)
 	}
 	s.openLocked(min(max(int(backlog), 1), acceptQueue))
+	s.offerLocked()
 	if err := s.ep.Listen(acceptQueue); err != nil {
 		s.listens.Store(false)
 		s.door = nil

@@ -1,6 +1,8 @@
 package endpoint_test
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -16,28 +18,35 @@ import (
 func TestMaxSegIsWhatLeaves(t *testing.T) {
 	for _, tt := range []struct {
 		name, peerSYN string
+		timestamps    bool
 		want          int
 	}{
-		{"nothing", "mss 1000", 1000},
-		{"no MSS option", "", 536},
-		{"timestamps", "mss 1000,ts 1 0", 988},
-		{"SACK", "mss 1000,sackOK", 964},
-		{"both", "mss 1000,sackOK,ts 1 0", 960},
-		{"a peer larger than the link", "mss 9000", 1460},
+		{"nothing", "mss 1000", true, 1000},
+		{"no MSS option", "", true, 536},
+		{"timestamps", "mss 1000,ts 1 0", true, 988},
+		{"SACK", "mss 1000,sackOK", true, 964},
+		{"both", "mss 1000,sackOK,ts 1 0", true, 960},
+		{"a peer larger than the link", "mss 9000", true, 1460},
+		{"timestamps that weren't offered", "mss 1000,sackOK,ts 1 0", false, 964},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := simnet.New(t)
 			a := n.Host("a", "10.0.0.1/24")
 			p := n.Wire(a, "w", "10.0.0.9").Listen(80)
 			n.Go("client", func() {
-				c, err := a.Dial("tcp", "10.0.0.9:80")
-				require.NoError(t, err)
-				v, err := get32(t, c.(*endpoint.Conn), wsa.IPPROTO_TCP, wsa.TCP_MAXSEG)
-				require.NoError(t, err)
-				require.EqualValues(t, tt.want, v)
-				_, err = c.Write(make([]byte, 20000))
-				require.NoError(t, err)
-				c.Close()
+				s, errno := endpoint.New(a.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+				require.Zero(t, errno)
+				if tt.timestamps {
+					require.Zero(t, s.SetSockOpt(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, []byte{1, 0, 0, 0}))
+				}
+				require.Zero(t, s.Connect(netip.MustParseAddrPort("10.0.0.9:80")))
+				b := make([]byte, 4)
+				_, errno = s.GetSockOpt(wsa.IPPROTO_TCP, wsa.TCP_MAXSEG, b)
+				require.Zero(t, errno)
+				require.EqualValues(t, tt.want, binary.LittleEndian.Uint32(b))
+				_, errno = s.Send(make([]byte, 20000), 0)
+				require.Zero(t, errno)
+				require.Zero(t, s.Close())
 			})
 			p.Accept(tt.peerSYN)
 			got, err := p.Receive(time.Second)

@@ -51,7 +51,10 @@ func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 }
 
 // SetKeepAliveVals is SIO_KEEPALIVE_VALS.
-func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno { return s.Control(wsa.SIO_KEEPALIVE_VALS, in) }
+func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
+	_, err := s.Control(wsa.SIO_KEEPALIVE_VALS, in, nil)
+	return err
+}
 
 // applyLocked gives the endpoint the stored values that netstack acts on. It
 // runs after every set and for every new endpoint, so that an endpoint made
@@ -71,6 +74,10 @@ func (s *Socket) applyLocked() {
 	v := (*optionView)(s)
 	if s.kind == options.Stream {
 		v.SetNoDelay(s.values.NoDelay)
+		s.applyRetransmitLocked()
+		if s.state == options.Listening {
+			s.offerLocked() // IN-4
+		}
 	}
 	s.applyIPLocked()
 	s.applyBuffersLocked()

@@ -1,6 +1,8 @@
 package endpoint
 
 import (
+	"net/netip"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/wsstack/wsstack/options"
@@ -14,28 +16,28 @@ var congestionNames = map[options.Congestion]tcpip.CongestionControlOption{
 	options.CongestionCubic:   "cubic",
 }
 
-// Control carries out a control code that shares state with the options, as
-// SIO_KEEPALIVE_VALS and SIO_UDP_CONNRESET do: options.Controls lists them.
-// Another one is WSAEOPNOTSUPP.
-func (s *Socket) Control(code uint32, in []byte) wsa.Errno {
+// Control carries out a control code of options.Controls; n is the number of
+// bytes written to out. Another code is WSAEOPNOTSUPP.
+func (s *Socket) Control(code uint32, in, out []byte) (n int, err wsa.Errno) {
 	before := s.undropped()
-	return s.caught(before, s.control(code, in))
+	n, err = s.control(code, in, out)
+	return n, s.caught(before, err)
 }
 
-func (s *Socket) control(code uint32, in []byte) wsa.Errno {
+func (s *Socket) control(code uint32, in, out []byte) (n int, err wsa.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
-		return err
+		return 0, err
 	}
-	err, ok := options.Control(&s.values, (*optionView)(s), code, in)
+	n, err, ok := options.Control(&s.values, (*optionView)(s), code, in, out)
 	switch {
 	case !ok:
-		return wsa.WSAEOPNOTSUPP
+		return 0, wsa.WSAEOPNOTSUPP
 	case err == 0 && s.kind != options.Stream:
 		s.setFilterLocked()
 	}
-	return err
+	return n, err
 }
 
 // SetHandle tells the socket its handle, for SO_UPDATE_ACCEPT_CONTEXT; until
@@ -54,6 +56,27 @@ func (s *Socket) handleLocked() uint64 {
 	return s.id
 }
 
+// Handle implements options.Endpoint.
+func (v *optionView) Handle() uint64 { return (*Socket)(v).handleLocked() }
+
+// Interfaces implements options.Endpoint.
+func (v *optionView) Interfaces() []options.Interface {
+	var list []options.Interface
+	for _, i := range v.host.Interfaces() {
+		if i.Prefix.Addr().Is4() == (v.family == wsa.AF_INET) {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// SourceFor implements options.Endpoint.
+func (v *optionView) SourceFor(to netip.Addr) (netip.Addr, wsa.Errno) {
+	source, _, err := v.host.Source((*Socket)(v).boundAddr(), to)
+	return source, err
+}
+
+// AcceptedFrom has nothing to do: Accept has copied the options already.
 // AcceptedFrom gives a socket of AcceptEx the options of the listener. After
 // Accept it has nothing to do.
 func (v *optionView) AcceptedFrom(listener uint64) wsa.Errno {
@@ -78,5 +101,5 @@ func (s *Socket) SetOverlapped(on bool) {
 // AtMark: urgent data isn't implemented yet, so no urgent byte is ahead.
 func (v *optionView) AtMark() bool { return true }
 
-// ConnectICMPError: the hooks don't record ICMP errors yet.
-func (v *optionView) ConnectICMPError() wsa.ICMPErrorInfo { return wsa.ICMPErrorInfo{} }
+// ConnectICMPError is kept until the next connect.
+func (v *optionView) ConnectICMPError() wsa.ICMPErrorInfo { return v.icmpError }

@@ -51,6 +51,9 @@ type Host interface {
 	IsLocal(a netip.Addr) bool
 	IsBroadcast(a netip.Addr) bool
 
+	// Interfaces lists the addresses of all interfaces, the loopback's first.
+	Interfaces() []options.Interface
+
 	// Bind registers a binding under the rules of the bind matrix; it fills
 	// in the port when that is zero. Unbind gives the address back.
 	Bind(b *Binding) wsa.Errno
@@ -176,7 +179,8 @@ type Socket struct {
 	probeFired  atomic.Bool   // probeTimer has fired
 	dropped     atomic.Bool   // keep-alive has dropped the connection, and is done with that
 	undecided   atomic.Bool   // a connect is in progress: the pump looks what becomes of it
-	synExpired  atomic.Uint64 // the attempt to connect whose synTimer has fired
+	synFired    atomic.Uint64 // the attempt to connect whose synTimer has fired
+	stuckFired  atomic.Bool   // stuckTimer has fired
 	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
 	waiting     atomic.Int64  // len(tail), for the hooks
 	quota       atomic.Int64  // SO_SNDBUF of a stream, bytes; noQuota: not set
@@ -195,20 +199,25 @@ type Socket struct {
 	down        bool // closed by Stack.Close
 	shutRecv    bool
 	shutSend    bool
-	pending     wsa.Errno   // SO_ERROR
-	reason      wsa.Errno   // why the connection died; what later calls return
-	softErr     wsa.Errno   // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
-	dropSeen    bool        // a call was told of the keep-alive drop (C-10)
-	dropTaken   bool        // so was a set of SO_KEEPALIVE (C-11)
-	connectErr  wsa.Errno   // why the last attempt to connect failed
-	async       bool        // that attempt, or the one that runs, was made by a non-blocking connect
-	synTimer    tcpip.Timer // bounds the handshake of a connect; nil when none runs
-	attempt     uint64      // counts the attempts to connect
+	pending     wsa.Errno         // SO_ERROR
+	reason      wsa.Errno         // why the connection died; what later calls return
+	softErr     wsa.Errno         // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
+	dropSeen    bool              // a call was told of the keep-alive drop (C-10)
+	dropTaken   bool              // so was a set of SO_KEEPALIVE (C-11)
+	connectErr  wsa.Errno         // why the last attempt to connect failed
+	icmpError   wsa.ICMPErrorInfo // that it failed for; the zero value: for another reason
+	async       bool              // that attempt, or the one that runs, was made by a non-blocking connect
+	synPlan     synSchedule       // of the attempt to connect that runs
+	synTimer    tcpip.Timer       // fires when synPlan has something to do; nil when no attempt runs
+	attempt     uint64            // counts the attempts to connect
 	prober      keepalive.Prober
 	lastSegment time.Time           // the last one that prober was told of
 	probeTimer  tcpip.Timer         // fires when prober has something to do
 	probeAt     time.Time           // when
 	icmp        *icmpErrors         // nil on streams
+	stuckTimer  tcpip.Timer         // fires when TCP_MAXRT may be over
+	stuckAt     time.Time           // when
+	lastTry     bool                // netstack was told to give up: see serveRetransmitLocked
 	binding     *Binding            // nil: not bound
 	implicit    bool                // the binding was made by connect or sendto
 	tuple       Tuple               // of the connection that connect made, in the registry
@@ -351,6 +360,7 @@ func (s *Socket) Serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		s.serveRetransmitLocked()
 		s.serveClosedLocked()
 		return
 	}
@@ -362,6 +372,7 @@ func (s *Socket) Serve() {
 	s.serveICMPLocked()
 	s.resetIfUnreadLocked()
 	s.serveKeepAliveLocked()
+	s.serveRetransmitLocked()
 	s.serveChangesLocked()
 	s.observeLocked()
 }
@@ -401,7 +412,7 @@ func (s *Socket) makeEndpoint(proto tcpip.NetworkProtocolNumber, queue *waiter.Q
 // adoptLocked makes ep the endpoint of the socket. A stream endpoint that was
 // accepted comes with the record the hooks have kept.
 func (s *Socket) adoptLocked(ep tcpip.Endpoint, queue *waiter.Queue, w *Wire) {
-	s.ep, s.queue, s.opt.known = ep, queue, false
+	s.ep, s.queue, s.opt.known, s.lastTry = ep, queue, false, false
 	if s.kind == options.Stream {
 		if w == nil {
 			w = newWire()

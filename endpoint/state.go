@@ -88,6 +88,7 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 		s.pending = reason
 	}
 	s.stopKeepAliveLocked()
+	s.stopRetransmitLocked()
 	s.observeLocked()
 	s.calls.wake(anyEvent)
 }
@@ -104,8 +105,12 @@ func (s *Socket) pollLocked() {
 		case established(st):
 			s.becomeConnectedLocked(s.wire.Established(s.host.Clock().NowMonotonic()))
 			s.calls.wake(anyEvent)
-		case ended(st), s.synExpired.Load() == s.attempt, s.wire.has(wireUnreachable):
-			s.connectErr = s.connectErrorLocked(ended(st))
+		case ended(st), s.wire.has(wireUnreachable), s.serveSynLocked():
+			err := s.connectErrorLocked(ended(st))
+			if err == wsa.WSAETIMEDOUT && ended(st) && s.restartHandshakeLocked() {
+				return
+			}
+			s.connectErr = err
 			if s.async { // a blocking call returns it instead (EO-6)
 				s.pending = s.connectErr
 			}
@@ -128,6 +133,7 @@ func (s *Socket) pollLocked() {
 func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
 	switch {
 	case s.wire.has(wireUnreachable):
+		s.icmpError = *s.wire.icmpError.Load()
 		return wsa.WSAEHOSTUNREACH
 	case !ended:
 		return wsa.WSAETIMEDOUT

@@ -11,6 +11,7 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/nagle"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // Wire is what the hooks saw of one TCP connection: its segments, both ways.
@@ -50,8 +51,13 @@ type Wire struct {
 
 	headers atomic.Uint32 // of a listener: TTL, TOS, hop limit and traffic class, an octet each
 
-	answer   atomic.Bool  // a segment was dropped that is to be acknowledged
-	answered atomic.Int64 // when one was last, ns of the monotonic clock
+	answer         atomic.Bool                // a segment was dropped that is to be acknowledged
+	answered       atomic.Int64               // when one was last, ns of the monotonic clock
+	syn            atomic.Pointer[header.TCP] // our SYN as it left; nil: none yet
+	synRetrans     atomic.Uint32              // how often it left again
+	icmpError      atomic.Pointer[wsa.ICMPErrorInfo]
+	retransmission retransmission
+	tally          tally
 
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
@@ -73,6 +79,8 @@ const (
 	wireMute                    // no RST leaves
 	wireSilent                  // no segment leaves any more
 	wireGrown                   // netstack's window is beyond the one in our SYN
+	wireOffersTS                // our SYN may carry the timestamp option
+	wireHoldFirst               // even the first SYN doesn't leave: see restartHandshakeLocked
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)
@@ -114,6 +122,7 @@ func NewWire(l *Wire) *Wire {
 	w := newWire()
 	if l != nil {
 		w.recv.quota.Store(l.recv.quota.Load())
+		w.inherit(l)
 	}
 	return w
 }
@@ -122,6 +131,14 @@ func (w *Wire) attach(s *Socket) { w.socket.Store(s) }
 
 func (w *Wire) set(bits uint32) {
 	w.known.Or(bits)
+}
+
+func (w *Wire) allow(bits uint32, on bool) {
+	if on {
+		w.known.Or(bits)
+	} else {
+		w.known.And(^bits)
+	}
 }
 
 func (w *Wire) has(bits uint32) bool { return w.known.Load()&bits == bits }
@@ -136,6 +153,14 @@ func (w *Wire) Out(seg Segment) {
 	end := seqnum.Value(seq).Add(seqnum.Size(seg.Payload))
 	if flags.Contains(header.TCPFlagSyn) {
 		end = end.Add(1)
+		if isAck := flags.Contains(header.TCPFlagAck); w.has(wireISS) && w.iss.Load() == seq {
+			w.tally.spoil()
+			if isAck { // our own SYNs are counted where they are sent
+				w.synRetrans.Add(1)
+			}
+		} else {
+			w.tally.measure(uint32(end), seg.Clock)
+		}
 		w.iss.Store(seq)
 		w.una.Store(seq)
 		w.nxt.Store(uint32(end))
@@ -161,17 +186,22 @@ func (w *Wire) Out(seg Segment) {
 		w.iss.Store(seq - 1)
 		w.una.Store(seq)
 		w.nxt.Store(seq)
+		w.rcvNxt.Store(h.AckNumber())
 		w.rcvEnd.Store(h.AckNumber())
 		w.ownShift.Store(header.MaxWndScale) // not known: lenient
 		w.set(wireISS | wireIRS | wireNoScale)
 	}
 	w.outWindow(seg)
 	if flags.Contains(header.TCPFlagAck) {
+		w.tally.delivered(w.rcvNxt.Load(), h.AckNumber())
 		w.rcvNxt.Store(h.AckNumber())
 		if seqnum.Value(w.rcvEnd.Load()).LessThan(seqnum.Value(h.AckNumber())) {
 			w.rcvEnd.Store(h.AckNumber())
 		}
 		w.set(wireSent)
+	}
+	if !flags.Contains(header.TCPFlagSyn) {
+		w.sent(seg, uint32(end))
 	}
 	if seqnum.Value(w.nxt.Load()).LessThan(end) {
 		w.nxt.Store(uint32(end))
@@ -214,21 +244,29 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 		return fate
 	}
 	w.establish(seg.Clock)
+	window := uint32(h.WindowSize()) << w.shift.Load()
+	w.tally.arrived(seg, w.rcvEnd.Load(), seqnum.Value(ack) == una && una != nxt && window == w.window.Load())
 	w.extend(seg)
 	if w.watched.Load() {
 		w.note(seg)
 	}
-	w.offered(uint32(h.WindowSize()) << w.shift.Load())
+	w.offered(window)
+	switch {
+	case seqnum.Value(ack) != una:
+		w.una.Store(ack)
+		w.tally.acked(ack, seg.Clock)
+		w.progress(seg.Clock, ack != uint32(nxt))
+	case h.WindowSize() == 0, w.hidden.Load():
+		w.progress(seg.Clock, false) // nothing is late before the next probe
+	}
 	s := w.socket.Load()
 	if s == nil {
-		w.una.Store(ack)
 		return fate
 	}
 	if seg.Payload > 0 && seg.Payload < tinySegment && w.tiny.Add(1) == tinyLimit {
 		s.host.Signal(s) // to compact them
 	}
 	if seqnum.Value(ack) != una {
-		w.una.Store(ack)
 		s.calls.wake(waiter.EventOut)
 	}
 	if w.veils(s) {
@@ -306,6 +344,7 @@ func (w *Wire) inSyn(seg Segment) {
 		}
 		w.recv.promise(h.SequenceNumber() + 1 + w.ownWindow.Load()<<w.ownShift.Load())
 		w.una.Store(h.AckNumber())
+		w.tally.acked(h.AckNumber(), seg.Clock)
 		w.negotiate(opts.TS, opts.SACKPermitted)
 		w.establish(seg.Clock)
 	}
@@ -314,7 +353,9 @@ func (w *Wire) inSyn(seg Segment) {
 // establish records the time of the segment that completes the handshake.
 func (w *Wire) establish(clock tcpip.Clock) {
 	if w.since.Load() == 0 {
-		now := clock.NowMonotonic().Sub(tcpip.MonotonicTime{})
+		// To the microsecond: a reading may run nanoseconds ahead, and whole
+		// seconds count (CT-1).
+		now := clock.NowMonotonic().Sub(tcpip.MonotonicTime{}).Truncate(time.Microsecond)
 		w.since.CompareAndSwap(0, max(1, int64(now)))
 	}
 }
@@ -429,12 +470,12 @@ func (w *Wire) Listening() bool { return w.has(wireListener) }
 func (w *Wire) Door() *Door { return w.door }
 
 // Unreachable tells of an ICMP error for the SYN. It ends the attempt only with
-// TCP_FAIL_CONNECT_ON_ICMP_ERROR.
+// TCP_FAIL_CONNECT_ON_ICMP_ERROR; the first one counts.
 // It must quote our SYN's sequence number: anybody can send one (RFC 5927 §4.1).
-func (w *Wire) Unreachable(seq uint32) {
-	if s := w.socket.Load(); s != nil && w.has(wireFailOnICMP|wireISS) && seq == w.iss.Load() {
+func (w *Wire) Unreachable(seq uint32, info wsa.ICMPErrorInfo) {
+	if w.has(wireFailOnICMP|wireISS) && seq == w.iss.Load() && w.icmpError.CompareAndSwap(nil, &info) {
 		w.set(wireUnreachable)
-		s.host.Signal(s)
+		w.signal()
 	}
 }
 

@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -8,64 +9,96 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// control is a control code of WSAIoctl that shares state with the options: a
-// row of facts, as for an option (options.md §9).
+// control is a control code of WSAIoctl: a row of facts, as for an option
+// (options.md §9).
 type control struct {
-	code       uint32
-	symbol     string
-	typ        string // of the input
-	size       int    // bytes of it
-	text       string
-	incomplete string
-	evidence   string // "": byDoc
+	code        uint32
+	symbol      string
+	typ         string // of the input; "": none
+	size        int    // bytes of it
+	output      string // type of the output; "": none
+	outSize     int    // bytes of it; 0: answer looks
+	text        string
+	incomplete  string
+	unsupported string // why every call fails with WSAEOPNOTSUPP
+	evidence    string // "": byDoc
 
-	kinds     Kind
-	wrongKind wsa.Errno // 0: WSAEOPNOTSUPP
+	kinds     Kind      // 0: any
+	families  families  // 0: any
+	wrongKind wsa.Errno // 0: WSAEOPNOTSUPP, the answer of a wrong family
+	exact     bool      // the input has size bytes, no more
+	badSize   wsa.Errno // 0: WSAEFAULT
 	setIn     State     // 0: any
+	wrongIn   wsa.Errno // in another state; 0: WSAEINVAL
 	def       func(v *Values)
-	apply     func(v *Values, ep Endpoint, in []byte) wsa.Errno
+
+	// One of them: what stores the input, or what writes output. A code that
+	// has neither is carried out by the caller of Control.
+	apply  func(v *Values, ep Endpoint, in []byte) wsa.Errno
+	answer func(v *Values, ep Endpoint, in, out []byte) (int, wsa.Errno)
 }
 
-// Control is WSAIoctl for a control code that sets a value of the socket: in
-// is its input, nil the NULL pointer. ok is false for a code that isn't one of
-// those; [Controls] lists them. The caller holds the lock of v.
+// Control is WSAIoctl: in is its input, out the buffer for its output, nil the
+// NULL pointer, and n the number of bytes written to out. ok is false for a
+// code that isn't known, and for those that [ControlInfo] calls Elsewhere. The
+// caller holds the lock of v.
 //
 // The checks run in the order of [Set]: pointer (WSAEFAULT), kind of socket,
-// length (WSAEFAULT), connection, state and value (WSAEINVAL). A failed call
-// changes nothing.
-func Control(v *Values, ep Endpoint, code uint32, in []byte) (err wsa.Errno, ok bool) {
+// lengths, connection, state and value (WSAEINVAL). A failed call changes
+// nothing; n is then 0, but for SIO_ADDRESS_LIST_QUERY and
+// SIO_GET_INTERFACE_LIST, which say what they need.
+func Control(v *Values, ep Endpoint, code uint32, in, out []byte) (n int, err wsa.Errno, ok bool) {
 	i := slices.IndexFunc(controls, func(c control) bool { return c.code == code })
-	if i < 0 {
-		return 0, false
+	if i < 0 || controls[i].elsewhere() {
+		return 0, 0, false
 	}
-	return controls[i].set(v, ep, in), true
+	n, err = controls[i].run(v, ep, in, out)
+	return n, err, true
 }
 
 // SetKeepAliveVals is the control code SIO_KEEPALIVE_VALS; see [Control].
 func SetKeepAliveVals(v *Values, ep Endpoint, in []byte) wsa.Errno {
-	err, _ := Control(v, ep, wsa.SIO_KEEPALIVE_VALS, in)
+	_, err, _ := Control(v, ep, wsa.SIO_KEEPALIVE_VALS, in, nil)
 	return err
 }
 
-func (c *control) set(v *Values, ep Endpoint, in []byte) wsa.Errno {
+func (c *control) elsewhere() bool { return c.apply == nil && c.answer == nil && c.unsupported == "" }
+
+func (c *control) run(v *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
+	if err := c.check(ep, in, out); err != 0 {
+		return 0, err
+	}
+	if c.answer != nil {
+		return c.answer(v, ep, in, out)
+	}
+	return 0, c.apply(v, ep, in)
+}
+
+// check holds the checks that are the same for all codes.
+func (c *control) check(ep Endpoint, in, out []byte) wsa.Errno {
 	switch {
-	case in == nil:
-		return wsa.WSAEFAULT
-	case c.kinds&ep.Kind() == 0:
-		if c.wrongKind != 0 {
-			return c.wrongKind
-		}
+	case c.unsupported != "":
 		return wsa.WSAEOPNOTSUPP
-	case len(in) < c.size:
+	case c.size > 0 && in == nil:
+		return wsa.WSAEFAULT
+	case c.kinds != 0 && c.kinds&ep.Kind() == 0:
+		return cmp.Or(c.wrongKind, wsa.WSAEOPNOTSUPP)
+	case c.families != 0 && c.families&familyBit(ep.Family()) == 0:
+		return wsa.WSAEOPNOTSUPP
+	case len(in) < c.size || c.exact && len(in) != c.size:
+		return cmp.Or(c.badSize, wsa.WSAEFAULT)
+	case len(out) < c.outSize:
 		return wsa.WSAEFAULT
 	}
-	if err := ep.ConnectionError(true); err != 0 {
-		return err
+	if c.apply != nil {
+		if err := ep.ConnectionError(true); err != 0 {
+			return err
+		}
 	}
 	if c.setIn != 0 && c.setIn&ep.State() == 0 {
-		return wsa.WSAEINVAL
+		return cmp.Or(c.wrongIn, wsa.WSAEINVAL)
 	}
-	return c.apply(v, ep, in)
+	return 0
 }
 
 func (c *control) reset(v *Values) {
@@ -74,25 +107,30 @@ func (c *control) reset(v *Values) {
 	}
 }
 
-// A ControlInfo describes a control code that [Control] carries out.
+// A ControlInfo describes a control code.
 type ControlInfo struct {
 	Code        uint32   `json:"code"`
 	Symbol      string   `json:"symbol"`
-	Type        string   `json:"type"`
-	Size        int      `json:"size"` // bytes of the input
+	Type        string   `json:"type"`                  // of the input; "": none
+	Size        int      `json:"size"`                  // bytes of the input
+	Output      string   `json:"output,omitempty"`      // type of the output
+	OutputSize  int      `json:"output_size,omitempty"` // bytes of it; 0 where that varies
 	Kinds       []string `json:"kinds"`
 	Evidence    string   `json:"evidence"`
 	Description string   `json:"description"`
 	Incomplete  string   `json:"incomplete,omitempty"`
+	Unsupported string   `json:"unsupported,omitempty"` // why every call fails
+	Elsewhere   bool     `json:"-"`                     // not a code of Control: the socket's calls carry it out
 }
 
-// Controls describes the control codes of [Control].
+// Controls describes the control codes that this stack knows.
 func Controls() []ControlInfo {
 	infos := make([]ControlInfo, len(controls))
 	for i, c := range controls {
-		infos[i] = ControlInfo{c.code, c.symbol, c.typ, c.size, c.kinds.names(), c.evidence, c.text, c.incomplete}
-		if c.evidence == "" {
-			infos[i].Evidence = byDoc
+		infos[i] = ControlInfo{
+			Code: c.code, Symbol: c.symbol, Type: c.typ, Size: c.size, Output: c.output, OutputSize: c.outSize,
+			Kinds: cmp.Or(c.kinds, AnyKind).names(), Evidence: cmp.Or(c.evidence, byDoc), Description: c.text,
+			Incomplete: c.incomplete, Unsupported: c.unsupported, Elsewhere: c.elsewhere(),
 		}
 	}
 	return infos

@@ -37,10 +37,19 @@ var controls = []control{
 		apply: switchOf(func(v *Values) *bool { return &v.FastLoopback }),
 	},
 	{
+		code: wsa.SIO_TCP_INFO, symbol: "SIO_TCP_INFO", typ: "DWORD", size: 4, exact: true, badSize: wsa.WSAEMSGSIZE, output: "TCP_INFO_v0, _v1, _v2",
+		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: netstack doesn't say what limits it.",
+		kinds: Stream, answer: tcpInfo,
+	},
+	{
+		code: wsa.SIO_IDEAL_SEND_BACKLOG_QUERY, symbol: "SIO_IDEAL_SEND_BACKLOG_QUERY", output: "ULONG", outSize: 4, evidence: byObserved,
+		text:  "Bytes to have queued for sending: what may be in flight, and 65536 at least.",
+		kinds: Stream, setIn: Connected, wrongIn: wsa.WSAENOTCONN, answer: idealBacklog,
+	},
+	{
 		code: wsa.SIO_TCP_INITIAL_RTO, symbol: "SIO_TCP_INITIAL_RTO", typ: "TCP_INITIAL_RTO_PARAMETERS", size: wsa.SizeofTCPInitialRTOParameters,
-		text:       "First retransmission time-out and number of SYN retransmissions; before connect.",
-		incomplete: "it changes the number of SYNs, not their spacing",
-		kinds:      Stream, wrongKind: wsa.WSAEINVAL, setIn: untilConnect,
+		text:  "First retransmission time-out of a SYN in milliseconds, and number of its retransmissions; before connect.",
+		kinds: Stream, wrongKind: wsa.WSAEINVAL, setIn: untilConnect,
 		apply: initialRTO,
 	},
 	{
@@ -67,4 +76,66 @@ var controls = []control{
 		kinds: AnyKind,
 		apply: compatibilityMode,
 	},
+	{
+		code: wsa.SIO_ADDRESS_LIST_QUERY, symbol: "SIO_ADDRESS_LIST_QUERY", output: "SOCKET_ADDRESS_LIST",
+		text:   "The addresses of the socket's family to bind to, those of the loopback excepted. A short buffer: WSAEFAULT, and the size needed.",
+		answer: addressList,
+	},
+	{
+		code: wsa.SIO_ROUTING_INTERFACE_QUERY, symbol: "SIO_ROUTING_INTERFACE_QUERY", typ: "SOCKADDR", size: 2, output: "SOCKADDR",
+		text:   "The local address from which a destination is reached; WSAENETUNREACH without a route.",
+		answer: routingInterface,
+	},
+	{
+		code: wsa.SIO_GET_INTERFACE_LIST, symbol: "SIO_GET_INTERFACE_LIST", output: "INTERFACE_INFO[]",
+		text:   "The interfaces, one entry for each address of the socket's family, with flags, broadcast address and netmask.",
+		answer: interfaceInfos,
+	},
+	{
+		code: wsa.SIO_GET_BROADCAST_ADDRESS, symbol: "SIO_GET_BROADCAST_ADDRESS", output: "SOCKADDR_IN", outSize: wsa.SizeofSockaddrIn,
+		text:     "255.255.255.255, on AF_INET.",
+		families: inet4, answer: broadcastAddress,
+	},
+	{
+		code: wsa.SIO_BASE_HANDLE, symbol: "SIO_BASE_HANDLE", output: "SOCKET", outSize: 8,
+		text:   "The handle of the base provider, which is the socket's own: nothing is layered.",
+		answer: baseHandle,
+	},
+	{
+		code: wsa.SIO_GET_EXTENSION_FUNCTION_POINTER, symbol: "SIO_GET_EXTENSION_FUNCTION_POINTER", typ: "GUID", size: 16, evidence: byAssumed,
+		text: "Address of an extension function.", unsupported: "there are no function pointers at a Go interface",
+	},
+	{
+		code: wsa.SIO_IDEAL_SEND_BACKLOG_CHANGE, symbol: "SIO_IDEAL_SEND_BACKLOG_CHANGE",
+		text:  "Completes when the ideal send backlog changes.",
+		kinds: Stream, unsupported: "it pends, and there are no overlapped calls: query it instead",
+	},
+	{code: wsa.SIO_FLUSH, symbol: "SIO_FLUSH", text: "Discards the send queue.", unsupported: "not of TCP/IP (C-44)"},
+	{code: wsa.SIO_GET_QOS, symbol: "SIO_GET_QOS", text: "Quality of service.", unsupported: noQoS},
+	{code: wsa.SIO_SET_QOS, symbol: "SIO_SET_QOS", text: "Quality of service.", unsupported: noQoS},
+	{code: wsa.SIO_GET_GROUP_QOS, symbol: "SIO_GET_GROUP_QOS", text: "Reserved for groups.", unsupported: noQoS},
+	{code: wsa.SIO_SET_GROUP_QOS, symbol: "SIO_SET_GROUP_QOS", text: "Reserved for groups.", unsupported: noQoS},
+	{code: wsa.FIOASYNC, symbol: "FIOASYNC", text: "Signal-driven input and output.", unsupported: "not of Winsock"},
+	{
+		code: wsa.FIONBIO, symbol: "FIONBIO", typ: "u_long", size: 4,
+		text: "Non-blocking mode on or off.",
+	},
+	{
+		code: wsa.FIONREAD, symbol: "FIONREAD", output: "u_long", outSize: 4,
+		text: "Bytes that one recv would return.",
+	},
+	{
+		code: wsa.SIOCATMARK, symbol: "SIOCATMARK", output: "BOOL", outSize: 4, kinds: Stream, wrongKind: wsa.WSAEINVAL,
+		text: "Whether no urgent byte is ahead.",
+	},
+	{
+		code: wsa.SIO_ADDRESS_LIST_CHANGE, symbol: "SIO_ADDRESS_LIST_CHANGE",
+		text: "Waits until the addresses of the socket's family change.",
+	},
+	{
+		code: wsa.SIO_ROUTING_INTERFACE_CHANGE, symbol: "SIO_ROUTING_INTERFACE_CHANGE", typ: "SOCKADDR", size: 2,
+		text: "Waits until another interface leads to a destination.",
+	},
 }
+
+const noQoS = "there is no quality of service"

@@ -110,6 +110,18 @@ type Endpoint interface {
 	// it was accepted from.
 	AcceptedFrom(listener uint64) wsa.Errno
 
+	// TCPInfo is the connection in numbers, for SIO_TCP_INFO; without one the
+	// state and what is known of it.
+	TCPInfo() wsa.TCPInfo
+
+	// Handle is the number that the Winsock face knows the socket by.
+	Handle() uint64
+
+	// Interfaces lists the addresses of the socket's family, the loopback's
+	// first, and SourceFor the one from which a destination is reached, or
+	// WSAENETUNREACH.
+	Interfaces() []Interface
+	SourceFor(to netip.Addr) (netip.Addr, wsa.Errno)
 	// UpdateConnectContext is SO_UPDATE_CONNECT_CONTEXT: WSAENOTCONN when the
 	// socket isn't connected.
 	UpdateConnectContext() wsa.Errno

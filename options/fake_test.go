@@ -134,9 +134,35 @@ func (f *fake) tell(name string, val any) wsa.Errno {
 	return 0
 }
 
-func (f *fake) SetNoDelay(on bool) wsa.Errno       { return f.tell("nodelay", on) }
-func (f *fake) SetKeepAlive(k KeepAlive) wsa.Errno { return f.tell("keepalive", k) }
-func (f *fake) SetOOBInline(on bool) wsa.Errno     { return f.tell("oobinline", on) }
+func (f *fake) TCPInfo() wsa.TCPInfo {
+	return wsa.TCPInfo{State: 4, Mss: 1460, Cwnd: 14600, SndWnd: 65535}
+}
+func (f *fake) Handle() uint64 { return 0x1234 }
+
+func (f *fake) Interfaces() []Interface {
+	if f.family == wsa.AF_INET6 {
+		return []Interface{{Prefix: netip.MustParsePrefix("::1/128"), Loopback: true}, {Prefix: netip.MustParsePrefix("fd00::1/64")}}
+	}
+	return []Interface{
+		{Prefix: netip.MustParsePrefix("127.0.0.1/8"), Loopback: true},
+		{Prefix: netip.MustParsePrefix("10.0.0.1/24"), Broadcast: netip.MustParseAddr("10.0.0.255")},
+	}
+}
+
+func (f *fake) SourceFor(to netip.Addr) (netip.Addr, wsa.Errno) {
+	for _, i := range f.Interfaces() {
+		if i.Prefix.Contains(to) {
+			return i.Prefix.Addr(), 0
+		}
+	}
+	return netip.Addr{}, wsa.WSAENETUNREACH
+}
+
+func (f *fake) SetNoDelay(on bool) wsa.Errno        { return f.tell("nodelay", on) }
+func (f *fake) SetKeepAlive(k KeepAlive) wsa.Errno  { return f.tell("keepalive", k) }
+func (f *fake) SetOOBInline(on bool) wsa.Errno      { return f.tell("oobinline", on) }
+func (f *fake) SetSendBuffer(bytes int32) wsa.Errno { return f.tell("sndbuf", bytes) }
+func (f *fake) SetRecvBuffer(bytes int32) wsa.Errno { return f.tell("rcvbuf", bytes) }
 
 // le is an int as optval.
 func le(n uint32) []byte { return binary.LittleEndian.AppendUint32(nil, n) }

@@ -133,16 +133,26 @@ func writeUnsupported(b *bytes.Buffer, infos []Info) {
 	}
 }
 
-// writeControls lists the control codes that share state with the options.
+// writeControls lists the control codes.
 func writeControls(b *bytes.Buffer) {
-	b.WriteString("\n## Control codes that share state with options\n\n")
-	b.WriteString("| Code | Number | Input | Bytes | Sockets | Meaning | Evidence |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("\n## Control codes\n\n")
+	b.WriteString("| Code | Number | Input | Bytes | Output | Bytes | Sockets | Meaning | Evidence |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range Controls() {
+		if c.Unsupported != "" {
+			continue
+		}
 		kinds := strings.Join(c.Kinds, ", ")
 		if len(c.Kinds) == len(kindNames) {
 			kinds = "any"
 		}
-		fmt.Fprintf(b, "| %s | 0x%08X | %s | %d | %s | %s | %s |\n", c.Symbol, c.Code, c.Type, c.Size, kinds, c.Description, c.Evidence)
+		fmt.Fprintf(b, "| %s | 0x%08X | %s | %s | %s | %s | %s | %s | %s |\n", c.Symbol, c.Code, orDash(c.Type), orNone(c.Size),
+			orDash(c.Output), orNone(c.OutputSize), kinds, c.Description, c.Evidence)
+	}
+	b.WriteString("\n### Not supported\n\nEvery call fails with WSAEOPNOTSUPP, as with a code that isn't here.\n\n")
+	for _, c := range Controls() {
+		if c.Unsupported != "" {
+			fmt.Fprintf(b, "- %s (0x%08X): %s\n", c.Symbol, c.Code, c.Unsupported)
+		}
 	}
 	b.WriteString("\n### Incomplete\n\n")
 	for _, c := range Controls() {
@@ -150,6 +160,13 @@ func writeControls(b *bytes.Buffer) {
 			fmt.Fprintf(b, "- %s: %s\n", c.Symbol, c.Incomplete)
 		}
 	}
+}
+
+func orNone(n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprint(n)
 }
 
 func writeForeign(b *bytes.Buffer) {

@@ -14,14 +14,14 @@ const untilConnect = Fresh | Bound | Listening
 func tcpTuningRows() []compiler {
 	return []compiler{
 		maxRetransmitRow(wsa.TCP_MAXRT, "TCP_MAXRT", "W-TCP", time.Second,
-			"Seconds of retransmission before the connection is dropped; 0: the limits of the system, -1: for ever."),
+			"Seconds without an answer to unacknowledged data, or to a SYN, before the connection is dropped; 0: the limits of the system, -1: none."),
 		maxRetransmitRow(wsa.TCP_MAXRTMS, "TCP_MAXRTMS", "HDR", time.Millisecond,
 			"TCP_MAXRT in milliseconds; one value."),
 		tcpSwitch(wsa.TCP_NOSYNRETRIES, "TCP_NOSYNRETRIES", "HDR", untilConnect,
 			"One SYN only; set before connect.", "",
 			func(v *TCPValues) *bool { return &v.NoSynRetries }),
 		tcpSwitch(wsa.TCP_TIMESTAMPS, "TCP_TIMESTAMPS", "W-TCP", AnyState,
-			"Offers RFC 7323 timestamps; read at connect and listen.", "stored; timestamps are always offered",
+			"Offers RFC 7323 timestamps; read at connect, of a listener at each SYN.", "",
 			func(v *TCPValues) *bool { return &v.Timestamps }),
 		tcpSwitch(wsa.TCP_DELAY_FIN_ACK, "TCP_DELAY_FIN_ACK", "HDR", AnyState,
 			"The acknowledgement of a FIN may be delayed. It never is, which is permitted.", "",
@@ -48,8 +48,8 @@ func tcpTuningRows() []compiler {
 		},
 		row[wsa.ICMPErrorInfo]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_ICMP_ERROR_INFO, symbol: "TCP_ICMP_ERROR_INFO", tier: 'B',
-			doc:  "W-TCP",
-			text: "The ICMP error that failed the last connect, 0 bytes when none was received; WSAEINVAL without TCP_FAIL_CONNECT_ON_ICMP_ERROR.", incomplete: "no ICMP error is recorded yet",
+			doc:    "W-TCP",
+			text:   "The ICMP error that failed the last connect, 0 bytes when none was received; WSAEINVAL without TCP_FAIL_CONNECT_ON_ICMP_ERROR.",
 			access: getAccess, codec: icmpError, kinds: Stream, defText: "none",
 			live: func(v *Values, ep Endpoint) (wsa.ICMPErrorInfo, wsa.Errno) {
 				if !v.TCP.FailOnICMP { // the page is silent; recommended
@@ -80,7 +80,7 @@ func tcpSwitch(name int32, symbol, doc string, setIn State, text, incomplete str
 func maxRetransmitRow(name int32, symbol, doc string, unit time.Duration, text string) row[time.Duration] {
 	return row[time.Duration]{
 		level: wsa.IPPROTO_TCP, name: name, symbol: symbol, tier: 'B',
-		doc: doc, text: text, incomplete: "stored; the limits of the system apply",
+		doc: doc, text: text,
 		access: getAndSet, codec: retransmission(unit), kinds: Stream,
 		field: func(v *Values) *time.Duration { return &v.TCP.MaxRetransmit },
 	}

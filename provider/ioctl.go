@@ -19,10 +19,16 @@ import (
 //	SIO_ROUTING_INTERFACE_CHANGE  in SOCKADDR: the next change of the interface
 //	                              that leads to this destination
 //
-// The last two enable their network events (EV-2). A blocking socket waits for
-// the change, a non-blocking one fails with WSAEWOULDBLOCK.
+//	another one of options.Controls: what is said there
 //
-// Errors: WSAEINVAL for FIONBIO 0 while events are selected (EV-1); WSAEFAULT when in or out is nil or too short for the code;
+// The two changes enable their network events (EV-2). A blocking socket waits for
+// the change, a non-blocking one fails with WSAEWOULDBLOCK. n is 0 after a
+// failure, but for SIO_ADDRESS_LIST_QUERY and SIO_GET_INTERFACE_LIST with a
+// short out (WSAEFAULT), where it is the size needed.
+//
+// Errors: WSAEINVAL for FIONBIO 0 while events are selected (EV-1); WSAEFAULT
+// when in or out is nil or too short for the code (SIO_TCP_INFO: WSAEMSGSIZE
+// for in, WSAEINVAL for out);
 // WSAENOTCONN for FIONREAD and SIOCATMARK when the connection has ended;
 // WSAEINVAL for SIOCATMARK on a datagram socket (OB-11); WSAENOPROTOOPT for
 // SIO_KEEPALIVE_VALS there, and WSAENETRESET, WSAENOTCONN for it after a
@@ -46,7 +52,7 @@ func (p *Provider) Ioctl(s wsa.SOCKET, code uint32, in, out []byte) (n int, _ er
 	case wsa.SIO_KEEPALIVE_VALS:
 		err = sock.SetKeepAliveVals(in)
 	default:
-		err = sock.Control(code, in)
+		n, err = sock.Control(code, in, out)
 	}
 	return n, p.result(err)
 }

@@ -152,7 +152,7 @@ func transfer(t testing.TB, n *simnet.Network, a, b *simnet.Host, size int) {
 	}
 	there, back := content(1), content(2)
 	exchange := func(name string, c io.ReadWriteCloser, out, in []byte) {
-		n.Go(name+" writes", func() {
+		writer := n.Go(name+" writes", func() {
 			k, err := c.Write(out)
 			require.NoError(t, err)
 			require.Equal(t, len(out), k)
@@ -161,6 +161,7 @@ func transfer(t testing.TB, n *simnet.Network, a, b *simnet.Host, size int) {
 		got, err := io.ReadAll(c)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(in, got), "%s: %d bytes arrived damaged", name, len(got))
+		writer.Wait()
 		require.NoError(t, c.Close())
 	}
 	n.Go("server", func() {

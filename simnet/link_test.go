@@ -48,8 +48,9 @@ func TestTransfer_Corruption(t *testing.T) {
 
 func TestTransfer_Rate(t *testing.T) {
 	const rate = 10_000_000
-	n, a, b, _ := two(t, simnet.Delay(5*time.Millisecond), simnet.Rate(rate, 0))
 	const size = 1 << 20
+	const queue = 2 * size // nothing is lost: this is about the rate
+	n, a, b, _ := two(t, simnet.Delay(5*time.Millisecond), simnet.Rate(rate, queue))
 	transfer(t, n, a, b, size)
 	least := time.Duration(float64(size) * 8e9 / rate)
 	require.Greater(t, n.Now(), least)

@@ -85,8 +85,9 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	if w.Mute(t) {
 		return false
 	}
+	editSYN(w, t, pkt.GSOOptions.NeedsCsum)
 	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock, Partial: pkt.GSOOptions.NeedsCsum})
-	return true
+	return !w.HoldsSYN(t)
 }
 
 // CheckInput sees every packet for this host, before fragments are put
@@ -210,6 +211,7 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if checked && !validChecksum(t, pkt) {
 		return 0, nil
 	}
+	editSYN(w, t, pkt.RXChecksumValidated)
 	fate := w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	if fate != 0 && !checked && !validChecksum(t, pkt) {
 		return 0, nil // netstack drops it

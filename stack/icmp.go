@@ -82,13 +82,24 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) (hide bool) {
 	if q.mtu != 0 {
 		return false
 	}
-	if !q.unreachable() || ep.EndpointState() != tcp.StateSynSent {
+	if ep.EndpointState() != tcp.StateSynSent {
 		return false
 	}
 	if wire != nil {
-		wire.Unreachable(q.seq)
+		wire.Unreachable(q.seq, q.info(pkt))
 	}
 	return true
+}
+
+// info is what TCP_ICMP_ERROR_INFO tells of the message.
+func (q *quote) info(pkt *netstack.PacketBuffer) wsa.ICMPErrorInfo {
+	source, _ := addresses(pkt)
+	from, _ := netip.AddrFromSlice(source.AsSlice())
+	info := wsa.ICMPErrorInfo{Source: netip.AddrPortFrom(from, 0), Protocol: wsa.IPPROTO_ICMPV6, Type: q.kind, Code: q.code}
+	if q.v4 {
+		info.Protocol = wsa.IPPROTO_ICMP
+	}
+	return info
 }
 
 // unreachable reports a destination unreachable.

@@ -3,7 +3,9 @@ package stack
 import (
 	"encoding/binary"
 	"io"
+	"math"
 	"math/rand"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
@@ -63,7 +65,11 @@ func setTransport(ns *netstack.Stack) {
 	// so that two segments leave per time-out. A window lost to an outage or to
 	// a smaller path MTU took minutes to repair (observed: Linux, integration).
 	recovery := tcpip.TCPRecovery(0)
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send, &recovery} {
+	// Whether a connection is given up is the socket's to decide (TCP_MAXRT), so
+	// netstack never does. Its time-out backs off to 60 s, as TCP_MAXRT has it.
+	retries := tcpip.TCPMaxRetriesOption(math.MaxUint32)
+	maxRTO := tcpip.TCPMaxRTOOption(time.Minute)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send, &recovery, &retries, &maxRTO} {
 		must(ns.SetTransportProtocolOption(tcp.ProtocolNumber, o))
 	}
 	ttl := tcpip.DefaultTTLOption(defaultTTL)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -351,6 +352,26 @@ func (s *Stack) IsBroadcast(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// Interfaces implements endpoint.Host.
+func (s *Stack) Interfaces() []options.Interface {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []options.Interface
+	for _, n := range s.nics {
+		for _, p := range n.addresses {
+			if n.id == loopbackID && !p.Addr().IsLoopback() {
+				continue // the loopback holds all addresses of the stack
+			}
+			i := options.Interface{Prefix: p, Loopback: n.id == loopbackID}
+			if p.Addr().Is4() && p.Bits() < 31 && !i.Loopback {
+				i.Broadcast = lastAddr(p)
+			}
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // lastAddr is the highest address of an IPv4 prefix.

@@ -68,11 +68,11 @@ func ParseCSAddrInfo(b []byte) (CSAddrInfo, Errno) {
 	if len(b) < SizeofCSAddrInfo {
 		return CSAddrInfo{}, WSAEFAULT
 	}
-	local, errno := parseSocketAddress(b, 0)
+	local, errno := parseSocketAddress(b, 0, SizeofCSAddrInfo)
 	if errno != NO_ERROR {
 		return CSAddrInfo{}, errno
 	}
-	remote, errno := parseSocketAddress(b, 16)
+	remote, errno := parseSocketAddress(b, 16, SizeofCSAddrInfo)
 	if errno != NO_ERROR {
 		return CSAddrInfo{}, errno
 	}
@@ -84,14 +84,16 @@ func ParseCSAddrInfo(b []byte) (CSAddrInfo, Errno) {
 	}, NO_ERROR
 }
 
-func parseSocketAddress(b []byte, field int) (netip.AddrPort, Errno) {
+// parseSocketAddress follows the SOCKET_ADDRESS at field to an address at or
+// behind least.
+func parseSocketAddress(b []byte, field, least int) (netip.AddrPort, Errno) {
 	off := binary.LittleEndian.Uint64(b[field:])
 	n := uint64(binary.LittleEndian.Uint32(b[field+8:]))
 	if off == 0 && n == 0 {
 		return netip.AddrPort{}, NO_ERROR
 	}
 	end := uint64(len(b))
-	if off < SizeofCSAddrInfo || off > end || n > end-off {
+	if off < uint64(least) || off > end || n > end-off {
 		return netip.AddrPort{}, WSAEFAULT
 	}
 	return ParseSockaddr(b[off : off+n])

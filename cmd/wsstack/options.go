@@ -18,13 +18,16 @@ func newOptionsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "options [--json] [NAME…]",
-		Short: "Print the socket options: number, type, direction, default, what they do",
+		Short: "Print the socket options and control codes: number, type, direction, default, what they do",
+		Long: "Print the socket options and the control codes of WSAIoctl: number, type, direction, default,\n" +
+			"what they do. A control code has the level \"ioctl\"; in is its input, out its output.",
 		Example: `  wsstack options
   wsstack options SO_KEEPALIVE TCP_NODELAY
+  wsstack options SIO_TCP_INFO
   wsstack options --json | jq -r '.[] | select(.set) | .symbol'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			table, err := selectOptions(options.Table(), names)
+			table, err := selectOptions(optionTable(), names)
 			if err != nil {
 				return err
 			}
@@ -40,6 +43,36 @@ func newOptionsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
 	return cmd
+}
+
+// levelControl stands for the level of a control code, which has none.
+const levelControl = "ioctl"
+
+// optionTable is the table of the options, with the control codes behind it in
+// the same form.
+func optionTable() []options.Info {
+	table := options.Table()
+	for _, c := range options.Controls() {
+		table = append(table, options.Info{
+			LevelName: levelControl, Number: int32(c.Code), Symbol: c.Symbol,
+			Type: controlType(c), Size: max(c.Size, c.OutputSize), Get: c.Output != "", Set: c.Type != "",
+			Kinds: c.Kinds, Families: []string{"AF_INET", "AF_INET6"}, Tier: "B", Doc: "API-WSAIoctl",
+			Evidence: c.Evidence, Description: c.Description, Incomplete: c.Incomplete, Unsupported: c.Unsupported,
+		})
+	}
+	return table
+}
+
+func controlType(c options.ControlInfo) string {
+	switch {
+	case c.Type != "" && c.Output != "":
+		return "in " + c.Type + ", out " + c.Output
+	case c.Type != "":
+		return "in " + c.Type
+	case c.Output != "":
+		return "out " + c.Output
+	}
+	return "-"
 }
 
 // selectOptions returns the options of these names, whatever their case, in the
@@ -117,7 +150,7 @@ func writeOptions(w io.Writer, table []options.Info) error {
 	fmt.Fprintln(t, "LEVEL\tNUMBER\tSYMBOL\tTYPE\tACCESS\tSOCKETS\tDEFAULT\tSOURCE\tDESCRIPTION")
 	for _, o := range table {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			o.LevelName, optionNumber(o.Number), o.Symbol, o.Type, accessWords(o),
+			o.LevelName, optionNumber(o), o.Symbol, o.Type, accessWords(o),
 			strings.Join(o.Kinds, ","), dash(o.Default.Documented), o.Doc, optionText(o))
 	}
 	return t.Flush()
@@ -125,15 +158,23 @@ func writeOptions(w io.Writer, table []options.Info) error {
 
 // optionNumber is the number as the SDK headers print it: negative ones are the
 // complement of another.
-func optionNumber(n int32) string {
-	if n < 0 {
+func optionNumber(o options.Info) string {
+	switch n := o.Number; {
+	case o.LevelName == levelControl:
+		return fmt.Sprintf("0x%08x", uint32(n))
+	case n < 0:
 		return fmt.Sprintf("~0x%04x", ^n)
+	default:
+		return fmt.Sprintf("0x%04x", n)
 	}
-	return fmt.Sprintf("0x%04x", n)
 }
 
 func accessWords(o options.Info) string {
 	switch {
+	case o.LevelName == levelControl && o.Unsupported == "":
+		return "ioctl"
+	case o.LevelName == levelControl:
+		return "none"
 	case o.Get && o.Set:
 		return "get,set"
 	case o.Get:
@@ -146,7 +187,10 @@ func accessWords(o options.Info) string {
 
 // optionText is the description, with what is missing.
 func optionText(o options.Info) string {
-	if o.Incomplete == "" {
+	switch {
+	case o.Unsupported != "" && o.LevelName == levelControl:
+		return fmt.Sprintf("%s [not supported: %s]", o.Description, o.Unsupported)
+	case o.Incomplete == "":
 		return o.Description
 	}
 	return fmt.Sprintf("%s [incomplete: %s]", o.Description, o.Incomplete)

@@ -78,8 +78,30 @@ func TestWriteOptionsJSON(t *testing.T) {
 
 func TestOptionNumber(t *testing.T) {
 	for n, want := range map[int32]string{0x1001: "0x1001", 8: "0x0008", -129: "~0x0080", -5: "~0x0004"} {
-		if got := optionNumber(n); got != want {
+		if got := optionNumber(options.Info{Number: n}); got != want {
 			t.Errorf("optionNumber(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// The control codes stand behind the options, with their number as in the
+// headers and their input and output.
+func TestOptionTable_ControlCodes(t *testing.T) {
+	table := optionTable()
+	if want := len(options.Table()) + len(options.Controls()); len(table) != want {
+		t.Fatalf("optionTable() has %d rows, want %d", len(table), want)
+	}
+	got, err := selectOptions(table, []string{"sio_tcp_info", "SIO_GET_QOS"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := writeOptions(&out, got); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ioctl  0xd8000027  SIO_TCP_INFO", "in DWORD, out TCP_INFO_v0", "none", "not supported: there is no quality of service"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
 		}
 	}
 }

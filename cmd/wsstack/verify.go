@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +74,7 @@ func newVerifyCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of a table")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run, with its segments")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`")
-	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`")
+	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the `SEED` of the simulated networks")
 	return cmd
@@ -88,8 +90,8 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 		return err
 	}
 	if f.pcap != "" {
-		if err := os.MkdirAll(f.pcap, 0o777); err != nil {
-			return failf("make the folder for captures: %w", err)
+		if err := makeFolder(f.pcap); err != nil {
+			return err
 		}
 	}
 	results, err := runScenarios(stderr, f, statements, profiles)
@@ -113,6 +115,20 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 			withHint("see the segments of one: wsstack verify -v %s", firstFailed(results))
 	}
 	return nil
+}
+
+// makeFolder makes the folder for captures; one that exists is fine, one in a
+// folder that doesn't is likely a mistyped name.
+func makeFolder(name string) error {
+	err := os.Mkdir(name, 0o777)
+	switch info, statErr := os.Stat(name); {
+	case statErr == nil && info.IsDir():
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return failf("make the folder for captures: %w", err).withHint("make the folders above it first: mkdir -p %s", filepath.Dir(name))
+	default:
+		return failf("make the folder for captures: %w", err)
+	}
 }
 
 func plural(n int, one, many string) string {

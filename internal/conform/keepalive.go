@@ -116,6 +116,7 @@ var proberScenarios = []Scenario{
 	{ID: "KA-7", Title: "the form of a probe", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		p := e.Wire().Connect(e.Addr(1, 80).String())
 		l := e.Listener(e.P, 80)
+		e.Set(e.P, l, wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, 1)
 		e.Do(func() {
 			done := e.Go("handshake", func() {
 				p.Send("[S] <mss 1000,sackOK,ts 77 0>")

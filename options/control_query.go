@@ -1,0 +1,104 @@
+package options
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// An Interface is an address of an interface, for SIO_GET_INTERFACE_LIST.
+type Interface struct {
+	Prefix    netip.Prefix // the address, and what is on link with it
+	Loopback  bool
+	Broadcast netip.Addr // not valid where there is none
+}
+
+// tcpInfo is SIO_TCP_INFO: an unknown version and a short buffer are WSAEINVAL.
+func tcpInfo(_ *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
+	version := binary.LittleEndian.Uint32(in)
+	size := wsa.TCPInfoSize(version)
+	if size == 0 || len(out) < size {
+		return 0, wsa.WSAEINVAL
+	}
+	return len(ep.TCPInfo().Append(out[:0], version)), 0
+}
+
+// leastBacklog is what a connection has when nothing was sent yet (observed).
+const leastBacklog = 0x10000
+
+func idealBacklog(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
+	i := ep.TCPInfo()
+	putUint32(out, max(leastBacklog, min(i.Cwnd, i.SndWnd)))
+	return 4, 0
+}
+
+// addressList is SIO_ADDRESS_LIST_QUERY. A short buffer gets nothing: n is the
+// size that is needed.
+func addressList(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
+	var addrs []netip.AddrPort
+	for _, i := range ep.Interfaces() {
+		if !i.Loopback {
+			addrs = append(addrs, netip.AddrPortFrom(i.Prefix.Addr(), 0))
+		}
+	}
+	if need := wsa.AddressListLen(ep.Family(), len(addrs)); len(out) < need {
+		return need, wsa.WSAEFAULT
+	}
+	return len(wsa.AppendAddressList(out[:0], addrs)), 0
+}
+
+func routingInterface(_ *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
+	to, err := wsa.ParseSockaddr(in)
+	switch {
+	case err != 0:
+		return 0, err
+	case wsa.Family(to.Addr()) != ep.Family():
+		return 0, wsa.WSAEAFNOSUPPORT
+	case len(out) < wsa.SockaddrLen(ep.Family()):
+		return 0, wsa.WSAEFAULT
+	}
+	local, err := ep.SourceFor(to.Addr())
+	if err != 0 {
+		return 0, err
+	}
+	return len(wsa.AppendSockaddr(out[:0], ofFamily(ep.Family(), netip.AddrPortFrom(local, 0)))), 0
+}
+
+func interfaceInfos(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
+	list := ep.Interfaces()
+	if need := len(list) * wsa.SizeofInterfaceInfo; len(out) < need {
+		return need, wsa.WSAEFAULT
+	}
+	b := out[:0]
+	for _, i := range list {
+		info := wsa.InterfaceInfo{Flags: wsa.IFF_UP | wsa.IFF_MULTICAST, Address: i.Prefix.Addr(), Broadcast: i.Broadcast, Netmask: netmask(i.Prefix)}
+		if i.Loopback {
+			info.Flags |= wsa.IFF_LOOPBACK
+		}
+		if i.Broadcast.IsValid() {
+			info.Flags |= wsa.IFF_BROADCAST
+		}
+		b = info.Append(b)
+	}
+	return len(b), 0
+}
+
+// netmask is the mask of a prefix in the form of an address.
+func netmask(p netip.Prefix) netip.Addr {
+	b := make([]byte, p.Addr().BitLen()/8)
+	for i := range p.Bits() {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+func broadcastAddress(_ *Values, _ Endpoint, _, out []byte) (int, wsa.Errno) {
+	return len(wsa.AppendSockaddr(out[:0], netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), 0))), 0
+}
+
+func baseHandle(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
+	binary.LittleEndian.PutUint64(out, ep.Handle())
+	return 8, 0
+}

@@ -1,0 +1,17 @@
+package stack
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/endpoint"
+)
+
+// editSYN takes the timestamp option out of a SYN or SYN-ACK, in either
+// direction, of a connection without TCP_TIMESTAMPS: netstack always offers it,
+// and believes in it when the peer's SYN has it. unsummed says that the segment
+// has no full checksum to keep right.
+func editSYN(w *endpoint.Wire, t header.TCP, unsummed bool) {
+	if t.Flags().Contains(header.TCPFlagSyn) && !w.KeepsTimestamps() {
+		endpoint.DropTimestamps(t, unsummed)
+	}
+}
