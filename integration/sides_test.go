@@ -39,6 +39,7 @@ type stream interface {
 	net.Conn
 	CloseWrite() error
 	SetLinger(seconds int) error
+	SetNoDelay(noDelay bool) error
 }
 
 var (

@@ -139,6 +139,14 @@ func (w *winsock) SetLinger(seconds int) error {
 	return w.p.SetSockOpt(w.h, wsa.SOL_SOCKET, wsa.SO_LINGER, optval, int32(len(optval)))
 }
 
+func (w *winsock) SetNoDelay(on bool) error {
+	optval := []byte{0, 0, 0, 0}
+	if on {
+		optval[0] = 1
+	}
+	return w.p.SetSockOpt(w.h, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, optval, int32(len(optval)))
+}
+
 func (w *winsock) LocalAddr() net.Addr  { return w.addr(w.p.GetSockName(w.h)) }
 func (w *winsock) RemoteAddr() net.Addr { return w.addr(w.p.GetPeerName(w.h)) }
 
