@@ -76,7 +76,6 @@ func (v *optionView) SourceFor(to netip.Addr) (netip.Addr, wsa.Errno) {
 	return source, err
 }
 
-// AcceptedFrom has nothing to do: Accept has copied the options already.
 // AcceptedFrom gives a socket of AcceptEx the options of the listener. After
 // Accept it has nothing to do.
 func (v *optionView) AcceptedFrom(listener uint64) wsa.Errno {

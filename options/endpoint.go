@@ -122,6 +122,7 @@ type Endpoint interface {
 	// WSAENETUNREACH.
 	Interfaces() []Interface
 	SourceFor(to netip.Addr) (netip.Addr, wsa.Errno)
+
 	// UpdateConnectContext is SO_UPDATE_CONNECT_CONTEXT: WSAENOTCONN when the
 	// socket isn't connected.
 	UpdateConnectContext() wsa.Errno
