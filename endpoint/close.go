@@ -94,7 +94,7 @@ func (s *Socket) Close() wsa.Errno {
 		s.wmu.Unlock()
 		return wsa.WSAEWOULDBLOCK // LG-7
 	}
-	unread := s.held.Load() > 0
+	unread := s.held.Load() > 0 || alive && s.wire.urgent.waiting.Load()
 	hard := alive && l.On && l.Timeout == 0
 	if alive && !hard && !s.shutSend {
 		s.flushLocked(ep, s.wire, true) // NG-14

@@ -37,7 +37,7 @@ type eventState struct {
 // Errors: WSAEINVAL for a mask with unknown events, or one that isn't 0
 // without an event.
 func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
-	s.dropRefused()
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch err := s.enterLocked(); {
@@ -92,7 +92,7 @@ func (s *Socket) inheritEventsLocked(l *Socket) {
 // recorded. While the network is down it returns what was recorded then, with
 // WSAENETDOWN (ND-2).
 func (s *Socket) NetworkEvents(reset func()) (events int32, codes [wsa.FD_MAX_EVENTS]wsa.Errno, err wsa.Errno) {
-	s.dropRefused()
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.enterLocked()
@@ -126,7 +126,7 @@ func (s *Socket) reenable(events int32) {
 	if !s.events.selected.Load() {
 		return
 	}
-	s.dropRefused()
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reenableLocked(events)
@@ -255,7 +255,7 @@ func (s *Socket) hasDataLocked() bool {
 		return false
 	}
 	n, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	return n > 0 || s.held.Load() > 0
+	return int64(n)+s.held.Load() > s.wire.urgent.holes.Load()
 }
 
 // atEndLocked reports that the peer's FIN has come: on a connected stream.
@@ -266,10 +266,6 @@ func (s *Socket) atEndLocked() bool {
 	}
 	return false
 }
-
-// urgentLocked reports that an urgent byte waits to be read by recv(MSG_OOB):
-// FD_OOB, exceptfds and POLLRDBAND. Urgent data isn't implemented yet.
-func (s *Socket) urgentLocked() bool { return false }
 
 // A servant is the socket as the Waiter of its permanent call: whatever wakes
 // calls makes the pump serve the socket. It is never waited on.

@@ -46,18 +46,27 @@ func (g *gather) Read(b []byte) (int, error) {
 func (s *Socket) writeStream(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	return s.pushLocked(ep, w, b, false)
+	return s.pushLocked(ep, w, b, pushOrdinary)
 }
 
-// pushLocked is writeStream with wmu held. all overrules the Gate and the quota.
-func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int, wsa.Errno) {
+// A push says why bytes are given to netstack.
+type push uint8
+
+const (
+	pushOrdinary push = iota // as the Gate allows
+	pushUrgent               // urgent data is among them: all leave
+	pushFinal                // a FIN follows: all leave
+)
+
+// pushLocked is writeStream with wmu held.
+func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, why push) (int, wsa.Errno) {
 	if len(b) > 0 {
 		if b = b[:s.roomLocked(w, len(b))]; len(b) == 0 {
 			return 0, wsa.WSAEWOULDBLOCK
 		}
 	}
 	held := len(s.tail)
-	release := s.releaseLocked(w, held+len(b), all)
+	release := s.releaseLocked(w, held+len(b), why)
 	accepted := 0
 	if release > 0 {
 		// The tail may be longer than what leaves: segments can get smaller.
@@ -96,9 +105,9 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, all bool) (int
 }
 
 // releaseLocked asks the Gate.
-func (s *Socket) releaseLocked(w *Wire, queued int, all bool) int {
+func (s *Socket) releaseLocked(w *Wire, queued int, why push) int {
 	state := w.gateState(queued)
-	state.FIN, state.Override = all, s.sillyFired.Load()
+	state.FIN, state.Urgent, state.Override = why == pushFinal, why == pushUrgent, s.sillyFired.Load()
 	stalled := 0
 	if w.hidden.Load() { // what netstack has leaves together with this, or not
 		stalled = state.Unsent
@@ -166,10 +175,15 @@ func (s *Socket) flush() {
 		s.holdLocked(w, 0)
 	}
 	if reveal {
-		w.hidden.Store(false)
-		s.host.Inject(ep, w.revealed(s.host.Clock()))
-		s.stopSillyLocked()
+		s.revealLocked(ep, w)
 	}
+}
+
+// revealLocked shows netstack the window that it was hidden.
+func (s *Socket) revealLocked(ep tcpip.Endpoint, w *Wire) {
+	w.hidden.Store(false)
+	s.host.Inject(ep, w.revealed(s.host.Clock()))
+	s.stopSillyLocked()
 }
 
 // flushLocked is flush with wmu held. With all, netstack takes the tail even
@@ -178,15 +192,24 @@ func (s *Socket) flushLocked(ep tcpip.Endpoint, w *Wire, all bool) {
 	if len(s.tail) == 0 {
 		return
 	}
-	s.pushLocked(ep, w, nil, all)
-	if all && len(s.tail) > 0 {
-		// The queue may hold far more than its size.
-		ops := ep.SocketOptions()
-		size := ops.GetSendBufferSize()
-		ops.SetSendBufferSize(math.MaxInt32, false)
-		s.pushLocked(ep, w, nil, true)
-		ops.SetSendBufferSize(size, false)
+	if !all {
+		s.pushLocked(ep, w, nil, pushOrdinary)
+		return
 	}
+	s.pushLocked(ep, w, nil, pushFinal)
+	if len(s.tail) > 0 {
+		s.unboundedLocked(ep, func() { s.pushLocked(ep, w, nil, pushFinal) })
+	}
+}
+
+// unboundedLocked runs fn while netstack's queue takes whatever it is given: it
+// may hold far more than its size.
+func (s *Socket) unboundedLocked(ep tcpip.Endpoint, fn func()) {
+	ops := ep.SocketOptions()
+	size := ops.GetSendBufferSize()
+	ops.SetSendBufferSize(math.MaxInt32, false)
+	fn()
+	ops.SetSendBufferSize(size, false)
 }
 
 // over reports an error of a write that no later write will not meet.

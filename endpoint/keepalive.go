@@ -21,6 +21,7 @@ type OwnSegment struct {
 	Seq, Ack      uint32
 	Flags         header.TCPFlags
 	Window        uint16 // as on the wire, not scaled
+	Urgent        uint16 // the urgent pointer, with its flag
 	Options       []byte // padded to a multiple of 4
 	Payload       []byte
 	TTL, TOS      uint8
@@ -157,6 +158,9 @@ func (s *Socket) bareAckLocked(seq uint32) OwnSegment {
 		Seq: seq, Ack: w.rcvNxt.Load(),
 		Flags: header.TCPFlagAck, Window: uint16(w.ownWindow.Load()),
 		TTL: ip.TTL, TOS: ip.TOS,
+	}
+	if pointer, ok := w.urgent.pointer(seq); ok {
+		seg.Flags, seg.Urgent = seg.Flags|header.TCPFlagUrg, pointer
 	}
 	if w.has(wireTimestamps) {
 		seg.Options = timestamps(w.timestamp(s.host.Clock()), w.tsRecent.Load())

@@ -18,6 +18,7 @@ func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
 	if err == 0 && s.noDelay.Load() {
 		s.flush()
 	}
+	s.pullUrgent() // SO_OOBINLINE may have put a byte back (OB-12)
 	return s.caught(before, err)
 }
 
@@ -36,6 +37,7 @@ func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
 
 // GetSockOpt is getsockopt; n is the value for *optlen.
 func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
+	s.pullUrgent() // for TCP_ATMARK
 	before := s.undropped()
 	n, err = s.getSockOpt(level, name, optval)
 	return n, s.caught(before, err)
@@ -78,6 +80,7 @@ func (s *Socket) applyLocked() {
 		if s.state == options.Listening {
 			s.offerLocked() // IN-4
 		}
+		s.applyUrgentLocked()
 	}
 	s.applyIPLocked()
 	s.applyBuffersLocked()
@@ -151,5 +154,5 @@ func (v *optionView) SetNoDelay(on bool) wsa.Errno {
 	return 0
 }
 
-// SetOOBInline has nothing to tell: urgent data isn't implemented yet.
+// SetOOBInline has nothing to do: applyLocked tells the hooks.
 func (v *optionView) SetOOBInline(bool) wsa.Errno { return 0 }

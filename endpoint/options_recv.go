@@ -101,6 +101,15 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	return true
 }
 
+// settle makes what netstack has queued what recv would see.
+func (s *Socket) settle() {
+	if s.kind == options.Stream {
+		s.pullUrgent()
+		return
+	}
+	s.dropRefused()
+}
+
 // dropRefused takes the datagrams that aren't for this socket off the front of
 // the queue, so that it isn't readable because of them.
 func (s *Socket) dropRefused() {

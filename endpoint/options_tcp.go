@@ -97,8 +97,8 @@ func (s *Socket) SetOverlapped(on bool) {
 	s.ops.synchronous = !on
 }
 
-// AtMark: urgent data isn't implemented yet, so no urgent byte is ahead.
-func (v *optionView) AtMark() bool { return true }
+// AtMark is the answer of SIOCATMARK.
+func (v *optionView) AtMark() bool { return (*Socket)(v).atMarkLocked() }
 
 // ConnectICMPError is kept until the next connect.
 func (v *optionView) ConnectICMPError() wsa.ICMPErrorInfo { return v.icmpError }

@@ -192,13 +192,14 @@ func (s *Socket) advanceRecv(op *Op) bool {
 func (s *Socket) recvPending(op *Op) (int, netip.AddrPort, wsa.Errno) {
 	s.mu.Lock()
 	shut := s.shutRecv && s.state == options.Connected && s.kind == options.Stream && !s.closed
-	ep := s.ep
+	ep, w := s.ep, s.wire
 	s.mu.Unlock()
+	a := attempt{waited: true, more: op.moved > 0}
 	if shut {
-		n, err := s.readStream(ep, op.buf[op.moved:], op.flags, true)
+		n, err := s.recvStream(ep, w, op.buf[op.moved:], op.flags, a)
 		return n, netip.AddrPort{}, err
 	}
-	return s.recvOnce(op.buf[op.moved:], op.flags, nil, true)
+	return s.recvOnce(op.buf[op.moved:], op.flags, nil, a)
 }
 
 func (s *Socket) advanceSend(op *Op) bool {

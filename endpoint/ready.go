@@ -49,7 +49,7 @@ func (s *Socket) Ready() Readiness { return s.look() & (readyAll | ReadyClosed) 
 
 // look is Ready with the bits of WSAPoll.
 func (s *Socket) look() Readiness {
-	s.dropRefused()
+	s.settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.enterLocked() {
@@ -104,8 +104,11 @@ func (s *Socket) readyStreamLocked() Readiness {
 		if !s.writable() {
 			r &^= ReadyWrite
 		}
-		if s.held.Load() > 0 || s.shutRecv { // after SD_RECEIVE, recv fails at once
+		switch {
+		case s.shutRecv, s.hasDataLocked(): // after SD_RECEIVE, recv fails at once
 			r |= ReadyRead
+		case s.wire.urgent.holes.Load() > 0 && !s.atEndLocked():
+			r &^= ReadyRead // urgent bytes are all there is
 		}
 		return r
 	case options.Dead:
@@ -142,21 +145,6 @@ func (s *Socket) epReadyLocked() (r Readiness) {
 		r |= ReadyWrite
 	}
 	return r
-}
-
-// AtMark is SIOCATMARK: whether no urgent byte is ahead. Urgent data isn't
-// implemented yet, so none ever is. WSAEINVAL on datagram sockets (OB-11),
-// WSAENOTCONN after a keep-alive drop (KA-31).
-func (s *Socket) AtMark() (bool, wsa.Errno) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.enterLocked(); err != 0 {
-		return false, err
-	}
-	if s.kind != options.Stream {
-		return false, wsa.WSAEINVAL
-	}
-	return true, (*optionView)(s).ConnectionError(false)
 }
 
 // A Member is one socket of those that Await waits for.

@@ -17,8 +17,8 @@ const recvFlags = wsa.MSG_OOB | wsa.MSG_PEEK | wsa.MSG_WAITALL | wsa.MSG_PARTIAL
 // Recv receives into b: from a stream what there is, at least one byte, or 0
 // at the end of the stream; from a datagram socket one datagram.
 //
-// Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full or
-// the stream ends. Errors are those of behaviours.md NB, recv.
+// Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
+// stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of behaviours.md NB, recv.
 func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
 	n, _, err := s.RecvFrom(b, flags)
 	return n, err
@@ -36,7 +36,7 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, 
 		return n, netip.AddrPort{}, err
 	}
 	before := s.undropped() && !s.nonblocking.Load()
-	n, from, err := s.recvOnce(b, flags, d, false)
+	n, from, err := s.recvOnce(b, flags, d, attempt{})
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
 		return n, from, s.caught(before, err)
 	}
@@ -45,7 +45,7 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, 
 	s.receiving.Add(1)
 	defer s.received()
 	for {
-		n, from, err = s.recvOnce(b, flags, d, true)
+		n, from, err = s.recvOnce(b, flags, d, attempt{waited: true})
 		if err != wsa.WSAEWOULDBLOCK {
 			return n, from, err
 		}
@@ -69,11 +69,11 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	s.receiving.Add(1)
 	defer s.received()
 	for got := 0; ; waited = true {
-		n, _, err := s.recvOnce(b[got:], flags, d, waited)
+		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0})
 		got += n
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
-			return got, 0 // full, or the stream has ended
+			return got, 0 // full, or the stream has ended, or a mark (OB-6)
 		case err == 0:
 			continue
 		case err == wsa.WSAEWOULDBLOCK && !c.expired.Load():
@@ -92,14 +92,26 @@ func (s *Socket) giveBack(b []byte) {
 	if len(b) == 0 {
 		return
 	}
+	s.mu.Lock()
+	w := s.wire
+	s.mu.Unlock()
 	s.rmu.Lock()
+	s.giveBackLocked(w, b)
+	s.rmu.Unlock()
+	s.calls.wake(waiter.ReadableEvents)
+}
+
+// giveBackLocked is giveBack with rmu held; it wakes nobody.
+func (s *Socket) giveBackLocked(w *Wire, b []byte) {
+	s.putBackLocked(b)
+	s.position -= uint32(len(b))
+	w.took(-len(b))
+}
+
+// putBackLocked puts bytes that nobody has got yet in front of those queued.
+func (s *Socket) putBackLocked(b []byte) {
 	s.unread = append(append(make([]byte, 0, len(b)+len(s.unread)), b...), s.unread...)
 	s.held.Store(int64(len(s.unread)))
-	s.rmu.Unlock()
-	s.mu.Lock()
-	s.wire.took(-len(b))
-	s.mu.Unlock()
-	s.calls.wake(waiter.ReadableEvents)
 }
 
 func (s *Socket) recvTimeout() time.Duration {
@@ -111,12 +123,17 @@ func (s *Socket) recvTimeout() time.Duration {
 	return time.Duration(s.values.RecvTimeout) * time.Millisecond
 }
 
-// recvOnce is one attempt. waited says that the call was in progress already,
-// which decides between some codes (LG-19, KA-30).
-func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int, netip.AddrPort, wsa.Errno) {
+// An attempt says what a receiving call has done so far.
+type attempt struct {
+	waited bool // it was in progress already, which decides between some codes (LG-19, KA-30)
+	more   bool // it has bytes already
+}
+
+// recvOnce is one attempt.
+func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, a attempt) (int, netip.AddrPort, wsa.Errno) {
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
-	ep, err := s.checkRecvLocked(flags, waited)
+	ep, err := s.checkRecvLocked(flags, a.waited)
 	w := s.wire
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
@@ -128,11 +145,20 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, waited bool) (int,
 	if s.kind != options.Stream {
 		return s.readDatagram(ep, b, flags)
 	}
-	n, err := s.readStream(ep, b, flags, waited)
-	if flags&wsa.MSG_PEEK == 0 {
-		s.took(w, n)
-	}
+	n, err := s.recvStream(ep, w, b, flags, a)
 	return n, netip.AddrPort{}, err
+}
+
+// recvStream is one attempt on a stream whose state permits it.
+func (s *Socket) recvStream(ep tcpip.Endpoint, w *Wire, b []byte, flags int32, a attempt) (n int, err wsa.Errno) {
+	var taken int
+	if flags&wsa.MSG_OOB != 0 {
+		n, taken, err = s.readUrgent(ep, w, b, flags&wsa.MSG_PEEK != 0, a.waited)
+	} else {
+		n, taken, err = s.readStream(ep, w, b, flags&wsa.MSG_PEEK != 0, a)
+	}
+	s.took(w, taken)
+	return n, err
 }
 
 // checkRecvLocked holds the state rules of recv.
@@ -160,43 +186,64 @@ func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.
 		return nil, wsa.WSAESHUTDOWN
 	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
 		return nil, wsa.WSAEINVAL
-	case flags&wsa.MSG_OOB != 0:
-		return nil, wsa.WSAEOPNOTSUPP // urgent data comes with its own issue
 	}
 	return s.ep, 0
 }
 
-// readStream reads what is queued. At the end of the stream it returns 0, 0.
-func (s *Socket) readStream(ep tcpip.Endpoint, b []byte, flags int32, waited bool) (int, wsa.Errno) {
+// readStream reads what is queued, up to the next mark (OB-6). At the end of the
+// stream it returns 0, and so it does where a call that has bytes already goes
+// no further. taken is what it has taken of the stream.
+func (s *Socket) readStream(ep tcpip.Endpoint, w *Wire, b []byte, peek bool, a attempt) (n, taken int, err wsa.Errno) {
 	if len(b) == 0 {
-		return 0, 0
+		return 0, 0, 0
 	}
-	peek := flags&wsa.MSG_PEEK != 0
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
+	for n == 0 {
+		room := b
+		if w.urgent.busy.Load() {
+			size, skipped, stop := s.toMarkLocked(ep, w, len(b), a.more)
+			if taken += skipped; stop {
+				return 0, taken, 0
+			}
+			room = b[:size]
+		}
+		got, terr := s.takeLocked(ep, room, peek)
+		switch terr.(type) {
+		case nil:
+		case *tcpip.ErrWouldBlock:
+			return 0, taken, wsa.WSAEWOULDBLOCK
+		case *tcpip.ErrClosedForReceive:
+			return 0, taken, s.endOfStream(a.waited)
+		default:
+			return 0, taken, s.latch(terr, a.waited)
+		}
+		n = s.passLocked(w, room[:got], peek)
+	}
+	if !peek {
+		taken += n
+	}
+	return n, taken, 0
+}
+
+// takeLocked reads what is at the front of the queue: at least one byte, unless
+// it fails. The caller holds rmu.
+func (s *Socket) takeLocked(ep tcpip.Endpoint, b []byte, peek bool) (int, tcpip.Error) {
 	if len(s.unread) > 0 {
 		n := copy(b, s.unread)
 		if !peek {
 			s.unread = s.unread[n:]
 			s.held.Store(int64(len(s.unread)))
 		}
-		return n, 0
+		return n, nil
 	}
 	s.dst = b
 	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek})
 	s.dst = nil
-	switch err.(type) {
-	case nil:
-		if !peek {
-			ep.ModerateRecvBuf(res.Count)
-		}
-		return res.Count, 0
-	case *tcpip.ErrWouldBlock:
-		return 0, wsa.WSAEWOULDBLOCK
-	case *tcpip.ErrClosedForReceive:
-		return 0, s.endOfStream(waited)
+	if err == nil && !peek {
+		ep.ModerateRecvBuf(res.Count)
 	}
-	return 0, s.latch(err, waited)
+	return res.Count, err
 }
 
 // endOfStream decides what the end of netstack's queue means: the peer's FIN,
@@ -234,10 +281,10 @@ func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, ne
 	return res.Count, from, err
 }
 
-// Readable is FIONREAD: the bytes that one recv can return now; on a datagram
-// socket, the size of the first datagram.
+// Readable is FIONREAD: the bytes that wait for recv, urgent ones that are out
+// of line excluded (OB-8); on a datagram socket, the size of the first datagram.
 func (s *Socket) Readable() (int, wsa.Errno) {
-	s.dropRefused()
+	s.settle()
 	s.mu.Lock()
 	err := s.enterLocked()
 	ep, state := s.ep, s.state
@@ -254,5 +301,8 @@ func (s *Socket) Readable() (int, wsa.Errno) {
 	if terr != nil {
 		return 0, errno(terr)
 	}
-	return n + int(s.held.Load()), 0
+	if s.kind == options.Stream {
+		n = max(n+int(s.held.Load())-int(s.wire.urgent.holes.Load()), 0)
+	}
+	return n, 0
 }

@@ -63,6 +63,14 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 }
 
 func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
+	n, err := s.sendAll(b, flags, to, d)
+	if n < len(b) && flags&wsa.MSG_OOB != 0 && s.kind == options.Stream {
+		s.retractUrgent()
+	}
+	return n, err
+}
+
+func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
 	before := s.undropped() && !s.nonblocking.Load()
 	sent, err := s.sendOnce(b, flags, to, d, false)
 	switch {
@@ -120,7 +128,11 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	case len(b) == 0:
 		return 0, 0 // nothing leaves (BF-22)
 	}
-	n, err := s.writeStream(ep, w, b)
+	write := s.writeStream
+	if flags&wsa.MSG_OOB != 0 {
+		write = s.writeUrgent
+	}
+	n, err := write(ep, w, b)
 	if err != 0 && err != wsa.WSAEWOULDBLOCK {
 		err = s.sendFailed(err, waited)
 	}
@@ -137,8 +149,8 @@ func (s *Socket) checkSendLocked(size int, flags int32, to netip.AddrPort, waite
 		return nil, err
 	case flags&^sendFlags != 0:
 		return nil, wsa.WSAEINVAL
-	case flags&wsa.MSG_OOB != 0:
-		return nil, wsa.WSAEOPNOTSUPP // urgent data comes with its own issue
+	case flags&wsa.MSG_OOB != 0 && s.kind != options.Stream:
+		return nil, wsa.WSAEOPNOTSUPP
 	case s.kind != options.Stream:
 		return s.checkSendToLocked(size, to)
 	case s.state == options.Dead:

@@ -190,6 +190,7 @@ type Socket struct {
 	evicted     atomic.Bool   // there are too many orphans
 	receiving   atomic.Int32  // receive calls in progress on a stream
 	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
+	urgent      atomic.Bool   // pullUrgent has something to do, or will have
 
 	mu          sync.Mutex
 	state       options.State
@@ -235,10 +236,11 @@ type Socket struct {
 	ops         opState
 	context     *lateContext // nil: nothing is missing
 
-	rmu    sync.Mutex
-	dst    tcpip.SliceWriter // the buffer of the read in progress
-	unread []byte            // taken from ep and given back: precedes what ep holds
-	held   atomic.Int64      // len(unread), for those who have not rmu
+	rmu      sync.Mutex
+	dst      tcpip.SliceWriter // the buffer of the read in progress
+	unread   []byte            // taken from ep and given back: precedes what ep holds
+	held     atomic.Int64      // len(unread), for those who have not rmu
+	position uint32            // of the next byte of recv in the stream, modulo 2^32
 
 	wmu   sync.Mutex
 	src   gather       // the bytes of the write in progress
@@ -337,7 +339,7 @@ func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
 // the endpoint locked.
 func (s *Socket) NotifyEvent(mask waiter.EventMask) {
 	s.calls.wake(mask)
-	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() || s.listens.Load() {
+	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() || s.listens.Load() || s.urgent.Load() {
 		s.host.Signal(s) // the reason of a death is latched at once
 	}
 }
@@ -353,6 +355,7 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 func (s *Socket) Serve() {
 	s.flush()
 	s.compact()
+	s.pullUrgent()
 	s.serveOps()
 	if s.events.selected.Load() {
 		s.dropRefused()

@@ -61,6 +61,8 @@ type Wire struct {
 
 	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
+
+	urgent wireUrgent
 }
 
 // Bits of Wire.known.
@@ -123,11 +125,17 @@ func NewWire(l *Wire) *Wire {
 	if l != nil {
 		w.recv.quota.Store(l.recv.quota.Load())
 		w.inherit(l)
+		w.urgent.inherit(&l.urgent)
 	}
 	return w
 }
 
-func (w *Wire) attach(s *Socket) { w.socket.Store(s) }
+func (w *Wire) attach(s *Socket) {
+	w.socket.Store(s)
+	if s != nil && w.urgent.busy.Load() {
+		s.urgent.Store(true) // it was announced before Accept
+	}
+}
 
 func (w *Wire) set(bits uint32) {
 	w.known.Or(bits)
@@ -192,6 +200,11 @@ func (w *Wire) Out(seg Segment) {
 		w.set(wireISS | wireIRS | wireNoScale)
 	}
 	w.outWindow(seg)
+	if w.urgent.out.Load() != 0 {
+		if pointer, ok := w.urgent.pointer(seq); ok {
+			seg.setUrgent(pointer)
+		}
+	}
 	if flags.Contains(header.TCPFlagAck) {
 		w.tally.delivered(w.rcvNxt.Load(), h.AckNumber())
 		w.rcvNxt.Store(h.AckNumber())
@@ -234,6 +247,9 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 		return fate
 	}
 	ack := h.AckNumber()
+	if flags.Contains(header.TCPFlagUrg) && fate == 0 && !before(w.nxt.Load(), ack) && w.reaches(seg) {
+		w.inUrgent(seg) // before the rest: a segment that was overtaken counts
+	}
 	if !w.has(wireISS) { // nothing was sent that it could acknowledge: see Out
 		w.establish(seg.Clock)
 		w.offered(uint32(h.WindowSize()) << w.shift.Load())
@@ -254,6 +270,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 	switch {
 	case seqnum.Value(ack) != una:
 		w.una.Store(ack)
+		w.urgent.acked(ack)
 		w.tally.acked(ack, seg.Clock)
 		w.progress(seg.Clock, ack != uint32(nxt))
 	case h.WindowSize() == 0, w.hidden.Load():
@@ -303,7 +320,7 @@ func (w *Wire) offered(window uint32) {
 // used (NG-9), or because more waits here that belongs into the same segment.
 func (w *Wire) veils(s *Socket) bool {
 	veiled := false
-	if window := w.Window(); window > 0 && w.InFlight() == 0 {
+	if window := w.Window(); window > 0 && w.InFlight() == 0 && w.urgent.out.Load() == 0 {
 		if unsent := w.Unsent(); unsent > 0 {
 			waiting := int(s.waiting.Load())
 			veiled = waiting > 0 && unsent%w.MSS() != 0 || w.gateState(waiting).Silly()
@@ -337,6 +354,11 @@ func (w *Wire) inSyn(seg Segment) {
 	}
 	w.offered(uint32(h.WindowSize())) // never scaled in a SYN
 	w.set(wireIRS)
+	if isAck && opts.WS < 0 && w.ownShift.Load() > 0 {
+		// The peer knows no scale, so there is none (RFC 7323 §2.2).
+		w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), 65535))
+		w.ownShift.Store(0)
+	}
 	if isAck {
 		if opts.WS < 0 { // a peer that doesn't scale keeps us from it (RFC 7323 §2.2)
 			w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), math.MaxUint16))

@@ -88,7 +88,8 @@ type Endpoint interface {
 	// PathMTU is the path MTU to the peer in bytes; false without a peer.
 	PathMTU() (int, bool)
 
-	// AtMark is the answer of SIOCATMARK: no urgent byte is ahead.
+	// AtMark is the answer of SIOCATMARK: no urgent byte waits or, in line,
+	// is ahead.
 	AtMark() bool
 
 	// ConnectICMPError is the ICMP error that failed the last connect; the

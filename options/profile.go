@@ -62,6 +62,9 @@ type profileColumn struct {
 	// events are the rules of FD_CLOSE (C-09, C-09b).
 	events EventRules
 
+	// urgent are the rules of urgent data (C-13, C-13b).
+	urgent UrgentRules
+
 	// wholeSends: a non-blocking send is accepted whole whenever the queue is
 	// below SO_SNDBUF (C-07).
 	wholeSends bool
@@ -77,6 +80,18 @@ type EventRules struct {
 	// the peer, a drop by keep-alive, and any other end (C-09).
 	Reset, Dropped, Aborted wsa.Errno
 }
+
+// UrgentRules say where profiles differ on urgent data. They are exported for
+// package endpoint.
+type UrgentRules struct {
+	Queues       bool // a second urgent byte doesn't replace the first (C-13)
+	InlineAtMark bool // SIOCATMARK is always TRUE with SO_OOBINLINE (C-13b)
+}
+
+// Urgent returns the rules of p for urgent data.
+func (p Profile) Urgent() UrgentRules { return profileColumns[p.known()].urgent }
+
+var measuredUrgent = UrgentRules{Queues: true, InlineAtMark: true}
 
 // CloseCode is the code of FD_CLOSE for the reason a connection ended for.
 func (r EventRules) CloseCode(reason wsa.Errno) wsa.Errno {
@@ -139,6 +154,7 @@ var profileColumns = [profileCount]profileColumn{
 		broadcastAlways: true,
 		events:          measuredEvents,
 		ends:            measuredEnds,
+		urgent:          measuredUrgent,
 		wholeSends:      true,
 	},
 	Legacy: {
@@ -149,6 +165,7 @@ var profileColumns = [profileCount]profileColumn{
 		broadcastAlways: true,
 		events:          measuredEvents,
 		ends:            measuredEnds,
+		urgent:          measuredUrgent,
 		wholeSends:      true,
 	},
 }

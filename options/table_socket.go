@@ -77,8 +77,8 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_OOBINLINE, symbol: "SO_OOBINLINE", tier: 'A',
-			doc:  "S-GET S-API S-SET W-OOB",
-			text: "The urgent byte stays in the normal stream.", incomplete: "urgent data is not implemented yet",
+			doc:    "S-GET S-API S-SET W-OOB",
+			text:   "The urgent byte stays in the normal stream.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			field: func(v *Values) *bool { return &v.OOBInline },
 			apply: func(ep Endpoint, _ *Values, on bool) wsa.Errno { return ep.SetOOBInline(on) },

@@ -32,6 +32,7 @@ connect-any ADDRNOTAVAIL            ADDRNOTAVAIL            INVAL      ALREADY  
 connect-af  AFNOSUPPORT             AFNOSUPPORT             AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT AFNOSUPPORT   NOTSOCK
 connect-nil FAULT                   FAULT                   FAULT      FAULT       FAULT      FAULT     FAULT     FAULT    FAULT      FAULT                   NOTSOCK
 send        NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
+send-oob    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 sendto      NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 sendto-nil  NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 send-none   NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
@@ -40,6 +41,7 @@ recv        NOTCONN                 NOTCONN                 NOTCONN    NOTCONN  
 recvfrom    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     waits      waits     SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
 recv-none   NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         ok        SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
 recv-peek   NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     waits      waits     SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
+recv-oob    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     waits      waits     SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
 recv-all    -                       -                       -          -           OPNOTSUPP/INTR -     -         OPNOTSUPP/ok -      -                       NOTSOCK
 recv-flag   INVAL                   INVAL                   INVAL      INVAL       INVAL      INVAL     INVAL     INVAL    INVAL      INVAL                   NOTSOCK
 shutdown    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         ok        ok        ok       CONNRESET  NOTCONN                 NOTSOCK

@@ -8,10 +8,11 @@ import (
 
 // Send sends buf (API-send): on a stream, all of it or, when non-blocking, as
 // much as there is room for, at least one byte; on a connected datagram
-// socket, one datagram. MSG_DONTROUTE is accepted and ignored (DR-3).
+// socket, one datagram. MSG_DONTROUTE is accepted and ignored (DR-3). MSG_OOB
+// makes the last byte urgent (OB-1).
 //
 // Errors (NB): WSAEINVAL for an unknown flag; WSAEOPNOTSUPP for MSG_OOB on a
-// datagram socket (on streams, too, for now); WSAENOTCONN; WSAESHUTDOWN after
+// datagram or raw socket; WSAENOTCONN; WSAESHUTDOWN after
 // SD_SEND; WSAEMSGSIZE for a datagram above SO_MAX_MSG_SIZE; WSAEACCES to a
 // broadcast address without SO_BROADCAST; WSAEWOULDBLOCK; in a blocking call
 // WSAETIMEDOUT after SO_SNDTIMEO; WSAECONNRESET, WSAECONNABORTED when the
@@ -53,12 +54,14 @@ func (p *Provider) sent(n int, err wsa.Errno) (int, error) {
 // Recv receives into buf (API-recv): from a stream what there is, at least one
 // byte unless buf is empty, or 0 at its end; from a datagram socket one
 // datagram. A blocking call waits. MSG_PEEK leaves the data queued; MSG_WAITALL
-// waits until buf is full or the stream ends.
+// waits until buf is full or the stream ends. A call on a stream stops before an
+// urgent byte (OB-6). MSG_OOB receives that byte, or waits for one, and is 0 when
+// the peer has closed its side and none waits.
 //
 // Errors (NB): WSAEINVAL for an unknown flag, MSG_OOB with SO_OOBINLINE, or a
 // datagram socket that isn't bound; WSAEOPNOTSUPP for MSG_OOB on a datagram
-// socket (on streams, too, for now) and for MSG_WAITALL there, with MSG_PEEK,
-// or non-blocking; WSAENOTCONN; WSAESHUTDOWN after SD_RECEIVE; WSAEMSGSIZE for
+// or raw socket and for MSG_WAITALL there, with MSG_PEEK or MSG_OOB, or
+// non-blocking; WSAENOTCONN; WSAESHUTDOWN after SD_RECEIVE; WSAEMSGSIZE for
 // a datagram longer than buf, which holds its first n bytes (MS-2);
 // WSAEWOULDBLOCK; in a blocking call WSAETIMEDOUT after SO_RCVTIMEO;
 // WSAECONNRESET when the peer has reset the connection or, on a datagram

@@ -34,7 +34,7 @@ func (s *Stack) SendOwn(o endpoint.OwnSegment) {
 	t.Encode(&header.TCPFields{
 		SrcPort: o.Local.Port(), DstPort: o.Remote.Port(),
 		SeqNum: o.Seq, AckNum: o.Ack,
-		DataOffset: uint8(length), Flags: o.Flags, WindowSize: o.Window,
+		DataOffset: uint8(length), Flags: o.Flags, WindowSize: o.Window, UrgentPointer: o.Urgent,
 	})
 	copy(t[header.TCPMinimumSize:], o.Options)
 	sum := r.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(length+len(o.Payload)))

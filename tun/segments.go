@@ -15,12 +15,12 @@ const (
 
 	ip4Length, ip4ID, ip4Protocol, ip4Checksum, ip4Source = 2, 4, 9, 10, 12
 	ip6Length, ip6Source                                  = 4, 8
-	tcpSeq, tcpOffset, tcpFlags, tcpChecksum              = 4, 12, 13, 16
+	tcpSeq, tcpOffset, tcpFlags, tcpChecksum, tcpUrgent   = 4, 12, 13, 16, 18
 	udpLength, udpChecksum                                = 4, 6
 
 	protocolTCP, protocolUDP = 6, 17
 
-	flagFIN, flagPSH, flagCWR = 0x01, 0x08, 0x80
+	flagFIN, flagPSH, flagURG, flagCWR = 0x01, 0x08, 0x20, 0x80
 )
 
 // headers says where the headers of a packet end.
@@ -161,9 +161,24 @@ func (h *headers) finish(b []byte, i, mss int, last bool) {
 		if i > 0 {
 			t[tcpFlags] &^= flagCWR // RFC 3168 §6.1.2: the first segment has it
 		}
+		pointUrgent(t, i*mss)
 	}
 	binary.BigEndian.PutUint16(t[at:], 0)
 	putChecksum(t[at:], checksum.Checksum(t, h.pseudoHeader(b, len(t))), h.protocol == protocolUDP)
+}
+
+// pointUrgent makes the urgent pointer of a whole that of its part at an offset:
+// both point at the same byte. A part behind that isn't urgent.
+func pointUrgent(t []byte, offset int) {
+	if t[tcpFlags]&flagURG == 0 {
+		return
+	}
+	pointer := int(binary.BigEndian.Uint16(t[tcpUrgent:])) - offset
+	if offset > 0 && pointer <= 0 {
+		t[tcpFlags] &^= flagURG
+		pointer = 0
+	}
+	binary.BigEndian.PutUint16(t[tcpUrgent:], uint16(pointer))
 }
 
 // pseudoHeader is the sum of the pseudo-header of a transport packet of length

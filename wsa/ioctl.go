@@ -8,7 +8,7 @@ const (
 	FIONREAD   = 0x4004667F // out u32: bytes that one recv would return
 	FIONBIO    = 0x8004667E // in u32: non-blocking on or off
 	FIOASYNC   = 0x8004667D // not supported
-	SIOCATMARK = 0x40047307 // out u32: TRUE when no urgent byte is ahead
+	SIOCATMARK = 0x40047307 // out u32: TRUE when no urgent byte waits or, in line, is ahead
 
 	SIO_KEEPALIVE_VALS            = 0x98000004 // in [TCPKeepalive], milliseconds
 	SIO_UDP_CONNRESET             = 0x9800000C // in BOOL: port unreachable fails recv

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/tun"
@@ -20,9 +21,13 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 	batch := packetSlices.Get().(*[]tun.Packet)
 	packets := (*batch)[:0]
 	for _, pkt := range pkts.AsSlice() {
-		packets = append(packets, tun.Packet{Data: pkt.ToBuffer(), GSO: gsoOf(pkt)})
+		p := tun.Packet{Data: pkt.ToBuffer(), GSO: gsoOf(pkt)}
+		if p.GSO.Type != tun.GSONone && urgent(pkt) {
+			packets = appendSegments(packets, &p)
+			continue
+		}
+		packets = append(packets, p)
 	}
-	n := len(packets)
 	err := e.send(packets)
 	clear(packets)
 	*batch = packets
@@ -32,7 +37,22 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 		e.sendErr.CompareAndSwap(nil, &first)
 		return 0, &tcpip.ErrNetworkUnreachable{}
 	}
-	return n, nil
+	return pkts.Len(), nil
+}
+
+// urgent reports a TCP segment with an urgent pointer. A device that cuts up a
+// larger one would give each part the same pointer, and so another byte
+// (netstack.md §7).
+func urgent(pkt *stack.PacketBuffer) bool {
+	t := header.TCP(pkt.TransportHeader().Slice())
+	return len(t) >= header.TCPMinimumSize && t.Flags().Contains(header.TCPFlagUrg)
+}
+
+// appendSegments is append with the segments of p, which it owns.
+func appendSegments(packets []tun.Packet, p *tun.Packet) []tun.Packet {
+	tun.Segments(p, func(one tun.Packet) { packets = append(packets, one) })
+	p.Data.Release()
+	return packets
 }
 
 // send takes ownership of the packets.

@@ -1,0 +1,243 @@
+package endpoint
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"pgregory.net/rapid"
+)
+
+// plainMarks is what marks does, with 64-bit positions and without a thought
+// for cost.
+type plainMarks struct {
+	position, end uint64          // of recv, and of what has come
+	here          map[uint64]bool // urgent bytes ahead of recv; true: it is taken out
+	slot          []uint64
+	queues        bool
+}
+
+func (p *plainMarks) announce(at, first uint64) {
+	if at < p.position {
+		return
+	}
+	for k, here := range p.here {
+		if !here && k >= first && k < at {
+			delete(p.here, k)
+		}
+	}
+	for k := range p.here {
+		if k >= at {
+			return
+		}
+	}
+	p.here[at] = false
+}
+
+func (p *plainMarks) pull() {
+	for at := p.position; at < p.end; at++ {
+		if here, urgent := p.here[at]; urgent && !here {
+			p.here[at] = true
+			if !p.queues {
+				p.slot = nil
+			}
+			p.slot = append(p.slot, at)
+		}
+	}
+}
+
+func (p *plainMarks) recv(n int) (got []uint64) {
+	for p.here[p.position] {
+		delete(p.here, p.position)
+		p.position++
+	}
+	for len(got) < n && p.position < p.end && !p.here[p.position] {
+		got = append(got, p.position)
+		p.position++
+	}
+	return got
+}
+
+// TestMarksModel compares marks with plainMarks, from any position of a stream,
+// across 2^32 too.
+func TestMarksModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		base := rapid.OneOf(rapid.Uint64Range(100, 1<<33), rapid.Just(uint64(1<<32-20))).Draw(t, "base")
+		p := &plainMarks{position: base, end: base, here: map[uint64]bool{}, queues: rapid.Bool().Draw(t, "queues")}
+		m := &marks{queues: p.queues}
+		position := base
+		pull := func() {
+			m.becomePassed(uint32(position))
+			for {
+				at, ok := m.arrived(uint32(position), uint32(p.end-position))
+				if !ok {
+					return
+				}
+				m.becomeWaiting(at, byte(at))
+			}
+		}
+		skip := func() {
+			for m.hole(uint32(position)) {
+				position++
+				m.becomePassed(uint32(position))
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"announce": func(t *rapid.T) {
+				first := p.end + uint64(rapid.IntRange(-5, 5).Draw(t, "first"))
+				at := first + uint64(rapid.IntRange(0, 12).Draw(t, "distance"))
+				p.announce(at, first)
+				m.announce(uint32(at), uint32(first), uint32(position))
+			},
+			"arrive": func(t *rapid.T) { p.end += uint64(rapid.IntRange(1, 6).Draw(t, "bytes")) },
+			"recv": func(t *rapid.T) {
+				pull()
+				p.pull()
+				n := rapid.IntRange(1, 9).Draw(t, "size")
+				want := p.recv(n)
+				skip()
+				if limit, ok := m.limit(uint32(position)); ok && limit > 0 {
+					n = min(n, int(limit))
+				}
+				var got []uint64
+				for len(got) < n && position < p.end {
+					got = append(got, position)
+					position++
+				}
+				m.becomePassed(uint32(position))
+				if !slices.Equal(got, want) || position != p.position {
+					t.Fatalf("recv: %v, want %v", got, want)
+				}
+			},
+			"recv(MSG_OOB)": func(t *rapid.T) {
+				pull()
+				p.pull()
+				b, ok := m.take(false)
+				if ok != (len(p.slot) > 0) || ok && b != byte(p.slot[0]) {
+					t.Fatalf("recv(MSG_OOB): %d, %v, want of %v", b, ok, p.slot)
+				}
+				if ok {
+					p.slot = p.slot[1:]
+				}
+			},
+			"": func(t *rapid.T) {
+				holes := 0
+				for _, here := range p.here {
+					if here {
+						holes++
+					}
+				}
+				if m.holes() != holes || len(m.slot) != len(p.slot) {
+					t.Fatalf("%d holes and %d waiting, want %d and %d", m.holes(), len(m.slot), holes, len(p.slot))
+				}
+			},
+		})
+	})
+}
+
+// A peer that announces without end is kept within the bounds.
+func TestMarksBounds(t *testing.T) {
+	m := &marks{queues: true}
+	for i := range uint32(10 * markLimit) {
+		m.announce(i, i, 0)
+		if at, ok := m.arrived(0, i+1); ok {
+			m.becomeWaiting(at, byte(i))
+		}
+	}
+	require.Len(t, m.ahead, markLimit)
+	require.Len(t, m.slot, slotLimit)
+	require.Equal(t, byte(255), m.slot[slotLimit-1].b, "the latest one that was kept")
+}
+
+// urgentWire is a connection whose numbers wrap within the next bytes.
+func urgentWire() (*Wire, header.TCP) {
+	w := newWire()
+	w.iss.Store(1<<32 - 5)
+	w.irs.Store(1<<32 - 5)
+	w.una.Store(1<<32 - 4)
+	w.nxt.Store(1<<32 - 4)
+	w.rcvNxt.Store(1<<32 - 4)
+	w.ownWindow.Store(1000)
+	w.set(wireISS | wireIRS | wireSent)
+	w.since.Store(1)
+	h := header.TCP(make([]byte, header.TCPMinimumSize))
+	h.Encode(&header.TCPFields{SeqNum: 1<<32 - 4, AckNum: 1<<32 - 4, DataOffset: header.TCPMinimumSize, Flags: header.TCPFlagAck, WindowSize: 1000})
+	return w, h
+}
+
+// Sequence numbers wrap, in both directions.
+func TestUrgentWraps(t *testing.T) {
+	w, h := urgentWire()
+	in := slices.Clone(h)
+	for _, pointer := range []uint16{1, 4, 5, 9, 300} {
+		in.SetFlags(uint8(header.TCPFlagAck | header.TCPFlagUrg))
+		in[18], in[19] = byte(pointer>>8), byte(pointer)
+		w.In(Segment{Header: in, Payload: 10, Clock: faketime.NewManualClock()})
+		at, ok := w.urgent.marks.newest()
+		require.True(t, ok)
+		require.Equal(t, uint32(pointer-1), at, "the position that a pointer of %d names", pointer)
+	}
+	w.urgent.setOut(6) // ten bytes
+	for seq, want := range map[uint32]uint16{1<<32 - 4: 10, 1<<32 - 1: 7, 0: 6, 5: 1} {
+		out := slices.Clone(h)
+		out.SetSequenceNumber(seq)
+		w.Out(Segment{Header: out, Payload: 1, Clock: faketime.NewManualClock()})
+		require.True(t, out.Flags().Contains(header.TCPFlagUrg))
+		require.Equal(t, want, out.UrgentPointer())
+	}
+	for _, seq := range []uint32{6, 100} {
+		_, ok := w.urgent.pointer(seq)
+		require.False(t, ok, "SEQ %d", seq)
+	}
+	w.urgent.acked(5)
+	require.NotZero(t, w.urgent.out.Load())
+	w.urgent.acked(6)
+	require.Zero(t, w.urgent.out.Load())
+}
+
+// BenchmarkHooksWithoutUrgentData is the whole of both hooks for one segment
+// each; and, as "urgent", the looks that urgent data adds to them and to recv.
+func BenchmarkHooksWithoutUrgentData(b *testing.B) {
+	w, h := urgentWire()
+	seg := Segment{Header: h, Payload: 1000, Clock: faketime.NewManualClock()}
+	b.Run("in", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.In(seg)
+		}
+	})
+	b.Run("out", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.Out(seg)
+		}
+	})
+	b.Run("urgent", func(b *testing.B) {
+		b.ReportAllocs()
+		n := 0
+		for b.Loop() {
+			if h.Flags().Contains(header.TCPFlagUrg) {
+				n++
+			}
+			if w.urgent.out.Load() != 0 {
+				n++
+			}
+			if w.urgent.busy.Load() { // of recv
+				n++
+			}
+		}
+		require.Zero(b, n)
+	})
+}
+
+// A segment without urgent data costs no allocation.
+func TestHooksAllocateNothing(t *testing.T) {
+	w, h := urgentWire()
+	seg := Segment{Header: h, Payload: 1000, Clock: faketime.NewManualClock()}
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		w.In(seg)
+		w.Out(seg)
+	}))
+}

@@ -1,0 +1,137 @@
+package endpoint
+
+import (
+	"encoding/binary"
+	"math"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// urgentLive is the bit of wireUrgent.out that says that SND.UP is valid.
+const urgentLive = 1 << 32
+
+// The urgent pointer of a segment that leaves: every one that begins before
+// SND.UP has it, a bare acknowledgement of netstack's or ours and a
+// retransmission as well, until all is acknowledged. Then it is forgotten:
+// keep-alive probes, which come after that, have none, and nothing wraps.
+
+// setOut makes up SND.UP, the sequence number behind the urgent byte.
+func (u *wireUrgent) setOut(up uint32) { u.out.Store(urgentLive | uint64(up)) }
+
+// acked forgets SND.UP once it is acknowledged.
+func (u *wireUrgent) acked(ack uint32) {
+	if out := u.out.Load(); out != 0 && !before(ack, uint32(out)) {
+		u.out.CompareAndSwap(out, 0) // or a send has just moved it
+	}
+}
+
+// pointer is the urgent pointer for a segment that begins at seq.
+func (u *wireUrgent) pointer(seq uint32) (p uint16, ok bool) {
+	out := u.out.Load()
+	if out == 0 || !before(seq, uint32(out)) {
+		return 0, false
+	}
+	d := uint32(out) - seq
+	if u.mode.Load()&urgentAtByte != 0 {
+		d-- // OB-16
+	}
+	return uint16(min(d, math.MaxUint16)), true
+}
+
+// setUrgent makes a segment that leaves an urgent one.
+func (seg Segment) setUrgent(pointer uint16) {
+	const flagsAt, pointerAt = 13, 18 // RFC 9293 §3.1
+	h := seg.Header
+	seg.setByte(flagsAt, h[flagsAt]|byte(header.TCPFlagUrg))
+	old := h.UrgentPointer()
+	binary.BigEndian.PutUint16(h[pointerAt:], pointer)
+	seg.patch(old, pointer)
+}
+
+// writeUrgent is send(MSG_OOB) (OB-1): the last byte of b is urgent. All that
+// is held leaves with it (NG-2), and where a window doesn't let it, a segment
+// without data that tells of it.
+func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	n := s.urgentRoomLocked(ep, w, len(b))
+	if n == 0 {
+		return 0, wsa.WSAEWOULDBLOCK
+	}
+	end := n
+	if !s.nonblocking.Load() {
+		end = len(b) // the rest follows: it is one notification
+	}
+	w.urgent.setOut(s.tailEndLocked(w) + uint32(end))
+	nxt := w.nxt.Load()
+	sent, err := s.pushLocked(ep, w, b[:n], pushUrgent)
+	if sent < n && (err == 0 || err == wsa.WSAEWOULDBLOCK) {
+		s.unboundedLocked(ep, func() {
+			var more int
+			more, err = s.pushLocked(ep, w, b[sent:n], pushUrgent)
+			sent += more
+		})
+	}
+	switch {
+	case w.hidden.Load():
+		s.revealLocked(ep, w)
+	case w.nxt.Load() == nxt:
+		s.notifyUrgent(w)
+	}
+	if sent > 0 {
+		return sent, 0
+	}
+	s.retractLocked(w)
+	return 0, err
+}
+
+// tailEndLocked is the sequence number behind what was accepted. The caller holds
+// wmu.
+func (s *Socket) tailEndLocked(w *Wire) uint32 {
+	return w.iss.Load() + 1 + uint32(w.written.Load()) + uint32(len(s.tail))
+}
+
+// urgentRoomLocked is roomLocked for urgent data, which knows before it writes
+// how much it writes: which byte is the last.
+func (s *Socket) urgentRoomLocked(ep tcpip.Endpoint, w *Wire, n int) int {
+	if s.quota.Load() != noQuota {
+		return s.roomLocked(w, n)
+	}
+	size := int(ep.SocketOptions().GetSendBufferSize())
+	return min(n, max(size-w.Unacked()-len(s.tail), 0))
+}
+
+// notifyUrgent sends a segment without data, with the urgent pointer. The caller
+// holds wmu.
+func (s *Socket) notifyUrgent(w *Wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == options.Connected && s.wire == w && !s.closed {
+		s.host.SendOwn(s.bareAckLocked(w.nxt.Load()))
+	}
+}
+
+// retractUrgent ends a send(MSG_OOB) that a time-out, say, has cut short: the
+// last byte that was accepted is the urgent one.
+func (s *Socket) retractUrgent() {
+	s.mu.Lock()
+	w := s.wire
+	s.mu.Unlock()
+	if w == nil {
+		return
+	}
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.retractLocked(w)
+}
+
+func (s *Socket) retractLocked(w *Wire) {
+	if out, end := w.urgent.out.Load(), s.tailEndLocked(w); out != 0 && before(end, uint32(out)) {
+		w.urgent.setOut(end)
+		w.urgent.acked(w.una.Load())
+	}
+}
