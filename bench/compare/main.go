@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command compare measures wsstack beside a plain netstack and the kernel, on
 // several kinds of link, in one run on one machine, and prints one table.
 //
