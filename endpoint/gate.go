@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"io"
-	"math"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -77,7 +76,7 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, why push) (int
 		fromTail := min(int(n), held)
 		s.tail = append(s.tail[:0], s.tail[fromTail:]...)
 		accepted = int(n) - fromTail
-		if int(n) < release { // netstack's queue is full, or the connection over
+		if int(n) < release { // the connection is over
 			if over(err) {
 				s.tail = s.tail[:0] // or the pump would try again and again
 			}
@@ -91,17 +90,9 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, why push) (int
 			return 0, errno(err)
 		}
 	}
-	rest := b[accepted:]
-	if s.quota.Load() == noQuota {
-		rest = rest[:min(len(rest), max(heldLimit-len(s.tail), 0))]
-	}
-	s.tail = append(s.tail, rest...)
-	accepted += len(rest)
-	s.holdLocked(w, accepted)
-	if accepted == 0 && len(b) > 0 {
-		return 0, wsa.WSAEWOULDBLOCK
-	}
-	return accepted, 0
+	s.tail = append(s.tail, b[accepted:]...)
+	s.holdLocked(w, len(b))
+	return len(b), 0
 }
 
 // releaseLocked asks the Gate.
@@ -186,30 +177,16 @@ func (s *Socket) revealLocked(ep tcpip.Endpoint, w *Wire) {
 	s.stopSillyLocked()
 }
 
-// flushLocked is flush with wmu held. With all, netstack takes the tail even
-// if its queue is full: nothing may come between the data and a FIN.
+// flushLocked is flush with wmu held; all says that nothing may come between the
+// data and a FIN.
 func (s *Socket) flushLocked(ep tcpip.Endpoint, w *Wire, all bool) {
-	if len(s.tail) == 0 {
-		return
+	why := pushOrdinary
+	if all {
+		why = pushFinal
 	}
-	if !all {
-		s.pushLocked(ep, w, nil, pushOrdinary)
-		return
-	}
-	s.pushLocked(ep, w, nil, pushFinal)
 	if len(s.tail) > 0 {
-		s.unboundedLocked(ep, func() { s.pushLocked(ep, w, nil, pushFinal) })
+		s.pushLocked(ep, w, nil, why)
 	}
-}
-
-// unboundedLocked runs fn while netstack's queue takes whatever it is given: it
-// may hold far more than its size.
-func (s *Socket) unboundedLocked(ep tcpip.Endpoint, fn func()) {
-	ops := ep.SocketOptions()
-	size := ops.GetSendBufferSize()
-	ops.SetSendBufferSize(math.MaxInt32, false)
-	fn()
-	ops.SetSendBufferSize(size, false)
 }
 
 // over reports an error of a write that no later write will not meet.

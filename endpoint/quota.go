@@ -11,40 +11,50 @@ import (
 )
 
 // SO_SNDBUF of a stream is a quota of bytes from acceptance until they are
-// acknowledged (BF-7). Until it is set, netstack's send buffer is the limit,
-// and grows (BF-21); then netstack takes whatever it is given, and the quota
-// decides what that is.
+// acknowledged (BF-7). Until it is set the limit grows with the peer's window
+// (BF-21). netstack's own send buffer is without bound: where it is full it
+// would take a part of a segment, which then leaves as one of its own.
 
-// heldLimit bounds the tail of a socket without a quota, in bytes: what it
-// accepts while the peer's window is too small to be used (NG-9).
-const heldLimit = 64 << 10
+// leastSendLimit is the limit of a socket without a quota, in bytes, as long as
+// the peer's window is small. The largest is options.DefaultBufferCap.
+const leastSendLimit = 1 << 20
+
+// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so.
+func (s *Socket) sendLimit(w *Wire) (limit int, set bool) {
+	if quota := int(s.quota.Load()); quota != noQuota {
+		return quota, true
+	}
+	return min(max(leastSendLimit, 2*int(w.largest.Load())), options.DefaultBufferCap), false
+}
 
 // roomLocked is how many of n further bytes may be accepted now. The caller
 // holds wmu.
 func (s *Socket) roomLocked(w *Wire, n int) int {
-	quota := int(s.quota.Load())
-	if quota == noQuota {
-		return n
-	}
+	limit, set := s.sendLimit(w)
 	switch queued := w.Unacked() + len(s.tail); {
-	case queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
+	case set && queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
 		return n
-	case queued >= quota:
+	case queued >= limit:
 		return 0
-	case s.host.Profile().WholeSends():
+	case set && s.host.Profile().WholeSends():
 		return n
 	default:
-		return min(n, quota-queued)
+		return min(n, limit-queued)
 	}
 }
 
 // writable is BF-10: whether a send would accept a byte.
 func (s *Socket) writable() bool {
-	quota, queued := int(s.quota.Load()), s.queued()
-	if quota == noQuota {
-		return int(s.waiting.Load()) < heldLimit
-	}
-	return queued < quota || queued == 0
+	limit, set := s.sendLimit(s.wire)
+	queued := s.queued()
+	return queued < limit || set && queued == 0
+}
+
+// roomy reports that calls which wait for room should look again. Without a quota
+// that is when half of it is free, so that they don't wake up for a segment.
+func (s *Socket) roomy(w *Wire) bool {
+	limit, set := s.sendLimit(w)
+	return set || w.Unacked() <= limit/2
 }
 
 // acked is how many of all bytes accepted on the stream the peer has
@@ -111,7 +121,7 @@ func (s *Socket) applyBuffersLocked() {
 	if old := s.quota.Swap(send); old != send {
 		s.calls.wake(waiter.EventOut)
 	}
-	if send != noQuota && ops.GetSendBufferSize() != math.MaxInt32 {
+	if ops.GetSendBufferSize() != math.MaxInt32 {
 		ops.SetSendBufferSize(math.MaxInt32, false)
 	}
 	if s.wire.recv.quota.Load() != recv {

@@ -58,7 +58,7 @@ func (seg Segment) setUrgent(pointer uint16) {
 func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	n := s.urgentRoomLocked(ep, w, len(b))
+	n := s.roomLocked(w, len(b))
 	if n == 0 {
 		return 0, wsa.WSAEWOULDBLOCK
 	}
@@ -69,13 +69,6 @@ func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Err
 	w.urgent.setOut(s.tailEndLocked(w) + uint32(end))
 	nxt := w.nxt.Load()
 	sent, err := s.pushLocked(ep, w, b[:n], pushUrgent)
-	if sent < n && (err == 0 || err == wsa.WSAEWOULDBLOCK) {
-		s.unboundedLocked(ep, func() {
-			var more int
-			more, err = s.pushLocked(ep, w, b[sent:n], pushUrgent)
-			sent += more
-		})
-	}
 	switch {
 	case w.hidden.Load():
 		s.revealLocked(ep, w)
@@ -93,16 +86,6 @@ func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Err
 // wmu.
 func (s *Socket) tailEndLocked(w *Wire) uint32 {
 	return w.iss.Load() + 1 + uint32(w.written.Load()) + uint32(len(s.tail))
-}
-
-// urgentRoomLocked is roomLocked for urgent data, which knows before it writes
-// how much it writes: which byte is the last.
-func (s *Socket) urgentRoomLocked(ep tcpip.Endpoint, w *Wire, n int) int {
-	if s.quota.Load() != noQuota {
-		return s.roomLocked(w, n)
-	}
-	size := int(ep.SocketOptions().GetSendBufferSize())
-	return min(n, max(size-w.Unacked()-len(s.tail), 0))
 }
 
 // notifyUrgent sends a segment without data, with the urgent pointer. The caller

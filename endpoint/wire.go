@@ -283,7 +283,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 	if seg.Payload > 0 && seg.Payload < tinySegment && w.tiny.Add(1) == tinyLimit {
 		s.host.Signal(s) // to compact them
 	}
-	if seqnum.Value(ack) != una {
+	if seqnum.Value(ack) != una && s.roomy(w) {
 		s.calls.wake(waiter.EventOut)
 	}
 	if w.veils(s) {
