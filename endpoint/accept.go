@@ -53,7 +53,8 @@ type acceptance struct {
 	accepted  *incoming // whose handshake the call waits for
 }
 
-func (s *Socket) accept(condition Condition, d *deadline) (*Socket, netip.AddrPort, wsa.Errno) {
+func (s *Socket) accept(condition Condition, d *deadline) (_ *Socket, _ netip.AddrPort, code wsa.Errno) {
+	defer s.debugCall("accept", &code)
 	a := &acceptance{condition: condition, deadline: d, blocking: !s.nonblocking.Load()}
 	n, err := s.acceptOnce(a)
 	if err == wsa.WSAEWOULDBLOCK && a.blocking {
@@ -249,6 +250,7 @@ func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
 		return nil, wsa.WSAECONNRESET
 	}
 	n.id = s.host.Register(n)
+	n.applyDebugLocked()
 	n.inheritEventsLocked(s)
 	return n, 0
 }
@@ -264,7 +266,7 @@ func (s *Socket) sendReset(w *Wire, local, remote netip.AddrPort) {
 	if local.Addr().Unmap().Is6() {
 		ip = &s.values.IPv6
 	}
-	s.host.SendOwn(OwnSegment{
+	s.sendOwn(OwnSegment{
 		Local: local, Remote: remote,
 		Seq: w.nxt.Load(), Ack: w.rcvNxt.Load(),
 		Flags: header.TCPFlagRst | header.TCPFlagAck,

@@ -16,7 +16,8 @@ import (
 // family, WSAEINVAL when already bound, WSAEADDRNOTAVAIL when it isn't an
 // address of this stack, WSAEACCES and WSAEADDRINUSE by the bind matrix (RU-4),
 // WSAENOBUFS when no ephemeral port is left (RU-14).
-func (s *Socket) Bind(addr netip.AddrPort) wsa.Errno {
+func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
+	defer s.debugCall("bind", &code)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {

@@ -15,7 +15,8 @@ import (
 //
 // Errors (SH-6): WSAEINVAL for another how, WSAENOTCONN on a stream that isn't
 // connected, the code of its end on one that was.
-func (s *Socket) Shutdown(how int32) wsa.Errno {
+func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
+	defer s.debugCall("shutdown", &code)
 	s.wmu.Lock() // no send comes between the tail and the FIN
 	defer s.wmu.Unlock()
 	s.mu.Lock()
@@ -73,7 +74,8 @@ func (s *Socket) resetIfUnreadLocked() {
 // to LG-8: WSAEWOULDBLOCK, with the socket still open, is for a non-blocking
 // socket that lingers with data pending; a blocking one that lingers waits.
 // Calls blocked on the socket end with WSAEINTR, later ones with WSAENOTSOCK.
-func (s *Socket) Close() wsa.Errno {
+func (s *Socket) Close() (code wsa.Errno) {
+	defer s.debugCall("close", &code)
 	s.wmu.Lock() // no send comes between the tail and the FIN
 	s.mu.Lock()
 	if s.closed {

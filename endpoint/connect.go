@@ -22,7 +22,8 @@ func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
 	return s.connect(context.Background(), addr, nil)
 }
 
-func (s *Socket) connect(ctx context.Context, addr netip.AddrPort, d *deadline) wsa.Errno {
+func (s *Socket) connect(ctx context.Context, addr netip.AddrPort, d *deadline) (code wsa.Errno) {
+	defer s.debugCall("connect", &code)
 	s.mu.Lock()
 	err := s.startConnectLocked(addr)
 	async := s.async

@@ -144,7 +144,7 @@ func (s *Socket) probeLocked() {
 	if s.host.GarbageOctet() {
 		seg.Payload = garbage[:]
 	}
-	s.host.SendOwn(seg)
+	s.sendOwn(seg)
 }
 
 // bareAckLocked is an acknowledgement without data, with this SEG.SEQ.

@@ -20,7 +20,8 @@ const acceptQueue = 4096
 //
 // The half-open don't count: spoofed SYNs must not keep others out. One that
 // finds the queue full when its handshake completes is reset.
-func (s *Socket) Listen(backlog int32) wsa.Errno {
+func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
+	defer s.debugCall("listen", &code)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {

@@ -26,7 +26,8 @@ type Message struct {
 // Errors are those of Recv, and WSAEOPNOTSUPP on a stream. Data or control
 // messages that were cut off fail with WSAEMSGSIZE, with MSG_TRUNC or
 // MSG_CTRUNC in Flags and the rest of the result valid (MS-2).
-func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
+func (s *Socket) RecvMsg(b, control []byte, flags int32) (_ Message, code wsa.Errno) {
+	defer s.debugCall("recvmsg", &code)
 	if s.kind == options.Stream {
 		return Message{}, wsa.WSAEOPNOTSUPP
 	}

@@ -29,7 +29,8 @@ type sendControl struct {
 // address on IPv4 that isn't the socket's own; WSAEINVAL for control messages
 // that are malformed, unknown or out of range, congestion experienced (3)
 // included.
-func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
+func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (_ int, code wsa.Errno) {
+	defer s.debugCall("sendmsg", &code)
 	if s.kind == options.Stream {
 		return 0, wsa.WSAEOPNOTSUPP
 	}

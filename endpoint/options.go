@@ -12,7 +12,8 @@ import (
 
 // SetSockOpt is setsockopt: the table of package options decides. A nil optval
 // is the NULL pointer (WSAEFAULT). A failed call changes nothing.
-func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
+func (s *Socket) SetSockOpt(level, name int32, optval []byte) (code wsa.Errno) {
+	defer s.debugCall("setsockopt", &code)
 	before := s.undropped()
 	err := s.setSockOpt(level, name, optval)
 	if err == 0 && s.noDelay.Load() {
@@ -37,6 +38,7 @@ func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
 
 // GetSockOpt is getsockopt; n is the value for *optlen.
 func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
+	defer s.debugCall("getsockopt", &err)
 	s.pullUrgent() // for TCP_ATMARK
 	before := s.undropped()
 	n, err = s.getSockOpt(level, name, optval)
@@ -62,6 +64,7 @@ func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
 // runs after every set and for every new endpoint, so that an endpoint made
 // late has them all.
 func (s *Socket) applyLocked() {
+	s.applyDebugLocked()
 	if s.ep == nil {
 		return
 	}

@@ -19,6 +19,7 @@ var congestionNames = map[options.Congestion]tcpip.CongestionControlOption{
 // Control carries out a control code of options.Controls; n is the number of
 // bytes written to out. Another code is WSAEOPNOTSUPP.
 func (s *Socket) Control(code uint32, in, out []byte) (n int, err wsa.Errno) {
+	defer s.debugCall("ioctl", &err)
 	before := s.undropped()
 	n, err = s.control(code, in, out)
 	return n, s.caught(before, err)

@@ -119,6 +119,6 @@ func (s *Socket) received() {
 // what was never sent (RFC 9293 §3.10.7.4).
 func (s *Socket) answerLocked() {
 	if s.wire != nil && s.ep != nil && s.wire.answer.Swap(false) {
-		s.host.SendOwn(s.bareAckLocked(s.wire.nxt.Load()))
+		s.sendOwn(s.bareAckLocked(s.wire.nxt.Load()))
 	}
 }

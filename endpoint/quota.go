@@ -157,7 +157,7 @@ func (s *Socket) tellWindowLocked() {
 	w.ownWindow.Store(uint32(window))
 	seg := s.bareAckLocked(w.nxt.Load())
 	seg.Ack, seg.Window = ack, window
-	s.host.SendOwn(seg)
+	s.sendOwn(seg)
 }
 
 // tinySegment is the payload below which the overhead of a segment in

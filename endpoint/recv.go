@@ -30,7 +30,8 @@ func (s *Socket) RecvFrom(b []byte, flags int32) (int, netip.AddrPort, wsa.Errno
 	return s.recv(b, flags, nil)
 }
 
-func (s *Socket) recv(b []byte, flags int32, d *deadline) (int, netip.AddrPort, wsa.Errno) {
+func (s *Socket) recv(b []byte, flags int32, d *deadline) (_ int, _ netip.AddrPort, code wsa.Errno) {
+	defer s.debugCall("recv", &code)
 	if flags&wsa.MSG_WAITALL != 0 && s.kind == options.Stream {
 		n, err := s.recvAll(b, flags, d)
 		return n, netip.AddrPort{}, err

@@ -62,7 +62,8 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 	return s.send(b, flags, to, nil)
 }
 
-func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
+func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (_ int, code wsa.Errno) {
+	defer s.debugCall("send", &code)
 	n, err := s.sendAll(b, flags, to, d)
 	if n < len(b) && flags&wsa.MSG_OOB != 0 && s.kind == options.Stream {
 		s.retractUrgent()

@@ -114,6 +114,9 @@ type Host interface {
 	SendPacket(*OwnPacket) tcpip.Error
 	Inject(tcpip.Endpoint, OwnSegment)
 
+	// Debug keeps a record of SO_DEBUG for the logger. It never waits.
+	Debug(Record)
+
 	// Register lists a socket under a new number, oldest first.
 	Register(s *Socket) uint64
 	Unregister(s *Socket)
@@ -181,6 +184,7 @@ type Socket struct {
 	undecided   atomic.Bool   // a connect is in progress: the pump looks what becomes of it
 	synFired    atomic.Uint64 // the attempt to connect whose synTimer has fired
 	stuckFired  atomic.Bool   // stuckTimer has fired
+	debugOn     atomic.Bool   // SO_DEBUG
 	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
 	waiting     atomic.Int64  // len(tail), for the hooks
 	quota       atomic.Int64  // SO_SNDBUF of a stream, bytes; noQuota: not set

@@ -31,13 +31,18 @@ func (s *Socket) becomeBoundLocked(b *Binding, implicit bool) {
 	if s.state == options.Fresh {
 		s.state = options.Bound
 	}
+	s.debugStateLocked(0)
 }
 
-func (s *Socket) becomeListeningLocked() { s.state = options.Listening }
+func (s *Socket) becomeListeningLocked() {
+	s.state = options.Listening
+	s.debugStateLocked(0)
+}
 
 func (s *Socket) becomeConnectingLocked() {
 	s.state = options.Connecting
 	s.undecided.Store(true)
+	s.debugStateLocked(0)
 }
 
 func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
@@ -56,6 +61,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	if s.values.KeepAlive.On {
 		s.startKeepAliveLocked(s.values.KeepAlive, instant(at)) // KA-16
 	}
+	s.debugStateLocked(0)
 	s.observeLocked()
 }
 
@@ -74,6 +80,7 @@ func (s *Socket) becomeUnconnectedLocked() {
 	} else {
 		s.local = s.binding.Addr
 	}
+	s.debugStateLocked(s.connectErr)
 }
 
 // becomeDeadLocked latches why the connection ended. Every later code follows
@@ -89,6 +96,7 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	}
 	s.stopKeepAliveLocked()
 	s.stopRetransmitLocked()
+	s.debugStateLocked(reason)
 	s.observeLocked()
 	s.calls.wake(anyEvent)
 }

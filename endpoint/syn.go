@@ -113,6 +113,7 @@ func (w *Wire) KeepsTimestamps() bool { return w.has(wireOffersTS) }
 // SYN (IN-4).
 func (w *Wire) inherit(listener *Wire) {
 	w.set(listener.known.Load() & wireOffersTS)
+	w.debug.Store(listener.debug.Load())
 }
 
 // offerLocked tells the record of an endpoint what its SYN may carry: the
@@ -181,7 +182,7 @@ func (s *Socket) sendSYNLocked() {
 	}
 	s.wire.synRetrans.Add(1)
 	s.wire.tally.spoil()
-	s.host.SendOwn(o)
+	s.sendOwn(o)
 }
 
 // restartHandshakeLocked goes on with an attempt that netstack has given up,

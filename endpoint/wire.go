@@ -56,6 +56,7 @@ type Wire struct {
 	syn            atomic.Pointer[header.TCP] // our SYN as it left; nil: none yet
 	synRetrans     atomic.Uint32              // how often it left again
 	icmpError      atomic.Pointer[wsa.ICMPErrorInfo]
+	debug          atomic.Uint64 // see Debugging
 	retransmission retransmission
 	tally          tally
 

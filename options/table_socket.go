@@ -12,8 +12,8 @@ func socketRows() []compiler {
 	return []compiler{
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_DEBUG, symbol: "SO_DEBUG", tier: 'A',
-			doc:  "S-GET S-API S-SET S-SAN W-SOL",
-			text: "Records calls, state changes and segments of the socket.", incomplete: "no records yet",
+			doc:    "S-GET S-API S-SET S-SAN W-SOL",
+			text:   "Records calls, state changes and segments of the socket, for stack.Config.Logger.",
 			access: getAndSet, codec: boolean,
 			field: func(v *Values) *bool { return &v.Debug },
 		},
@@ -115,8 +115,8 @@ func socketRows() []compiler {
 		},
 		row[uint32]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_GROUP_PRIORITY, symbol: "SO_GROUP_PRIORITY", tier: 'A',
-			doc:  "S-GET S-API S-SET S-SAN",
-			text: "Reserved: the priority in the group, 0 is served first. Only for a socket in a group.", incomplete: "no groups yet: every socket is outside",
+			doc:    "S-GET S-API S-SET S-SAN",
+			text:   "Reserved: the priority in the group, 0 is served first. Only for a socket in a group.",
 			access: getAndSet, codec: dwordUpTo("int", math.MaxInt32), // doc: S-API: nonnegative integers
 			exists: func(v *Values) bool { return v.GroupID != 0 },
 			field:  func(v *Values) *uint32 { return &v.GroupPriority },

@@ -87,7 +87,11 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	}
 	editSYN(w, t, pkt.GSOOptions.NeedsCsum)
 	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock, Partial: pkt.GSOOptions.NeedsCsum})
-	return !w.HoldsSYN(t)
+	if w.HoldsSYN(t) {
+		return false
+	}
+	h.debugSegment(w, t, pkt.Data().Size(), "segment out")
+	return true
 }
 
 // CheckInput sees every packet for this host, before fragments are put
@@ -211,6 +215,7 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if checked && !validChecksum(t, pkt) {
 		return 0, nil
 	}
+	h.debugSegment(w, t, pkt.Data().Size(), "segment in")
 	editSYN(w, t, pkt.RXChecksumValidated)
 	fate := w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	if fate != 0 && !checked && !validChecksum(t, pkt) {

@@ -14,6 +14,7 @@ import (
 // have signalled. Nothing else moves a socket by itself.
 type pump struct {
 	hooks *hooks
+	debug *debugRecords // nil: none are written
 	bell  chan struct{} // holds one ring
 	quit  chan struct{}
 
@@ -137,6 +138,9 @@ func (p *pump) serve() int {
 	}
 	n := len(p.serving)
 	clear(p.serving)
+	if p.debug != nil {
+		n += p.debug.write()
+	}
 	if p.reap.Swap(false) {
 		p.hooks.reap()
 		n++
@@ -148,7 +152,7 @@ func (p *pump) serve() int {
 func (p *pump) idle() bool {
 	p.signals.Lock()
 	defer p.signals.Unlock()
-	if len(p.signals.sockets)+len(p.signals.syns) > 0 || p.reap.Load() {
+	if len(p.signals.sockets)+len(p.signals.syns) > 0 || p.reap.Load() || p.debug != nil && p.debug.waiting() {
 		return false
 	}
 	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })

@@ -104,6 +104,7 @@ type Stack struct {
 	ports   ports
 	orphans orphans
 	hooks   hooks
+	debug   debugRecords
 
 	pathMTU   pathMTUs
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
@@ -142,6 +143,7 @@ func New(cfg Config) (*Stack, error) {
 	}
 	s.keepAlive.Store(cfg.KeepAlive.resolve(cfg.Profile))
 	s.clock = newClock(cfg.Clock)
+	s.debug.log, s.work.debug = s.log, &s.debug
 	s.work.init()
 	s.pathMTU.init(s.clock)
 	s.work.hooks = &s.hooks
@@ -280,6 +282,7 @@ func (s *Stack) Close() error {
 		s.ns.Destroy()
 		s.closeErr = s.closeDevices()
 		s.wg.Wait()
+		s.debug.write()
 	})
 	return s.closeErr
 }

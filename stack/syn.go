@@ -34,6 +34,7 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 
 // begin starts the record of a connection with its SYN.
 func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) {
+	h.debugSegment(listener, t, pkt.Data().Size(), "segment in")
 	editSYN(listener, t, pkt.RXChecksumValidated) // as it stands now (IN-4)
 	if w := h.startHalf(id, pkt.NICID, listener); w != nil {
 		w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})

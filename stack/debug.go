@@ -1,0 +1,89 @@
+package stack
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/trace"
+)
+
+// debugLimit bounds the records of SO_DEBUG that wait for the logger. Beyond it
+// they are lost, which the next one that is written says.
+const debugLimit = 4096
+
+// debugRecords holds what SO_DEBUG has recorded until the pump writes it to
+// Config.Logger: hooks record with netstack's locks held, and calls with their
+// socket's, so neither may wait for a logger. A slow logger slows the pump. It
+// must not wait for the stack that it logs for.
+type debugRecords struct {
+	log *slog.Logger
+
+	mu      sync.Mutex // a leaf
+	records []endpoint.Record
+	lost    int
+	writing []endpoint.Record // reused by the pump
+}
+
+// Debug implements endpoint.Host.
+func (s *Stack) Debug(r endpoint.Record) {
+	d := &s.debug
+	d.mu.Lock()
+	if len(d.records) < debugLimit {
+		d.records = append(d.records, r)
+	} else {
+		d.lost++
+	}
+	d.mu.Unlock()
+	s.work.wake()
+}
+
+func (d *debugRecords) waiting() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.records) > 0
+}
+
+// write writes what has been recorded, and returns how much it was.
+func (d *debugRecords) write() int {
+	d.mu.Lock()
+	d.writing, d.records = d.records, d.writing[:0]
+	lost := d.lost
+	d.lost = 0
+	d.mu.Unlock()
+	for _, r := range d.writing {
+		d.log.LogAttrs(context.Background(), slog.LevelDebug, "SO_DEBUG", debugAttrs(r)...)
+	}
+	if lost > 0 {
+		d.log.LogAttrs(context.Background(), slog.LevelWarn, "SO_DEBUG records lost", slog.Int("count", lost))
+	}
+	return len(d.writing)
+}
+
+func debugAttrs(r endpoint.Record) []slog.Attr {
+	attrs := []slog.Attr{slog.Time("at", r.Time), slog.Uint64("socket", r.Socket), slog.String("event", r.Event)}
+	if r.State != 0 {
+		attrs = append(attrs, slog.String("state", r.State.String()))
+	}
+	if r.Err != 0 {
+		attrs = append(attrs, slog.String("error", r.Err.Symbol()))
+	}
+	if r.Segment {
+		attrs = append(attrs, slog.Any("seq", r.Seq), slog.Any("ack", r.Ack),
+			slog.String("flags", trace.Flags(r.Flags).String()), slog.Int("len", r.Len))
+	}
+	return attrs
+}
+
+// debugSegment records a segment of a connection with SO_DEBUG.
+func (h *hooks) debugSegment(w *endpoint.Wire, t header.TCP, payload int, event string) {
+	if id := w.Debugging(); id != 0 {
+		h.stack.Debug(endpoint.Record{
+			Time: h.clock.Now(), Socket: id, Event: event, Segment: true,
+			Seq: t.SequenceNumber(), Ack: t.AckNumber(), Flags: t.Flags(), Len: payload,
+		})
+	}
+}
