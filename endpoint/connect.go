@@ -180,7 +180,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		return errno(err)
 	}
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
-	s.icmpError = wsa.ICMPErrorInfo{}
+	s.icmpError = nil
 	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
 	s.local = s.present(FullAddress(nic, local))
 	s.occupyLocked(local, remote)

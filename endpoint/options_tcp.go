@@ -102,4 +102,9 @@ func (s *Socket) SetOverlapped(on bool) {
 func (v *optionView) AtMark() bool { return (*Socket)(v).atMarkLocked() }
 
 // ConnectICMPError is kept until the next connect.
-func (v *optionView) ConnectICMPError() wsa.ICMPErrorInfo { return v.icmpError }
+func (v *optionView) ConnectICMPError() wsa.ICMPErrorInfo {
+	if v.icmpError == nil {
+		return wsa.ICMPErrorInfo{}
+	}
+	return *v.icmpError
+}

@@ -138,6 +138,9 @@ func (s *Socket) applyBuffersLocked() {
 // took tells that the application has taken n bytes of the stream, and the peer
 // when that makes room worth telling.
 func (s *Socket) took(w *Wire, n int) {
+	if n > 0 && w.tiny.Load() != 0 {
+		w.tiny.Store(0) // it is read in time
+	}
 	if n == 0 || !w.took(n) {
 		return
 	}
@@ -160,14 +163,19 @@ func (s *Socket) tellWindowLocked() {
 	s.sendOwn(seg)
 }
 
-// tinySegment is the payload below which the overhead of a segment in
-// netstack's queue, some 600 bytes, matters; after tinyLimit of them the pump
-// moves the bytes into one piece, so that a flood of small segments uses
-// netstack's buffer up before the window closes neither by itself nor by much.
+// tinySegment is the payload below which netstack doesn't move its right edge for
+// a segment that isn't read: its overhead in the queue is larger. After tinyLimit
+// of them the pump moves the bytes into one piece. That is before 29,200 bytes,
+// the least of netstack's first windows, so that neither what our SYN has
+// promised nor SO_RCVBUF is refused by netstack.
 const (
-	tinySegment = 256
-	tinyLimit   = 512
+	tinySegment = 600
+	tinyLimit   = 32
 )
+
+// compactLimit bounds the pieces that compact makes of a stream without a quota,
+// in bytes: netstack takes them for read, and opens its window again.
+const compactLimit = 1 << 20
 
 // compact takes the bytes that netstack holds in small segments. It runs on the
 // pump.
@@ -183,10 +191,10 @@ func (s *Socket) compact() {
 	defer s.rmu.Unlock()
 	w.tiny.Store(0)
 	n, err := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	if err != nil || n == 0 {
+	old := len(s.unread)
+	if err != nil || n == 0 || !w.recv.ours() && old+n > compactLimit {
 		return
 	}
-	old := len(s.unread)
 	s.unread = append(s.unread, make([]byte, n)...)
 	s.dst = s.unread[old:]
 	res, err := ep.Read(&s.dst, tcpip.ReadOptions{})

@@ -204,17 +204,17 @@ type Socket struct {
 	down        bool // closed by Stack.Close
 	shutRecv    bool
 	shutSend    bool
-	pending     wsa.Errno         // SO_ERROR
-	reason      wsa.Errno         // why the connection died; what later calls return
-	softErr     wsa.Errno         // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
-	dropSeen    bool              // a call was told of the keep-alive drop (C-10)
-	dropTaken   bool              // so was a set of SO_KEEPALIVE (C-11)
-	connectErr  wsa.Errno         // why the last attempt to connect failed
-	icmpError   wsa.ICMPErrorInfo // that it failed for; the zero value: for another reason
-	async       bool              // that attempt, or the one that runs, was made by a non-blocking connect
-	synPlan     synSchedule       // of the attempt to connect that runs
-	synTimer    tcpip.Timer       // fires when synPlan has something to do; nil when no attempt runs
-	attempt     uint64            // counts the attempts to connect
+	pending     wsa.Errno          // SO_ERROR
+	reason      wsa.Errno          // why the connection died; what later calls return
+	softErr     wsa.Errno          // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
+	dropSeen    bool               // a call was told of the keep-alive drop (C-10)
+	dropTaken   bool               // so was a set of SO_KEEPALIVE (C-11)
+	connectErr  wsa.Errno          // why the last attempt to connect failed
+	icmpError   *wsa.ICMPErrorInfo // that it failed for; nil: for another reason
+	async       bool               // that attempt, or the one that runs, was made by a non-blocking connect
+	synPlan     *synSchedule       // of the attempt to connect that runs; nil when none does
+	synTimer    tcpip.Timer        // fires when synPlan has something to do; nil when no attempt runs
+	attempt     uint64             // counts the attempts to connect
 	prober      keepalive.Prober
 	lastSegment time.Time           // the last one that prober was told of
 	probeTimer  tcpip.Timer         // fires when prober has something to do

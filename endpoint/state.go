@@ -50,6 +50,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.undecided.Store(false)
 	s.values.StickyError = 0 // C-02; the documented SO_ERROR isn't there
 	s.stopSynTimerLocked()
+	s.synPlan = nil
 	if s.ep != nil {
 		if local, err := s.ep.GetLocalAddress(); err == nil {
 			if s.kind == options.Raw {
@@ -71,6 +72,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 func (s *Socket) becomeUnconnectedLocked() {
 	s.undecided.Store(false)
 	s.stopSynTimerLocked()
+	s.synPlan = nil
 	s.dropEndpointLocked()
 	s.remote = netip.AddrPort{}
 	s.state = options.Bound
@@ -141,7 +143,7 @@ func (s *Socket) pollLocked() {
 func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
 	switch {
 	case s.wire.has(wireUnreachable):
-		s.icmpError = *s.wire.icmpError.Load()
+		s.icmpError = s.wire.icmpError.Load()
 		return wsa.WSAEHOSTUNREACH
 	case !ended:
 		return wsa.WSAETIMEDOUT

@@ -126,7 +126,8 @@ func (s *Socket) offerLocked() {
 // startSynTimerLocked begins the schedule of an attempt to connect.
 func (s *Socket) startSynTimerLocked() {
 	s.attempt++
-	s.synPlan = newSynSchedule(s.nowMicro(), &s.values.TCP)
+	plan := newSynSchedule(s.nowMicro(), &s.values.TCP)
+	s.synPlan = &plan
 	s.armSynTimerLocked()
 }
 

@@ -2,6 +2,8 @@ package conform
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -117,3 +119,30 @@ func (st stream) set(opt int32, value uint32) {
 	}
 	st.e.Set(p, st.s, wsa.SOL_SOCKET, opt, value)
 }
+
+// A peer that sends small segments, whatever the window says, can't make a socket
+// that isn't read hold more than netstack's buffer and one piece
+// (ARCHITECTURE.md, Bounds).
+func TestSmallSegmentsAreBounded(t *testing.T) {
+	const size, flood, bound = 200, 4 << 20, 1<<20 + compactLimit
+	var held uint32
+	r := Run(Case{Scenario: Scenario{ID: "BF-21", Title: "bounded", Run: func(e *Env) {
+		e.playedAs("mss 1000,wscale 7", nil, func(s wsa.SOCKET, p *simnet.Peer) {
+			for range flood / size {
+				p.Send(fmt.Sprintf("[.] len %d", size))
+			}
+			e.Net.Sleep(time.Second)
+			b := make([]byte, 4)
+			_, err := e.P.Ioctl(s, wsa.FIONREAD, nil, b)
+			e.Code("FIONREAD", err, 0)
+			held = binary.LittleEndian.Uint32(b)
+		})
+		e.Notef("bounded")
+	}}, Family: "IPv4"}, 1, nil)
+	require.True(t, r.Passed(), r.Failure)
+	require.Greater(t, held, uint32(1<<19), "the flood has used netstack's buffer and the piece")
+	require.LessOrEqual(t, held, uint32(bound))
+}
+
+// compactLimit is that of package endpoint.
+const compactLimit = 1 << 20

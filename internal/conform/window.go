@@ -319,6 +319,31 @@ var recvWindows = []Scenario{
 		})
 		e.Notef("4,000 segments of one byte: every one is acknowledged and read")
 	}},
+	{ID: "BF-21", Title: "what the SYN has promised is taken", Source: "RFC 9293 3.8.6", Run: func(e *Env) {
+		port := uint16(80)
+		for _, size := range []int{500, 599, 1000} {
+			p := e.hand().Listen(port)
+			e.Do(func() {
+				s := e.Stream()
+				done := e.Go("connect", func() { e.Code("Connect", e.P.Connect(s, e.Addr(9, port)), 0) })
+				p.Accept("mss 1000")
+				done.Wait()
+				sent := 0
+				for ; sent+size <= 65535; sent += size {
+					p.Send(fmt.Sprintf("[.] len %d", size))
+				}
+				e.Net.Sleep(time.Millisecond)
+				lines := e.Segments("a")
+				Equal(e, fmt.Sprintf("acknowledged in segments of %d", size), lines[len(lines)-1].Segment.Ack, uint32(sent+1))
+				e.recvAll(s, sent)
+				e.Linger(e.P, s, 0)
+				e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+			})
+			e.Net.ClearTrace()
+			port++
+		}
+		e.Notef("65,535 bytes in segments of 500, 599 and 1,000, none of them read")
+	}},
 	{ID: "BF-21", Title: "small segments into a window that grows", Source: "RFC 9293 3.8.6", Once: true, Run: func(e *Env) {
 		e.playedAs("mss 1000,wscale 7", nil, func(s wsa.SOCKET, p *simnet.Peer) {
 			const n = 9000 // netstack's buffer alone would have dropped some
