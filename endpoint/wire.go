@@ -355,11 +355,6 @@ func (w *Wire) inSyn(seg Segment) {
 	}
 	w.offered(uint32(h.WindowSize())) // never scaled in a SYN
 	w.set(wireIRS)
-	if isAck && opts.WS < 0 && w.ownShift.Load() > 0 {
-		// The peer knows no scale, so there is none (RFC 7323 §2.2).
-		w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), 65535))
-		w.ownShift.Store(0)
-	}
 	if isAck {
 		if opts.WS < 0 { // a peer that doesn't scale keeps us from it (RFC 7323 §2.2)
 			w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), math.MaxUint16))
