@@ -233,6 +233,11 @@ func (s *Socket) refuseLocked(p *incoming) {
 // WSAECONNRESET for one that has ended since.
 func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
 	p.queue.EventUnregister(&p.entry)
+	if p.over.Load() { // no socket: its timers would outlive it
+		s.host.Unwatch(p.ep)
+		p.ep.Abort()
+		return nil, wsa.WSAECONNRESET
+	}
 	n := newSocket(s.host, s.family, s.kind, s.protocol, s.owner)
 	n.values = options.Inherit(s.values)
 	n.opt.from = s.handleLocked()
@@ -245,10 +250,6 @@ func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
 	n.holdAddressLocked(s.binding)
 	n.applyLocked()
 	n.becomeConnectedLocked(p.wire.Established(s.host.Clock().NowMonotonic()))
-	if p.over.Load() {
-		n.dropEndpointLocked()
-		return nil, wsa.WSAECONNRESET
-	}
 	n.id = s.host.Register(n)
 	n.applyDebugLocked()
 	n.inheritEventsLocked(s)
