@@ -35,8 +35,7 @@ type OwnSegment struct {
 // was next when it was set; when a segment has come since, it is set again.
 
 // startKeepAliveLocked begins an idle period at a time with these parameters,
-// or ends probing, as k says. A time so long ago that a probe is overdue counts
-// as just that long ago.
+// or ends probing, as k says.
 func (s *Socket) startKeepAliveLocked(k options.KeepAlive, from time.Time) {
 	if s.kind != options.Stream || s.state != options.Connected || s.closed || s.wire == nil {
 		return
@@ -45,9 +44,6 @@ func (s *Socket) startKeepAliveLocked(k options.KeepAlive, from time.Time) {
 	if !k.On {
 		s.prober.Stop()
 	} else {
-		if oldest := s.now().Add(-k.Idle); from.Before(oldest) {
-			from = oldest
-		}
 		s.lastSegment = from
 		s.prober.Start(from, keepalive.Config{Idle: k.Idle, Interval: k.Interval, Count: int(k.Count)})
 	}

@@ -62,12 +62,14 @@ func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
 
 // applyLocked gives the endpoint the stored values that netstack acts on. It
 // runs after every set and for every new endpoint, so that an endpoint made
-// late has them all.
+// late has them all. Each part knows what it has given the endpoint, and
+// gives it what is different: no list says which option concerns which part.
 func (s *Socket) applyLocked() {
 	s.applyDebugLocked()
 	if s.ep == nil {
 		return
 	}
+	fresh := !s.opt.known
 	if s.door != nil {
 		s.door.door.paused.Store(s.values.PauseAccept)
 	}
@@ -85,8 +87,9 @@ func (s *Socket) applyLocked() {
 		}
 		s.applyUrgentLocked()
 	}
-	s.applyIPLocked()
-	s.applyBuffersLocked()
+	s.applyIPLocked(fresh)
+	s.applyBuffersLocked(fresh)
+	s.opt.known = true
 }
 
 // optionView is the socket as the option table sees it, with s.mu held.

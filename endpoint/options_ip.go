@@ -19,12 +19,13 @@ const LoopMark = 0x5753
 // optionState is what a socket keeps for its options besides the Values. Its
 // fields are guarded by Socket.mu but for the atomic ones.
 type optionState struct {
-	known   bool // the netstack endpoint has been given applied
-	applied ipState
-	groups  options.Memberships
-	changes uint   // of groups
-	handle  uint64 // of this socket, at the Winsock face
-	from    uint64 // handle of the listener that accepted it; 0: none
+	known    bool // the netstack endpoint has been given applied
+	applied  ipState
+	received int64 // SO_RCVBUF that netstack was given; not of a stream
+	groups   options.Memberships
+	changes  uint   // of groups
+	handle   uint64 // of this socket, at the Winsock face
+	from     uint64 // handle of the listener that accepted it; 0: none
 
 	filter  atomic.Pointer[recvFilter] // of a datagram socket; nil: not bound
 	segment atomic.Uint32              // UDP_SEND_MSG_SIZE
@@ -68,46 +69,46 @@ func (s *Socket) ipStateLocked() ipState {
 
 // applyIPLocked gives the endpoint the values of the IP, UDP and TCP options
 // that netstack acts on, when it is new or they have changed.
-func (s *Socket) applyIPLocked() {
+func (s *Socket) applyIPLocked(fresh bool) {
 	if s.kind != options.Stream {
 		s.setFilterLocked()
 	}
-	st := s.ipStateLocked()
-	fresh := !s.opt.known
-	if !fresh && s.opt.applied == st {
+	st, old := s.ipStateLocked(), s.opt.applied
+	if !fresh && old == st {
 		return
 	}
+	s.opt.applied = st
 	if s.wire != nil {
 		v4, v6 := &s.values.IPv4, &s.values.IPv6
 		s.wire.setHeaders(v4.TTL, v4.TOS, v6.TTL, v6.TOS)
 	}
 	if s.kind == options.Raw {
 		s.applyRawLocked(st, fresh)
-		s.opt.known, s.opt.applied = true, st
 		return
 	}
-	for _, o := range []struct {
-		option tcpip.SockOptInt
-		value  int
+	for _, o := range [...]struct {
+		option   tcpip.SockOptInt
+		old, new int
 	}{
-		{tcpip.IPv4TTLOption, int(st.ttl)},
-		{tcpip.IPv6HopLimitOption, int(st.hops)},
-		{tcpip.IPv4TOSOption, int(st.tos)},
-		{tcpip.IPv6TrafficClassOption, int(st.class)},
-		{tcpip.MTUDiscoverOption, int(st.discover)},
+		{tcpip.IPv4TTLOption, int(old.ttl), int(st.ttl)},
+		{tcpip.IPv6HopLimitOption, int(old.hops), int(st.hops)},
+		{tcpip.IPv4TOSOption, int(old.tos), int(st.tos)},
+		{tcpip.IPv6TrafficClassOption, int(old.class), int(st.class)},
+		{tcpip.MTUDiscoverOption, int(old.discover), int(st.discover)},
 	} {
-		mustApply(s.ep.SetSockOptInt(o.option, o.value))
+		if fresh || o.old != o.new {
+			mustApply(s.ep.SetSockOptInt(o.option, o.new))
+		}
 	}
 	if s.kind == options.Datagram {
-		s.applyDatagramLocked(st, fresh)
-	} else if fresh && st.congestion != options.CongestionDefault || !fresh && st.congestion != s.opt.applied.congestion {
+		s.applyDatagramLocked(st, old, fresh)
+	} else if fresh && st.congestion != options.CongestionDefault || !fresh && st.congestion != old.congestion {
 		cc := congestionNames[st.congestion]
 		mustApply(s.ep.SetSockOpt(&cc))
 	}
-	s.opt.known, s.opt.applied = true, st
 }
 
-func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
+func (s *Socket) applyDatagramLocked(st, old ipState, fresh bool) {
 	ops := s.ep.SocketOptions()
 	if fresh {
 		receiveAll(ops)
@@ -115,7 +116,12 @@ func (s *Socket) applyDatagramLocked(st ipState, fresh bool) {
 		ops.SetMark(LoopMark)
 	}
 	ops.SetNoChecksum(st.noChecksum)
-	mustApply(s.ep.SetSockOptInt(tcpip.MulticastTTLOption, int(st.multicastTTL)))
+	if fresh || st.multicastTTL != old.multicastTTL {
+		mustApply(s.ep.SetSockOptInt(tcpip.MulticastTTLOption, int(st.multicastTTL)))
+	}
+	if !fresh && st.multicastIf4 == old.multicastIf4 && st.multicastIf6 == old.multicastIf6 {
+		return
+	}
 	// An interface that is gone leaves the choice to the route table.
 	_ = s.ep.SetSockOpt(&tcpip.MulticastInterfaceOption{NIC: tcpip.NICID(st.multicastIf4)})
 	if s.family == wsa.AF_INET6 {

@@ -101,7 +101,7 @@ func (s *Socket) checkAwaitLocked() wsa.Errno {
 const recvOverhead = 4 << 20
 
 // applyBuffersLocked makes SO_SNDBUF and SO_RCVBUF the quotas.
-func (s *Socket) applyBuffersLocked() {
+func (s *Socket) applyBuffersLocked(fresh bool) {
 	quota := func(b options.Buffer) int64 {
 		if !b.Set {
 			return noQuota
@@ -113,15 +113,16 @@ func (s *Socket) applyBuffersLocked() {
 	if s.kind != options.Stream {
 		// Datagrams leave at once (BF-19). One that finds the queue empty is
 		// always taken (BF-18).
-		if recv != noQuota {
+		if recv != noQuota && (fresh || recv != s.opt.received) {
 			ops.SetReceiveBufferSize(max(recv, 1), false)
+			s.opt.received = recv
 		}
 		return
 	}
 	if old := s.quota.Swap(send); old != send {
 		s.calls.wake(waiter.EventOut)
 	}
-	if ops.GetSendBufferSize() != math.MaxInt32 {
+	if fresh {
 		ops.SetSendBufferSize(math.MaxInt32, false)
 	}
 	if s.wire.recv.quota.Load() != recv {

@@ -60,7 +60,12 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 		}
 	}
 	if s.values.KeepAlive.On {
-		s.startKeepAliveLocked(s.values.KeepAlive, instant(at)) // KA-16
+		// A time so long ago that a probe is overdue counts as just that long ago.
+		k, from := s.values.KeepAlive, instant(at)
+		if oldest := s.now().Add(-k.Idle); from.Before(oldest) {
+			from = oldest
+		}
+		s.startKeepAliveLocked(k, from) // KA-16
 	}
 	s.debugStateLocked(0)
 	s.observeLocked()

@@ -36,6 +36,8 @@ type wireUrgent struct {
 const (
 	urgentAtByte  = 1 << iota // the pointer names the byte itself (RFC 1122 §4.2.2.4)
 	urgentIgnored             // TCP_NOURG
+	urgentInline              // SO_OOBINLINE: marks has it as well
+	urgentTold                // the socket has said all this
 )
 
 // locked runs fn with the marks, and publishes what has become of them.
@@ -51,7 +53,7 @@ func (u *wireUrgent) locked(fn func(m *marks)) {
 // inherit copies what a listener is set to: its connections may get urgent data
 // before they are accepted.
 func (u *wireUrgent) inherit(l *wireUrgent) {
-	u.mode.Store(l.mode.Load())
+	u.mode.Store(l.mode.Load() &^ urgentTold)
 	l.mu.Lock()
 	u.marks.inline = l.marks.inline
 	l.mu.Unlock()
@@ -90,12 +92,18 @@ func (w *Wire) inUrgent(seg Segment) {
 // applyUrgentLocked tells the hooks of the options.
 func (s *Socket) applyUrgentLocked() {
 	v, u := &s.values, &s.wire.urgent
-	var mode uint32
+	mode := uint32(urgentTold)
 	if v.TCP.Urgent.AtByte {
 		mode |= urgentAtByte
 	}
 	if v.TCP.NoUrgent {
 		mode |= urgentIgnored
+	}
+	if v.OOBInline {
+		mode |= urgentInline
+	}
+	if u.mode.Load() == mode {
+		return
 	}
 	u.mode.Store(mode)
 	rules := s.host.Profile().Urgent()
