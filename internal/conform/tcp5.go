@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -177,6 +179,47 @@ var debugScenarios = []Scenario{
 	}},
 }
 
+// compete sends from two sockets at the same time, after having asked for a
+// group and for priorities in it, and returns whose data segments left in which
+// order.
+func (e *Env) compete(l wsa.SOCKET, group uint32, priorities ...uint32) string {
+	var sockets, peers []wsa.SOCKET
+	var names []netip.AddrPort
+	for _, priority := range priorities {
+		s, err := e.P.SocketEx(e.Family, wsa.SOCK_STREAM, 0, group, 0)
+		e.Code("SocketEx", err, 0)
+		_ = set(e.P, s, wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, priority) // GP-1 has its code
+		e.Code("Connect", e.P.Connect(s, e.Addr(2, 80)), 0)
+		peer, _, err := e.Q.Accept(l)
+		e.Code("Accept", err, 0)
+		name, err := e.P.GetSockName(s)
+		e.Code("GetSockName", err, 0)
+		sockets, peers, names = append(sockets, s), append(peers, peer), append(names, name)
+	}
+	from := len(e.Segments("a"))
+	for range 20 {
+		for _, s := range sockets {
+			_, err := e.P.Send(s, make([]byte, 1460), 0)
+			e.Code("Send", err, 0)
+		}
+	}
+	e.Net.Sleep(time.Second)
+	var order strings.Builder
+	for _, line := range e.Segments("a")[from:] {
+		if line.Segment.Len > 0 {
+			fmt.Fprint(&order, slices.Index(names, line.Source))
+		}
+	}
+	for _, s := range sockets {
+		e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+	}
+	for _, s := range peers {
+		e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
+	}
+	e.Net.Sleep(time.Second)
+	return order.String()
+}
+
 var groupScenarios = []Scenario{
 	{ID: "GP-3", Title: "groups are not offered", Source: "S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
@@ -191,6 +234,20 @@ var groupScenarios = []Scenario{
 			}
 		}
 		e.Notef("every g makes a socket outside of any group, whose priority is WSAENOPROTOOPT")
+	}},
+	{ID: "GP-4", Title: "nobody is served first", Source: "S-API", Run: func(e *Env) {
+		e.Pair(simnet.Rate(10e6, 1<<20)) // both have data to send most of the time
+		e.Do(func() {
+			l := e.Listener(e.Q, 80)
+			plain := e.compete(l, 0, 0, 0)
+			// Far from one after the other, as an order of priority would have it.
+			half := plain[:len(plain)/2]
+			least, each := min(strings.Count(half, "0"), strings.Count(half, "1")), len(half)/2
+			e.Check(least > each*2/3, "the two don't share the first half: %s", plain)
+			Equal(e, "segments, the second preferred", e.compete(l, wsa.SG_UNCONSTRAINED_GROUP, 9, 0), plain)
+			Equal(e, "segments, the first preferred", e.compete(l, wsa.SG_CONSTRAINED_GROUP, 0, 9), plain)
+			e.Notef("%d data segments of two sockets, in the same order whatever the group and the priorities asked for", len(plain))
+		})
 	}},
 }
 
