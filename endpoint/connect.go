@@ -46,11 +46,11 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.checkFamily(addr); err != 0 {
 		return err
 	}
+	if s.pendingConnectLocked() {
+		return wsa.WSAEINVAL
+	}
 	switch s.state {
 	case options.Connecting:
-		if s.pendingConnectLocked() {
-			return wsa.WSAEINVAL
-		}
 		return wsa.WSAEALREADY
 	case options.Listening:
 		return wsa.WSAEINVAL

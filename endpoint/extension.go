@@ -160,7 +160,7 @@ func (s *Socket) ConnectEx(addr netip.AddrPort, buf []byte) (*Op, wsa.Errno) {
 		switch {
 		case s.kind != options.Stream, s.state == options.Fresh:
 			return wsa.WSAEINVAL
-		case s.state == options.Connecting:
+		case s.state == options.Connecting, s.pendingConnectLocked():
 			return wsa.WSAEALREADY
 		}
 		saved := s.values
@@ -189,7 +189,6 @@ func (s *Socket) advanceConnect(op *Op) bool {
 		return false
 	case s.state != options.Connected && s.state != options.Dead:
 		err = s.connectErr
-		s.values, s.context = s.context.values, nil // as it was
 	}
 	first := err == 0 && s.dequeueLocked(op)
 	s.mu.Unlock()
@@ -202,7 +201,8 @@ func (s *Socket) advanceConnect(op *Op) bool {
 	return true
 }
 
-// pendingConnectLocked reports that a ConnectEx is in progress.
+// pendingConnectLocked reports that a ConnectEx is in progress: it may be decided
+// already, and wait for the pump to tell.
 func (s *Socket) pendingConnectLocked() bool { return len(s.ops.queues[opConnect]) > 0 }
 
 // updateContextLocked gives the socket what its connection had to wait for.

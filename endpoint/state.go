@@ -81,6 +81,9 @@ func (s *Socket) becomeUnconnectedLocked() {
 	s.dropEndpointLocked()
 	s.remote = netip.AddrPort{}
 	s.state = options.Bound
+	if s.context != nil { // of ConnectEx
+		s.values, s.context = s.context.values, nil
+	}
 	if s.implicit || s.binding == nil {
 		s.unbindLocked()
 		s.state = options.Fresh
