@@ -38,6 +38,9 @@ func (s *Socket) becomeOrphan() {
 	s.orphan = &orphan{}
 	s.armOrphanLocked()
 	s.host.Orphan(s, s.queued())
+	if s.host.Down() { // since then: the stack may have missed it
+		s.abandonLocked()
+	}
 }
 
 func (s *Socket) armOrphanLocked() {
@@ -60,9 +63,16 @@ func (s *Socket) Evict() {
 func (s *Socket) Abandon() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ep != nil {
-		s.ep.Abort()
+	s.abandonLocked()
+}
+
+func (s *Socket) abandonLocked() {
+	if s.ep == nil {
+		return
 	}
+	s.ep.Abort()
+	s.endOrphanLocked() // the pump doesn't
+	s.stopRetransmitLocked()
 }
 
 // serveOrphanLocked gives up when it is time.
