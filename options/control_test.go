@@ -25,6 +25,9 @@ func TestControl_Lengths(t *testing.T) {
 			has := slices.Contains(c.Kinds, kind.String())
 			n, err, ok := Control(v, ep, c.Code, nil, out)
 			assert.Equal(t, !c.Elsewhere, ok, c.Symbol)
+			if c.Size > 0 || c.Unsupported != "" {
+				assert.Zero(t, n, c.Symbol)
+			}
 			if c.Elsewhere {
 				continue
 			}

@@ -31,14 +31,8 @@ func init() {
 	})
 }
 
-// dropTime is when a connection of dropping is dropped: 1 s and 3 times 200 ms.
+// dropTime is when a connection is dropped: 1 s and 3 times 200 ms.
 const dropTime = 1600 * time.Millisecond
-
-// dropping is a connection of A that is dropped dropTime after start, with
-// fn running meanwhile.
-func (e *Env) dropping(fn func(s wsa.SOCKET, start time.Duration)) {
-	e.silent(time.Second, 200*time.Millisecond, 3, fn)
-}
 
 // blockedRecvs starts calls that wait until the drop.
 func (e *Env) blockedRecvs(s wsa.SOCKET, n int) (wait func()) {

@@ -307,7 +307,7 @@ var downUnderLoad = []Scenario{
 			_, err = e.P.SendTo(u, []byte("x"), 0, e.Addr(2, 9))
 			e.Code("SendTo on link", err, 0)
 			link.Heal()
-			n, err := e.Q.Recv(s, make([]byte, 200), wsa.MSG_WAITALL&0)
+			n, err := e.Q.Recv(s, make([]byte, 200), 0)
 			e.Code("the peer's Recv", err, 0)
 			Equal(e, "bytes", n, 100)
 		})
