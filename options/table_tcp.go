@@ -26,8 +26,8 @@ func tcpRows() []compiler {
 	return []compiler{
 		row[bool]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_NODELAY, symbol: "TCP_NODELAY", tier: 'A',
-			doc:  "S-API S-SAN W-TCP",
-			text: "Turns the Nagle algorithm off.", incomplete: "silly-window avoidance (NG-9) is netstack's",
+			doc:    "S-API S-SAN W-TCP",
+			text:   "Turns the Nagle algorithm off.",
 			access: getAndSet, codec: booleanOfByte, kinds: Stream,
 			field: func(v *Values) *bool { return &v.NoDelay },
 			apply: func(ep Endpoint, _ *Values, on bool) wsa.Errno { return ep.SetNoDelay(on) },
