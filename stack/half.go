@@ -119,7 +119,8 @@ func (o *halfOpen) removeLocked(r *halfRecord) {
 }
 
 // overdue returns the records whose time is over, oldest first, and how long
-// until the next one's is; zero when there is none, and the timer is over.
+// until the next one's is. The timer counts as running until reap has looked
+// what is left, or start would begin another.
 func (o *halfOpen) overdue(now tcpip.MonotonicTime) (list []*halfRecord, next time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -137,7 +138,6 @@ func (o *halfOpen) overdue(now tcpip.MonotonicTime) (list []*halfRecord, next ti
 			list = append(list, r)
 		}
 	}
-	o.timer = len(list) > 0 // they are still there
 	return list, floodedPatience
 }
 

@@ -32,13 +32,16 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 	return 0
 }
 
-// begin starts the record of a connection with its SYN.
-func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) {
+// begin starts the record of a connection with its SYN: false when there are too
+// many.
+func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) bool {
 	h.debugSegment(listener, t, pkt.Data().Size(), "segment in")
 	editSYN(listener, t, pkt.RXChecksumValidated) // as it stands now (IN-4)
-	if w := h.startHalf(id, pkt.NICID, listener); w != nil {
+	w := h.startHalf(id, pkt.NICID, listener)
+	if w != nil {
 		w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	}
+	return w != nil
 }
 
 // A heldSYN is one that a condition function has accepted.
@@ -77,7 +80,13 @@ func (h *hooks) answer(r *endpoint.Request, syn *netstack.PacketBuffer) {
 	if !ok {
 		return // the listener is closed, and has refused it
 	}
-	h.begin(r.ID, syn, header.TCP(syn.TransportHeader().Slice()), v.(*endpoint.Wire))
+	listener := v.(*endpoint.Wire)
+	if !h.begin(r.ID, syn, header.TCP(syn.TransportHeader().Slice()), listener) {
+		// Without a record nobody would hear that the handshake has failed, and
+		// the call would wait for ever. The peer sends its SYN again.
+		listener.Door().Lost(r.ID)
+		return
+	}
 	h.packets.Add(1)
 	h.hops.Store(true)
 	h.tcp.QueuePacket(r.Endpoint, r.ID, syn)
