@@ -108,7 +108,7 @@ var controls = []control{
 	{
 		code: wsa.SIO_IDEAL_SEND_BACKLOG_CHANGE, symbol: "SIO_IDEAL_SEND_BACKLOG_CHANGE",
 		text:  "Completes when the ideal send backlog changes.",
-		kinds: Stream, unsupported: "it pends, and there are no overlapped calls: query it instead",
+		kinds: Stream, unsupported: "nothing reports a change: query it instead",
 	},
 	{code: wsa.SIO_FLUSH, symbol: "SIO_FLUSH", text: "Discards the send queue.", unsupported: "not of TCP/IP (C-44)"},
 	{code: wsa.SIO_GET_QOS, symbol: "SIO_GET_QOS", text: "Quality of service.", unsupported: noQoS},

@@ -154,6 +154,9 @@ func writeControls(b *bytes.Buffer) {
 			fmt.Fprintf(b, "- %s (0x%08X): %s\n", c.Symbol, c.Code, c.Unsupported)
 		}
 	}
+	if !slices.ContainsFunc(Controls(), func(c ControlInfo) bool { return c.Incomplete != "" }) {
+		return
+	}
 	b.WriteString("\n### Incomplete\n\n")
 	for _, c := range Controls() {
 		if c.Incomplete != "" {
