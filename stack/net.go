@@ -49,13 +49,13 @@ func (s *Stack) Dial(network, address string) (net.Conn, error) {
 // Listen listens on a local address, an *endpoint.Listener: "tcp" with no host
 // takes IPv4 and IPv6, "tcp4" and "tcp6" one of them. Port 0 chooses a port.
 func (s *Stack) Listen(network, address string) (net.Listener, error) {
-	sock, err := s.bound(network, address, wsa.SOCK_STREAM)
+	sock, addr, err := s.bound(network, address, wsa.SOCK_STREAM)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, listenError(network, addr, err)
 	}
 	if errno := sock.Listen(wsa.SOMAXCONN); errno != 0 {
 		sock.Close()
-		return nil, &net.OpError{Op: "listen", Net: network, Err: errno}
+		return nil, listenError(network, addr, errno)
 	}
 	return endpoint.NewListener(sock, network), nil
 }
@@ -63,25 +63,40 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 // ListenPacket opens a datagram socket on a local address, an
 // *endpoint.PacketConn. Networks and addresses are as for Listen.
 func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
-	sock, err := s.bound(network, address, wsa.SOCK_DGRAM)
+	sock, addr, err := s.bound(network, address, wsa.SOCK_DGRAM)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, listenError(network, addr, err)
 	}
 	return endpoint.NewPacketConn(sock, network), nil
 }
 
-// bound makes a socket with a local address.
-func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, error) {
+// listenError is the error of a listen on addr, which is zero where the text of
+// the address said nothing.
+func listenError(network string, addr netip.AddrPort, err error) error {
+	e := &net.OpError{Op: "listen", Net: network, Err: err}
+	switch {
+	case !addr.Addr().IsValid():
+	case strings.HasPrefix(network, "tcp"):
+		e.Addr = net.TCPAddrFromAddrPort(addr)
+	default:
+		e.Addr = net.UDPAddrFromAddrPort(addr)
+	}
+	return e
+}
+
+// bound makes a socket with a local address, and returns the address also when
+// binding fails.
+func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, netip.AddrPort, error) {
 	n, err := parseNetwork(network)
 	if err != nil {
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
 	if n.typ != typ {
-		return nil, net.UnknownNetworkError(network)
+		return nil, netip.AddrPort{}, net.UnknownNetworkError(network)
 	}
 	addr, err := s.resolve(context.Background(), n, address)
 	if err != nil {
-		return nil, err
+		return nil, netip.AddrPort{}, err
 	}
 	dual := n.family == 0 && (!addr.Addr().IsValid() || addr.Addr() == netip.IPv6Unspecified())
 	if !addr.Addr().IsValid() {
@@ -89,14 +104,14 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, err
 	}
 	sock, errno := endpoint.New(s, familyOf(addr.Addr()), typ, 0, s.cfg.Owner)
 	if errno != 0 {
-		return nil, errno
+		return nil, addr, errno
 	}
 	sock.SetV6Only(!dual)
 	if errno := sock.Bind(addr); errno != 0 {
 		sock.Close()
-		return nil, errno
+		return nil, addr, errno
 	}
-	return sock, nil
+	return sock, addr, nil
 }
 
 // A netKind is what the name of a network says.
