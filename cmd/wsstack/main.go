@@ -55,8 +55,26 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
 	})
+	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newVersionCommand())
 	return root
+}
+
+// newHelpCommand is cobra's help, which would print that of wsstack for a
+// command that doesn't exist, and succeed.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the help of a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			named, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noSuchCommand(cmd.Root(), args)
+			}
+			named.InitDefaultHelpFlag() // as cobra does before it runs one
+			return named.Help()
+		},
+	}
 }
 
 // noSuchCommand is what the root command says when no subcommand matched.

@@ -24,6 +24,7 @@ var valueSymbols = map[string]string{
 	"OOBInline":          "SO_OOBINLINE",
 	"ConditionalAccept":  "SO_CONDITIONAL_ACCEPT",
 	"PortScalability":    "SO_PORT_SCALABILITY",
+	"V6Only":             "IPV6_V6ONLY",
 	"NoDelay":            "TCP_NODELAY",
 	"KeepAlive.On":       "SO_KEEPALIVE",
 	"KeepAlive.Idle":     "TCP_KEEPIDLE",

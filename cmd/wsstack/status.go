@@ -53,11 +53,15 @@ func newSocketStatus(info endpoint.Info, p options.Profile) socketStatus {
 	if strings.HasPrefix(info.Network, "udp") {
 		kind = options.Datagram
 	}
+	def, network := options.Defaults(p, family, kind), networkText(info)
+	if network != info.Network {
+		def.V6Only = info.Options.V6Only // the name of the network says it
+	}
 	s := socketStatus{
-		ID: info.ID, Network: info.Network, State: info.State,
+		ID: info.ID, Network: network, State: info.State,
 		Local: addressText(info.Local), Remote: addressText(info.Remote),
 		RecvQueue: info.RecvQueue, SendQueue: info.SendQueue,
-		Options: changedOptions(info.Options, options.Defaults(p, family, kind)),
+		Options: changedOptions(info.Options, def),
 	}
 	if info.Connected > 0 {
 		s.Connected = info.Connected.Round(time.Millisecond).String()
@@ -65,11 +69,25 @@ func newSocketStatus(info endpoint.Info, p options.Profile) socketStatus {
 	return s
 }
 
+// networkText names the network as package net does: an AF_INET6 socket that
+// speaks to an IPv4 peer is "tcp4", one that takes both "tcp".
+func networkText(info endpoint.Info) string {
+	protocol, is6 := strings.CutSuffix(info.Network, "6")
+	switch {
+	case is6 && info.Local.Addr().Is4In6():
+		return protocol + "4"
+	case is6 && !info.Options.V6Only && info.Local.Addr().IsUnspecified():
+		return protocol
+	}
+	return info.Network
+}
+
+// addressText is the address as package net prints it: a mapped one is IPv4.
 func addressText(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return ""
 	}
-	return a.String()
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
 //go:embed status.html

@@ -62,6 +62,36 @@ func TestStatus_HTML(t *testing.T) {
 	}
 }
 
+// An AF_INET6 socket with IPV6_V6ONLY off is named by what it speaks.
+func TestStatus_DualStack(t *testing.T) {
+	dual := options.Defaults(options.Documented, wsa.AF_INET6, options.Stream)
+	only := dual
+	datagram := options.Defaults(options.Documented, wsa.AF_INET6, options.Datagram)
+	dual.V6Only, only.V6Only, datagram.V6Only = false, true, false
+	for _, c := range []struct {
+		network, local, remote string
+		values                 options.Values
+		want                   [3]string
+		options                int
+	}{
+		{"tcp6", "[::]:80", "", dual, [3]string{"tcp", "[::]:80", ""}, 0},
+		{"tcp6", "[::]:80", "", only, [3]string{"tcp6", "[::]:80", ""}, 0},
+		{"tcp6", "[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.2]:5", dual, [3]string{"tcp4", "10.0.0.1:80", "10.0.0.2:5"}, 0},
+		{"udp6", "[::ffff:10.0.0.1]:80", "", datagram, [3]string{"udp4", "10.0.0.1:80", ""}, 0},
+		{"tcp6", "[fd77::1]:80", "[fd77::2]:5", dual, [3]string{"tcp6", "[fd77::1]:80", "[fd77::2]:5"}, 1},
+		{"tcp4", "0.0.0.0:80", "", streamDefaults(), [3]string{"tcp4", "0.0.0.0:80", ""}, 0},
+	} {
+		info := endpoint.Info{Network: c.network, Local: netip.MustParseAddrPort(c.local), Options: c.values}
+		if c.remote != "" {
+			info.Remote = netip.MustParseAddrPort(c.remote)
+		}
+		s := newSocketStatus(info, options.Documented)
+		if got := [3]string{s.Network, s.Local, s.Remote}; got != c.want || len(s.Options) != c.options {
+			t.Errorf("%s %s: %v with options %v, want %v with %d", c.network, c.local, got, s.Options, c.want, c.options)
+		}
+	}
+}
+
 func TestStatus_Headers(t *testing.T) {
 	r := getStatus(fakeHost{}, "GET", "/", "application/json")
 	if got := r.Header().Get("Content-Type"); got != "application/json" || r.Code != http.StatusOK {

@@ -51,7 +51,7 @@ type verifyFlags struct {
 	junit   string
 	pcap    string
 	profile string
-	seed    uint64
+	seed    *uint64 // nil: 1
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -76,7 +76,7 @@ func newVerifyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`")
 	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the `SEED` of the simulated networks")
+	cmd.Flags().Var(value(&f.seed, parseSeed), "seed", "`NUMBER` that the simulated networks take their chance from (default 1)")
 	return cmd
 }
 
@@ -94,6 +94,11 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 			return err
 		}
 	}
+	if f.junit != "" { // before a long run, not after it
+		if err := writeJUnit(f.junit, nil); err != nil {
+			return reportFailure(f.junit, err)
+		}
+	}
 	results, err := runScenarios(stderr, f, statements, profiles)
 	if err != nil {
 		return err
@@ -103,7 +108,7 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	}
 	if f.junit != "" {
 		if err := writeJUnit(f.junit, results); err != nil {
-			return failf("write %s: %w", f.junit, err)
+			return reportFailure(f.junit, err)
 		}
 	}
 	pass, fail, untested := countVerdicts(results)
@@ -115,6 +120,14 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 			withHint("see the segments of one: wsstack verify -v %s", firstFailed(results))
 	}
 	return nil
+}
+
+func reportFailure(file string, err error) *failure {
+	f := failf("can't write the report: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f.withHint("the folder of %s must exist", file)
+	}
+	return f
 }
 
 // makeFolder makes the folder for captures; one that exists is fine, one in a
@@ -228,7 +241,11 @@ func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
 		}
 		observe = func(n *simnet.Network) { n.Capture(file) }
 	}
-	r := conform.Run(c, f.seed, observe)
+	seed := uint64(1)
+	if f.seed != nil {
+		seed = *f.seed
+	}
+	r := conform.Run(c, seed, observe)
 	if file != nil {
 		if err := file.Close(); err != nil {
 			return verifyRun{}, failf("write a capture file: %w", err)
