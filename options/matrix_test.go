@@ -16,29 +16,30 @@ import (
 func TestMatrix(t *testing.T) {
 	datadriven.Walk(t, "testdata/matrix", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			var profile, family string
-			d.ScanArgs(t, "profile", &profile)
-			d.ScanArgs(t, "family", &family)
-			ep := newFake(Stream)
-			for p := range profileCount {
-				if p.String() == profile {
-					ep.profile = p
-				}
-			}
-			if family == "AF_INET6" {
-				ep.family = wsa.AF_INET6
-			}
 			call, ok := map[string]func(spec, *fake) wsa.Errno{"get": matrixGet, "set": matrixSet}[d.Cmd]
 			if !ok {
 				d.Fatalf(t, "unknown command %q", d.Cmd)
 			}
-			var out strings.Builder
+			var name string
+			d.ScanArgs(t, "profile", &name)
+			out := fmt.Sprintf("%-31s  %-7s  %-6s  raw\n", "", "TCP", "UDP")
 			for _, s := range specs {
-				fmt.Fprintln(&out, matrixLine(s, ep, call))
+				out += matrixLine(t, s, matrixProfile(t, name), call)
 			}
-			return out.String()
+			return out
 		})
 	})
+}
+
+func matrixProfile(t *testing.T, name string) Profile {
+	t.Helper()
+	for p := range profileCount {
+		if p.String() == name {
+			return p
+		}
+	}
+	t.Fatalf("no profile %q", name)
+	return 0
 }
 
 func matrixGet(s spec, ep *fake) wsa.Errno {
@@ -54,31 +55,56 @@ func matrixSet(s spec, ep *fake) wsa.Errno {
 	return Set(ep.values(), ep, s.level, s.name, value)
 }
 
-// matrixLine is one option: the answer of each kind, with the states that
-// answer differently in brackets.
-func matrixLine(s spec, ep *fake, call func(spec, *fake) wsa.Errno) string {
+// matrixLine is one option on AF_INET, and on AF_INET6 where that differs.
+func matrixLine(t *testing.T, s spec, p Profile, call func(spec, *fake) wsa.Errno) string {
+	t.Helper()
 	symbol := s.symbol
 	if s.level == wsa.IPPROTO_IPV6 && !strings.HasPrefix(symbol, "IPV6_") {
 		symbol += " (IPv6)" // the other level has the same name
 	}
-	line := fmt.Sprintf("%-31s", symbol)
-	for _, kind := range allKinds {
-		ep.kind, ep.state, ep.connected, ep.mss = kind, Fresh, false, 1460
-		fresh := matrixCode(call(s, ep))
-		line += fmt.Sprintf("  %v %s", kind, fresh)
-		for _, ep.state = range allStates {
-			ep.connected = ep.state == Connected
-			if code := matrixCode(call(s, ep)); code != fresh {
-				line += fmt.Sprintf(" (%v %s)", ep.state, code)
-			}
+	var cells [2]string
+	for i, family := range allFamilies {
+		for _, kind := range allKinds {
+			cells[i] += "  " + matrixCell(t, s, call, fake{family: family, kind: kind, profile: p})
 		}
+	}
+	line := fmt.Sprintf("%-31s%s\n", symbol, cells[0])
+	if cells[0] != cells[1] {
+		line += fmt.Sprintf("%31s%s\n", "AF_INET6", cells[1])
 	}
 	return line
 }
 
-func matrixCode(err wsa.Errno) string {
-	if err == 0 {
-		return "ok"
+// matrixCell has a letter for each state, in their order, and of a stream one
+// more for a connection that keep-alive has dropped.
+func matrixCell(t *testing.T, s spec, call func(spec, *fake) wsa.Errno, socket fake) string {
+	t.Helper()
+	cell := ""
+	add := func(state State, dropped bool) {
+		ep := newFake(socket.kind)
+		ep.family, ep.profile, ep.state = socket.family, socket.profile, state
+		ep.connected, ep.mss = state == Connected, 1460
+		if dropped {
+			ep.dropped, ep.getErr, ep.setErr = true, wsa.WSAENOTCONN, wsa.WSAENOTCONN
+		}
+		err := call(s, ep)
+		letter, ok := matrixLetters[err]
+		if !ok {
+			t.Fatalf("%s answers %v, which has no letter", s.symbol, err)
+		}
+		cell += letter
 	}
-	return err.Symbol()
+	for _, state := range allStates {
+		add(state, false)
+	}
+	if socket.kind == Stream {
+		add(Dead, true)
+	}
+	return cell
+}
+
+// matrixLetters are explained at the top of each file.
+var matrixLetters = map[wsa.Errno]string{
+	0: ".", wsa.WSAEINVAL: "I", wsa.WSAENOPROTOOPT: "-", wsa.WSAENOTCONN: "C", wsa.WSAENETRESET: "R",
+	wsa.WSAEADDRNOTAVAIL: "A",
 }
