@@ -129,3 +129,97 @@ func TestProperty_SetThenGet(t *testing.T) {
 		}
 	})
 }
+
+// forEachLength runs f for every option with every length from 0 to 16, and -1
+// for the NULL pointer.
+func forEachLength(f func(s spec, size int)) {
+	for _, s := range specs {
+		for size := -1; size <= 16; size++ {
+			f(s, size)
+		}
+	}
+}
+
+// AV-7, AV-9, AV-13 on a socket of any kind, state, family and profile: what a
+// get may do beside one with a buffer that is large enough.
+func TestProperty_GetLengths(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ep := drawEndpoint(t)
+		forEachLength(func(s spec, size int) { checkGet(t, ep, s, size) })
+	})
+}
+
+func checkGet(t *rapid.T, ep *fake, s spec, size int) {
+	if size < 0 {
+		if n, err := Get(ep.values(), ep, s.level, s.name, nil); n != 0 || err != wsa.WSAEFAULT {
+			t.Fatalf("Get(%s, NULL) = %d, %v", s.symbol, n, err)
+		}
+		return
+	}
+	full, b, v := filled(700), filled(size), ep.values()
+	n, want := Get(v, ep, s.level, s.name, full)
+	v = ep.values()
+	before := *v
+	got, err := Get(v, ep, s.level, s.name, b)
+	written := filled(size)
+	switch {
+	case err == want && got == n && got <= size:
+		copy(written, full[:got])
+	case err == wsa.WSAEFAULT && want != wsa.WSAENOPROTOOPT && (size == 0 || size < s.need(ep.family)):
+		if s.name == wsa.SO_LINGER {
+			clear(written) // options.md §0.4
+		}
+		if before != *v {
+			t.Fatalf("failed Get(%s, %d bytes) changed the values", s.symbol, size)
+		}
+	case err == 0 && want == 0 && 0 < got && got <= size && size < s.need(ep.family) && ep.profile != Documented:
+		copy(written, full[:got]) // one byte of an int (C-22)
+	default:
+		t.Fatalf("Get(%s, %d bytes) = %d, %v, with room for all %d, %v", s.symbol, size, got, err, n, want)
+	}
+	if string(b) != string(written) {
+		t.Fatalf("Get(%s, %d bytes) = %d, %v wrote %x, want %x", s.symbol, size, got, err, b, written)
+	}
+}
+
+// AV-7, AV-11 likewise: a set does the same whatever follows the bytes, or fails
+// and changes nothing.
+func TestProperty_SetLengths(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ep, random := drawEndpoint(t), rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "bytes")
+		own := rapid.Bool().Draw(t, "valid")
+		forEachLength(func(s spec, size int) {
+			b := make([]byte, 700)
+			copy(b, random)
+			if own {
+				copy(b, s.value())
+			}
+			checkSet(t, ep, s, size, b)
+		})
+	})
+}
+
+func checkSet(t *rapid.T, ep *fake, s spec, size int, b []byte) {
+	optval := b[:max(0, size):max(0, size)]
+	if size < 0 {
+		optval = nil
+	}
+	v := ep.values()
+	before, told := *v, maps.Clone(ep.told)
+	err := Set(v, ep, s.level, s.name, optval)
+	enough := size >= s.setNeed(ep.family)
+	switch {
+	case err != 0 && (before != *v || !maps.Equal(told, ep.told)):
+		t.Fatalf("failed Set(%s, %x) = %v changed something", s.symbol, optval, err)
+	case err == wsa.WSAEFAULT && enough:
+		t.Fatalf("Set(%s, %d bytes) = %v, though that is enough", s.symbol, size, err)
+	case err == 0 && !enough && !s.nullable && ep.profile == Documented:
+		t.Fatalf("Set(%s, %d bytes) succeeded", s.symbol, size)
+	case err != 0 || size < max(4, s.setNeed(ep.family)) || s.name == wsa.PVD_CONFIG:
+		return // else a length of its own (PV-2), or an int as one byte (C-20, IP_TOS)
+	}
+	long := before
+	if err := Set(&long, ep, s.level, s.name, b[:size+40]); err != 0 || long != *v {
+		t.Fatalf("Set(%s, %x) succeeded; with 40 more bytes it is %v, or stores something else", s.symbol, optval, err)
+	}
+}
