@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -28,9 +29,14 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	return newLabOf(t, options.Documented)
+}
+
+func newLabOf(t *testing.T, profile options.Profile) *lab {
+	t.Helper()
 	l := &lab{T: t, waiting: make(chan string, 1)}
 	da, db := tun.Pipe(1500)
-	l.sa = newStack(t, stack.Config{Device: da, Addresses: prefixes("10.0.0.1/24", "fd00::1/64"), NewWaiter: l.newWaiter})
+	l.sa = newStack(t, stack.Config{Profile: profile, Device: da, Addresses: prefixes("10.0.0.1/24", "fd00::1/64"), NewWaiter: l.newWaiter})
 	l.sb = newStack(t, stack.Config{Device: db, Addresses: prefixes("10.0.0.2/24", "fd00::2/64")})
 	require.NoError(t, l.sa.AddDevice(tun.NewFunc(1500, nil), prefixes("10.9.0.1/24", "fd09::1/64")...))
 	l.a, l.b = startup(t, l.sa), startup(t, l.sb)
