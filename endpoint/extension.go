@@ -84,10 +84,9 @@ func (s *Socket) advanceAccept(op *Op) bool {
 // become makes s the connection of n, a socket that was just accepted and is
 // nobody's else: n is forgotten.
 func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
-	n.rmu.Lock()
+	n.rmu.Lock() // the pump takes no byte of it any more
 	unread := n.unread
 	n.unread = nil
-	n.rmu.Unlock()
 	n.mu.Lock()
 	ep, queue, w, unhold := n.ep, n.queue, n.wire, n.unhold
 	n.unhold = nil
@@ -95,6 +94,7 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	n.ep = nil
 	n.becomeClosedLocked()
 	n.mu.Unlock()
+	n.rmu.Unlock()
 
 	s.rmu.Lock()
 	defer s.rmu.Unlock()

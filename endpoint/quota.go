@@ -178,18 +178,30 @@ const (
 // in bytes: netstack takes them for read, and opens its window again.
 const compactLimit = 1 << 20
 
+// receiver is the endpoint, and its record, of a stream that may be read from;
+// nil when there is none. It stays so while rmu is held, but for the end of the
+// connection and closesocket.
+func (s *Socket) receiver() (tcpip.Endpoint, *Wire) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kind != options.Stream || s.state != options.Connected || s.closed {
+		return nil, nil
+	}
+	return s.ep, s.wire
+}
+
 // compact takes the bytes that netstack holds in small segments. It runs on the
 // pump.
 func (s *Socket) compact() {
-	s.mu.Lock()
-	ep, w := s.ep, s.wire
-	usable := s.kind == options.Stream && s.state == options.Connected && !s.closed
-	s.mu.Unlock()
-	if !usable || w.tiny.Load() < tinyLimit {
+	if _, w := s.receiver(); w == nil || w.tiny.Load() < tinyLimit {
 		return
 	}
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
+	ep, w := s.receiver() // AcceptEx may have taken the connection away since
+	if w == nil {
+		return
+	}
 	w.tiny.Store(0)
 	n, err := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
 	old := len(s.unread)

@@ -194,10 +194,12 @@ func (s *Socket) restartHandshakeLocked() bool {
 	if err != 0 {
 		return false
 	}
+	ends := s.tuple
 	s.dropEndpointLocked()
 	if s.newEndpointLocked(netProto(s.local.Addr())) != 0 {
 		return false
 	}
+	s.occupyLocked(ends.Local, ends.Remote) // as before
 	if s.ep.Bind(FullAddress(nic, s.local)) != nil {
 		return false
 	}

@@ -131,15 +131,12 @@ func (s *Socket) pullUrgent() {
 	if !s.urgent.Load() {
 		return
 	}
-	s.mu.Lock()
-	ep, w := s.ep, s.wire
-	usable := s.state == options.Connected && !s.closed
-	s.mu.Unlock()
-	if !usable {
-		return
-	}
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
+	ep, w := s.receiver()
+	if w == nil {
+		return
+	}
 	s.pullUrgentLocked(ep, w)
 }
 

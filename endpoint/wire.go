@@ -281,7 +281,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 	if s == nil {
 		return fate
 	}
-	if seg.Payload > 0 && seg.Payload < tinySegment && w.tiny.Add(1) == tinyLimit {
+	if seg.Payload > 0 && seg.Payload < tinySegment && w.tiny.Add(1) >= tinyLimit {
 		s.host.Signal(s) // to compact them
 	}
 	if seqnum.Value(ack) != una && s.roomy(w) {
