@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"math"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -16,13 +17,21 @@ import (
 // would take a part of a segment, which then leaves as one of its own.
 
 // leastSendLimit is the limit of a socket without a quota, in bytes, as long as
-// the peer's window is small. The largest is options.DefaultBufferCap.
-const leastSendLimit = 1 << 20
+// the peer's window is small or its answers take less than nearby: more would
+// leave the processor's caches before it is sent. The largest limit is
+// options.DefaultBufferCap.
+const (
+	leastSendLimit = 1 << 20
+	nearby         = time.Millisecond
+)
 
 // sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so.
 func (s *Socket) sendLimit(w *Wire) (limit int, set bool) {
 	if quota := int(s.quota.Load()); quota != noQuota {
 		return quota, true
+	}
+	if rtt := w.tally.minRTT.Load(); rtt > 0 && rtt < int64(nearby) {
+		return leastSendLimit, false
 	}
 	return min(max(leastSendLimit, 2*int(w.largest.Load())), options.DefaultBufferCap), false
 }
