@@ -22,6 +22,14 @@ func fuzzSocket(n uint32) *fake {
 	return ep
 }
 
+// fuzzOptval is the optval of a call: sometimes NULL.
+func fuzzOptval(n uint32, optval []byte) []byte {
+	if n/432%8 == 1 {
+		return nil
+	}
+	return append([]byte{}, optval...)
+}
+
 func addSeeds(f *testing.F) {
 	f.Helper()
 	for i, s := range specs {
@@ -36,6 +44,7 @@ func FuzzSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n uint32, level, name int32, optval []byte) {
 		ep := fuzzSocket(n)
 		v := ep.values()
+		optval = fuzzOptval(n, optval)
 		before, told, groups, given := *v, maps.Clone(ep.told), ep.groups.Clone(), slices.Clone(optval)
 		err := Set(v, ep, level, name, optval)
 		if !slices.Equal(given, optval) {
@@ -54,9 +63,14 @@ func FuzzGet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n uint32, level, name int32, optval []byte) {
 		ep := fuzzSocket(n)
 		v := ep.values()
-		given := slices.Clone(optval)
+		optval = fuzzOptval(n, optval)
+		before, given := *v, slices.Clone(optval)
 		size, err := Get(v, ep, level, name, optval)
 		switch {
+		case before != *v && (err != 0 || name != wsa.SO_ERROR):
+			t.Fatalf("Get(%#x, %#x, %d bytes) = %v changed the values", level, name, len(optval), err)
+		case optval == nil && err != wsa.WSAEFAULT:
+			t.Fatalf("Get(%#x, %#x, NULL) = %v", level, name, err)
 		case err == 0 && size > len(optval):
 			// SO_PROTOCOL_INFO of the measured profiles reports what it was given.
 			t.Fatalf("Get(%#x, %#x, %d bytes) = %d", level, name, len(optval), size)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -293,6 +294,39 @@ var moreInherit = []Scenario{
 	}},
 }
 
+// optlens is TV-24 on one option: less than what get gives is WSAEFAULT, as are no
+// bytes for set, and NULL. A socket without the option says so at any length.
+func (e *Env) optlens(s wsa.SOCKET, o options.Info) {
+	call := func(b []byte, n int32) (size int32, get, set error) {
+		size = n
+		get = e.P.GetSockOpt(s, o.Level, o.Number, b, &size)
+		return size, get, e.P.SetSockOpt(s, o.Level, o.Number, b, n)
+	}
+	size, get, set := call(make([]byte, 700), 700)
+	for _, n := range []int32{0, 1, 3, 4, 8} {
+		gotSize, gotGet, gotSet := call(make([]byte, 8), n)
+		switch {
+		case get == wsa.WSAENOPROTOOPT:
+			e.Code(fmt.Sprint("get ", o.Symbol, " with ", n), gotGet, wsa.WSAENOPROTOOPT)
+		case n == 0 || get == nil && n < size:
+			e.Code(fmt.Sprint("get ", o.Symbol, " with ", n), gotGet, wsa.WSAEFAULT)
+			e.Check(gotSize == n || o.Number == wsa.SO_PROTOCOL_INFOA || o.Number == wsa.SO_PROTOCOL_INFOW || o.Number == wsa.SO_LINGER,
+				"get %s: *optlen %d became %d", o.Symbol, n, gotSize)
+		}
+		switch {
+		case set == wsa.WSAENOPROTOOPT:
+			e.Code(fmt.Sprint("set ", o.Symbol, " with ", n), gotSet, wsa.WSAENOPROTOOPT)
+		case n == 0 && o.Size > 0:
+			e.Code(fmt.Sprint("set ", o.Symbol, " with ", n), gotSet, wsa.WSAEFAULT)
+		}
+	}
+	_, get, null := call(nil, 4)
+	e.Code("get "+o.Symbol+" with NULL", get, wsa.WSAEFAULT)
+	if o.Number != wsa.SO_UPDATE_CONNECT_CONTEXT { // AV-4
+		e.Code("set "+o.Symbol+" with NULL", null, wsa.WSAEFAULT)
+	}
+}
+
 var moreVectors = []Scenario{
 	{ID: "TV-6", Title: "LINGER{1,0} with 1 MB queued", Source: "vectors", Run: func(e *Env) {
 		e.Pair()
@@ -319,16 +353,22 @@ var moreVectors = []Scenario{
 	}},
 	{ID: "TV-24", Title: "lengths 0, 1, 3, 4, 8 and NULL", Source: "vectors", Once: true, Run: func(e *Env) {
 		e.Pair()
-		options := [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_REUSEADDR}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE},
+		common := [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_REUSEADDR}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE},
 			{wsa.SOL_SOCKET, wsa.SO_LINGER}, {wsa.SOL_SOCKET, wsa.SO_SNDBUF}, {wsa.SOL_SOCKET, wsa.SO_RCVTIMEO}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY},
 			{wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}}
-		for _, o := range options {
+		for _, o := range common {
 			s := e.Stream()
 			for n, want := range map[int32]wsa.Errno{0: wsa.WSAEFAULT, 1: wsa.WSAEFAULT, 3: wsa.WSAEFAULT, 4: 0, 8: 0} {
 				e.Code(fmt.Sprint(wsa.OptionName(o[0], o[1]), " with ", n), e.P.SetSockOpt(s, o[0], o[1], make([]byte, 8), n), want)
 			}
 			e.Code("NULL", e.P.SetSockOpt(s, o[0], o[1], nil, 4), wsa.WSAEFAULT)
 		}
-		e.Notef("WSAEFAULT below 4 and for NULL, success from 4 on, for %d options", len(options))
+		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
+			s := e.Socket(e.P, typ)
+			for _, o := range options.Table() {
+				e.optlens(s, o)
+			}
+		}
+		e.Notef("WSAEFAULT below 4 and for NULL, success from 4 on, for %d options; no other takes or gives less than its size", len(common))
 	}},
 }
