@@ -37,7 +37,8 @@
 //
 // Labels such as API-recv name the pages of the Win32 documentation as
 // spec/options.md §0.2 does, AV-1 and the like the statements of
-// spec/behaviours.md.
+// spec/behaviours.md, which "wsstack verify -v AV-1" prints (and
+// internal/conform/statements.txt).
 package provider
 
 import (

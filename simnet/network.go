@@ -23,7 +23,8 @@
 // two calls that run the network (Run, Do, Advance, …) also on the goroutine
 // that makes those calls, as long as nothing blocks. A blocking call elsewhere
 // panics and says so. net/http servers and other code with goroutines of its
-// own need RealTime.
+// own need RealTime. Deadlines of connections are times of Clock:
+// c.SetReadDeadline(n.Clock().Now().Add(time.Second)).
 //
 // When nothing can happen any more while goroutines wait, the call that runs
 // the network fails at once, and says who waits for what.
