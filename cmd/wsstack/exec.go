@@ -22,7 +22,8 @@ device into a wsstack. The stack serves a page with its live sockets on port
 UDP. There is no default route and no name service: use addresses.
 
 Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
-may create user namespaces. Everything that COMMAND started ends with it.
+may create user namespaces. Everything that COMMAND started ends with it; only a
+daemon outlives both processes of wsstack when these are killed with SIGKILL.
 
 The exit status is that of COMMAND, 128+n when signal n killed it, 127 when
 there is no such command, 126 when it can't be executed.
