@@ -67,14 +67,15 @@ func (p *Poller) Add(c Pollable, want Readiness, data any) (*Registration, error
 	r := &Registration{Data: data, poller: p, sock: c.pollable()}
 	r.want.Store(uint32(want))
 	r.call.waiter, r.call.mask = (*bell)(r), anyEvent
+	r.sock.calls.add(&r.call) // first: as soon as it is on the list another goroutine may end it
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, wsa.WSAENOTSOCK
-	}
+	closed := p.closed
 	p.enqueueLocked(r) // it may be ready now
 	p.mu.Unlock()
-	r.sock.calls.add(&r.call)
+	if closed {
+		r.sock.calls.remove(&r.call)
+		return nil, wsa.WSAENOTSOCK
+	}
 	return r, nil
 }
 
