@@ -106,6 +106,7 @@ func (s *Socket) Close() (code wsa.Errno) {
 	s.becomeClosedLocked()
 	s.mu.Unlock()
 	s.wmu.Unlock()
+	s.endAborted()
 
 	switch {
 	case ep == nil:
@@ -182,6 +183,7 @@ func (s *Socket) CloseDown() {
 	s.becomeClosedLocked()
 	s.mu.Unlock()
 	s.wmu.Unlock()
+	s.endAborted()
 	if ep != nil {
 		ep.Abort()
 	}

@@ -65,6 +65,7 @@ type opState struct {
 	pending atomic.Int32
 	queues  [opKinds][]*Op // guarded by Socket.mu
 	target  *Op            // guarded by Socket.mu: the AcceptEx that this socket is for
+	aborted []*Op          // guarded by Socket.mu: by closesocket, not yet completed
 
 	synchronous bool // guarded by Socket.mu: without the overlapped attribute
 }
@@ -240,21 +241,38 @@ func (s *Socket) finish(op *Op, from netip.AddrPort, err wsa.Errno) {
 	}
 }
 
-// abortOpsLocked ends what is pending with the socket (LG-19, ND-2).
+// abortOpsLocked takes what is pending off the queues (LG-19, ND-2); the caller
+// completes it with endAborted when it has released its locks.
 func (s *Socket) abortOpsLocked() {
-	err := wsa.WSA_OPERATION_ABORTED
-	if s.down {
-		err = wsa.WSAENETDOWN
-	}
 	for kind := range opKinds {
 		for len(s.ops.queues[kind]) > 0 {
 			op := s.ops.queues[kind][0]
 			s.dequeueLocked(op)
-			op.complete(0, netip.AddrPort{}, err)
+			s.ops.aborted = append(s.ops.aborted, op)
 		}
 	}
 	if op := s.ops.target; op != nil {
-		op.complete(0, netip.AddrPort{}, err) // the listener passes it over
+		s.ops.aborted = append(s.ops.aborted, op) // the listener passes it over
+	}
+}
+
+// endAborted completes the operations that closesocket has aborted. A buffer is the
+// application's again from then on, so whoever serves one comes first.
+func (s *Socket) endAborted() {
+	s.mu.Lock()
+	aborted, err := s.ops.aborted, wsa.WSA_OPERATION_ABORTED
+	if s.down {
+		err = wsa.WSAENETDOWN
+	}
+	s.ops.aborted = nil
+	s.mu.Unlock()
+	if len(aborted) == 0 {
+		return
+	}
+	s.ops.serving.Lock()
+	defer s.ops.serving.Unlock()
+	for _, op := range aborted {
+		op.complete(0, netip.AddrPort{}, err)
 	}
 }
 
@@ -263,9 +281,11 @@ func (s *Socket) abortOpsLocked() {
 // moved before are lost to the application.
 func (op *Op) Cancel() bool {
 	s := op.sock
+	s.ops.serving.Lock() // nobody is at the buffer
 	s.mu.Lock()
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
+	s.ops.serving.Unlock()
 	if first {
 		if op.arrival != nil {
 			s.abandon(op.arrival)

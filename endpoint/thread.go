@@ -248,6 +248,7 @@ func (s *Socket) closeHard() wsa.Errno {
 	ep := s.ep
 	s.becomeClosedLocked()
 	s.mu.Unlock()
+	s.endAborted()
 	ep.Abort()
 	s.Serve()
 	return 0
