@@ -201,6 +201,10 @@ func (s *Socket) caught(before bool, err wsa.Errno) wsa.Errno {
 // SetKeepAlive implements options.Endpoint: it (re)starts the idle period with
 // the new parameters, or ends probing (KA-13, KA-14).
 func (v *optionView) SetKeepAlive(k options.KeepAlive) wsa.Errno {
-	(*Socket)(v).startKeepAliveLocked(k, (*Socket)(v).now())
+	var from time.Time
+	if k.On { // or nothing begins
+		from = (*Socket)(v).now()
+	}
+	(*Socket)(v).startKeepAliveLocked(k, from)
 	return 0
 }
