@@ -211,8 +211,7 @@ func (s *Socket) serveClosedLocked() {
 	s.queue.EventUnregister(&s.entry)
 	s.unholdLocked()
 	if timeWait {
-		s.host.Leave(Remnant{s.ep, s.queue, s.wire, s.tuple})
-		s.tuple = Tuple{}
+		s.host.Leave(Remnant{s.ep, s.queue, s.wire, s.takeTupleLocked()})
 	}
 	s.vacateLocked()
 	s.ep = nil

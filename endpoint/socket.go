@@ -225,7 +225,7 @@ type Socket struct {
 	lastTry     bool                // netstack was told to give up: see serveRetransmitLocked
 	binding     *Binding            // nil: not bound
 	implicit    bool                // the binding was made by connect or sendto
-	tuple       Tuple               // of the connection that connect made, in the registry
+	tuple       *Tuple              // of the connection that connect made, in the registry; nil: none
 	unhold      func()              // lets go of an exclusive listener's address; may be nil
 	local       netip.AddrPort      // what getsockname shows
 	remote      netip.AddrPort      // the peer; not valid when there is none

@@ -194,7 +194,10 @@ func (s *Socket) restartHandshakeLocked() bool {
 	if err != 0 {
 		return false
 	}
-	ends := s.tuple
+	if s.tuple == nil {
+		return false
+	}
+	ends := *s.tuple
 	s.dropEndpointLocked()
 	if s.newEndpointLocked(netProto(s.local.Addr())) != 0 {
 		return false

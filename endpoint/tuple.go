@@ -10,14 +10,25 @@ import (
 
 // occupyLocked tells the registry of the connection that connect makes.
 func (s *Socket) occupyLocked(local, remote netip.AddrPort) {
-	s.tuple = Tuple{local, remote}
-	s.host.Occupy(s.tuple)
+	s.tuple = &Tuple{local, remote}
+	s.host.Occupy(*s.tuple)
 }
 
 // vacateLocked tells it that netstack has forgotten the connection.
 func (s *Socket) vacateLocked() {
-	s.host.Vacate(s.tuple)
-	s.tuple = Tuple{}
+	if s.tuple != nil {
+		s.host.Vacate(*s.tuple)
+		s.tuple = nil
+	}
+}
+
+// takeTupleLocked is what the registry knows the connection by; the zero value if
+// it doesn't. The caller vacates it.
+func (s *Socket) takeTupleLocked() (t Tuple) {
+	if s.tuple != nil {
+		t, s.tuple = *s.tuple, nil
+	}
+	return t
 }
 
 // holdAddressLocked makes an accepted connection hold the address of its exclusive
