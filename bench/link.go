@@ -21,10 +21,10 @@ func (n *Network) Close() {
 	n.Far.Close()
 }
 
-// port returns one that this network hasn't used.
+// port returns one that this network hasn't used, and that needs no privilege.
 func (n *Network) port() uint16 {
 	n.NextPort++
-	return 1000 + n.NextPort
+	return 10_000 + n.NextPort
 }
 
 // A Link makes a network with the side under test made by make.
