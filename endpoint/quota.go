@@ -104,9 +104,9 @@ func (s *Socket) checkAwaitLocked() wsa.Errno {
 	return 0
 }
 
-// recvOverhead is the part of netstack's receive buffer, besides twice the
-// quota, that its accounting of small segments may use up before the pump
-// compacts them.
+// recvOverhead is the part of netstack's receive buffer, besides four times the
+// quota, of which it advertises half, that its accounting of small segments may
+// use up before the pump compacts them.
 const recvOverhead = 4 << 20
 
 // applyBuffersLocked makes SO_SNDBUF and SO_RCVBUF the quotas.

@@ -155,20 +155,15 @@ var debugScenarios = []Scenario{
 	}},
 	{ID: "PV-3", Title: "what PVD_CONFIG holds", Source: "S-GET, S-SET", Run: func(e *Env) {
 		e.Pair()
-		config := func(s wsa.SOCKET) []byte {
-			b, n := make([]byte, 256), int32(256)
-			e.Code("get", e.P.GetSockOpt(s, wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, &n), 0)
-			return b[:n]
-		}
 		from, to := e.Stream(), e.Stream()
 		e.Set(e.P, from, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 77)
 		e.Set(e.P, from, wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 7)
 		e.Set(e.P, from, wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 3)
 		e.Set(e.P, from, wsa.SOL_SOCKET, wsa.SO_SNDBUF, 12345)
 		e.Set(e.P, from, wsa.SOL_SOCKET, wsa.SO_RCVBUF, 23456)
-		b := config(from)
-		e.Code("set", e.P.SetSockOpt(to, wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, int32(len(b))), 0)
-		e.Check(bytes.Equal(config(to), b), "the object isn't what was set")
+		b := e.config(from)
+		e.Code("set", e.setConfig(to, b), 0)
+		e.Check(bytes.Equal(e.config(to), b), "the object isn't what was set")
 		for o, want := range map[[2]int32]uint32{
 			{wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE}: 77, {wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL}: 7, {wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}: 3,
 			{wsa.SOL_SOCKET, wsa.SO_SNDBUF}: 12345, {wsa.SOL_SOCKET, wsa.SO_RCVBUF}: 23456,

@@ -23,16 +23,7 @@ func (e *Env) lengths(from string, since time.Duration) string {
 
 // played connects a stream socket of A, inside Do, to a peer played by hand
 // that offered an MSS of 1000 and nothing else.
-func (e *Env) played(fn func(s wsa.SOCKET, p *simnet.Peer)) {
-	p := e.Wire().Listen(80)
-	e.Do(func() {
-		s := e.Stream()
-		done := e.Go("connect", func() { e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), 0) })
-		p.Accept("mss 1000")
-		done.Wait()
-		fn(s, p)
-	})
-}
+func (e *Env) played(fn func(s wsa.SOCKET, p *simnet.Peer)) { e.playedAs("mss 1000", nil, fn) }
 
 // send sends n bytes.
 func (e *Env) send(s wsa.SOCKET, n int) {
