@@ -124,6 +124,11 @@ type readSpace struct {
 
 const viewSize = buffer.MaxChunkSize
 
+// headSize is what of a packet that takes its view along has a view of its own:
+// the headers, with room for options. netstack holds on to the IP header while
+// it looks at it again, and then copies the whole view that it lies in.
+const headSize = 256
+
 // pieces is what readv fills; the header has a piece only where there is one.
 func (s *readSpace) pieces(vnet bool) [][]byte {
 	if s.view == nil {
@@ -152,8 +157,10 @@ func (s *readSpace) take(n int, vnet bool) (p Packet, ok bool) {
 		}
 	}
 	if n > viewSize/2 && n <= viewSize {
+		p.Data = buffer.MakeWithData(data[:headSize])
 		s.view.CapLength(n)
-		p.Data = buffer.MakeWithView(s.view)
+		s.view.TrimFront(headSize)
+		_ = p.Data.Append(s.view)
 		s.view = nil
 		return p, true
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // A packet takes the view along only if it fills more than half of it, whatever
-// its size; the next one is read into another.
+// its size, but for its head; the next one is read into another.
 func TestReadSpace(t *testing.T) {
 	var s readSpace
 	for _, vnet := range []bool{false, true} {
@@ -36,7 +36,8 @@ func TestReadSpace(t *testing.T) {
 			require.Equal(t, whole, s.view == nil)
 			if whole {
 				views := p.Data.AsViewList()
-				require.Same(t, before, views.Front())
+				require.Equal(t, headSize, views.Front().Size(), "the headers have a view of their own")
+				require.Same(t, before, views.Back())
 			}
 			p.Data.Release()
 		}
