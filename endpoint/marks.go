@@ -26,13 +26,13 @@ import "slices"
 // fetches a byte when arrived asks for it. marks is a value without a lock; the
 // zero value is a stream without urgent bytes.
 type marks struct {
-	inline bool // SO_OOBINLINE
-	queues bool // a second byte doesn't replace the first (C-13)
+	inline bool   // SO_OOBINLINE
+	queues bool   // a second byte doesn't replace the first (C-13)
+	lined  bool   // there is a mark in line
+	line   uint32 // it
 
 	ahead []mark       // not in line, ascending, recv hasn't come to any of them
 	slot  []urgentByte // waiting, in the order of arrival
-	line  uint32       // the mark in line
-	lined bool         // there is one
 	back  []byte       // to be put in front of the stream: see becomeInline
 }
 

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"math"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -22,7 +21,7 @@ import (
 // options.DefaultBufferCap.
 const (
 	leastSendLimit = 1 << 20
-	nearby         = time.Millisecond
+	nearby         = 1000 // µs
 )
 
 // sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so.
@@ -30,7 +29,7 @@ func (s *Socket) sendLimit(w *Wire) (limit int, set bool) {
 	if quota := int(s.quota.Load()); quota != noQuota {
 		return quota, true
 	}
-	if rtt := w.tally.minRTT.Load(); rtt > 0 && rtt < int64(nearby) {
+	if rtt := w.tally.minRTT.Load(); rtt > 0 && rtt < nearby {
 		return leastSendLimit, false
 	}
 	return min(max(leastSendLimit, 2*int(w.largest.Load())), options.DefaultBufferCap), false

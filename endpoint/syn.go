@@ -181,7 +181,7 @@ func (s *Socket) sendSYNLocked() {
 	if ts := tcpOption(o.Options, header.TCPOptionTS, header.TCPOptionTSLength); ts != nil {
 		binary.BigEndian.PutUint32(ts[2:], s.wire.timestamp(s.host.Clock()))
 	}
-	s.wire.synRetrans.Add(1)
+	s.wire.synAgain.Add(1)
 	s.wire.tally.spoil()
 	s.sendOwn(o)
 }

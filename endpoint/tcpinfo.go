@@ -20,16 +20,27 @@ type tally struct {
 	dupAcks  atomic.Uint32
 	ahead    atomic.Uint32 // segments that came ahead of missing ones
 	aheadBy  atomic.Uint32 // their bytes
-	rttEnd   atomic.Uint64 // what the sample in progress waits for, plus 1<<32; 0: none
-	rttStart atomic.Int64  // ns
-	minRTT   atomic.Int64  // ns; 0: not measured
+	rttEnd   atomic.Uint32 // what the sample in progress waits for; 0: none
+	rttStart atomic.Uint32 // µs, modulo 2^32
+	minRTT   atomic.Uint32 // µs, at least 1; 0: not measured
+	trips    atomic.Uint32 // that could have been sampled
 }
+
+// The first earlyTrips round trips are sampled, then every laterTrips-th: in a
+// dialogue each segment is one, and reading the clock twice a trip costs 2 % of it.
+const (
+	earlyTrips = 32
+	laterTrips = 16
+)
 
 // measure begins a round trip sample with new data, one at a time.
 func (t *tally) measure(end uint32, clock tcpip.Clock) {
-	if t.rttEnd.Load() == 0 {
-		t.rttStart.Store(nanos(clock))
-		t.rttEnd.Store(1<<32 | uint64(end))
+	if t.rttEnd.Load() != 0 {
+		return
+	}
+	if n := t.trips.Add(1); n <= earlyTrips || n%laterTrips == 0 {
+		t.rttStart.Store(micros(clock))
+		t.rttEnd.Store(end) // 0, once in 2^32: no sample
 	}
 }
 
@@ -43,10 +54,12 @@ func (t *tally) acked(ack uint32, clock tcpip.Clock) {
 		return
 	}
 	t.rttEnd.Store(0)
-	if d := nanos(clock) - t.rttStart.Load(); t.minRTT.Load() == 0 || d < t.minRTT.Load() {
-		t.minRTT.Store(max(d, 1))
+	if d := max(1, micros(clock)-t.rttStart.Load()); t.minRTT.Load() == 0 || d < t.minRTT.Load() {
+		t.minRTT.Store(d)
 	}
 }
+
+func micros(clock tcpip.Clock) uint32 { return uint32(nanos(clock) / int64(time.Microsecond)) }
 
 // delivered notes that our acknowledgement moves from one number to another.
 func (t *tally) delivered(from, to uint32) {
@@ -107,7 +120,7 @@ func (w *Wire) fill(info *wsa.TCPInfo) {
 	if w.has(wireTimestamps) {
 		info.TimestampsEnabled = 1
 	}
-	info.MinRttUs = uint32(time.Duration(w.tally.minRTT.Load()).Microseconds())
+	info.MinRttUs = w.tally.minRTT.Load()
 	// Sequence numbers are the low 32 bits of the totals; a FIN counts one more.
 	total := first + uint32(written)
 	sent := written
@@ -129,7 +142,7 @@ func (w *Wire) fill(info *wsa.TCPInfo) {
 	info.SndWnd, info.RcvWnd = w.window.Load(), w.ownWindow.Load()<<w.ownShift.Load()
 	info.BytesRetrans, info.DupAcksIn = w.tally.retrans.Load(), w.tally.dupAcks.Load()
 	info.OutOfOrderPktsIn, info.BytesReordered = w.tally.ahead.Load(), w.tally.aheadBy.Load()
-	info.SynRetrans = uint8(min(w.synRetrans.Load(), 255))
+	info.SynRetrans = uint8(min(w.synAgain.Load(), 255))
 }
 
 var tcpInfoStates = map[tcp.EndpointState]uint32{

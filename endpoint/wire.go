@@ -21,23 +21,24 @@ type Wire struct {
 	socket atomic.Pointer[Socket]
 	door   *Door // of a listener; set before it listens
 
-	known   atomic.Uint32 // the wire… bits
-	iss     atomic.Uint32 // our initial sequence number
-	irs     atomic.Uint32 // the peer's
-	una     atomic.Uint32 // SND.UNA: the oldest sequence number not acknowledged
-	nxt     atomic.Uint32 // SND.NXT: the highest sequence number sent, plus one
-	rcvNxt  atomic.Uint32 // RCV.NXT as last acknowledged
-	rcvEnd  atomic.Uint32 // the end of what has come in order, acknowledged or not
-	window  atomic.Uint32 // the peer's window in bytes, scaled
-	shift   atomic.Uint32 // the peer's window scale
-	peerMSS atomic.Uint32 // from its SYN; 0: none seen
-	ownMSS  atomic.Uint32 // from ours
-	pathMSS atomic.Uint32 // what the path MTU leaves, where an ICMP error named one; else 0
-	since   atomic.Int64  // when the handshake was complete, ns of the monotonic clock
-	largest atomic.Uint32 // the largest window of the peer so far
-	written atomic.Int64  // payload bytes given to netstack
-	tiny    atomic.Int32  // small segments of data that came since the last compact
-	hidden  atomic.Bool   // netstack was told that the peer's window is closed; see Wire.veils
+	known    atomic.Uint32 // the wire… bits
+	iss      atomic.Uint32 // our initial sequence number
+	irs      atomic.Uint32 // the peer's
+	una      atomic.Uint32 // SND.UNA: the oldest sequence number not acknowledged
+	nxt      atomic.Uint32 // SND.NXT: the highest sequence number sent, plus one
+	rcvNxt   atomic.Uint32 // RCV.NXT as last acknowledged
+	rcvEnd   atomic.Uint32 // the end of what has come in order, acknowledged or not
+	window   atomic.Uint32 // the peer's window in bytes, scaled
+	shift    atomic.Uint32 // the peer's window scale
+	peerMSS  atomic.Uint32 // from its SYN; 0: none seen
+	ownMSS   atomic.Uint32 // from ours
+	pathMSS  atomic.Uint32 // what the path MTU leaves, where an ICMP error named one; else 0
+	since    atomic.Int64  // when the handshake was complete, ns of the monotonic clock
+	largest  atomic.Uint32 // the largest window of the peer so far
+	synAgain atomic.Uint32 // how often our SYN left again
+	written  atomic.Int64  // payload bytes given to netstack
+	tiny     atomic.Int32  // small segments of data that came since the last compact
+	hidden   atomic.Bool   // netstack was told that the peer's window is closed; see Wire.veils
 
 	ownWindow atomic.Uint32 // the window field of the last segment sent
 	ownShift  atomic.Uint32 // its scale
@@ -50,7 +51,6 @@ type Wire struct {
 	answer         atomic.Bool                // a segment was dropped that is to be acknowledged
 	answered       atomic.Int64               // when one was last, ns of the monotonic clock
 	syn            atomic.Pointer[header.TCP] // our SYN as it left; nil: none yet
-	synRetrans     atomic.Uint32              // how often it left again
 	icmpError      atomic.Pointer[wsa.ICMPErrorInfo]
 	debug          atomic.Uint64 // see Debugging
 	retransmission retransmission
@@ -161,7 +161,7 @@ func (w *Wire) Out(seg Segment) {
 		if isAck := flags.Contains(header.TCPFlagAck); w.has(wireISS) && w.iss.Load() == seq {
 			w.tally.spoil()
 			if isAck { // our own SYNs are counted where they are sent
-				w.synRetrans.Add(1)
+				w.synAgain.Add(1)
 			}
 		} else {
 			w.tally.measure(uint32(end), seg.Clock)

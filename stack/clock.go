@@ -13,19 +13,25 @@ import (
 // marked lost as a whole, and is retransmitted without end (netstack.md §11).
 type strictClock struct {
 	tcpip.Clock
-	last atomic.Int64 // ns since the zero MonotonicTime
+	start time.Time    // of the real clock, which is read without netstack's mutex; else zero
+	last  atomic.Int64 // ns since the zero MonotonicTime
 }
 
 func newClock(c tcpip.Clock) tcpip.Clock {
 	if c == nil {
-		c = tcpip.NewStdClock()
+		return &strictClock{Clock: tcpip.NewStdClock(), start: time.Now()}
 	}
 	return &strictClock{Clock: c}
 }
 
 // NowMonotonic implements tcpip.Clock.
 func (c *strictClock) NowMonotonic() tcpip.MonotonicTime {
-	now := int64(c.Clock.NowMonotonic().Sub(tcpip.MonotonicTime{}))
+	var now int64
+	if c.start.IsZero() {
+		now = int64(c.Clock.NowMonotonic().Sub(tcpip.MonotonicTime{}))
+	} else {
+		now = int64(time.Since(c.start))
+	}
 	for {
 		last := c.last.Load()
 		t := max(now, last+1)

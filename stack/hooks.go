@@ -20,11 +20,14 @@ import (
 // They run with netstack's locks held, so they store and signal, and call
 // neither a socket nor an endpoint, but for reading its state.
 type hooks struct {
-	stack   *Stack
-	clock   tcpip.Clock
+	stack *Stack
+	clock tcpip.Clock
+
+	_       [64]byte      // what every packet writes has a cache line of its own
 	packets atomic.Uint64 // seen, both ways
 	hops    atomic.Bool   // a segment was injected, or came and may hop between processors
 	dropped atomic.Uint64 // dropped by CheckInput, for any reason
+	_       [64]byte
 
 	// wires holds the record of every endpoint that a socket has: from
 	// *tcp.Endpoint to *endpoint.Wire.
@@ -102,9 +105,22 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	if pkt.NICID == loopbackID || pkt.Mark == endpoint.LoopMark {
 		return true // the latter: a copy of our own multicast or broadcast
 	}
-	source, _ := addresses(pkt)
-	_, forged := (*h.stack.own.Load())[source]
-	switch protocol := protocolOf(pkt); {
+	b := pkt.NetworkHeader().Slice()
+	own := h.stack.own.Load()
+	var forged bool
+	var protocol tcpip.TransportProtocolNumber // of a later fragment, 0
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		ip := header.IPv4(b)
+		_, forged = own.v4[[4]byte(ip.SourceAddressSlice())]
+		if ip.FragmentOffset() == 0 {
+			protocol = ip.TransportProtocol()
+		}
+	} else {
+		ip := header.IPv6(b)
+		_, forged = own.v6[[16]byte(ip.SourceAddressSlice())]
+		protocol, _ = ip.TryParseTransportProtocol() // not ok may just mean that the payload isn't in the slice
+	}
+	switch {
 	case forged:
 	case protocol == header.ICMPv4ProtocolNumber || protocol == header.ICMPv6ProtocolNumber:
 		return h.icmp(pkt)
@@ -113,20 +129,6 @@ func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ nets
 	}
 	h.dropped.Add(1)
 	return false
-}
-
-// protocolOf is the transport protocol of a packet; of a later fragment, 0.
-func protocolOf(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
-	b := pkt.NetworkHeader().Slice()
-	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
-		if h := header.IPv4(b); h.FragmentOffset() == 0 {
-			return h.TransportProtocol()
-		}
-		return 0
-	}
-	// Not ok may just mean that the payload isn't in the slice.
-	protocol, _ := header.IPv6(b).TryParseTransportProtocol()
-	return protocol
 }
 
 // CheckPrerouting sees every packet from outside, before raw sockets do.

@@ -43,7 +43,7 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) (pass bool) {
 	case q.protocol == header.TCPProtocolNumber:
 		return !h.forSegment(&q, pkt)
 	}
-	if _, own := (*h.stack.own.Load())[endpoint.Address(q.local.Addr())]; !own {
+	if !h.stack.own.Load().has(q.local.Addr()) {
 		return true // a wildcard has sent from an address of ours
 	}
 	e := endpoint.ICMPError{

@@ -82,31 +82,34 @@ func (p *pump) signal(s *endpoint.Socket) {
 // have their turn.
 const deliverBatch = 256
 
-// turn delivers and serves what there is, until there is no more, and returns
-// how much it was. Under a flood that is never: stop and add come in between.
+// turn delivers and serves what there is, and returns how much it was. What
+// comes meanwhile has rung the bell. Under a flood a turn doesn't end: stop and
+// add come in between.
 func (p *pump) turn() (done int) {
-	for {
-		n := p.round()
-		if n == 0 {
-			return done
-		}
+	for more := true; more; {
+		var n int
+		n, more = p.round()
 		done += n
 	}
+	return done
 }
 
-func (p *pump) round() (n int) {
+// round is a turn that may leave packets of an interface that has many.
+func (p *pump) round() (n int, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
-		return 0
+		return 0, false
 	}
 	for _, l := range *p.links.Load() {
-		n += l.Deliver(deliverBatch)
+		delivered := l.Deliver(deliverBatch)
+		n += delivered
+		more = more || delivered == deliverBatch
 	}
 	for p.deliverSYN() {
 		n++
 	}
-	return n + p.serve()
+	return n + p.serve(), more
 }
 
 // step is a turn with one packet at most. The sockets are served in the order

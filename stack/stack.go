@@ -126,7 +126,7 @@ type Stack struct {
 	mu    sync.RWMutex // guards nics and table
 	nics  []*nic       // the loopback first
 	table []route      // longest prefix first
-	own   atomic.Pointer[map[tcpip.Address]struct{}]
+	own   atomic.Pointer[ownAddresses]
 }
 
 var _ endpoint.Host = (*Stack)(nil)
