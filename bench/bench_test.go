@@ -33,6 +33,12 @@ func TestMain(m *testing.M) {
 // compare reports the ratio of wsstack to gonet for a measure, and fails when
 // the whole interval is beyond the bound: below least, or above most.
 func compare(b *testing.B, link Link, unit string, least, most float64, measure func(*Network) (float64, error)) {
+	b.Helper()
+	compareMakers(b, link, Wsstack, Gonet, unit, least, most, measure)
+}
+
+func compareMakers(b *testing.B, link Link, one, other Maker, unit string, least, most float64, measure func(*Network) (float64, error)) {
+	b.Helper()
 	side := func(make Maker) func() float64 {
 		n, err := link(make)
 		if err != nil {
@@ -47,9 +53,9 @@ func compare(b *testing.B, link Link, unit string, least, most float64, measure 
 			return v
 		}
 	}
-	ratio, ours, theirs := Compare(b.N, side(Wsstack), side(Gonet))
+	ratio, ours, theirs := Compare(b.N, side(one), side(other))
 	b.ReportMetric(0, "ns/op") // it would be the time of all rounds
-	b.ReportMetric(ours, "wsstack-"+unit)
+	b.ReportMetric(ours, "this-"+unit)
 	b.ReportMetric(theirs, "gonet-"+unit)
 	b.ReportMetric(ratio.Median, "ratio")
 	b.ReportMetric(ratio.Low, "ratio-low")

@@ -3,12 +3,15 @@
 package bench
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/tun"
@@ -32,6 +35,7 @@ const (
 	loopback       = "kernel, loopback"
 	veth           = "kernel, veth"
 	noDelay        = ", no delay" // after a wsstack's: Nagle's algorithm is off
+	reno           = ", reno"     // the kernel's sockets use Reno, which doesn't pace
 )
 
 // Contenders returns all rows. They use TUN devices: the process is in a
@@ -53,13 +57,33 @@ func Contenders() []Contender {
 		{gonetChannel, ChannelLink},
 		{loopback, LoopbackLink},
 		{veth, VethLink},
+		{wsstackOffload + reno, on(renoLink(tun.OpenOffload), Wsstack)},
+		{gonetOffload + reno, on(renoLink(tun.OpenOffload), Gonet)},
+		{gonetWater + reno, on(renoLink(tun.OpenWater), Gonet)},
+		{loopback + reno, func() (*Network, error) { return loopbackLink(withReno) }},
 	}
 }
 
+// withReno is the kernel with the one algorithm that every namespace may use
+// and that doesn't pace: with BBR, which some kernels have by default, a stream
+// from the kernel waits for its timer.
+var withReno = kernelSide{control: func(_, _ string, c syscall.RawConn) (err error) {
+	controlErr := c.Control(func(fd uintptr) {
+		err = os.NewSyscallError("TCP_CONGESTION", unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno"))
+	})
+	return errors.Join(controlErr, err)
+}}
+
+func renoLink(open func(string) (tun.Device, error)) Link {
+	return func(make Maker) (*Network, error) { return tunLink(open, make, withReno) }
+}
+
 // LoopbackLink is the kernel's loopback, whose MTU is 65536.
-func LoopbackLink() (*Network, error) {
+func LoopbackLink() (*Network, error) { return loopbackLink(kernelSide{}) }
+
+func loopbackLink(kernel kernelSide) (*Network, error) {
 	local := netip.MustParseAddr("127.0.0.1")
-	return &Network{Near: kernelSide{}, Far: kernelSide{}, NearAddr: local, FarAddr: local}, nil
+	return &Network{Near: kernel, Far: kernel, NearAddr: local, FarAddr: local}, nil
 }
 
 // vethSide is the kernel in another namespace.
@@ -111,8 +135,7 @@ func (s vethSide) Listen(port uint16) (l net.Listener, err error) {
 
 func (s vethSide) Dial(to netip.AddrPort) (c net.Conn, err error) {
 	s.thread.Do(func() {
-		var d net.Dialer
-		c, err = d.DialContext(context.Background(), "tcp4", to.String())
+		c, err = kernelSide{}.Dial(to)
 	})
 	return c, err
 }

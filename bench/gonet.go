@@ -22,7 +22,11 @@ import (
 // Gonet makes a netstack as a user would who has only gVisor: the same link,
 // SACK and CUBIC on, the gonet adapter, Nagle's algorithm off.
 func Gonet(d tun.Device, addr netip.Prefix) (Side, error) {
-	g := newGonet()
+	return makeGonet(d, addr, tcp.NewProtocolCUBIC)
+}
+
+func makeGonet(d tun.Device, addr netip.Prefix, protocol netstack.TransportProtocolFactory) (Side, error) {
+	g := newGonet(protocol)
 	bell, quit := make(chan struct{}, 1), make(chan struct{})
 	l := link.New(d, link.Options{Notify: func() {
 		select {
@@ -45,7 +49,7 @@ func Gonet(d tun.Device, addr netip.Prefix) (Side, error) {
 			case <-quit:
 				return
 			case <-bell:
-				for l.Deliver(256) > 0 {
+				for l.Deliver(deliverBatch) == deliverBatch {
 				}
 			}
 		}
@@ -58,6 +62,9 @@ func Gonet(d tun.Device, addr netip.Prefix) (Side, error) {
 	return g, nil
 }
 
+// deliverBatch is how many packets the pump of a stack delivers at once.
+const deliverBatch = 256
+
 // channelSize is the number of packets that a channel link queues.
 const channelSize = 1024
 
@@ -69,7 +76,7 @@ func ChannelLink() (*Network, error) {
 	var ends [2]*channel.Endpoint
 	prefixes := [2]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.2/24")}
 	for i := range sides {
-		sides[i], ends[i] = newGonet(), channel.New(channelSize, 1500, "")
+		sides[i], ends[i] = newGonet(tcp.NewProtocolCUBIC), channel.New(channelSize, 1500, "")
 		if err := sides[i].configure(ends[i], prefixes[i]); err != nil {
 			return nil, fmt.Errorf("bench: gonet: %s", err)
 		}
@@ -102,16 +109,16 @@ type gonetSide struct {
 	stop  func() // what feeds it; nil: nothing
 }
 
-func newGonet() *gonetSide {
+func newGonet(protocol netstack.TransportProtocolFactory) *gonetSide {
 	return &gonetSide{stack: netstack.New(netstack.Options{
 		NetworkProtocols:   []netstack.NetworkProtocolFactory{ipv4.NewProtocol},
-		TransportProtocols: []netstack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
+		TransportProtocols: []netstack.TransportProtocolFactory{protocol},
 	})}
 }
 
 func (g *gonetSide) configure(l netstack.LinkEndpoint, addr netip.Prefix) tcpip.Error {
-	sack, moderate := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true)
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate} {
+	sack, moderate, control := tcpip.TCPSACKEnabled(true), tcpip.TCPModerateReceiveBufferOption(true), tcpip.CongestionControlOption("cubic")
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &control} {
 		if err := g.stack.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ type Report struct {
 	CPUs     int
 	Kernel   string
 	Go       string
+	TCP      string // the kernel's congestion control
 	Date     string
 	Rounds   int
 	Length   string  // of a transfer
@@ -46,6 +47,10 @@ func bounds() []Bound {
 		{Out, wsstackOffload, gonetWater, 8, 0},
 		{In, wsstackOffload, loopback, 0.5, 0},
 		{In, wsstackOffload, gonetWater, 4, 0},
+		{Out, wsstackOffload + reno, loopback + reno, 0, 0},
+		{In, wsstackOffload + reno, loopback + reno, 0.5, 0},
+		{In, wsstackOffload + reno, gonetWater + reno, 4, 0},
+		{In, wsstackOffload + reno, gonetOffload + reno, 0.95, 0},
 		{Out, wsstackPipe, loopback, 1.5, 0},
 		{Memory, wsstackPipe, "", 0, 1.5 * netstackIdle},
 	}
@@ -128,7 +133,8 @@ func (r *Report) finish() {
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\nMade by `go run ./bench/compare --markdown BENCHMARKS.md` in %s on %s; don't edit.\n\n", r.Duration, r.Date)
-	fmt.Fprintf(&b, "%s, %d processors; Linux %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n", r.Machine, r.CPUs, r.Kernel, r.Go, r.Rounds, r.Length)
+	fmt.Fprintf(&b, "%s, %d processors; Linux %s, TCP congestion control %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n",
+		r.Machine, r.CPUs, r.Kernel, r.TCP, r.Go, r.Rounds, r.Length)
 	fmt.Fprintf(&b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
 	b.WriteString("| |")
 	for _, c := range Columns {
@@ -155,7 +161,8 @@ func (r *Report) Markdown(w io.Writer) error {
 const legend = `
 One TCP stream, writes and reads of 256 KiB, MTU 1500 but for loopback's 65536. *wsstack* and *gonet* are the near side: out of it, into
 it. On a TUN the far side is the kernel; on a pipe and a channel it is a second stack of the same kind, and on loopback and veth both sides
-are the kernel. *wsstack* has its defaults: Nagle's algorithm on, but for *no delay*. *gonet* is a plain netstack with gVisor's own adapter.
+are the kernel. With *reno*, the kernel's sockets use that and not its default: BBR, where it is that, paces what a TUN brings in and what loopback
+carries. *wsstack* has its defaults: Nagle's algorithm on, but for *no delay*. *gonet* is a plain netstack with gVisor's own adapter.
 *idle* is Go memory (heap and stacks) for one connection at the near side, and both sides where it is a pipe or a channel, divided by two;
 the kernel's memory isn't in it. *CPU* is that of the whole process, both sides.
 `

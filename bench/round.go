@@ -180,7 +180,7 @@ func idle(link func() (*Network, error)) (float64, error) {
 	if err := open(); err != nil { // what is made once
 		return 0, err
 	}
-	before := inUse()
+	before := settled()
 	for range idleSample {
 		if err := open(); err != nil {
 			return 0, err
@@ -189,6 +189,21 @@ func idle(link func() (*Network, error)) (float64, error) {
 	used := float64(inUse() - before)
 	runtime.KeepAlive(conns)
 	return used / idleSample, nil
+}
+
+// settled is inUse once it has stopped falling: what an earlier network leaves
+// goes with its timers.
+func settled() int64 {
+	const little = 64 << 10
+	last := inUse()
+	for range 20 {
+		now := inUse()
+		if last-now < little {
+			return now
+		}
+		last = now
+	}
+	return last
 }
 
 // inUse is what the heap and the stacks hold after a collection: the least of

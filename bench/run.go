@@ -19,6 +19,7 @@ import (
 func Run(rounds int, length time.Duration, accept func(name string) bool, progress func(string)) (*Report, error) {
 	r := &Report{CPUs: runtime.NumCPU(), Go: runtime.Version(), Date: today(), Rounds: rounds, Length: length.String()}
 	r.Machine, r.Kernel = machine()
+	r.TCP = congestion()
 	var contenders []Contender
 	var networks []*Network
 	defer func() {
@@ -113,6 +114,15 @@ func machine() (processor, kernel string) {
 		kernel = unix.ByteSliceToString(u.Release[:])
 	}
 	return processor, kernel
+}
+
+// congestion is the kernel's default for TCP in this namespace.
+func congestion() string {
+	name, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		return "?"
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // busyTime is how long the processors of the machine have worked, all together;

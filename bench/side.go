@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -71,12 +72,18 @@ func (l noDelayListener) Accept() (net.Conn, error) {
 func (s wsstackSide) Close() { s.Stack.Close() }
 
 // kernelSide is Go's net package: the kernel of the current namespace.
-type kernelSide struct{}
-
-func (kernelSide) Listen(port uint16) (net.Listener, error) {
-	return net.Listen("tcp4", fmt.Sprintf(":%d", port))
+type kernelSide struct {
+	control func(network, address string, c syscall.RawConn) error // of net.Dialer; may be nil
 }
 
-func (kernelSide) Dial(to netip.AddrPort) (net.Conn, error) { return net.Dial("tcp4", to.String()) }
+func (k kernelSide) Listen(port uint16) (net.Listener, error) {
+	c := net.ListenConfig{Control: k.control}
+	return c.Listen(context.Background(), "tcp4", fmt.Sprintf(":%d", port))
+}
+
+func (k kernelSide) Dial(to netip.AddrPort) (net.Conn, error) {
+	d := net.Dialer{Control: k.control}
+	return d.Dial("tcp4", to.String())
+}
 
 func (kernelSide) Close() {}
