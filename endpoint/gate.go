@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/nagle"
@@ -21,23 +22,52 @@ import (
 // netstack's own Nagle algorithm is off: it sends partial segments with data
 // in flight, and holds whole ones where the device segments (netstack.md §2).
 
-// gather is the payload of one write to netstack: the tail and what follows.
+// gather is the payload of one write to netstack: of the tail and what follows,
+// limit bytes at most.
 type gather struct {
 	first, second []byte
+	limit         int
 }
 
 // Len implements tcpip.Payloader.
-func (g *gather) Len() int { return len(g.first) + len(g.second) }
+func (g *gather) Len() int { return min(len(g.first)+len(g.second), g.limit) }
 
 // Read implements tcpip.Payloader.
 func (g *gather) Read(b []byte) (int, error) {
 	if g.Len() == 0 {
 		return 0, io.EOF
 	}
+	b = b[:min(len(b), g.limit)]
 	n := copy(b, g.first)
 	m := copy(b[n:], g.second)
 	g.first, g.second = g.first[n:], g.second[m:]
+	g.limit -= n + m
 	return n + m, nil
+}
+
+// largestSegment is the payload that netstack gives to a device that segments.
+// It cuts what is queued there, or at the end of the peer's window, and not at a
+// multiple of the MSS.
+const largestSegment = 1<<16 - header.TCPTotalHeaderMaximumSize - 1
+
+// giveLocked gives netstack bytes in writes that it needn't cut. n < len(first) +
+// len(second) when the connection is over.
+func (s *Socket) giveLocked(ep tcpip.Endpoint, w *Wire, first, second []byte) (n int, err tcpip.Error) {
+	s.src = gather{first: first, second: second}
+	mss := w.MSS()
+	for total := len(first) + len(second); n < total && err == nil; {
+		s.src.limit = max(largestSegment/mss, 1) * mss
+		want := s.src.Len()
+		var written int64
+		written, err = ep.Write(&s.src, tcpip.WriteOptions{})
+		w.wrote(int(written))
+		n += int(written)
+		if int(written) < want {
+			break
+		}
+	}
+	s.src = gather{}
+	return n, err
 }
 
 // writeStream accepts bytes from the application: it gives netstack what may
@@ -69,14 +99,11 @@ func (s *Socket) pushLocked(ep tcpip.Endpoint, w *Wire, b []byte, why push) (int
 	accepted := 0
 	if release > 0 {
 		// The tail may be longer than what leaves: segments can get smaller.
-		s.src = gather{s.tail[:min(held, release)], b[:max(0, release-held)]}
-		n, err := ep.Write(&s.src, tcpip.WriteOptions{})
-		s.src = gather{}
-		w.wrote(int(n))
-		fromTail := min(int(n), held)
+		n, err := s.giveLocked(ep, w, s.tail[:min(held, release)], b[:max(0, release-held)])
+		fromTail := min(n, held)
 		s.tail = append(s.tail[:0], s.tail[fromTail:]...)
-		accepted = int(n) - fromTail
-		if int(n) < release { // the connection is over
+		accepted = n - fromTail
+		if n < release { // the connection is over
 			if over(err) {
 				s.tail = s.tail[:0] // or the pump would try again and again
 			}
