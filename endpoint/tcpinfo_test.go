@@ -1,0 +1,50 @@
+package endpoint
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+)
+
+// Each of the first round trips is a sample, later one in laterTrips is, and the
+// minimum of them counts, also across the wrap of the numbers and of the clock.
+func TestTallySamples(t *testing.T) {
+	var w tally
+	clock := faketime.NewManualClock()
+	clock.Advance((1 << 32) * time.Microsecond * 999 / 1000)
+	trip := func(end uint32, d time.Duration) bool {
+		w.measure(end, clock)
+		sampled := w.rttEnd.Load() != 0
+		clock.Advance(d)
+		w.acked(end, clock)
+		require.Zero(t, w.rttEnd.Load())
+		return sampled
+	}
+	sampled := 0
+	end := ^uint32(0) - earlyTrips/2
+	for range earlyTrips {
+		end++
+		if trip(end, time.Second) {
+			sampled++
+		}
+	}
+	require.Equal(t, earlyTrips-1, sampled, "all but the one that ends at 0")
+	require.EqualValues(t, 1_000_000, w.minRTT.Load())
+	sampled = 0
+	for range 4 * laterTrips {
+		end++
+		if trip(end, 3*time.Millisecond) {
+			sampled++
+		}
+	}
+	require.Equal(t, 4, sampled)
+	require.EqualValues(t, 3000, w.minRTT.Load())
+	require.False(t, trip(end+1, 0))
+	for range laterTrips {
+		end++
+		trip(end, 0)
+	}
+	require.EqualValues(t, 1, w.minRTT.Load(), "less than a microsecond")
+}
