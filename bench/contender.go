@@ -64,19 +64,22 @@ func Contenders() []Contender {
 	}
 }
 
-// withReno is the kernel with the one algorithm that every namespace may use
-// and that doesn't pace: with BBR, which some kernels have by default, a stream
-// from the kernel waits for its timer.
+// unpaced is the one algorithm that every namespace may use and that doesn't
+// pace: with BBR, which some kernels have by default, a stream from the kernel
+// waits for its timer.
+const unpaced = "reno"
+
+func renoLink(open func(string) (tun.Device, error)) Link {
+	return func(make Maker) (*Network, error) { return tunLink(open, make, unpaced) }
+}
+
+// withReno is the kernel over its loopback, whose routes nobody changes.
 var withReno = kernelSide{control: func(_, _ string, c syscall.RawConn) (err error) {
 	controlErr := c.Control(func(fd uintptr) {
-		err = os.NewSyscallError("TCP_CONGESTION", unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno"))
+		err = os.NewSyscallError("TCP_CONGESTION", unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, unpaced))
 	})
 	return errors.Join(controlErr, err)
 }}
-
-func renoLink(open func(string) (tun.Device, error)) Link {
-	return func(make Maker) (*Network, error) { return tunLink(open, make, withReno) }
-}
 
 // LoopbackLink is the kernel's loopback, whose MTU is 65536.
 func LoopbackLink() (*Network, error) { return loopbackLink(kernelSide{}) }

@@ -51,12 +51,12 @@ var links int
 
 // WaterLink joins a side to the kernel through a TUN of the water package, MTU
 // 1500. The process is in a namespace of its own.
-func WaterLink(make Maker) (*Network, error) { return tunLink(tun.OpenWater, make, kernelSide{}) }
+func WaterLink(make Maker) (*Network, error) { return tunLink(tun.OpenWater, make, "") }
 
 // OffloadLink is WaterLink with segmentation offload.
-func OffloadLink(make Maker) (*Network, error) { return tunLink(tun.OpenOffload, make, kernelSide{}) }
+func OffloadLink(make Maker) (*Network, error) { return tunLink(tun.OpenOffload, make, "") }
 
-func tunLink(open func(string) (tun.Device, error), make Maker, kernel kernelSide) (*Network, error) {
+func tunLink(open func(string) (tun.Device, error), make Maker, congestion string) (*Network, error) {
 	links++
 	name := fmt.Sprintf("bench%d", links)
 	prefix := func(host int) netip.Prefix {
@@ -67,12 +67,12 @@ func tunLink(open func(string) (tun.Device, error), make Maker, kernel kernelSid
 		return nil, err
 	}
 	near, far := prefix(1), prefix(2)
-	n := &Network{NearAddr: near.Addr(), FarAddr: far.Addr(), Far: kernel}
+	n := &Network{NearAddr: near.Addr(), FarAddr: far.Addr(), Far: kernelSide{}}
 	if n.Near, err = make(device, near); err != nil {
 		device.Close()
 		return nil, err
 	}
-	if err := tun.Configure(name, tun.Config{Addresses: []netip.Prefix{far}, MTU: 1500, NoAddrGen: true}); err != nil {
+	if err := tun.Configure(name, tun.Config{Addresses: []netip.Prefix{far}, MTU: 1500, NoAddrGen: true, Congestion: congestion}); err != nil {
 		n.Near.Close()
 		return nil, err
 	}

@@ -25,11 +25,17 @@ type Config struct {
 	// with no IPv6 address of ours has none, and sends no router
 	// solicitations.
 	NoAddrGen bool
+
+	// Congestion is the kernel's congestion control for TCP connections by
+	// routes of the interface, such as "reno" or "cubic" (congctl of
+	// ip-route(8)); empty: the system's. BBR paces: each 64 KiB that a TUN with
+	// offload would take at once waits for a timer.
+	Congestion string
 }
 
 // Configure sets up the interface name of the operating system, in the network
-// namespace of the calling thread: MTU, address generation, addresses, and last
-// the interface goes up. It is Linux only; elsewhere it fails with
+// namespace of the calling thread: MTU, address generation, addresses, the
+// interface goes up, and last its routes get the congestion control. It is Linux only; elsewhere it fails with
 // errors.ErrUnsupported. It talks netlink and runs no command.
 //
 // The error names the step, and the address where there is one. What was done

@@ -46,7 +46,26 @@ func configure(name string, c Config) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
-	return awaitIPv6(name, c.Addresses)
+	if err := awaitIPv6(name, c.Addresses); err != nil {
+		return err
+	}
+	if c.Congestion == "" {
+		return nil
+	}
+	if err := setCongestion(link, c.Congestion); err != nil {
+		return fmt.Errorf("set congestion control %q: %w", c.Congestion, err)
+	}
+	return nil
+}
+
+// setCongestion changes all routes of an interface.
+func setCongestion(link netlink.Link, name string) error {
+	routes, err := netlink.RouteList(link, netlink.FAMILY_ALL)
+	for i := 0; i < len(routes) && err == nil; i++ {
+		routes[i].Congctl = name
+		err = netlink.RouteReplace(&routes[i])
+	}
+	return err
 }
 
 // usableWithin bounds the wait for IPv6 addresses; it usually takes less than a

@@ -2,6 +2,10 @@ package tun
 
 import (
 	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +56,64 @@ func TestConfigure(t *testing.T) {
 		require.NoError(t, Configure(plain.(Named).Name(), Config{}))
 		require.Equal(t, "tun0", plain.(Named).Name())
 	})
+}
+
+// Connections by the interface, and only they, have the congestion control.
+func TestConfigureCongestion(t *testing.T) {
+	inNetNS(t, func() {
+		system, other := algorithms(t)
+		with := opener(OpenWater).configured(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24", "fd99::2/64"), Congestion: other})
+		defer with.Close()
+		without := opener(OpenWater).configured(t, "wss1", Config{Addresses: prefixes("10.8.0.2/24")})
+		defer without.Close()
+		require.Equal(t, system, algorithm(t, "10.8.0.1"))
+		require.Equal(t, other, algorithm(t, "10.9.0.1"))
+		require.Equal(t, other, algorithm(t, "fd99::1"))
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+		require.NoError(t, err)
+		require.Len(t, routes, 2, "they are changed, not added")
+
+		err = Configure("wss0", Config{Congestion: "none such"})
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, `tun: configure wss0: set congestion control "none such": `)
+	})
+}
+
+// algorithms are the system's congestion control and another that it has.
+func algorithms(t *testing.T) (system, other string) {
+	t.Helper()
+	read := func(name string) []string {
+		b, err := os.ReadFile("/proc/sys/net/ipv4/" + name)
+		require.NoError(t, err)
+		return strings.Fields(string(b))
+	}
+	system = read("tcp_congestion_control")[0]
+	all := read("tcp_available_congestion_control")
+	i := slices.IndexFunc(all, func(name string) bool { return name != system })
+	if i < 0 {
+		t.Skipf("this kernel has only %s", system)
+	}
+	return system, all[i]
+}
+
+// algorithm is the congestion control of a connection to an address, which needs
+// not be complete.
+func algorithm(t *testing.T, to string) string {
+	t.Helper()
+	family, addr := unix.AF_INET, netip.MustParseAddr(to)
+	var sa unix.Sockaddr
+	if addr.Is4() {
+		sa = &unix.SockaddrInet4{Port: 9, Addr: addr.As4()}
+	} else {
+		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: 9, Addr: addr.As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.ErrorIs(t, unix.Connect(fd, sa), unix.EINPROGRESS)
+	name, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+	require.NoError(t, err)
+	return name
 }
 
 // The kernel finishes IPv6 addresses in the background; Configure waits.
