@@ -48,17 +48,25 @@ func newOptionsCommand() *cobra.Command {
 // levelControl stands for the level of a control code, which has none.
 const levelControl = "ioctl"
 
-// optionTable is the table of the options, with the control codes behind it in
-// the same form.
-func optionTable() []options.Info {
-	table := options.Table()
+// An optionRow is an option, or a control code in the form of one.
+type optionRow struct {
+	Number int64 `json:"number"` // of an option the int that setsockopt takes, of a control code the DWORD of WSAIoctl
+	options.Info
+}
+
+// optionTable is the table of the options, with the control codes behind it.
+func optionTable() []optionRow {
+	var table []optionRow
+	for _, o := range options.Table() {
+		table = append(table, optionRow{int64(o.Number), o})
+	}
 	for _, c := range options.Controls() {
-		table = append(table, options.Info{
-			LevelName: levelControl, Number: int32(c.Code), Symbol: c.Symbol,
+		table = append(table, optionRow{int64(c.Code), options.Info{
+			LevelName: levelControl, Symbol: c.Symbol,
 			Type: controlType(c), Size: max(c.Size, c.OutputSize), Get: c.Output != "", Set: c.Type != "",
 			Kinds: c.Kinds, Families: []string{"AF_INET", "AF_INET6"}, Tier: "B", Doc: "API-WSAIoctl",
 			Evidence: c.Evidence, Description: c.Description, Incomplete: c.Incomplete, Unsupported: c.Unsupported,
-		})
+		}})
 	}
 	return table
 }
@@ -77,21 +85,21 @@ func controlType(c options.ControlInfo) string {
 
 // selectOptions returns the options of these names, whatever their case, in the
 // order of the table; without names all of them.
-func selectOptions(table []options.Info, names []string) ([]options.Info, error) {
+func selectOptions(table []optionRow, names []string) ([]optionRow, error) {
 	if len(names) == 0 {
 		return table, nil
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(table, func(o options.Info) bool { return strings.EqualFold(o.Symbol, name) }) {
+		if !slices.ContainsFunc(table, func(o optionRow) bool { return strings.EqualFold(o.Symbol, name) }) {
 			return nil, unknownOption(table, name)
 		}
 	}
-	return slices.DeleteFunc(table, func(o options.Info) bool {
+	return slices.DeleteFunc(table, func(o optionRow) bool {
 		return !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(o.Symbol, name) })
 	}), nil
 }
 
-func unknownOption(table []options.Info, name string) *failure {
+func unknownOption(table []optionRow, name string) *failure {
 	f := failf("no option %s", name)
 	if near := nearest(table, strings.ToUpper(name)); len(near) > 0 {
 		return f.withHint("did you mean %s? All names: wsstack options", strings.Join(near, " or "))
@@ -101,7 +109,7 @@ func unknownOption(table []options.Info, name string) *failure {
 
 // nearest returns up to three symbols that differ from name by the fewest
 // letters, and by no more than half of them.
-func nearest(table []options.Info, name string) []string {
+func nearest(table []optionRow, name string) []string {
 	type candidate struct {
 		symbol   string
 		distance int
@@ -145,7 +153,7 @@ func editDistance(a, b string) int {
 }
 
 // writeOptions prints an aligned table.
-func writeOptions(w io.Writer, table []options.Info) error {
+func writeOptions(w io.Writer, table []optionRow) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "LEVEL\tNUMBER\tSYMBOL\tTYPE\tACCESS\tSOCKETS\tDEFAULT\tSOURCE\tDESCRIPTION")
 	for _, o := range table {
@@ -158,10 +166,10 @@ func writeOptions(w io.Writer, table []options.Info) error {
 
 // optionNumber is the number as the SDK headers print it: negative ones are the
 // complement of another.
-func optionNumber(o options.Info) string {
+func optionNumber(o optionRow) string {
 	switch n := o.Number; {
 	case o.LevelName == levelControl:
-		return fmt.Sprintf("0x%08x", uint32(n))
+		return fmt.Sprintf("0x%08x", n)
 	case n < 0:
 		return fmt.Sprintf("~0x%04x", ^n)
 	default:
@@ -169,7 +177,7 @@ func optionNumber(o options.Info) string {
 	}
 }
 
-func accessWords(o options.Info) string {
+func accessWords(o optionRow) string {
 	switch {
 	case o.LevelName == levelControl && o.Unsupported == "":
 		return "ioctl"
@@ -186,7 +194,7 @@ func accessWords(o options.Info) string {
 }
 
 // optionText is the description, with what is missing.
-func optionText(o options.Info) string {
+func optionText(o optionRow) string {
 	switch {
 	case o.Unsupported != "" && o.LevelName == levelControl:
 		return fmt.Sprintf("%s [not supported: %s]", o.Description, o.Unsupported)
@@ -203,7 +211,7 @@ func dash(s string) string {
 	return s
 }
 
-func writeOptionsJSON(w io.Writer, table []options.Info) error {
+func writeOptionsJSON(w io.Writer, table []optionRow) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 
@@ -25,16 +24,16 @@ func TestEditDistance(t *testing.T) {
 }
 
 func TestSelectOptions(t *testing.T) {
-	table := options.Table()
-	got, err := selectOptions(options.Table(), nil)
+	table := optionTable()
+	got, err := selectOptions(optionTable(), nil)
 	if err != nil || len(got) != len(table) {
 		t.Errorf("selectOptions() = %d options, %v, want all %d", len(got), err, len(table))
 	}
-	got, err = selectOptions(options.Table(), []string{"TCP_NODELAY", "so_linger"})
+	got, err = selectOptions(optionTable(), []string{"TCP_NODELAY", "so_linger"})
 	if err != nil || len(got) != 2 || got[0].Symbol != "SO_LINGER" || got[1].Symbol != "TCP_NODELAY" {
 		t.Errorf("selectOptions(TCP_NODELAY, so_linger) = %v, %v", got, err)
 	}
-	if _, err := selectOptions(options.Table(), []string{"SO_LINGER", "SO_KEPALIVE"}); err == nil ||
+	if _, err := selectOptions(optionTable(), []string{"SO_LINGER", "SO_KEPALIVE"}); err == nil ||
 		!strings.Contains(err.(*failure).hint, "SO_KEEPALIVE") {
 		t.Errorf("selectOptions(SO_KEPALIVE): %#v, want a hint with SO_KEEPALIVE", err)
 	}
@@ -46,7 +45,7 @@ func TestSelectOptions(t *testing.T) {
 // Every option has a line, and each line as many columns as the heading.
 func TestWriteOptions(t *testing.T) {
 	var out bytes.Buffer
-	table := options.Table()
+	table := optionTable()
 	if err := writeOptions(&out, table); err != nil {
 		t.Fatal(err)
 	}
@@ -62,23 +61,41 @@ func TestWriteOptions(t *testing.T) {
 	}
 }
 
+// The number of an option is an int, a control code a DWORD.
 func TestWriteOptionsJSON(t *testing.T) {
 	var out bytes.Buffer
-	if err := writeOptionsJSON(&out, options.Table()); err != nil {
+	if err := writeOptionsJSON(&out, optionTable()); err != nil {
 		t.Fatal(err)
 	}
-	var got []options.Info
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+	var list []struct {
+		Symbol string
+		Number int64
+	}
+	if err := json.Unmarshal(out.Bytes(), &list); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.EqualFunc(got, options.Table(), func(a, b options.Info) bool { return a.Symbol == b.Symbol && a.Number == b.Number }) {
-		t.Errorf("the JSON holds other options than the table")
+	if len(list) != len(optionTable()) {
+		t.Errorf("the JSON holds %d rows, want %d", len(list), len(optionTable()))
+	}
+	numbers := map[string]int64{}
+	for _, o := range list {
+		numbers[o.Symbol] = o.Number
+	}
+	for _, o := range options.Table() {
+		if numbers[o.Symbol] != int64(o.Number) {
+			t.Errorf("the number of %s is %d, want %d", o.Symbol, numbers[o.Symbol], o.Number)
+		}
+	}
+	for _, c := range options.Controls() {
+		if numbers[c.Symbol] != int64(c.Code) {
+			t.Errorf("the number of %s is %d, want %d", c.Symbol, numbers[c.Symbol], c.Code)
+		}
 	}
 }
 
 func TestOptionNumber(t *testing.T) {
-	for n, want := range map[int32]string{0x1001: "0x1001", 8: "0x0008", -129: "~0x0080", -5: "~0x0004"} {
-		if got := optionNumber(options.Info{Number: n}); got != want {
+	for n, want := range map[int64]string{0x1001: "0x1001", 8: "0x0008", -129: "~0x0080", -5: "~0x0004"} {
+		if got := optionNumber(optionRow{Number: n}); got != want {
 			t.Errorf("optionNumber(%d) = %q, want %q", n, got, want)
 		}
 	}
