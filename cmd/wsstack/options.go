@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -17,13 +19,15 @@ import (
 func newOptionsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "options [--json] [NAME…]",
+		Use:   "options [--json] [NAME|NUMBER…]",
 		Short: "Print the socket options and control codes: number, type, direction, default, what they do",
 		Long: "Print the socket options and the control codes of WSAIoctl: number, type, direction, default,\n" +
-			"what they do. A control code has the level \"ioctl\"; in is its input, out its output.",
+			"what they do. A control code has the level \"ioctl\"; in is its input, out its output. A number,\n" +
+			"such as 0x1001 or 4097, stands for the options of all levels that have it.",
 		Example: `  wsstack options
   wsstack options SO_KEEPALIVE TCP_NODELAY
   wsstack options SIO_TCP_INFO
+  wsstack options 0x98000004
   wsstack options --json | jq -r '.[] | select(.set) | .symbol'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -83,28 +87,56 @@ func controlType(c options.ControlInfo) string {
 	return "-"
 }
 
-// selectOptions returns the options of these names, whatever their case, in the
-// order of the table; without names all of them.
-func selectOptions(table []optionRow, names []string) ([]optionRow, error) {
-	if len(names) == 0 {
+// selectOptions returns the options that the words name, see named, in the order
+// of the table; without words all of them.
+func selectOptions(table []optionRow, words []string) ([]optionRow, error) {
+	if len(words) == 0 {
 		return table, nil
 	}
-	for _, name := range names {
-		if !slices.ContainsFunc(table, func(o optionRow) bool { return strings.EqualFold(o.Symbol, name) }) {
-			return nil, unknownOption(table, name)
+	chosen := make([]bool, len(table))
+	for _, word := range words {
+		found := false
+		for i, o := range table {
+			if o.named(word) {
+				chosen[i], found = true, true
+			}
+		}
+		if !found {
+			return nil, unknownOption(table, word)
 		}
 	}
-	return slices.DeleteFunc(table, func(o optionRow) bool {
-		return !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(o.Symbol, name) })
-	}), nil
+	var list []optionRow
+	for i, o := range table {
+		if chosen[i] {
+			list = append(list, o)
+		}
+	}
+	return list, nil
 }
 
-func unknownOption(table []optionRow, name string) *failure {
-	f := failf("no option %s", name)
-	if near := nearest(table, strings.ToUpper(name)); len(near) > 0 {
+// named reports whether a word stands for the option: its symbol in any case, or
+// its number, signed or not, in decimal, hexadecimal or as the table prints it.
+func (o optionRow) named(word string) bool {
+	n, ok := parseNumber(word)
+	return strings.EqualFold(o.Symbol, word) || ok && uint32(n) == uint32(o.Number)
+}
+
+// parseNumber reads a number of 32 bits, signed or not; ~ is the complement.
+func parseNumber(word string) (n int64, ok bool) {
+	digits, complement := strings.CutPrefix(word, "~")
+	n, err := strconv.ParseInt(digits, 0, 64)
+	if complement {
+		n = ^n
+	}
+	return n, err == nil && n >= math.MinInt32 && n <= math.MaxUint32
+}
+
+func unknownOption(table []optionRow, word string) *failure {
+	f := failf("no option %s", word)
+	if near := nearest(table, strings.ToUpper(word)); len(near) > 0 {
 		return f.withHint("did you mean %s? All names: wsstack options", strings.Join(near, " or "))
 	}
-	return f.withHint("all names: wsstack options")
+	return f.withHint("all names and numbers: wsstack options")
 }
 
 // nearest returns up to three symbols that differ from name by the fewest

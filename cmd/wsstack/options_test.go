@@ -93,6 +93,32 @@ func TestWriteOptionsJSON(t *testing.T) {
 	}
 }
 
+// A number may be signed or not, decimal, hexadecimal, or as the table prints it.
+func TestSelectOptions_ByNumber(t *testing.T) {
+	for word, want := range map[string]string{
+		"0x1001": "SO_SNDBUF", "4097": "SO_SNDBUF",
+		"~0x0080": "SO_DONTLINGER", "-129": "SO_DONTLINGER", "0xFFFFFF7F": "SO_DONTLINGER", "4294967167": "SO_DONTLINGER",
+		"0x98000004": "SIO_KEEPALIVE_VALS", "2550136836": "SIO_KEEPALIVE_VALS", "-1744830460": "SIO_KEEPALIVE_VALS",
+	} {
+		got, err := selectOptions(optionTable(), []string{word})
+		if err != nil || len(got) != 1 || got[0].Symbol != want {
+			t.Errorf("selectOptions(%s) = %v, %v, want %s", word, got, err, want)
+		}
+	}
+	// The lower 32 bits of these are numbers of options.
+	for _, word := range []string{"0x100001001", "-4294963199", "~", "0x", "1001h"} {
+		if got, err := selectOptions(optionTable(), []string{word}); err == nil {
+			t.Errorf("selectOptions(%s) = %v, want an error", word, got)
+		}
+	}
+	// Each number that the table prints finds its row.
+	for _, o := range optionTable() {
+		if !o.named(optionNumber(o)) {
+			t.Errorf("%s isn't found as %s", o.Symbol, optionNumber(o))
+		}
+	}
+}
+
 func TestOptionNumber(t *testing.T) {
 	for n, want := range map[int64]string{0x1001: "0x1001", 8: "0x0008", -129: "~0x0080", -5: "~0x0004"} {
 		if got := optionNumber(optionRow{Number: n}); got != want {
