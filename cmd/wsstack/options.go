@@ -132,7 +132,7 @@ func parseNumber(word string) (n int64, ok bool) {
 }
 
 func unknownOption(table []optionRow, word string) *failure {
-	f := failf("no option %s", word)
+	f := usagef("no option %s", word)
 	if near := nearest(table, strings.ToUpper(word)); len(near) > 0 {
 		return f.withHint("did you mean %s? All names: wsstack options", strings.Join(near, " or "))
 	}
