@@ -38,6 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 func newRootCommand() *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "wsstack",
 		Short: "A network stack in user space with the socket behaviour of Windows Sockets",
@@ -48,8 +49,15 @@ func newRootCommand() *cobra.Command {
 		// Without Args and RunE a missing or unknown command would print
 		// the help and succeed.
 		Args: cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return noSuchCommand(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if showVersion && len(args) == 0 {
+				return printVersion(cmd.OutOrStdout(), false)
+			}
+			return noSuchCommand(cmd, args)
+		},
 	}
+	// Not root.Version, which would add -v: that is "verbose" elsewhere.
+	root.Flags().BoolVar(&showVersion, "version", false, "print the versions, as \"wsstack version\" does")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2 // cobra's own, which it sets too late for us
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

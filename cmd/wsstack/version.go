@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -10,36 +11,86 @@ import (
 )
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the versions of wsstack, of Go and of gVisor",
-		Args:  noArguments,
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:                   "version [--json]",
+		Short:                 "Print the versions of wsstack, of Go and of gVisor",
+		Args:                  noArguments,
+		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return failf("this program was built without module information").
-					withHint("build it with: go build ./cmd/wsstack")
-			}
-			writeVersion(cmd.OutOrStdout(), info)
-			return nil
+			return printVersion(cmd.OutOrStdout(), asJSON)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of lines")
+	return cmd
 }
 
-// writeVersion prints a line for each part that decides how the stack behaves.
-func writeVersion(w io.Writer, info *debug.BuildInfo) {
-	fmt.Fprintf(w, "wsstack %s\n", moduleVersion(&info.Main))
+// versions are of all that decides how the stack behaves.
+type versions struct {
+	Wsstack  string `json:"wsstack"`
+	Commit   string `json:"commit,omitempty"`   // empty: not built in a work tree
+	Modified bool   `json:"modified,omitempty"` // the work tree had changes on top of the commit
+	Go       string `json:"go"`
+	GVisor   string `json:"gvisor"`
+}
+
+func printVersion(w io.Writer, asJSON bool) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return failf("this program was built without module information").
+			withHint("build it with: go build ./cmd/wsstack")
+	}
+	write := versions.writeText
+	if asJSON {
+		write = versions.writeJSON
+	}
+	if err := write(readVersions(info), w); err != nil {
+		return failf("print the versions: %w", err)
+	}
+	return nil
+}
+
+func readVersions(info *debug.BuildInfo) versions {
+	v := versions{Wsstack: moduleVersion(&info.Main), Go: strings.TrimPrefix(info.GoVersion, "go")}
 	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			fmt.Fprintf(w, "commit %s\n", setting.Value)
+		switch setting.Key {
+		case "vcs.revision":
+			v.Commit = setting.Value
+		case "vcs.modified":
+			v.Modified = setting.Value == "true"
 		}
 	}
-	fmt.Fprintf(w, "go %s\n", strings.TrimPrefix(info.GoVersion, "go"))
 	for _, dep := range info.Deps {
 		if dep.Path == "gvisor.dev/gvisor" {
-			fmt.Fprintf(w, "gvisor %s\n", moduleVersion(dep))
+			v.GVisor = moduleVersion(dep)
 		}
 	}
+	return v
+}
+
+// writeText prints a line for each version that is known.
+func (v versions) writeText(w io.Writer) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "wsstack %s\n", v.Wsstack)
+	switch {
+	case v.Commit != "" && v.Modified:
+		fmt.Fprintf(&text, "commit %s, modified\n", v.Commit)
+	case v.Commit != "":
+		fmt.Fprintf(&text, "commit %s\n", v.Commit)
+	}
+	fmt.Fprintf(&text, "go %s\n", v.Go)
+	if v.GVisor != "" {
+		fmt.Fprintf(&text, "gvisor %s\n", v.GVisor)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func (v versions) writeJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
 }
 
 // moduleVersion is the version that was built in, which a replace directive may
