@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,11 +121,7 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 }
 
 func reportFailure(file string, err error) *failure {
-	f := failf("can't write the report: %w", err)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f.withHint("the folder of %s must exist", file)
-	}
-	return f
+	return failf("can't write the report: %w", err).withFileHint("junit", file)
 }
 
 // makeFolder makes the folder for captures; one that exists is fine, one in a
@@ -137,10 +131,10 @@ func makeFolder(name string) error {
 	switch info, statErr := os.Stat(name); {
 	case statErr == nil && info.IsDir():
 		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		return failf("make the folder for captures: %w", err).withHint("make the folders above it first: mkdir -p %s", filepath.Dir(name))
+	case statErr == nil:
+		return failf("make the folder for captures: %w", err).withHint("%s is a file; choose another name", name)
 	default:
-		return failf("make the folder for captures: %w", err)
+		return failf("make the folder for captures: %w", err).withFileHint("pcap", name)
 	}
 }
 
@@ -237,7 +231,7 @@ func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
 		var err error
 		name := strings.NewReplacer(" ", "-", "/", "-", "*", "").Replace(c.ID + " " + c.Name())
 		if file, err = os.Create(filepath.Join(f.pcap, name+".pcapng")); err != nil {
-			return verifyRun{}, failf("make a capture file: %w", err)
+			return verifyRun{}, failf("make a capture file: %w", err).withHint("choose another folder: --pcap %s", elsewhere(f.pcap))
 		}
 		observe = func(n *simnet.Network) { n.Capture(file) }
 	}

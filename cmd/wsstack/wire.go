@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -167,11 +166,7 @@ func (w wireConfig) decorate(device tun.Device, name string) (_ tun.Device, _ *c
 }
 
 func captureFailure(file string, err error) *failure {
-	f := failf("can't record packets: %w", err)
-	if errors.Is(err, os.ErrNotExist) {
-		return f.withHint("the folder of %s must exist", file)
-	}
-	return f
+	return failf("can't record packets: %w", err).withFileHint("pcap", file)
 }
 
 // String describes what is done to packets, empty for nothing.

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// withFileHint advises what to do where a file that the user has named can't be
+// made; flag is the one that named it.
+func (f *failure) withFileHint(flag, name string) *failure {
+	info, err := os.Lstat(name)
+	exists := err == nil
+	switch {
+	case exists && info.IsDir():
+		return f.withHint("%s is a folder; name a file in it: --%s %s", name, flag, filepath.Join(name, "wsstack."+flag))
+	case errors.Is(f, fs.ErrNotExist) && !exists:
+		return f.withHint("make the folder first: mkdir -p %s", filepath.Dir(name))
+	case !errors.Is(f, fs.ErrPermission) && !errors.Is(f, syscall.EROFS):
+		return f
+	case exists:
+		return f.withHint("%s is there and you may not write it; remove it, or choose another one: --%s %s", name, flag, elsewhere(name))
+	}
+	return f.withHint("you may not make files in the folder %s; choose another one: --%s %s", filepath.Dir(name), flag, elsewhere(name))
+}
+
+// elsewhere proposes the same name in a folder that everybody may write.
+func elsewhere(name string) string { return filepath.Join(os.TempDir(), filepath.Base(name)) }
