@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,10 +23,26 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", noExitSleep)
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"wsstack": main,
 		"probe":   probe,
 	})
+}
+
+// tests are those of this package, and not one of the programs.
+type tests struct{ *testing.M }
+
+// Run runs them so that the programs they start find the default actions of all
+// signals, also where whoever runs the tests has set some to be ignored (nohup, a
+// job in the background of a script). What is ignored stays so in a child; what
+// is caught has its default action there.
+func (t tests) Run() int {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} { // Go itself catches the others
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal), s) // nobody listens: the tests go on ignoring it
+		}
+	}
+	return t.M.Run()
 }
 
 const noExitSleep = "atexit_sleep_ms=0"

@@ -247,10 +247,12 @@ func TestExec_EarlySignal(t *testing.T) {
 	}
 }
 
+// Under nohup the signal ends neither wsstack nor the command, which gets it
+// itself here as from a terminal that goes away.
 func TestExec_IgnoredSignal(t *testing.T) {
 	requireTUN(t)
 	out, err := exec.Command("sh", "-c", `trap '' HUP
-wsstack exec -- sh -c 'sleep 0.5; echo survived' &
+wsstack exec -- sh -c 'kill -HUP $$; sleep 0.5; echo survived' &
 sleep 0.3; kill -HUP $!; wait $!`).CombinedOutput()
 	if err != nil || string(out) != "survived\n" {
 		t.Errorf("after SIGHUP under nohup: %q, %v, want survived", out, err)
