@@ -17,6 +17,9 @@ type networkConfig struct {
 	Stack []netip.Prefix // addresses of the wsstack
 	MTU   int            // bytes
 	Wire  wireConfig
+
+	// Congestion is that of tun.Config: of the kernel's connections to the stack.
+	Congestion string
 }
 
 // The limits of the MTU: RFC 791 and RFC 8200 say what every link carries, and

@@ -91,6 +91,8 @@ func configureFailure(err error, cfg networkConfig, use purpose, sys system) *fa
 		return f.withHint("%s", deniedHint(use, sys))
 	case cfg.hasIPv6() && (errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EAFNOSUPPORT)):
 		return f.withHint("this kernel seems to be without IPv6; IPv4 alone: wsstack %s --address 10.77.0.1/24 …", use)
+	case cfg.Congestion != "" && errors.Is(err, syscall.EINVAL):
+		return f.withHint("--congestion is one of what this kernel has: %s", sys.setting("net.ipv4.tcp_available_congestion_control"))
 	}
 	return f
 }

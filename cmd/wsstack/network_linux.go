@@ -87,7 +87,7 @@ func configure(cfg networkConfig, name string, use purpose, sys system) error {
 	if err != nil {
 		return err
 	}
-	link := tun.Config{Addresses: peers, MTU: cfg.MTU}
+	link := tun.Config{Addresses: peers, MTU: cfg.MTU, Congestion: cfg.Congestion}
 	// A kernel without IPv6, or one that has it off on a link as narrow as
 	// this, hasn't got the switch, and generates nothing.
 	link.NoAddrGen = cfg.MTU >= minMTUIPv6 && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""

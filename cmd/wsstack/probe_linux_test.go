@@ -100,3 +100,23 @@ func streamed(args []string) *exec.Cmd {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd
 }
+
+// probeCongestion prints the congestion control of a connection.
+func probeCongestion(args []string) error {
+	c, err := probeDial("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var name string
+	controlErr := raw.Control(func(fd uintptr) { name, err = unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION) })
+	if err := errors.Join(controlErr, err); err != nil {
+		return err
+	}
+	fmt.Println(name)
+	return nil
+}

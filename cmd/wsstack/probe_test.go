@@ -20,18 +20,19 @@ import (
 // probe is a program for the inside of a namespace; it uses the kernel's sockets.
 func probe() {
 	commands := map[string]func(args []string) error{
-		"tcp":   probeTCP,
-		"head":  probeHead,
-		"udp":   probeUDP,
-		"ints":  probeInterrupts,
-		"fds":   probeDescriptors,
-		"tun":   probeTUN,
-		"ping4": probePing,
-		"rtt":   probeRoundTrip,
-		"pcap":  probeCapture,
-		"json":  probeJSON,
-		"netns": probeNamespace,
-		"up":    probeUp,
+		"congestion": probeCongestion,
+		"tcp":        probeTCP,
+		"head":       probeHead,
+		"udp":        probeUDP,
+		"ints":       probeInterrupts,
+		"fds":        probeDescriptors,
+		"tun":        probeTUN,
+		"ping4":      probePing,
+		"rtt":        probeRoundTrip,
+		"pcap":       probeCapture,
+		"json":       probeJSON,
+		"netns":      probeNamespace,
+		"up":         probeUp,
 	}
 	run := commands[os.Args[1]]
 	if run == nil {

@@ -38,6 +38,7 @@ func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f := cmd.Flags()
 	f.Var(&prefixList{list: &cfg.Stack}, "address", "address of the stack, with its prefix length; may be repeated")
 	f.Var(mtuValue{&cfg.MTU}, "mtu", "largest packet of the link, in bytes")
+	f.StringVar(&cfg.Congestion, "congestion", "", "congestion `CONTROL` of this host's TCP on the link, such as reno: a host with BBR paces what it sends")
 	w := &cfg.Wire
 	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng)")
 	f.Var(value(&w.Delay, parseDelay), "delay", "time that a packet takes, each way, as a `DURATION` such as 50ms")
