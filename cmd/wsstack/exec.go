@@ -22,8 +22,9 @@ device into a wsstack. The stack serves a page with its live sockets on port
 UDP. There is no default route and no name service: use addresses.
 
 Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
-may create user namespaces. Everything that COMMAND started ends with it; only a
-daemon outlives both processes of wsstack when these are killed with SIGKILL.
+may create user namespaces. Everything that COMMAND started ends with it; only what
+it runs in the background outlives both processes of wsstack when these are killed
+with SIGKILL at once, and not even that in a PID namespace (see the examples).
 
 The exit status is that of COMMAND, 128+n when signal n killed it, 127 when
 there is no such command, 126 when it can't be executed.
@@ -33,7 +34,8 @@ there is no such command, 126 when it can't be executed.
   wsstack exec -- curl -s -H 'Accept: application/json' 'http://[fd77::1]/'
   wsstack exec --mtu 9000 -- ping -c 3 10.77.0.1
   wsstack exec --delay 50ms --loss 0.01 --pcap link.pcapng -- curl -s http://10.77.0.1/
-  wsstack exec -- bash`,
+  wsstack exec -- bash
+  sudo unshare --fork --pid --kill-child --mount-proc wsstack exec -- COMMAND`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {

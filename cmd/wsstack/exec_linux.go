@@ -32,8 +32,12 @@ import (
 //     then nobody would be there to kill a daemonised grandchild.)
 //   - the process group is killed: as before, for init isn't in it.
 //
-// Only who kills both wsstack processes in one instant can leave a daemonised
-// grandchild behind.
+// Only who kills both wsstack processes in one instant can leave background
+// processes behind. A PID namespace would end these, too. It isn't made here: its
+// process ids aren't the host's (in PID files, to debuggers), mounts would have to
+// be private, and /proc must be mounted anew, which containers refuse (docker's
+// AppArmor profile; without real root, wherever parts of /proc are masked). Who
+// wants one wraps wsstack in unshare(1), as the help and README.md say.
 //
 // The device and the namespace are the kernel's and go with the last process.
 

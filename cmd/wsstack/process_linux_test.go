@@ -28,23 +28,32 @@ type runningExec struct {
 // returns after the script has printed "ready".
 func startExec(t *testing.T, script string) *runningExec {
 	t.Helper()
-	r := launchExec(t, "sh", "-c", script)
+	r := launch(t, "wsstack", "exec", "--", "sh", "-c", script)
+	r.ready(r.cmd.Process.Pid)
+	return r
+}
+
+// ready waits until the script has printed "ready". outer is the process that
+// init is the child of.
+func (r *runningExec) ready(outer int) {
+	r.t.Helper()
+	t := r.t
 	if line, err := r.stdout.ReadString('\n'); line != "ready\n" {
 		t.Fatalf("the command printed %q, %v, want ready", line, err)
 	}
-	r.init = r.onlyChild(r.cmd.Process.Pid)
+	r.init = r.onlyChild(outer)
 	var err error
 	if r.netns, err = os.Readlink(fmt.Sprintf("/proc/%d/ns/net", r.init)); err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
-func launchExec(t *testing.T, command ...string) *runningExec {
+// launch starts a command line with a "wsstack exec" in it.
+func launch(t *testing.T, command ...string) *runningExec {
 	t.Helper()
 	requireTUN(t)
 	r := &runningExec{t: t, mark: fmt.Sprintf("WSSTACK_TEST_MARK=%s-%d", t.Name(), time.Now().UnixNano())}
-	r.cmd = exec.Command("wsstack", append([]string{"exec", "--"}, command...)...)
+	r.cmd = exec.Command(command[0], command[1:]...)
 	r.cmd.Env = append(os.Environ(), r.mark)
 	// A file and not a pipe, which Wait would read to its end: processes that are
 	// left would keep it open.
@@ -166,6 +175,21 @@ const family = `sleep 1000 & (sleep 1000 &)
 echo ready
 `
 
+// seeFamily waits until wsstack, init, the shell and its family are to be seen:
+// two in the background, two of the daemon and a third. A process has no
+// environment for a moment while it executes a program.
+func (r *runningExec) seeFamily() {
+	r.t.Helper()
+	const want = 8
+	got := len(r.processes())
+	for end := time.Now().Add(5 * time.Second); got < want && time.Now().Before(end); got = len(r.processes()) {
+		time.Sleep(time.Millisecond)
+	}
+	if got < want {
+		r.t.Fatalf("%d processes have the mark, want %d: the test can't see what is left", got, want)
+	}
+}
+
 func TestExec_NothingLeft(t *testing.T) {
 	kill := func(pid int, s syscall.Signal) {
 		t.Helper()
@@ -179,7 +203,7 @@ func TestExec_NothingLeft(t *testing.T) {
 		end          func(r *runningExec)
 		status       int
 	}{
-		{"the command ends", family + "sleep 0.3; exit 3", func(*runningExec) {}, 3},
+		{"the command ends", "trap 'exit 3' USR1\n" + family + "wait", func(r *runningExec) { kill(r.command(), syscall.SIGUSR1) }, 3},
 		{"kill -9 of wsstack", family + "wait", func(r *runningExec) { kill(r.cmd.Process.Pid, syscall.SIGKILL) }, killed},
 		{"kill -9 of init", family + "wait", func(r *runningExec) { kill(r.init, syscall.SIGKILL) }, statusFailed},
 		{"a crash of init", family + "wait", func(r *runningExec) { kill(r.init, syscall.SIGABRT) }, 2},
@@ -196,11 +220,7 @@ func TestExec_NothingLeft(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := startExec(t, tt.script)
-			// wsstack, init, the shell, two in the background, two of the daemon
-			// and soon a third.
-			if got := len(r.processes()); got < 7 {
-				t.Fatalf("%d processes have the mark, want 7: the test can't see what is left", got)
-			}
+			r.seeFamily()
 			tt.end(r)
 			if got := r.wait(); got != tt.status {
 				t.Errorf("exit status %d, want %d", got, tt.status)
@@ -208,6 +228,35 @@ func TestExec_NothingLeft(t *testing.T) {
 			r.checkNothingLeft()
 		})
 	}
+}
+
+// In a PID namespace nothing is left, also when both processes of wsstack die
+// before either can kill what is below: the command line is the README's.
+func TestExec_PIDNamespace(t *testing.T) {
+	requireTUN(t)
+	unshare := []string{"unshare", "--fork", "--pid", "--kill-child", "--mount-proc"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "--map-current-user")
+	}
+	if out, err := exec.Command(unshare[0], append(unshare[1:], "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no PID namespace with a /proc of its own: %v %s", err, out)
+	}
+	r := launch(t, append(unshare, "wsstack", "exec", "--", "sh", "-c", family+"wait")...)
+	outer := 0
+	for deadline := time.Now().Add(5 * time.Second); outer == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for child := range children(r.cmd.Process.Pid) {
+			outer = child
+		}
+	}
+	r.ready(outer)
+	r.seeFamily()
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for _, pid := range []int{outer, r.init} { // gone already, maybe, with outer
+			_ = syscall.Kill(pid, s)
+		}
+	}
+	r.wait()
+	r.checkNothingLeft()
 }
 
 func TestExec_ForwardsSignals(t *testing.T) {
@@ -234,7 +283,7 @@ func TestExec_ForwardsSignals(t *testing.T) {
 // A signal that comes before the command has started isn't lost.
 func TestExec_EarlySignal(t *testing.T) {
 	for delay := time.Duration(0); delay < 40*time.Millisecond; delay += 2 * time.Millisecond {
-		r := launchExec(t, "sleep", "1000")
+		r := launch(t, "wsstack", "exec", "--", "sleep", "1000")
 		time.Sleep(delay)
 		if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
