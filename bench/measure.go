@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -118,6 +119,26 @@ func ConnectClose(n *Network, count int) (float64, error) {
 
 // connectClose is ConnectClose until enough says so.
 func connectClose(n *Network, enough func(done int) bool) (float64, error) {
+	return short(n, enough, func(c net.Conn) error {
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			return errors.Join(err, c.Close())
+		}
+		return c.Close()
+	})
+}
+
+// HardClose is ConnectClose with connections that the side that dials ends with
+// a RST: SO_LINGER {1, 0}.
+func HardClose(n *Network, count int) (float64, error) {
+	return short(n, func(done int) bool { return done >= count }, func(c net.Conn) error {
+		err := c.(interface{ SetLinger(int) error }).SetLinger(0)
+		return errors.Join(err, c.Close())
+	})
+}
+
+// short opens connections one after the other, ends each as told, and returns
+// how many a second. The acceptor closes them at once.
+func short(n *Network, enough func(done int) bool, end func(net.Conn) error) (float64, error) {
 	port := n.port()
 	l, err := n.Far.Listen(port)
 	if err != nil {
@@ -140,11 +161,7 @@ func connectClose(n *Network, enough func(done int) bool) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-			c.Close()
-			return 0, err
-		}
-		if err := c.Close(); err != nil {
+		if err := end(c); err != nil {
 			return 0, err
 		}
 	}

@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
@@ -11,40 +10,6 @@ import (
 
 	"github.com/wsstack/wsstack/simnet"
 )
-
-// hardClose opens connections one after the other and ends each with a RST, and
-// returns how many a second.
-func hardClose(n *Network, count int) (float64, error) {
-	port := n.port()
-	l, err := n.Far.Listen(port)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	go func() { // ends when l is closed
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
-	start := time.Now()
-	for range count {
-		c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
-		if err != nil {
-			return 0, err
-		}
-		if err := c.(interface{ SetLinger(int) error }).SetLinger(0); err != nil {
-			return 0, err
-		}
-		if err := c.Close(); err != nil {
-			return 0, err
-		}
-	}
-	return float64(count) / time.Since(start).Seconds(), nil
-}
 
 // BenchmarkShortLinger is the rate of connections that end with linger {1,0},
 // over a Pipe, beside the kernel's over its loopback: gonet has no linger.
@@ -56,7 +21,7 @@ func BenchmarkShortLinger(b *testing.B) {
 	require.NoError(b, err)
 	side := func(n *Network) func() float64 {
 		return func() float64 {
-			rate, err := hardClose(n, 500)
+			rate, err := HardClose(n, 500)
 			require.NoError(b, err)
 			return rate
 		}
