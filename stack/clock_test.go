@@ -1,0 +1,20 @@
+package stack
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+)
+
+// No two readings are equal, of a clock that stands still either.
+func TestReadingsIncrease(t *testing.T) {
+	still := newClock(faketime.NewManualClock())
+	running := newClock(nil)
+	for range 1000 {
+		a, b := still.NowMonotonic(), still.NowMonotonic()
+		assert.True(t, b.After(a), "%v after %v", b, a)
+		a, b = running.NowMonotonic(), running.NowMonotonic()
+		assert.True(t, b.After(a), "%v after %v", b, a)
+	}
+}
