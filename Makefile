@@ -1,4 +1,4 @@
-# The targets of style.md §11. CI runs .ci/run, which goes further than verify:
+# CI runs .ci/run, which goes further than verify:
 # TUN devices required, and everything once more as an ordinary user.
 
 GO          ?= go

@@ -82,7 +82,7 @@ func newConn(s *Socket, network string) *Conn {
 	return &Conn{conn{sock: s, network: network}}
 }
 
-// opError builds the error of architecture.md §5.3.
+// opError builds the error of a call of the net faces, as package net does.
 func opError(op, network string, source, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: source, Addr: addr, Err: err}
 }

@@ -174,7 +174,7 @@ func TestDialErrors(t *testing.T) {
 	require.Empty(t, silent.Sockets())
 }
 
-// The names and addresses of architecture.md §2.
+// The names and addresses that Listen takes, and what it makes of them.
 func TestListenAddresses(t *testing.T) {
 	a, b := pair(t)
 	for _, tt := range []struct {

@@ -106,7 +106,7 @@ func (s *Socket) boundAddr() netip.Addr {
 
 // connectStreamLocked starts the handshake from a specific local address:
 // netstack leaks the port of an endpoint that is bound to the wildcard and
-// then connected (netstack.md §8).
+// then connected (ARCHITECTURE.md, "Where netstack differs").
 func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
 	source, nic, err := s.sourceLocked(addr.Addr().Unmap())
 	if err != 0 {
@@ -238,7 +238,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	}
 	if s.state == options.Fresh {
 		// A port for the address that was chosen: a dual-stack wildcard that
-		// is then connected never gives its port back (netstack.md §8).
+		// is then connected never gives its port back.
 		if s.family == wsa.AF_INET6 && source.Is4() {
 			source = netip.AddrFrom16(source.As16())
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// errno translates a netstack error as errors.md §3 does where the call makes
-// no difference; callers deal with the contexts of that table themselves.
+// errno translates a netstack error where the call makes no difference; callers
+// deal with what means something else to them themselves.
 // Nothing above this package sees a tcpip.Error.
 func errno(err tcpip.Error) wsa.Errno {
 	switch err.(type) {

@@ -20,7 +20,7 @@ import (
 //	          in most cases
 //
 // netstack's own Nagle algorithm is off: it sends partial segments with data
-// in flight, and holds whole ones where the device segments (netstack.md §2).
+// in flight, and holds whole ones where the device segments.
 
 // gather is the payload of one write to netstack: of the tail and what follows,
 // limit bytes at most.

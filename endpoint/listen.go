@@ -8,8 +8,8 @@ import (
 // acceptQueue is netstack's limit of connections that are half open, and the
 // largest backlog. It is higher than most backlogs because netstack answers
 // with SYN cookies near its limit, and cookie connections have no window scale
-// and no SACK (netstack.md §9). At 5.4 KB a connection it bounds a flood at
-// 22 MB a listener.
+// and no SACK (ARCHITECTURE.md, "Where netstack differs"). At 5.4 KB a
+// connection it bounds a flood at 22 MB a listener.
 const acceptQueue = 4096
 
 // Listen makes a bound stream socket accept connections. backlog is how many

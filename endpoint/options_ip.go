@@ -131,7 +131,7 @@ func (s *Socket) applyDatagramLocked(st, old ipState, fresh bool) {
 
 // receiveAll asks netstack for everything it can tell of a datagram: the layer
 // looks where each was sent to, and decides on its own who receives what this
-// host sends (netstack.md §8).
+// host sends.
 func receiveAll(ops *tcpip.SocketOptions) {
 	ops.SetReceivePacketInfo(true)
 	ops.SetIPv6ReceivePacketInfo(true)

@@ -18,7 +18,7 @@ const recvFlags = wsa.MSG_OOB | wsa.MSG_PEEK | wsa.MSG_WAITALL | wsa.MSG_PARTIAL
 // at the end of the stream; from a datagram socket one datagram.
 //
 // Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
-// stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of behaviours.md NB, recv.
+// stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of the page of recv.
 func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
 	n, _, err := s.RecvFrom(b, flags)
 	return n, err

@@ -40,7 +40,7 @@ func (s *Socket) maxMessageLocked() int {
 // accepted, a non-blocking one with the number accepted, at least one. On a
 // connected datagram socket, b is one datagram.
 //
-// Errors are those of behaviours.md NB, send.
+// Errors are those of the page of send.
 func (s *Socket) Send(b []byte, flags int32) (int, wsa.Errno) {
 	return s.send(b, flags, netip.AddrPort{}, nil)
 }

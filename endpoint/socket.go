@@ -41,9 +41,10 @@ type Host interface {
 	// Down reports that the stack has failed or is being closed (ND-1).
 	Down() bool
 
-	// Source chooses the local address for a destination, by the rule of
-	// architecture.md §2, and the interface that the packets leave by. A
-	// valid bound address is kept; the interface is then the one for it.
+	// Source chooses the local address for a destination, and the interface
+	// that the packets leave by: the first address whose prefix holds the next
+	// hop, else the interface's first. A valid bound address is kept; the
+	// interface is then the one for it.
 	Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno)
 
 	// IsLocal reports whether a is an address of this stack, IsBroadcast
@@ -296,7 +297,7 @@ type datagramOut struct {
 }
 
 // checkProtocol decides which of the triples a TCP/IP provider creates
-// (errors.md: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
+// (API-socket: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
 // WSAEPROTONOSUPPORT). A raw socket may have any protocol number.
 func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno) {
 	if family != wsa.AF_INET && family != wsa.AF_INET6 {

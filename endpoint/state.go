@@ -95,7 +95,7 @@ func (s *Socket) becomeUnconnectedLocked() {
 
 // becomeDeadLocked latches why the connection ended. Every later code follows
 // from the first reason, never from what netstack says afterwards
-// (errors.md §3).
+// (RS-1).
 func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	if s.state == options.Dead {
 		return

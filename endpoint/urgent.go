@@ -12,7 +12,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// netstack has no urgent data: the byte stays in the stream (netstack.md §7).
+// netstack has no urgent data: the byte stays in the stream.
 // The ingress hook notes where it is before netstack sees the segment; the
 // socket looks at the byte when it has come, and takes it out when recv gets to
 // it. For a stream without urgent data that is one look at wireUrgent.busy for

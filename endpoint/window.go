@@ -18,7 +18,7 @@ import (
 //	                                   RCV.NXT
 //
 // netstack's own buffer is larger, so that it never drops what was advertised
-// (netstack.md §5). The egress hook writes the window into each segment, the
+// (ARCHITECTURE.md, "The receive window"). The egress hook writes the window into each segment, the
 // ingress hook refuses what lies beyond the edge. The edge never moves left,
 // and to the right only by an amount worth telling (RFC 1122 §4.2.3.3).
 type recvWindow struct {

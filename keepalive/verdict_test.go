@@ -8,7 +8,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// The rows of errors.md §2, "Distinguishing the look-alikes".
+// Who ended a connection, from what looks alike on the wire (KA-33, RS-1, RS-2).
 func TestVerdict(t *testing.T) {
 	for _, tt := range []struct {
 		name              string

@@ -10,14 +10,13 @@ import (
 )
 
 // booleanOfFour is a BOOL that takes no less than an int in any profile
-// (observed: options.md §4).
+// (observed).
 var booleanOfFour = codec[bool]{
 	typ: boolean.typ, size: boolean.size,
 	decode: boolean.decode, encode: boolean.encode, format: boolean.format,
 }
 
-// octet is a DWORD from least to 255. Set takes its low bytes alone (observed:
-// options.md §4, rows marked s).
+// octet is a DWORD from least to 255. Set takes its low bytes alone (observed).
 func octet(least uint32) codec[uint8] {
 	return codec[uint8]{
 		typ: "DWORD", size: 4, setMin: 1,

@@ -9,8 +9,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// control is a control code of WSAIoctl: a row of facts, as for an option
-// (options.md §9).
+// control is a control code of WSAIoctl: a row of facts, as for an option.
 type control struct {
 	code        uint32
 	symbol      string

@@ -36,7 +36,7 @@ const (
 	AnyState = Fresh | Bound | Listening | Connecting | Connected | Dead
 )
 
-// KeepAlive is the keep-alive record of a socket (options.md §3): one store
+// KeepAlive is the keep-alive record of a socket: one store
 // for SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT and
 // SIO_KEEPALIVE_VALS.
 type KeepAlive struct {

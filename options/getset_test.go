@@ -54,7 +54,7 @@ func TestGet_Lengths(t *testing.T) {
 			case size < max(1, need): // AV-13
 				assert.Equal(t, wsa.WSAEFAULT, err, "%d bytes", size)
 				switch s.name {
-				case wsa.SO_LINGER: // options.md §0.4: the bytes supplied are zeroed
+				case wsa.SO_LINGER: // observed: the bytes supplied are zeroed
 					assert.Zero(t, n)
 					assert.Equal(t, make([]byte, size), b)
 				case wsa.SO_PROTOCOL_INFOA, wsa.SO_PROTOCOL_INFOW: // C-22

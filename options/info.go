@@ -40,7 +40,7 @@ type ByProfile struct {
 // Alternative is what other profiles than Documented do with an option.
 type Alternative struct {
 	Profiles []string `json:"profiles"`
-	Conflict string   `json:"conflict"` // entry of spec/conflicts.md
+	Conflict string   `json:"conflict"` // its number, C-nn; ARCHITECTURE.md says what they are
 	Text     string   `json:"text"`
 }
 

@@ -39,7 +39,7 @@ type MembershipRequest struct {
 //	                      Block, Unblock                     JoinSource, LeaveSource
 //	                      ◀ LeaveGroup                        ◀ LeaveGroup, or the last LeaveSource
 //
-// What a state doesn't permit fails by the table of W-MC (options.md §8), in
+// What a state doesn't permit fails by the table of W-MC, in
 // which the same group on another interface is independent. It knows nothing
 // of packets, and isn't safe for concurrent use. The zero value is empty.
 type Memberships struct {

@@ -16,7 +16,7 @@ func request(op MembershipOp, source netip.Addr) MembershipRequest {
 	return MembershipRequest{Op: op, Group: group4, Source: source}
 }
 
-// The rows of options.md §8, with the calls that lead to the earlier one.
+// The rows of the table of W-MC, with the calls that lead to the earlier one.
 func TestMemberships_Conflicts(t *testing.T) {
 	join, leave := request(JoinGroup, netip.Addr{}), request(LeaveGroup, netip.Addr{})
 	joinSource, leaveSource := request(JoinSource, peer4), request(LeaveSource, peer4)

@@ -3,7 +3,7 @@ package options
 import "github.com/wsstack/wsstack/wsa"
 
 // Profile selects whose word counts where the documents and real machines
-// differ (spec/conflicts.md). The zero value is what the documents say. A
+// differ (conflicts, C-nn). The zero value is what the documents say. A
 // profile is data: an alternative in a row, a variant of a codec, or a column
 // of profileColumns. Nothing else asks which profile a socket has.
 type Profile uint8
@@ -34,7 +34,7 @@ func (p Profile) known() Profile {
 }
 
 // measured names the profiles that follow machines rather than pages. What
-// conflicts.md calls "measured" without a version holds for both.
+// was measured on no particular version holds for both.
 var measured = []Profile{Windows, Legacy}
 
 // profileColumn holds what a profile says about all options at once.

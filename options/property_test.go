@@ -167,7 +167,7 @@ func checkGet(t *rapid.T, ep *fake, s spec, size int) {
 		copy(written, full[:got])
 	case err == wsa.WSAEFAULT && want != wsa.WSAENOPROTOOPT && (size == 0 || size < s.need(ep.family)):
 		if s.name == wsa.SO_LINGER {
-			clear(written) // options.md §0.4
+			clear(written) // observed
 		}
 		if before != *v {
 			t.Fatalf("failed Get(%s, %d bytes) changed the values", s.symbol, size)

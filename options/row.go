@@ -30,7 +30,7 @@ func familyBit(family int32) families {
 	return inet4
 }
 
-// Evidence words: how we know what a row says (style.md §4).
+// Evidence words: how we know what a row says.
 const (
 	byDoc      = "doc"      // a page says so
 	byObserved = "observed" // measured on Windows
@@ -43,7 +43,7 @@ const (
 type row[T any] struct {
 	level, name int32
 	symbol      string
-	tier        byte // 'A', 'B' or 'C' (options.md §0.1)
+	tier        byte // 'A', 'B' or 'C': OPTIONS.md
 	doc         string
 	evidence    string // "": byDoc
 	text        string // one sentence for OPTIONS.md
@@ -95,8 +95,8 @@ type row[T any] struct {
 	alt []alternative[T]
 }
 
-// alternative is what other profiles do with a row, and which conflict of
-// spec/conflicts.md it resolves.
+// alternative is what other profiles do with a row, and which conflict
+// (C-nn) it resolves.
 type alternative[T any] struct {
 	in       []Profile
 	conflict string

@@ -71,7 +71,7 @@ func groupSourceOf(g, source netip.Addr) []byte {
 	return wsa.GroupSourceReq{Group: netip.AddrPortFrom(g, 0), Source: netip.AddrPortFrom(source, 0)}.Append(nil)
 }
 
-// The answers of a socket that is in no group (options.md §8).
+// The answers of a socket that is in no group (W-MC).
 var (
 	notJoined = more{setErr: wsa.WSAEADDRNOTAVAIL, t39: true}
 	noBlock   = more{setErr: wsa.WSAEINVAL, t39: true}

@@ -6,7 +6,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// spec is an option as options.md prints it, copied by hand: the tests compare
+// spec is an option as its pages describe it, copied by hand: the tests compare
 // the table with this, not with itself.
 type spec struct {
 	symbol       string

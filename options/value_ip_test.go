@@ -9,7 +9,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// options.md §4: rows marked s take the low bytes of an int in every profile;
+// Observed: these rows take the low bytes of an int in every profile;
 // a get needs all four.
 func TestShortIntegers(t *testing.T) {
 	for p := range profileCount {

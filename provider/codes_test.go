@@ -12,7 +12,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// The tables of behaviours.md NB and SH, and of errors.md §2, spelled out: a
+// The codes that the pages of the calls give, and SH, RS and KA, spelled out: a
 // column is a state, a row a call. A cell is the code without "WSAE", "ok", or
 // "-" where the documents say nothing. "waits" stands for a call that waits on
 // a blocking socket, until closesocket makes it WSAEINTR, and is

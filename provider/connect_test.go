@@ -103,7 +103,7 @@ func (l *connectLab) connect(s wsa.SOCKET, to netip.AddrPort) error {
 	return nil
 }
 
-// The connect table of behaviours.md NB, row by row.
+// What connect returns on a non-blocking socket, row by row (API-connect).
 func TestConnectTable(t *testing.T) {
 	connectLabs(t, func(l *connectLab) {
 		s := l.socket()

@@ -19,8 +19,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// hammerCodes are the codes that the documents give each call (errors.md §1,
-// behaviours.md NB), without "WSAE"; NOTSOCK is everybody's.
+// hammerCodes are the codes that the documents give each call (the
+// pages of the functions), without "WSAE"; NOTSOCK is everybody's.
 var hammerCodes = map[string]string{
 	"socket":      "",
 	"bind":        "INVAL ADDRINUSE ACCES ADDRNOTAVAIL AFNOSUPPORT NOBUFS FAULT",

@@ -130,7 +130,7 @@ func TestLevels(t *testing.T) {
 		l := newLab(t)
 		s, dgram := l.stream(af), l.datagram(af)
 		for _, level := range []uint32{
-			0xFFFFFFFF, 0x8000, 0x800, 0x1234FFFF, 0x8000FFFF, 1, 58, 0xFFFB, 0xFFFA, // AV-5 and options.md §1
+			0xFFFFFFFF, 0x8000, 0x800, 0x1234FFFF, 0x8000FFFF, 1, 58, 0xFFFB, 0xFFFA, // AV-5 and levels of other protocols
 			1000, 255, 16000, 113, 1256, 1257, // TV-19
 		} {
 			for _, opt := range []int32{wsa.SO_RCVTIMEO, wsa.SO_TYPE, wsa.SO_DONTLINGER, 1} {

@@ -35,10 +35,9 @@
 // All methods are safe for concurrent use, on one handle, too. A call blocks
 // its own goroutine only; no lock is held while it waits.
 //
-// Labels such as API-recv name the pages of the Win32 documentation as
-// spec/options.md §0.2 does, AV-1 and the like the statements of
-// spec/behaviours.md, which "wsstack verify -v AV-1" prints (and
-// internal/conform/statements.txt).
+// Labels such as API-recv name the page of a function in the Win32 documentation,
+// here of recv; AV-1 and the like are statements of the specification, which
+// "wsstack verify -v AV-1" prints.
 package provider
 
 import (

@@ -12,7 +12,7 @@ import (
 //
 // A raw socket has a protocol from 0 to 255, of which 0 and IPPROTO_RAW only send.
 //
-// Errors (errors.md §1): WSAEAFNOSUPPORT for a family other than AF_INET and
+// Errors (API-socket): WSAEAFNOSUPPORT for a family other than AF_INET and
 // AF_INET6; WSAESOCKTNOSUPPORT for a type other than SOCK_STREAM, SOCK_DGRAM and
 // SOCK_RAW; WSAEPROTOTYPE for TCP or UDP with the other's type;
 // WSAEPROTONOSUPPORT for another protocol; WSAEACCES for a raw socket where

@@ -10,7 +10,7 @@ import (
 // strictClock is a clock whose monotonic readings strictly increase. netstack's
 // RACK takes a segment with an equal transmit time and a higher end sequence for
 // one sent earlier: with equal readings, a burst over a link without delay is
-// marked lost as a whole, and is retransmitted without end (netstack.md §11).
+// marked lost as a whole, and is retransmitted without end.
 type strictClock struct {
 	tcpip.Clock
 	start time.Time    // of the real clock, which is read without netstack's mutex; else zero

@@ -12,7 +12,7 @@ import (
 // emptyLimit is how many datagrams without payload a socket may be sent from
 // one moment when its queue is empty to the next; further ones are dropped.
 // netstack charges only payload to the receive buffer, so that nothing else
-// bounds them (netstack.md §5): 200,000 of them pinned 137 MB.
+// bounds them: 200,000 of them pinned 137 MB.
 const emptyLimit = 4096
 
 // surplus reports whether a UDP packet is an empty datagram that is one too many.

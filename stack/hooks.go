@@ -12,7 +12,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 )
 
-// hooks are the places where netstack lets us look at packets (netstack.md §1):
+// hooks are the places where netstack lets us look at packets:
 // a filter that sees every packet that leaves or arrives, and a wrapper of the
 // TCP protocol that sees every segment together with its endpoint. They are
 // installed once and are always on.

@@ -24,7 +24,7 @@ const (
 	maxTCPBuffer     = 4 << 20
 )
 
-// defaultTTL is that of Windows (options.md, IP_TTL).
+// defaultTTL is that of Windows (OPTIONS.md, IP_TTL).
 const defaultTTL = 128
 
 // newNetstack makes the gVisor stack, with the hooks in place.

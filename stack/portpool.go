@@ -8,7 +8,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 )
 
-// The dynamic ports of options.md §10.
+// The dynamic ports of Windows since Vista (RFC 6335 §6).
 const (
 	firstDynamic = 49152
 	lastDynamic  = 65535

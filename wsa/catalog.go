@@ -14,8 +14,7 @@ const (
 
 // Catalog returns the entries that WSAEnumProtocols would list, in the order of
 // their ids 1001 to 1006. All fields but the GUIDs and the names are those of
-// Windows (options.md §2.6; the raw IPv6 entry, which is not printed there, is
-// assumed to follow the raw IPv4 one).
+// Windows (the raw IPv6 entry is assumed to follow the raw IPv4 one).
 func Catalog() []ProtocolInfo {
 	stream := ProtocolInfo{
 		ServiceFlags1: streamServices,

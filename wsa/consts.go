@@ -4,7 +4,7 @@ package wsa
 // one that never names a socket is INVALID_SOCKET.
 type SOCKET uintptr
 
-// GROUP identifies a socket group; 0 is none (options.md §2.3).
+// GROUP identifies a socket group; 0 is none (winsock2.h).
 type GROUP = uint32
 
 // Results and limits of winsock2.h.
@@ -180,7 +180,7 @@ const (
 	PROTECTION_LEVEL_DEFAULT        = -1 // unspecified; cannot be set
 )
 
-// Service flags of [ProtocolInfo] (dwServiceFlags1, options.md §2.6).
+// Service flags of [ProtocolInfo] (dwServiceFlags1, winsock2.h).
 const (
 	XP1_CONNECTIONLESS           = 0x00000001
 	XP1_GUARANTEED_DELIVERY      = 0x00000002

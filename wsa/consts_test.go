@@ -15,7 +15,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// levelNumbers is the list of options.md §1, numbers as literals. Two levels
+// levelNumbers is the list of levels, numbers as literals. Two levels
 // share 255.
 var levelNumbers = []struct {
 	got, want int32
@@ -38,7 +38,7 @@ var levelNumbers = []struct {
 	{wsa.SOL_APPLETALK, 16000, "SOL_APPLETALK"},
 }
 
-// plainNumbers are the remaining constants (options.md §10 and the SDK headers).
+// plainNumbers are the remaining constants (SDK headers).
 var plainNumbers = []struct {
 	got, want int64
 	symbol    string

@@ -2,7 +2,7 @@ package wsa_test
 
 import "github.com/wsstack/wsstack/wsa"
 
-// controlCodes is the list of options.md §9, numbers as literals.
+// controlCodes is the list of control codes, numbers as literals.
 var controlCodes = []struct {
 	got, want uint32
 	symbol    string

@@ -9,7 +9,7 @@ import (
 // without the socket addresses it points to.
 const SizeofCSAddrInfo = 40
 
-// CSAddrInfo is CSADDR_INFO, the value of SO_BSP_STATE (options.md §2.5).
+// CSAddrInfo is CSADDR_INFO, the value of SO_BSP_STATE (page "SO_BSP_STATE socket option").
 //
 // The bytes are the structure of 64-bit Windows followed by the socket
 // addresses it points to, local before remote, in the same buffer:

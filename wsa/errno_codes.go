@@ -12,7 +12,7 @@ const (
 	WSA_IO_PENDING        Errno = 997 // overlapped operation started
 )
 
-// Codes of the socket calls; spec/errors.md §1 says which call returns which.
+// Codes of the socket calls; the page of a call says which it returns.
 // W-ERR: learn.microsoft.com, "Windows Sockets Error Codes".
 const (
 	WSAEINTR           Errno = 10004 // blocking call interrupted

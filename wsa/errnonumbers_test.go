@@ -2,7 +2,7 @@ package wsa_test
 
 import "github.com/wsstack/wsstack/wsa"
 
-// errnoNumbers is the list of errors.md, numbers as literals.
+// errnoNumbers is the list of W-ERR, numbers as literals.
 var errnoNumbers = []struct {
 	got    wsa.Errno
 	want   int32

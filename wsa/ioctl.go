@@ -1,7 +1,7 @@
 package wsa
 
-// Control codes of ioctlsocket and WSAIoctl (options.md §9; page "Winsock
-// IOCTLs"). They are uint32: several do not fit an int32. A code is made of
+// Control codes of ioctlsocket and WSAIoctl (page "Winsock IOCTLs").
+// They are uint32: several do not fit an int32. A code is made of
 // direction bits (0x20000000 no data, 0x40000000 out, 0x80000000 in), an owner
 // (0x08000000 Winsock 2, 0x18000000 vendor) and a number.
 const (

@@ -7,7 +7,7 @@ func LevelName(level int32) string { return levelNames[level] }
 
 // OptionName returns the name of an option at its level, such as
 // "SO_KEEPALIVE", and "" for an unknown one. Where a number has several names
-// it is the one that options.md prints first.
+// it is always the same one of them.
 func OptionName(level, name int32) string { return optionNames[level][name] }
 
 var levelNames = map[int32]string{

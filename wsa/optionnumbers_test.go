@@ -2,7 +2,7 @@ package wsa_test
 
 import "github.com/wsstack/wsstack/wsa"
 
-// optionNumbers is the list of options.md §2 to §7. The numbers are literals: a
+// optionNumbers is the list of all options. The numbers are literals: a
 // slip in a constant shows here. alias marks the further names of a number.
 var optionNumbers = []struct {
 	level, got, want int32

@@ -1,6 +1,6 @@
 package wsa
 
-// Levels of setsockopt and getsockopt (spec/options.md §1). They are compared
+// Levels of setsockopt and getsockopt. They are compared
 // as 32-bit ints, all bits significant. The protocol numbers that are levels
 // stand in consts.go: IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6.
 const (
@@ -15,7 +15,7 @@ const (
 	SOL_APPLETALK = 1000 * AF_APPLETALK
 )
 
-// Options of SOL_SOCKET, winsock2.h and mswsock.h (options.md §2; page
+// Options of SOL_SOCKET, winsock2.h and mswsock.h (page
 // "SOL_SOCKET Socket Options").
 const (
 	SO_DEBUG       = 0x0001 // Boolean: emit debug output
@@ -85,7 +85,7 @@ const (
 	SO_SYNCHRONOUS_NONALERT = 0x20
 )
 
-// Options of IPPROTO_TCP, ws2ipdef.h (options.md §3; page "IPPROTO_TCP socket
+// Options of IPPROTO_TCP, ws2ipdef.h (page "IPPROTO_TCP socket
 // options").
 const (
 	TCP_NODELAY                    = 1      // Boolean: Nagle off
@@ -118,7 +118,7 @@ const (
 	TCP_OFFLOAD_PREFERRED     = 2
 )
 
-// Options of IPPROTO_IP, ws2ipdef.h (options.md §4; page "IPPROTO_IP socket
+// Options of IPPROTO_IP, ws2ipdef.h (page "IPPROTO_IP socket
 // options").
 const (
 	IP_OPTIONS                = 1  // bytes, 0 to 40
@@ -167,7 +167,7 @@ const (
 )
 
 // Protocol-independent multicast options: these numbers at IPPROTO_IP and at
-// IPPROTO_IPV6 (options.md §4, §5; RFC 3678).
+// IPPROTO_IPV6 (RFC 3678).
 const (
 	MCAST_JOIN_GROUP         = 41 // [GroupReq], set
 	MCAST_LEAVE_GROUP        = 42 // [GroupReq], set
@@ -177,7 +177,7 @@ const (
 	MCAST_LEAVE_SOURCE_GROUP = 46 // [GroupSourceReq], set
 )
 
-// Options of IPPROTO_IPV6, ws2ipdef.h (options.md §5; page "IPPROTO_IPV6
+// Options of IPPROTO_IPV6, ws2ipdef.h (page "IPPROTO_IPV6
 // socket options").
 const (
 	IPV6_HOPOPTS              = 1  // bytes, multiple of 8
@@ -219,7 +219,7 @@ const (
 	IPV6_USER_MTU             = 76 // DWORD, bytes
 )
 
-// Options of IPPROTO_UDP, ws2ipdef.h and ws2tcpip.h (options.md §6; page
+// Options of IPPROTO_UDP, ws2ipdef.h and ws2tcpip.h (page
 // "IPPROTO_UDP socket options").
 const (
 	UDP_NOCHECKSUM              = 1  // Boolean
@@ -230,7 +230,7 @@ const (
 	UDP_COALESCED_INFO = 3 // control message type at IPPROTO_UDP: DWORD, segment size
 )
 
-// Options of NSPROTO_IPX, wsnwlink.h (options.md §7.1). No provider of this
+// Options of NSPROTO_IPX, wsnwlink.h. No provider of this
 // stack accepts the level; the names serve tables and messages.
 const (
 	IPX_PTYPE                  = 0x4000
@@ -251,7 +251,7 @@ const (
 	IPX_IMMEDIATESPXACK        = 0x4010
 )
 
-// Options of SOL_IRLMP, af_irda.h (options.md §7.2), for names only.
+// Options of SOL_IRLMP, af_irda.h, for names only.
 const (
 	IRLMP_ENUMDEVICES    = 0x10
 	IRLMP_IAS_SET        = 0x11
@@ -266,7 +266,7 @@ const (
 	IRLMP_SHARP_MODE     = 0x20
 )
 
-// Options of SOL_APPLETALK, atalkwsh.h (options.md §7.3), for names only. Two
+// Options of SOL_APPLETALK, atalkwsh.h, for names only. Two
 // of them share 0xA007.
 const (
 	SO_REGISTER_NAME            = 0xA000
@@ -287,7 +287,7 @@ const (
 	SO_PAP_PRIME_READ           = 0xA009
 )
 
-// Options of IPPROTO_RM, wsrm.h (options.md §7.4), for names only.
+// Options of IPPROTO_RM, wsrm.h, for names only.
 const (
 	RM_RATE_WINDOW_SIZE             = 1001
 	RM_SET_MESSAGE_BOUNDARY         = 1002

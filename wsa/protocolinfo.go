@@ -34,7 +34,7 @@ func (g GUID) Append(b []byte) []byte {
 }
 
 // ProtocolInfo is WSAPROTOCOL_INFO, a catalogue entry: the value of
-// SO_PROTOCOL_INFOA and SO_PROTOCOL_INFOW (options.md §2.6).
+// SO_PROTOCOL_INFOA and SO_PROTOCOL_INFOW (winsock2.h).
 type ProtocolInfo struct {
 	ServiceFlags1     uint32 // XP1_…
 	ServiceFlags2     uint32 // reserved

@@ -91,7 +91,7 @@ func TestParseProtocolInfo_NameWithoutNUL(t *testing.T) {
 	assert.Equal(t, full, got.ProtocolName)
 }
 
-// The table of options.md §2.6: offset, then one column per catalogue entry.
+// The layout and the values of Windows: offset, then one column per catalogue entry.
 func TestCatalog_Fields(t *testing.T) {
 	columns := []struct{ family, typ int32 }{
 		{wsa.AF_INET, wsa.SOCK_STREAM},

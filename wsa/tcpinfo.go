@@ -17,8 +17,8 @@ const (
 	TCPSTATE_TIME_WAIT   = 10
 )
 
-// Sizes of TCP_INFO_v0, _v1 and _v2, in bytes. They follow from the field list
-// (options.md §9) with C's natural alignment on a 64-bit machine: a field lies
+// Sizes of TCP_INFO_v0, _v1 and _v2, in bytes. They follow from the list of
+// fields (mstcpip.h) with C's natural alignment on a 64-bit machine: a field lies
 // at a multiple of its size, the structure is a multiple of 8.
 const (
 	SizeofTCPInfoV0 = 88

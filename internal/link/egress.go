@@ -42,7 +42,7 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 
 // urgent reports a TCP segment with an urgent pointer. A device that cuts up a
 // larger one would give each part the same pointer, and so another byte
-// (netstack.md §7).
+// (ARCHITECTURE.md, "Urgent data").
 func urgent(pkt *stack.PacketBuffer) bool {
 	t := header.TCP(pkt.TransportHeader().Slice())
 	return len(t) >= header.TCPMinimumSize && t.Flags().Contains(header.TCPFlagUrg)
