@@ -56,7 +56,7 @@ WSAENOPROTOOPT, any other level with WSAEINVAL.
   (nobody says; our choice).
 - The tables describe the documented profile. What the profiles windows (as
   measured) and legacy (before Vista) do differently stands below each table,
-  with the entry of spec/conflicts.md. In both, get of a stored value still
+  with the number of the conflict. In both, get of a stored value still
   works after keep-alive has dropped the connection (C-12).
 `
 

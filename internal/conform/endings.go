@@ -32,7 +32,7 @@ func (e *Env) connecting(number int, port uint16, failOnICMP uint32) wsa.SOCKET 
 }
 
 var moreErrors = []Scenario{
-	{ID: "EO-2", Title: "every asynchronous failure", Source: "S-GET, errors.md §2", Run: func(e *Env) {
+	{ID: "EO-2", Title: "every asynchronous failure", Source: "S-GET, W-ERR", Run: func(e *Env) {
 		w := e.Wire()
 		e.Do(func() {
 			check := func(what string, s wsa.SOCKET, want wsa.Errno) {

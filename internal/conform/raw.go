@@ -14,7 +14,7 @@ import (
 
 func init() {
 	smallScenarios = append(smallScenarios,
-		Scenario{ID: "TY-1", Title: "raw sockets: creation", Source: "API-socket, errors.md", Run: rawCreation},
+		Scenario{ID: "TY-1", Title: "raw sockets: creation", Source: "API-socket, W-ERR", Run: rawCreation},
 		Scenario{ID: "TY-1", Title: "raw sockets: any protocol, both ways", Source: "W-IP", Run: rawBothWays},
 		Scenario{ID: "TY-1", Title: "raw sockets: bind and connect choose", Source: "API-bind, API-connect", Run: rawAddresses},
 		Scenario{ID: "TY-1", Title: "raw sockets: beside TCP, UDP and ping", Source: "W-IP", Run: rawBeside},

@@ -250,7 +250,7 @@ var rsScenarios = []Scenario{
 		})
 		e.Notef("WSAECONNRESET, not the queued bytes")
 	}},
-	{ID: "RS-2", Title: "retransmission limit", Source: "errors.md §2", Run: func(e *Env) {
+	{ID: "RS-2", Title: "retransmission limit", Source: "W-ERR", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
 			c, _ := e.Connected()
