@@ -39,7 +39,7 @@ type tests struct{ *testing.M }
 func (t tests) Run() int {
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} { // Go itself catches the others
 		if signal.Ignored(s) {
-			signal.Notify(make(chan os.Signal), s) // nobody listens: the tests go on ignoring it
+			signal.Notify(make(chan os.Signal, 1), s) // nobody listens: the tests go on ignoring it
 		}
 	}
 	return t.M.Run()
