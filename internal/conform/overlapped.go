@@ -88,7 +88,7 @@ var overlappedScenarios = []Scenario{
 		})
 		e.Notef("WSAENETRESET for all in progress, WSAENOTCONN for later starts")
 	}},
-	{ID: "RS-1", Title: "overlapped receive and a reset", Source: "errors", Run: func(e *Env) {
+	{ID: "RS-1", Title: "overlapped receive and a reset", Source: "W-ERR", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
 			c, s := e.Connected()
@@ -101,7 +101,7 @@ var overlappedScenarios = []Scenario{
 		})
 		e.Notef("WSAECONNRESET, native 64")
 	}},
-	{ID: "ND-2", Title: "overlapped operations when the stack goes down", Source: "errors", Run: func(e *Env) {
+	{ID: "ND-2", Title: "overlapped operations when the stack goes down", Source: "W-ERR", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
 			c, _ := e.Connected()

@@ -145,7 +145,7 @@ var pollScenarios = []Scenario{
 		})
 		e.Notef("POLLERR|POLLHUP; readable and writable; FIONBIO works")
 	}},
-	{ID: "ND-2", Title: "events, select and poll when the stack goes down", Source: "errors", Run: func(e *Env) {
+	{ID: "ND-2", Title: "events, select and poll when the stack goes down", Source: "W-ERR", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
 			c, _ := e.Connected()
