@@ -62,8 +62,23 @@ func configure(name string, c Config) error {
 func setCongestion(link netlink.Link, name string) error {
 	routes, err := netlink.RouteList(link, netlink.FAMILY_ALL)
 	for i := 0; i < len(routes) && err == nil; i++ {
-		routes[i].Congctl = name
-		err = netlink.RouteReplace(&routes[i])
+		err = changeCongestion(routes[i], name)
+	}
+	return err
+}
+
+// changeCongestion takes a route out and puts it in again. The kernel's
+// NLM_F_REPLACE would replace the first route to that destination, maybe of
+// another interface.
+func changeCongestion(route netlink.Route, name string) error {
+	if err := netlink.RouteDel(&route); err != nil {
+		return err
+	}
+	changed := route
+	changed.Congctl = name
+	err := netlink.RouteAppend(&changed)
+	if err != nil {
+		err = errors.Join(err, netlink.RouteAppend(&route))
 	}
 	return err
 }

@@ -79,6 +79,34 @@ func TestConfigureCongestion(t *testing.T) {
 	})
 }
 
+// Other interfaces keep their routes to the same networks: fe80::/64 is one of
+// each. An interface keeps its own where the congestion control is unknown.
+func TestConfigureCongestionOfOneInterface(t *testing.T) {
+	inNetNS(t, func() {
+		_, other := algorithms(t)
+		routes := func(d *osDevice) []netlink.Route {
+			link, err := netlink.LinkByName(d.Name())
+			require.NoError(t, err)
+			list, err := netlink.RouteList(link, netlink.FAMILY_ALL)
+			require.NoError(t, err)
+			return list
+		}
+		first := opener(OpenWater).configured(t, "wss0", Config{Addresses: prefixes("10.9.0.2/24", "fd99::2/64")})
+		defer first.Close()
+		before := routes(first)
+		second := opener(OpenWater).configured(t, "wss1", Config{Addresses: prefixes("10.9.0.3/24", "fd99::3/64"), Congestion: other})
+		defer second.Close()
+		require.Equal(t, before, routes(first))
+		changed := routes(second)
+		require.Len(t, changed, len(before))
+		for _, r := range changed {
+			require.Equal(t, other, r.Congctl, r.Dst)
+		}
+		require.Error(t, Configure("wss1", Config{Congestion: "none such"}))
+		require.ElementsMatch(t, changed, routes(second))
+	})
+}
+
 // algorithms are the system's congestion control and another that it has.
 func algorithms(t *testing.T) (system, other string) {
 	t.Helper()
