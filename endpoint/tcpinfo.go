@@ -53,8 +53,11 @@ func (t *tally) acked(ack uint32, clock tcpip.Clock) {
 	if end == 0 || seqnum.Value(ack).LessThan(seqnum.Value(end)) {
 		return
 	}
-	t.rttEnd.Store(0)
-	if d := max(1, micros(clock)-t.rttStart.Load()); t.minRTT.Load() == 0 || d < t.minRTT.Load() {
+	start := t.rttStart.Load()
+	if !t.rttEnd.CompareAndSwap(end, 0) {
+		return // a send has spoilt it, and start may be the next one's
+	}
+	if d := max(1, micros(clock)-start); t.minRTT.Load() == 0 || d < t.minRTT.Load() {
 		t.minRTT.Store(d)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 )
 
@@ -47,4 +48,29 @@ func TestTallySamples(t *testing.T) {
 		trip(end, 0)
 	}
 	require.EqualValues(t, 1, w.minRTT.Load(), "less than a microsecond")
+}
+
+// A sendingClock sends whenever it is read.
+type sendingClock struct {
+	*faketime.ManualClock
+	send func()
+}
+
+func (c sendingClock) NowMonotonic() tcpip.MonotonicTime {
+	c.send()
+	return c.ManualClock.NowMonotonic()
+}
+
+// Calls send while the pump handles an acknowledgement: the next sample doesn't
+// shorten this one.
+func TestTallySampleWhileSending(t *testing.T) {
+	var w tally
+	clock := faketime.NewManualClock()
+	w.measure(1000, clock)
+	clock.Advance(100 * time.Millisecond)
+	w.acked(1000, sendingClock{clock, func() { w.measure(2000, clock) }})
+	require.EqualValues(t, 100_000, w.minRTT.Load())
+	clock.Advance(50 * time.Millisecond)
+	w.acked(2000, clock)
+	require.EqualValues(t, 50_000, w.minRTT.Load())
 }
