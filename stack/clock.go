@@ -13,7 +13,7 @@ import (
 // marked lost as a whole, and is retransmitted without end.
 type strictClock struct {
 	tcpip.Clock
-	start time.Time    // of the real clock, which is read without netstack's mutex; else zero
+	start time.Time    // of the real clock, which is read directly: it is read often; else zero
 	last  atomic.Int64 // ns since the zero MonotonicTime
 }
 
