@@ -38,7 +38,10 @@ type halfOpen struct {
 	byID  map[netstack.TransportEndpointID]*halfRecord
 	queue []*halfRecord // in order of arrival; those that are done are skipped
 	done  int           // how many of queue are
-	timer bool          // the reaper's timer runs
+	timer bool          // the reaper's timer runs, or will at once
+
+	reaper  tcpip.Timer // the last that was started; may be nil
+	stopped bool        // by Close: none is started any more
 }
 
 type halfRecord struct {
@@ -167,10 +170,26 @@ func (h *hooks) startHalf(id netstack.TransportEndpointID, nic tcpip.NICID, list
 
 // armReaper makes the pump look at the half-open connections after a while.
 func (h *hooks) armReaper(d time.Duration) {
-	h.clock.AfterFunc(d, func() {
+	timer := h.clock.AfterFunc(d, func() {
 		h.stack.work.reap.Store(true)
 		h.stack.work.wake()
 	})
+	h.half.mu.Lock()
+	defer h.half.mu.Unlock()
+	h.half.reaper = timer
+	if h.half.stopped {
+		timer.Stop()
+	}
+}
+
+// stop ends the reaper.
+func (o *halfOpen) stop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stopped = true
+	if o.reaper != nil {
+		o.reaper.Stop()
+	}
 }
 
 // reap ends the handshakes that take too long.

@@ -272,6 +272,7 @@ func (s *Stack) Close() error {
 		s.settleMu.Lock() // no Settle runs any more: netstack's Pause hangs after Close
 		defer s.settleMu.Unlock()
 		s.work.stop()
+		s.hooks.half.stop()
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
