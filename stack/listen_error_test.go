@@ -41,3 +41,21 @@ func TestListenErrorHasTheAddress(t *testing.T) {
 		t.Errorf("no such network: %v", err)
 	}
 }
+
+// An error of Dial says it, too, when it never came to a socket.
+func TestDialErrorHasTheAddress(t *testing.T) {
+	st, err := stack.New(stack.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.Close()
+	for _, c := range []struct{ network, text string }{
+		{"tcp", "dial tcp 127.0.0.1:80: WSAENETDOWN: network is down"},
+		{"udp6", "dial udp6 [::1]:80: WSAENETDOWN: network is down"},
+	} {
+		_, err := st.Dial(c.network, "localhost:80")
+		if !errors.Is(err, wsa.WSAENETDOWN) || err.Error() != c.text {
+			t.Errorf("%v, want %s", err, c.text)
+		}
+	}
+}

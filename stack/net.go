@@ -36,7 +36,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	}
 	sock, errno := endpoint.New(s, familyOf(addr.Addr()), n.typ, 0, s.cfg.Owner)
 	if errno != 0 {
-		return fail(errno)
+		return nil, callError("dial", network, addr, errno)
 	}
 	return endpoint.Dial(ctx, sock, network, addr)
 }
@@ -51,11 +51,11 @@ func (s *Stack) Dial(network, address string) (net.Conn, error) {
 func (s *Stack) Listen(network, address string) (net.Listener, error) {
 	sock, addr, err := s.bound(network, address, wsa.SOCK_STREAM)
 	if err != nil {
-		return nil, listenError(network, addr, err)
+		return nil, callError("listen", network, addr, err)
 	}
 	if errno := sock.Listen(wsa.SOMAXCONN); errno != 0 {
 		sock.Close()
-		return nil, listenError(network, addr, errno)
+		return nil, callError("listen", network, addr, errno)
 	}
 	return endpoint.NewListener(sock, network), nil
 }
@@ -65,15 +65,15 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
 	sock, addr, err := s.bound(network, address, wsa.SOCK_DGRAM)
 	if err != nil {
-		return nil, listenError(network, addr, err)
+		return nil, callError("listen", network, addr, err)
 	}
 	return endpoint.NewPacketConn(sock, network), nil
 }
 
-// listenError is the error of a listen on addr, which is zero where the text of
-// the address said nothing.
-func listenError(network string, addr netip.AddrPort, err error) error {
-	e := &net.OpError{Op: "listen", Net: network, Err: err}
+// callError is the error of a dial or listen with addr, which is zero where the
+// text of the address said nothing.
+func callError(op, network string, addr netip.AddrPort, err error) error {
+	e := &net.OpError{Op: op, Net: network, Err: err}
 	switch {
 	case !addr.Addr().IsValid():
 	case strings.HasPrefix(network, "tcp"):
