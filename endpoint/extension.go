@@ -22,7 +22,8 @@ type lateContext struct {
 // Errors: WSAEINVAL when s isn't listening, when into isn't a fresh stream
 // socket of the same family or has an AcceptEx pending, and for a socket
 // without the overlapped attribute; WSAENOBUFS when 4,096 are pending.
-// The operation may end with WSAECONNRESET.
+// The operation may end with WSAECONNRESET, and with WSA_OPERATION_ABORTED when
+// either socket is closed.
 func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 	op := &Op{kind: opAccept, sock: s, buf: buf, into: into, arrival: &acceptance{blocking: true}}
 	if into == s || into.kind != options.Stream || into.family != s.family {
@@ -42,8 +43,11 @@ func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 		return nil, err
 	}
 	_, err = s.start(op, func() wsa.Errno {
-		if s.state != options.Listening {
+		switch {
+		case s.state != options.Listening:
 			return wsa.WSAEINVAL
+		case !op.pending():
+			return wsa.WSAENOTSOCK // into is closed since
 		}
 		return 0
 	})

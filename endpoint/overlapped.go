@@ -252,7 +252,7 @@ func (s *Socket) abortOpsLocked() {
 		}
 	}
 	if op := s.ops.target; op != nil {
-		s.ops.aborted = append(s.ops.aborted, op) // the listener passes it over
+		s.ops.aborted = append(s.ops.aborted, op)
 	}
 }
 
@@ -270,26 +270,38 @@ func (s *Socket) endAborted() {
 		return
 	}
 	s.ops.serving.Lock()
-	defer s.ops.serving.Unlock()
 	for _, op := range aborted {
 		op.complete(0, netip.AddrPort{}, err)
 	}
+	s.ops.serving.Unlock()
+	for _, op := range aborted {
+		if op.sock != s { // an AcceptEx for s; one that isn't queued yet sees that it is done
+			op.leave()
+		}
+	}
 }
 
-// Cancel is CancelIoEx: a pending operation completes with
-// WSA_OPERATION_ABORTED. It reports whether there was one. Bytes that were
-// moved before are lost to the application.
-func (op *Op) Cancel() bool {
+// leave takes an operation off its queue: false when somebody else has. A
+// connection that was kept for it is others'.
+func (op *Op) leave() bool {
 	s := op.sock
 	s.ops.serving.Lock() // nobody is at the buffer
 	s.mu.Lock()
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
 	s.ops.serving.Unlock()
+	if first && op.arrival != nil {
+		s.abandon(op.arrival)
+	}
+	return first
+}
+
+// Cancel is CancelIoEx: a pending operation completes with
+// WSA_OPERATION_ABORTED. It reports whether there was one. Bytes that were
+// moved before are lost to the application.
+func (op *Op) Cancel() bool {
+	first := op.leave()
 	if first {
-		if op.arrival != nil {
-			s.abandon(op.arrival)
-		}
 		op.complete(0, netip.AddrPort{}, wsa.WSA_OPERATION_ABORTED)
 	} else if next := op.following(); next != nil {
 		return next.Cancel()
