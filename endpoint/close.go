@@ -17,6 +17,8 @@ import (
 // connected, the code of its end on one that was.
 func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 	defer s.debugCall("shutdown", &code)
+	s.rmu.Lock() // no recv has bytes in hand that it gives back
+	defer s.rmu.Unlock()
 	s.wmu.Lock() // no send comes between the tail and the FIN
 	defer s.wmu.Unlock()
 	s.mu.Lock()
@@ -76,12 +78,17 @@ func (s *Socket) resetIfUnreadLocked() {
 // Calls blocked on the socket end with WSAEINTR, later ones with WSAENOTSOCK.
 func (s *Socket) Close() (code wsa.Errno) {
 	defer s.debugCall("close", &code)
+	s.rmu.Lock() // no recv has bytes in hand that it gives back
 	s.wmu.Lock() // no send comes between the tail and the FIN
 	s.mu.Lock()
-	if s.closed {
-		down := s.down
+	unlock := func() {
 		s.mu.Unlock()
 		s.wmu.Unlock()
+		s.rmu.Unlock()
+	}
+	if s.closed {
+		down := s.down
+		unlock()
 		if down {
 			return 0 // closed by the stack; the handle is freed now (ND-1)
 		}
@@ -92,11 +99,10 @@ func (s *Socket) Close() (code wsa.Errno) {
 	alive := s.kind == options.Stream && s.state == options.Connected
 	lingers := alive && l.On && l.Timeout > 0
 	if lingers && s.nonblocking.Load() && !s.shutSend && s.queued() > 0 {
-		s.mu.Unlock()
-		s.wmu.Unlock()
+		unlock()
 		return wsa.WSAEWOULDBLOCK // LG-7
 	}
-	unread := s.held.Load() > 0 || alive && s.wire.urgent.waiting.Load()
+	unread := len(s.unread)+s.partial > 0 || alive && s.wire.urgent.waiting.Load()
 	hard := alive && l.On && l.Timeout == 0
 	if alive && !hard && !s.shutSend {
 		s.flushLocked(ep, s.wire, true) // NG-14
@@ -106,18 +112,21 @@ func (s *Socket) Close() (code wsa.Errno) {
 	s.becomeClosedLocked()
 	s.mu.Unlock()
 	s.wmu.Unlock()
-	s.endAborted()
 
 	switch {
 	case ep == nil:
 	case alive && unread:
 		ep.Abort() // LG-13, for bytes that netstack believes were read
+		lingers = false
 	case hard:
 		s.hardClose(ep)
-	case lingers && !s.nonblocking.Load():
-		s.linger(ep, time.Duration(l.Timeout)*time.Second)
 	default:
 		ep.Close()
+	}
+	s.rmu.Unlock()
+	s.endAborted()
+	if lingers && !s.nonblocking.Load() {
+		s.linger(ep, time.Duration(l.Timeout)*time.Second)
 	}
 	s.Serve() // an endpoint that is done already sends no event
 	s.becomeOrphan()
@@ -148,13 +157,12 @@ func (s *Socket) becomeClosedLocked() {
 	s.calls.wake(anyEvent)
 }
 
-// linger closes gracefully and waits until the peer has acknowledged all data
+// linger waits, after a graceful close, until the peer has acknowledged all data
 // and the FIN. When the time is over it resets the connection (LG-4 to LG-6);
 // the caller can't tell one from the other (LG-10).
 func (s *Socket) linger(ep tcpip.Endpoint, timeout time.Duration) {
 	c := s.begin(anyEvent, timeout)
 	defer s.end(c)
-	ep.Close()
 	for {
 		switch st := tcp.EndpointState(ep.State()); {
 		case ended(st), st == tcp.StateFinWait2, st == tcp.StateTimeWait, s.wire.FinAcked():

@@ -70,10 +70,13 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	s.receiving.Add(1)
 	defer s.received()
 	for got := 0; ; waited = true {
-		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0})
+		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: true})
 		got += n
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
+			s.rmu.Lock()
+			s.partial -= got
+			s.rmu.Unlock()
 			return got, 0 // full, or the stream has ended, or a mark (OB-6)
 		case err == 0:
 			continue
@@ -88,7 +91,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	}
 }
 
-// giveBack puts bytes that were read in front of those still queued.
+// giveBack puts the bytes that recvAll has read in front of those still queued.
 func (s *Socket) giveBack(b []byte) {
 	if len(b) == 0 {
 		return
@@ -98,6 +101,7 @@ func (s *Socket) giveBack(b []byte) {
 	s.mu.Unlock()
 	s.rmu.Lock()
 	s.giveBackLocked(w, b)
+	s.partial -= len(b)
 	s.rmu.Unlock()
 	s.calls.wake(waiter.ReadableEvents)
 }
@@ -128,6 +132,7 @@ func (s *Socket) recvTimeout() time.Duration {
 type attempt struct {
 	waited bool // it was in progress already, which decides between some codes (LG-19, KA-30)
 	more   bool // it has bytes already
+	all    bool // it gives back what it has unless it gets all that it wants
 }
 
 // recvOnce is one attempt.
@@ -223,6 +228,9 @@ func (s *Socket) readStream(ep tcpip.Endpoint, w *Wire, b []byte, peek bool, a a
 	}
 	if !peek {
 		taken += n
+	}
+	if a.all {
+		s.partial += n
 	}
 	return n, taken, 0
 }

@@ -165,7 +165,7 @@ type HalfOpen struct {
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
-// Lock order: ops.serving, then rmu or wmu, then mu, then netstack's locks and the host's. The
+// Lock order: ops.serving, then rmu, then wmu, then mu, then netstack's locks and the host's. The
 // locks of calls and of the deadlines are leaves. Nothing waits with a lock
 // held, and netstack's callbacks take none but the leaf of calls.
 type Socket struct {
@@ -246,6 +246,7 @@ type Socket struct {
 	unread   []byte            // taken from ep and given back: precedes what ep holds
 	held     atomic.Int64      // len(unread), for those who have not rmu
 	position uint32            // of the next byte of recv in the stream, modulo 2^32
+	partial  int               // bytes that calls with MSG_WAITALL have, and may give back
 
 	wmu   sync.Mutex
 	src   gather       // the bytes of the write in progress
