@@ -8,10 +8,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/seqnum"
 )
 
-// Outstanding reports that a segment with this sequence number may be on its way.
-func (w *Wire) Outstanding(seq uint32) bool {
+// DataOutstanding reports that a segment with this sequence number may be on its
+// way, which isn't our SYN: that one fits every path (RFC 791 wants 68 bytes).
+func (w *Wire) DataOutstanding(seq uint32) bool {
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
-	return w.has(wireISS) && seqnum.Value(seq).InRange(una, nxt)
+	return w.has(wireISS) && seq != w.iss.Load() && seqnum.Value(seq).InRange(una, nxt)
 }
 
 // Acknowledged reports that the handshake is complete.

@@ -70,10 +70,9 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) (hide bool) {
 	if !ok {
 		return false
 	}
-	w, _ := h.wires.Load(ep)
-	wire, _ := w.(*endpoint.Wire)
+	wire := h.wireOf(ep, id)
 	if q.mtu != 0 && wire != nil {
-		if !wire.Outstanding(q.seq) {
+		if !wire.DataOutstanding(q.seq) {
 			return true // forged, or too late (RFC 5927 §7)
 		}
 		h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)

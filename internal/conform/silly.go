@@ -158,6 +158,32 @@ var sillyScenarios = []Scenario{
 		})
 		e.Notef("a full segment is one that fits the path; an error that quotes nothing in flight changes nothing")
 	}},
+	{ID: "NG-2", Title: "a path MTU during the handshake", Source: "RFC 1191, RFC 5927 7", Run: func(e *Env) {
+		w := e.Wire()
+		p := w.Connect(e.Addr(1, 80).String())
+		e.Do(func() {
+			l := e.Listener(e.P, 80)
+			p.Send("[S] <mss 1400>")
+			answer, err := p.Expect("[S.]")
+			e.Check(err == nil, "%v", err)
+			e.inject(w, e.tooBig(1300), answer.Packet)
+			p.Send("[.] ack 1")
+			s, _, err := e.P.Accept(l)
+			e.Code("Accept", err, 0)
+			Equal(e, "TCP_MAXSEG after an error for the SYN-ACK", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), 1400)
+			e.send(s, 1400)
+			first, err := p.Expect("[P.] seq 1:1401 ack 1")
+			e.Check(err == nil, "%v", err)
+			e.Net.Sleep(time.Millisecond)
+			start, mss := e.Net.Now(), 1300-1500+e.ownMSS()
+			e.inject(w, e.tooBig(1300), first.Packet[:100])
+			Equal(e, "TCP_MAXSEG", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), uint32(mss))
+			Equal(e, "sent again", e.lengths("a", start), fmt.Sprint(mss, " ", 1400-mss))
+			e.Linger(e.P, s, 0)
+			e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+		})
+		e.Notef("an error for a SYN, which fits every path, changes nothing; one for the first segment afterwards does")
+	}},
 	{ID: "NG-12", Title: "SO_SNDBUF 0 is never held", Source: "W-SOL", Run: func(e *Env) {
 		e.Pair(simnet.Delay(50 * time.Millisecond))
 		e.Do(func() {
