@@ -71,6 +71,41 @@ func lonely(t testing.TB) (s *stack.Stack, d *tun.Func, sent chan []byte) {
 	return s, d, sent
 }
 
+// datagram6 builds an IPv6 UDP packet to fd00::1, with a correct checksum.
+func datagram6(from netip.Addr, port uint16, payload []byte) []byte {
+	length := uint16(header.UDPMinimumSize + len(payload))
+	p := make([]byte, header.IPv6MinimumSize, header.IPv6MinimumSize+int(length))
+	src, dst := tcpip.AddrFromSlice(from.AsSlice()), tcpip.AddrFromSlice(netip.MustParseAddr("fd00::1").AsSlice())
+	header.IPv6(p).Encode(&header.IPv6Fields{PayloadLength: length, TransportProtocol: header.UDPProtocolNumber, HopLimit: 64, SrcAddr: src, DstAddr: dst})
+	udp := header.UDP(make([]byte, header.UDPMinimumSize))
+	udp.Encode(&header.UDPFields{SrcPort: 1000, DstPort: port, Length: length})
+	xsum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, src, dst, length)
+	udp.SetChecksum(^udp.CalculateChecksum(checksum.Checksum(payload, xsum)))
+	return append(append(p, udp...), payload...)
+}
+
+// A source of our own is forged, on an interface, also with IPv6.
+func TestForgedSourceIPv6(t *testing.T) {
+	s, d, _ := lonely(t)
+	c, err := s.ListenPacket("udp6", ":53")
+	require.NoError(t, err)
+	defer c.Close()
+	for _, tt := range []struct {
+		from   string
+		forged uint64
+	}{{"fd00::1", 1}, {"fd00::2", 0}} {
+		before := s.Stats().Dropped
+		d.Inject(datagram6(netip.MustParseAddr(tt.from), 53, []byte(tt.from)))
+		s.Settle()
+		require.Equal(t, tt.forged, s.Stats().Dropped-before, tt.from)
+	}
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Second)))
+	b := make([]byte, 100)
+	n, _, err := c.ReadFrom(b)
+	require.NoError(t, err)
+	require.Equal(t, "fd00::2", string(b[:n]))
+}
+
 func TestMalformedPackets(t *testing.T) {
 	s, d, sent := lonely(t)
 	syn := func() []byte { return segment(them, us, 1000, 80, 1, 0, header.TCPFlagSyn, nil, nil) }
