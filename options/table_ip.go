@@ -79,7 +79,7 @@ func (l ipLevel) commonRows() []compiler {
 	protection := ipRow(l, wsa.IP_PROTECTION_LEVEL, "PROTECTION_LEVEL",
 		"Who may send to the socket: 10 anybody, 20 all but Teredo, 30 the same site; -1 until set. Set before bind.",
 		oneOf("int", 10, 20, 30), func(v *IPValues) *int32 { return &v.ProtectionLevel }).
-		initially(unspecified).lacks("stored; nothing is refused")
+		initially(unspecified).lacks("stored: connections and datagrams from anywhere are taken at every level; the page wants 30 to let in link-local peers only, 20 none by Teredo")
 	protection.setIn = Fresh
 	nrt := ipRow(l, wsa.IP_NRT_INTERFACE, "NRT_INTERFACE",
 		"The interface for traffic that isn't in real time, a hint that isn't taken.",
