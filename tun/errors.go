@@ -67,7 +67,7 @@ func (e *OpenError) Hint() string {
 	case errors.Is(e.Err, ErrName):
 		return "choose a name of 1 to 15 bytes without white space, slash or colon, such as wss0"
 	case errors.Is(e.Err, ErrNameTaken):
-		return fmt.Sprintf("choose another name, or remove the interface: ip link delete %s", e.Name)
+		return fmt.Sprintf("choose another name, or end the program that has %s", e.Name)
 	case errors.Is(e.Err, errNameNotChosen):
 		return "leave the name empty"
 	case errors.Is(e.Err, ErrNoOffload):

@@ -45,7 +45,7 @@ func TestOpenError(t *testing.T) {
 		{"device group", OpenError{"wss0", path, syscall.EPERM}, fs.ErrPermission, "", "--device /dev/net/tun"},
 		{"no capability", OpenError{"", "", syscall.EPERM}, fs.ErrPermission,
 			"tun: open an interface: operation not permitted", "CAP_NET_ADMIN"},
-		{"taken", OpenError{"wss0", "", ErrNameTaken}, fs.ErrExist, "", "ip link delete wss0"},
+		{"taken", OpenError{"wss0", "", ErrNameTaken}, fs.ErrExist, "", "the program that has wss0"},
 		{"other system", OpenError{"wss0", "", errNameNotChosen}, errors.ErrUnsupported, "", "leave the name empty"},
 		{"no such system", OpenError{"", "", errors.ErrUnsupported}, errors.ErrUnsupported, "", "no TUN devices"},
 	} {

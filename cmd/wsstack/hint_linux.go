@@ -64,6 +64,8 @@ func tunFailure(err error, use purpose, sys system) *failure {
 		f.status = statusUsage
 	case use == forExec && open.Path == "" && errors.Is(err, fs.ErrPermission): // making the interface
 		return f.withHint("%s", deniedHint(use, sys))
+	case use == forUp && open.Path != "" && errors.Is(err, syscall.EACCES): // the node isn't all that keeps them out
+		return f.withHint("up makes an interface of this host, as root: sudo wsstack up …; wsstack exec makes a namespace of its own")
 	case open.Path != "" && errors.Is(err, syscall.EACCES):
 		mode, err := sys.mode(open.Path)
 		if err != nil {
@@ -92,7 +94,8 @@ func configureFailure(err error, cfg networkConfig, use purpose, sys system) *fa
 	case cfg.hasIPv6() && (errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EAFNOSUPPORT)):
 		return f.withHint("this kernel seems to be without IPv6; IPv4 alone: wsstack %s --address 10.77.0.1/24 …", use)
 	case cfg.Congestion != "" && errors.Is(err, syscall.EINVAL):
-		return f.withHint("--congestion is one of what this kernel has: %s", sys.setting("net.ipv4.tcp_available_congestion_control"))
+		return usagef("this kernel has no congestion control %q", cfg.Congestion).
+			withHint("it has: %s", sys.setting("net.ipv4.tcp_available_congestion_control"))
 	}
 	return f
 }

@@ -45,7 +45,7 @@ func TestTunFailure_Up(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"taken", &tun.OpenError{Name: "wss0", Err: tun.ErrNameTaken}, statusFailed, "ip link delete wss0"},
+		{"taken", &tun.OpenError{Name: "wss0", Err: tun.ErrNameTaken}, statusFailed, "the program that has wss0"},
 		{"not a name", &tun.OpenError{Name: "a/b", Err: tun.ErrName}, statusUsage, "1 to 15 bytes"},
 		{"no capability", &tun.OpenError{Name: "wss0", Err: syscall.EPERM}, statusFailed, "wsstack exec"},
 		{"the mode", &tun.OpenError{Name: "wss0", Path: "/dev/net/tun", Err: syscall.EACCES}, statusFailed, "sudo wsstack up"},

@@ -20,6 +20,7 @@ const (
 	verdictPass     = "pass"
 	verdictFail     = "fail"
 	verdictUntested = "untested" // no scenario names it
+	verdictNotRun   = "not run"  // no scenario of it has the profile
 )
 
 // A verification is what is known of one statement after the scenarios ran.
@@ -109,9 +110,15 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 			return reportFailure(f.junit, err)
 		}
 	}
-	pass, fail, untested := countVerdicts(results)
+	count := countVerdicts(results)
+	fail := count[verdictFail]
 	if !f.json {
-		fmt.Fprintf(stdout, "\n%d pass, %d fail, %d untested of %d statements\n", pass, fail, untested, len(results))
+		notRun := ""
+		if n := count[verdictNotRun]; n > 0 {
+			notRun = fmt.Sprintf(", %d not run with profile %s,", n, strings.ToLower(f.profile))
+		}
+		fmt.Fprintf(stdout, "\n%d pass, %d fail, %d untested%s of %d statements\n",
+			count[verdictPass], fail, count[verdictUntested], notRun, len(results))
 	}
 	if fail > 0 {
 		return failf("%s", plural(fail, "statement doesn't hold", "statements don't hold")).
@@ -165,7 +172,11 @@ func selectStatements(args []string) ([]conform.Statement, error) {
 			}
 		}
 		if !found {
-			return nil, usagef("no statement or area %s", arg).withHint("areas: %s", strings.Join(areas(all), " "))
+			unknown := usagef("no statement or area %s", arg)
+			if area, _, ok := strings.Cut(strings.ToUpper(arg), "-"); ok && slices.Contains(areas(all), area) {
+				return nil, unknown.withHint("wsstack verify %s runs those of the area", area)
+			}
+			return nil, unknown.withHint("areas: %s", strings.Join(areas(all), " "))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(s conform.Statement) bool { return !chosen[s.ID] }), nil
@@ -195,6 +206,10 @@ func selectProfiles(name string) ([]options.Profile, error) {
 
 // runScenarios runs what there is for the statements.
 func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statement, profiles []options.Profile) ([]verification, error) {
+	scenarios := map[string]bool{} // of any profile
+	for _, s := range conform.Scenarios() {
+		scenarios[s.ID] = true
+	}
 	byID := map[string][]conform.Case{}
 	total := 0
 	for _, c := range conform.Cases(conform.Scenarios(), profiles...) {
@@ -207,7 +222,11 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 	defer show.end()
 	results := make([]verification, len(statements))
 	for i, s := range statements {
-		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested}
+		none := verdictUntested
+		if scenarios[s.ID] {
+			none = verdictNotRun
+		}
+		v := verification{ID: s.ID, Statement: s.Text, Verdict: none}
 		for _, c := range byID[s.ID] {
 			show.next(c)
 			r, err := runCase(f, c)
@@ -215,7 +234,7 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 				return nil, err
 			}
 			v.Runs = append(v.Runs, r)
-			if r.Verdict == verdictFail || v.Verdict == verdictUntested {
+			if r.Verdict == verdictFail || v.Verdict == none {
 				v.Verdict = r.Verdict
 			}
 		}

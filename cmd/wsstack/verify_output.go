@@ -41,18 +41,13 @@ func (p *progress) end() {
 	}
 }
 
-func countVerdicts(results []verification) (pass, fail, untested int) {
+// countVerdicts counts the statements of each verdict.
+func countVerdicts(results []verification) map[string]int {
+	count := map[string]int{}
 	for _, v := range results {
-		switch v.Verdict {
-		case verdictPass:
-			pass++
-		case verdictFail:
-			fail++
-		default:
-			untested++
-		}
+		count[v.Verdict]++
 	}
-	return pass, fail, untested
+	return count
 }
 
 func writeVerification(w io.Writer, f verifyFlags, results []verification) error {
@@ -141,7 +136,7 @@ func writeJUnit(file string, results []verification) error {
 	for _, v := range results {
 		if len(v.Runs) == 0 {
 			suite.Skipped++
-			suite.Cases = append(suite.Cases, junitCase{Class: v.ID, Name: v.ID, Skipped: &junitMessage{Message: "no scenario"}})
+			suite.Cases = append(suite.Cases, junitCase{Class: v.ID, Name: v.ID, Skipped: &junitMessage{Message: v.Verdict}})
 		}
 		for _, r := range v.Runs {
 			c := junitCase{Class: v.ID, Name: fmt.Sprintf("%s (%s, %s)", r.Scenario, r.Family, r.Profile), Output: r.Evidence}
