@@ -54,6 +54,11 @@ WSAENOPROTOOPT, any other level with WSAEINVAL.
   elsewhere, C is documented but means nothing to TCP/IP.
 - *Evidence*: doc (a page says so), observed (measured on Windows), assumed
   (nobody says; our choice).
+- *Source*: pages of Microsoft's documentation. S-GET is LPWSPGETSOCKOPT, S-SET
+  LPWSPSETSOCKOPT, S-API getsockopt, S-SAN WSPSetSockOpt of a SAN provider; W- is the
+  page of a subject, such as W-SOL (SOL_SOCKET socket options) or W-KA
+  (SO_KEEPALIVE), API- that of a function. DDK is the documentation for drivers,
+  HDR a header of the SDK, OBS what was measured on Windows.
 - The tables describe the documented profile. What the profiles windows (as
   measured) and legacy (before Vista) do differently stands below each table,
   with the number of the conflict. In both, get of a stored value still

@@ -23,7 +23,8 @@ func newOptionsCommand() *cobra.Command {
 		Short: "Print the socket options and control codes: number, type, direction, default, what they do",
 		Long: "Print the socket options and the control codes of WSAIoctl: number, type, direction, default,\n" +
 			"what they do. A control code has the level \"ioctl\"; in is its input, out its output. A number,\n" +
-			"such as 0x1001 or 4097, stands for the options of all levels that have it.",
+			"such as 0x1001 or 4097, stands for the options of all levels that have it. SOURCE is the\n" +
+			"label of a page: OPTIONS.md tells which.",
 		Example: `  wsstack options
   wsstack options SO_KEEPALIVE TCP_NODELAY
   wsstack options SIO_TCP_INFO
