@@ -74,6 +74,14 @@ func (e *Env) finish(s wsa.SOCKET, p *simnet.Peer) {
 	p.Expect("[F.] seq 1")
 }
 
+// inState makes a connection in a state, with a peer played at a port.
+func (e *Env) inState(w *simnet.Wire, port uint16, state tcpState) (wsa.SOCKET, *simnet.Peer) {
+	s, p := e.connectTo(w, port)
+	state.enter(e, s, p)
+	e.Net.Sleep(time.Millisecond)
+	return s, p
+}
+
 var tcpStates = []tcpState{
 	{"ESTABLISHED", true, func(*Env, wsa.SOCKET, *simnet.Peer) {}},
 	{"FIN_WAIT_1", true, func(e *Env, s wsa.SOCKET, p *simnet.Peer) { e.finish(s, p) }},
@@ -277,9 +285,7 @@ var closeScenarios = []Scenario{
 		w := e.Wire()
 		e.Do(func() {
 			for i, state := range tcpStates {
-				s, p := e.connectTo(w, uint16(80+i))
-				state.enter(e, s, p)
-				e.Net.Sleep(time.Millisecond)
+				s, p := e.inState(w, uint16(80+i), state)
 				e.Linger(e.P, s, 0)
 				at := e.Net.Now()
 				e.closesIn("in "+state.name, s, 0)

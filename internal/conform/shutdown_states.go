@@ -56,9 +56,7 @@ var shutdownScenarios = []Scenario{
 		w := e.Wire()
 		e.Do(func() {
 			for i, state := range tcpStates {
-				s, p := e.connectTo(w, uint16(80+i))
-				state.enter(e, s, p)
-				e.Net.Sleep(time.Millisecond)
+				s, _ := e.inState(w, uint16(80+i), state)
 				for _, how := range []int32{wsa.SD_SEND, wsa.SD_RECEIVE, wsa.SD_BOTH} {
 					e.Code(fmt.Sprintf("Shutdown(%d) in %s", how, state.name), e.P.Shutdown(s, how), 0)
 				}
