@@ -52,22 +52,21 @@ const largestSegment = 1<<16 - header.TCPTotalHeaderMaximumSize - 1
 
 // giveLocked gives netstack bytes in writes that it needn't cut. n < len(first) +
 // len(second) when the connection is over.
-func (s *Socket) giveLocked(ep tcpip.Endpoint, w *Wire, first, second []byte) (n int, err tcpip.Error) {
+func (s *Socket) giveLocked(ep tcpip.Endpoint, w *Wire, first, second []byte) (n int, _ tcpip.Error) {
 	s.src = gather{first: first, second: second}
+	defer func() { s.src = gather{} }()
 	mss := w.MSS()
-	for total := len(first) + len(second); n < total && err == nil; {
-		s.src.limit = max(largestSegment/mss, 1) * mss
+	whole := max(largestSegment/mss, 1) * mss
+	for total := len(first) + len(second); n < total; {
+		s.src.limit = whole
 		want := s.src.Len()
-		var written int64
-		written, err = ep.Write(&s.src, tcpip.WriteOptions{})
+		written, err := ep.Write(&s.src, tcpip.WriteOptions{})
 		w.wrote(int(written))
-		n += int(written)
-		if int(written) < want {
-			break
+		if n += int(written); err != nil || int(written) < want {
+			return n, err
 		}
 	}
-	s.src = gather{}
-	return n, err
+	return n, nil
 }
 
 // writeStream accepts bytes from the application: it gives netstack what may
