@@ -35,7 +35,7 @@ golden: ## rewrite the golden files
 bench: ## all benchmarks, no tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-compare: ## BENCHMARKS.md: beside a plain netstack and the kernel, 5 minutes on a quiet machine
+compare: ## BENCHMARKS.md: beside a plain netstack and the kernel, 7 minutes on a quiet machine
 	$(GO) run ./bench/compare --markdown BENCHMARKS.md
 
 soak: ## 1,000,000 connections, with linger {1,0} and closed gracefully: nothing is lost

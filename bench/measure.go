@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -120,8 +121,8 @@ func ConnectClose(n *Network, count int) (float64, error) {
 // connectClose is ConnectClose until enough says so.
 func connectClose(n *Network, enough func(done int) bool) (float64, error) {
 	return short(n, enough, func(c net.Conn) error {
-		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-			return errors.Join(err, c.Close())
+		if k, err := c.Read(make([]byte, 1)); err != io.EOF {
+			return errors.Join(fmt.Errorf("bench: Read = %d, %v, want the end", k, err), c.Close())
 		}
 		return c.Close()
 	})

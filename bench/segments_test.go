@@ -20,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the golden files")
 // How many segments a series of writes becomes, for sizes from 1 byte to 64
 // KiB, with Nagle's algorithm and without, on links with segmentation offload
 // and without: on the wire that makes little difference, as netstack cuts for
-// the device at 64 KiB, not at a multiple of a segment. 32 writes without a pause,
+// the device at the end of a window, not at a multiple of a segment. 32 writes without a pause,
 // a round trip of 20 ms.
 func TestSegmentCounts(t *testing.T) {
 	sizes := []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1423, 1424, 1425, 1460, 2048, 2848, 4096, 8192, 16384, 32768, 65536}
