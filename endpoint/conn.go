@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -18,7 +17,9 @@ import (
 )
 
 // A Conn is a connected stream socket as a net.Conn, with the methods of
-// *net.TCPConn. It is safe for concurrent use.
+// *net.TCPConn but SyscallConn and File: there is no descriptor, and libraries
+// take a connection whose SyscallConn fails for dead. It is safe for concurrent
+// use.
 //
 // Errors are *net.OpError around a wsa.Errno, so errors.Is(err,
 // wsa.WSAECONNRESET) works; io.EOF stays bare, an expired deadline is
@@ -174,16 +175,6 @@ func (c *conn) SetNonblocking(on bool) error { return c.wrap("set", c.sock.SetNo
 
 // Ready says what the connection is ready for now. See Poller.
 func (c *conn) Ready() Readiness { return c.sock.Ready() }
-
-// SyscallConn fails with errors.ErrUnsupported: there is no descriptor.
-func (c *conn) SyscallConn() (syscall.RawConn, error) {
-	return nil, c.wrap("raw-control", wsa.WSAEOPNOTSUPP)
-}
-
-// File fails as SyscallConn does.
-func (c *conn) File() (*os.File, error) {
-	return nil, c.wrap("file", wsa.WSAEOPNOTSUPP)
-}
 
 // SetSockOpt is setsockopt. A nil optval is the NULL pointer of the documents.
 func (c *conn) SetSockOpt(level, name int32, optval []byte) error {

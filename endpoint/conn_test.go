@@ -259,12 +259,3 @@ func TestReaderFromWriterTo(t *testing.T) {
 	require.EqualValues(t, len(text), n)
 	require.Equal(t, text, got.String())
 }
-
-func TestUnsupportedMethods(t *testing.T) {
-	a, b := pair(t)
-	client, _ := connected(t, a, b, families[0].addr)
-	_, err := client.SyscallConn()
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, err = client.File()
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-}

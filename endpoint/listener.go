@@ -2,8 +2,6 @@ package endpoint
 
 import (
 	"net"
-	"os"
-	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -12,7 +10,7 @@ import (
 )
 
 // A Listener is a listening stream socket as a net.Listener, with the methods
-// of *net.TCPListener. It is safe for concurrent use.
+// of *net.TCPListener but SyscallConn and File. It is safe for concurrent use.
 type Listener struct {
 	conn conn
 }
@@ -71,9 +69,3 @@ func (l *Listener) SetSockOpt(level, name int32, optval []byte) error {
 func (l *Listener) GetSockOpt(level, name int32, optval []byte) (n int, err error) {
 	return l.conn.GetSockOpt(level, name, optval)
 }
-
-// SyscallConn fails with errors.ErrUnsupported: there is no descriptor.
-func (l *Listener) SyscallConn() (syscall.RawConn, error) { return l.conn.SyscallConn() }
-
-// File fails as SyscallConn does.
-func (l *Listener) File() (*os.File, error) { return l.conn.File() }

@@ -8,8 +8,8 @@ import (
 )
 
 // A PacketConn is a datagram socket as a net.PacketConn and, when it was
-// dialled, a net.Conn, with the methods of *net.UDPConn. It is safe for
-// concurrent use.
+// dialled, a net.Conn, with the methods of *net.UDPConn but SyscallConn and
+// File. It is safe for concurrent use.
 //
 // Reading into a buffer that is shorter than the datagram fills it and fails
 // with WSAEMSGSIZE (MS-2), where package net says nothing.
