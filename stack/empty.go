@@ -18,16 +18,11 @@ const emptyLimit = 4096
 // surplus reports whether a UDP packet is an empty datagram that is one too many.
 func (h *hooks) surplus(pkt *netstack.PacketBuffer) bool {
 	udp := pkt.TransportHeader().Slice()
-	payload := pkt.Data().Size()
-	if len(udp) == 0 { // not parsed yet
-		payload -= header.UDPMinimumSize
-		if payload > 0 {
-			return false
-		}
+	if len(udp) == 0 { // not parsed yet: a first fragment
 		udp = pkt.Data().AsRange().Capped(header.UDPMinimumSize).ToSlice()
 	}
-	// A length beyond the header: the rest is in other fragments.
-	if payload > 0 || len(udp) < header.UDPMinimumSize || header.UDP(udp).Length() > header.UDPMinimumSize {
+	// What follows a length that says there is nothing counts for nothing.
+	if len(udp) < header.UDPMinimumSize || header.UDP(udp).Length() > header.UDPMinimumSize {
 		return false
 	}
 	source, destination := addresses(pkt)

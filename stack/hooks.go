@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -97,38 +98,65 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	return true
 }
 
-// CheckInput sees every packet for this host, before fragments are put
-// together. A source of our own on another interface than the loopback is
-// forged; netstack looks for it only when it delivers locally itself.
+// CheckInput sees every packet for this host, those that it sends itself
+// included, before fragments are put together.
 func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
 	h.packets.Add(1)
-	if pkt.NICID == loopbackID || pkt.Mark == endpoint.LoopMark {
-		return true // the latter: a copy of our own multicast or broadcast
+	v := h.input(pkt)
+	if v == refuse {
+		h.dropped.Add(1)
 	}
-	b := pkt.NetworkHeader().Slice()
-	own := h.stack.own.Load()
-	var forged bool
-	var protocol tcpip.TransportProtocolNumber // of a later fragment, 0
-	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
-		ip := header.IPv4(b)
-		_, forged = own.v4[[4]byte(ip.SourceAddressSlice())]
-		if ip.FragmentOffset() == 0 {
-			protocol = ip.TransportProtocol()
-		}
-	} else {
-		ip := header.IPv6(b)
-		_, forged = own.v6[[16]byte(ip.SourceAddressSlice())]
-		protocol, _ = ip.TryParseTransportProtocol() // not ok may just mean that the payload isn't in the slice
+	return v == pass
+}
+
+// A verdict is what becomes of a packet.
+type verdict int
+
+const (
+	pass   verdict = iota // netstack gets it
+	taken                 // it was for us, netstack mustn't see it
+	refuse                // it is dropped, and counted
+)
+
+func (h *hooks) input(pkt *netstack.PacketBuffer) verdict {
+	if pkt.NICID != loopbackID && pkt.Mark != endpoint.LoopMark && h.forged(pkt) {
+		return refuse
 	}
-	switch {
-	case forged:
-	case protocol == header.ICMPv4ProtocolNumber || protocol == header.ICMPv6ProtocolNumber:
+	if cutHeader(pkt) {
+		return refuse
+	}
+	switch wholeProtocol(pkt) {
+	case header.ICMPv4ProtocolNumber, header.ICMPv6ProtocolNumber:
 		return h.icmp(pkt)
-	case protocol != header.UDPProtocolNumber || !h.surplus(pkt):
-		return true
+	case header.UDPProtocolNumber:
+		if h.surplus(pkt) {
+			return refuse
+		}
 	}
-	h.dropped.Add(1)
-	return false
+	return pass
+}
+
+func (h *hooks) forged(pkt *netstack.PacketBuffer) bool {
+	source, _ := addresses(pkt)
+	a, _ := netip.AddrFromSlice(source.AsSlice())
+	return h.stack.own.Load().has(a)
+}
+
+// wholeProtocol is the transport protocol of a packet whose transport header is
+// here, 0 of one that is a later fragment.
+func wholeProtocol(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
+	b := pkt.NetworkHeader().Slice()
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		if ip := header.IPv4(b); ip.FragmentOffset() == 0 {
+			return ip.TransportProtocol()
+		}
+		return 0
+	}
+	if next, first := firstFragment(b); first {
+		return tcpip.TransportProtocolNumber(next)
+	}
+	protocol, _ := header.IPv6(b).TryParseTransportProtocol() // not ok may just mean that the payload isn't in the slice
+	return protocol
 }
 
 // CheckPrerouting sees every packet from outside, before raw sockets do.

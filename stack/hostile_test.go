@@ -187,28 +187,16 @@ func answersSYN(t *testing.T, s *stack.Stack, d *tun.Func, sent chan []byte) {
 // Fragments that overlap are dropped, those that don't are put together.
 func TestFragments(t *testing.T) {
 	s, d, sent := lonely(t)
-	whole := segment(them, us, 1234, 80, 7, 0, header.TCPFlagSyn, []byte{2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1}, nil)
-	fragment := func(id uint16, from, to int, more bool) []byte {
-		p := append(append([]byte(nil), whole[:20]...), whole[20+from:20+to]...)
-		h := header.IPv4(p)
-		h.SetTotalLength(uint16(len(p)))
-		h.SetID(id)
-		flags := uint8(0)
-		if more {
-			flags = header.IPv4FlagMoreFragments
-		}
-		h.SetFlagsFragmentOffset(flags, uint16(from))
-		h.SetChecksum(0)
-		h.SetChecksum(^h.CalculateChecksum())
-		return p
+	whole := segment(them, us, 1234, 80, 7, 0, header.TCPFlagSyn, []byte{2, 4, 5, 180, 1, 1, 1, 1, 1, 1, 1, 1}, make([]byte, 16))
+	overlap := append(cut(whole, 1, 32, 8), cut(whole, 1, 24, 16)[1])
+	for _, i := range []int{0, 3, 2} {
+		d.Inject(overlap[i])
 	}
-	d.Inject(fragment(1, 0, 16, true))
-	d.Inject(fragment(1, 8, 24, true)) // overlaps
-	d.Inject(fragment(1, 24, 32, false))
 	s.Settle()
 	require.Empty(t, sent, "overlapping fragments make no segment")
-	d.Inject(fragment(2, 16, 32, false))
-	d.Inject(fragment(2, 0, 16, true))
+	parts := cut(whole, 2, 32)
+	d.Inject(parts[1])
+	d.Inject(parts[0])
 	s.Settle()
 	require.Len(t, sent, 1, "the SYN-ACK")
 }

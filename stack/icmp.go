@@ -33,18 +33,21 @@ type quote struct {
 	payload       []byte // of a datagram, as far as it is quoted
 }
 
-// icmp looks at an ICMP packet that came in, and reports whether netstack may
-// see it, too. Raw sockets have it already.
-func (h *hooks) icmp(pkt *netstack.PacketBuffer) (pass bool) {
+// icmp looks at an ICMP packet that came in, and says what becomes of it. Raw
+// sockets have it already.
+func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 	q, ok := readError(pkt)
 	switch {
 	case !ok:
-		return true
+		return pass
 	case q.protocol == header.TCPProtocolNumber:
-		return !h.forSegment(&q, pkt)
+		if h.forSegment(&q, pkt) {
+			return taken
+		}
+		return pass
 	}
 	if !h.stack.own.Load().has(q.local.Addr()) {
-		return true // a wildcard has sent from an address of ours
+		return pass // a wildcard has sent from an address of ours
 	}
 	e := endpoint.ICMPError{
 		Local: q.local, Remote: q.remote,
@@ -54,7 +57,7 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) (pass bool) {
 		e.Protocol = wsa.IPPROTO_ICMPV6
 	}
 	h.stack.ports.each(q.local, func(s *endpoint.Socket) { s.ICMPError(e) })
-	return true
+	return pass
 }
 
 // forSegment tells the connection whose segment is quoted, and reports an error
@@ -126,6 +129,18 @@ func readError(pkt *netstack.PacketBuffer) (q quote, ok bool) {
 		return q, q.read4(b[icmpHeader:])
 	}
 	return q, q.read6(b[icmpHeader:])
+}
+
+// reports reports a message of a kind that quotes a packet: RFC 792, RFC 4443 §2.1.
+func (q *quote) reports() bool {
+	if !q.v4 {
+		return q.kind < uint8(header.ICMPv6EchoRequest)
+	}
+	switch header.ICMPv4Type(q.kind) {
+	case header.ICMPv4DstUnreachable, header.ICMPv4SrcQuench, header.ICMPv4Redirect, header.ICMPv4TimeExceeded, header.ICMPv4ParamProblem:
+		return true
+	}
+	return false
 }
 
 // isError reads the header.

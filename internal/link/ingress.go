@@ -22,8 +22,9 @@ func (e *Endpoint) receive(packets []tun.Packet) {
 // Deliver hands up to max queued packets to netstack, in order, and returns how
 // many it took from the queue. Less than max means that the queue was empty,
 // and that Notify announces the next packet. Packets that are empty or neither
-// IPv4 nor IPv6 go no further, and are counted in Dropped; whatever else is
-// wrong with a packet is netstack's to judge. A detached endpoint drops all.
+// IPv4 nor IPv6, and those that netstack can't stand (harmless), go no further,
+// and are counted in Dropped; whatever else is wrong with a packet is netstack's
+// to judge. A detached endpoint drops all.
 //
 // One goroutine at a time calls Deliver. netstack runs inside it: transport
 // endpoints are locked, notified, and answer through WritePackets.
@@ -51,8 +52,10 @@ func (e *Endpoint) Deliver(max int) (n int) {
 // deliver takes ownership of p.
 func (e *Endpoint) deliver(p *tun.Packet) {
 	dispatcher := e.attached()
-	protocol, ok := protocolOf(p)
-	if dispatcher == nil || !ok {
+	var first [fixed]byte
+	n, _ := p.Data.ReadAt(first[:], 0)
+	protocol, ok := protocolOf(first[:n])
+	if dispatcher == nil || !ok || !harmless(protocol, first[:n], &p.Data) {
 		e.invalid.Add(1)
 		p.Data.Release()
 		return
@@ -71,14 +74,12 @@ func (e *Endpoint) deliverDatagrams(p *tun.Packet) {
 	p.Data.Release()
 }
 
-// protocolOf looks at the version field only. An empty view is never part of a
-// buffer, so the first one holds the first byte.
-func protocolOf(p *tun.Packet) (tcpip.NetworkProtocolNumber, bool) {
-	var first [1]byte
-	if n, _ := p.Data.ReadAt(first[:], 0); n == 0 {
+// protocolOf looks at the version field only.
+func protocolOf(first []byte) (tcpip.NetworkProtocolNumber, bool) {
+	if len(first) == 0 {
 		return 0, false
 	}
-	switch header.IPVersion(first[:]) {
+	switch header.IPVersion(first) {
 	case header.IPv4Version:
 		return header.IPv4ProtocolNumber, true
 	case header.IPv6Version:
