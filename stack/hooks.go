@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -119,9 +118,6 @@ const (
 )
 
 func (h *hooks) input(pkt *netstack.PacketBuffer) verdict {
-	if pkt.NICID != loopbackID && pkt.Mark != endpoint.LoopMark && h.forged(pkt) {
-		return refuse
-	}
 	if cutHeader(pkt) {
 		return refuse
 	}
@@ -134,12 +130,6 @@ func (h *hooks) input(pkt *netstack.PacketBuffer) verdict {
 		}
 	}
 	return pass
-}
-
-func (h *hooks) forged(pkt *netstack.PacketBuffer) bool {
-	source, _ := addresses(pkt)
-	a, _ := netip.AddrFromSlice(source.AsSlice())
-	return h.stack.own.Load().has(a)
 }
 
 // wholeProtocol is the transport protocol of a packet whose transport header is
@@ -161,7 +151,15 @@ func wholeProtocol(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
 
 // CheckPrerouting sees every packet from outside, before raw sockets do.
 func (h *hooks) CheckPrerouting(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
-	if h.emptyRaw(pkt) {
+	b := pkt.NetworkHeader().Slice()
+	own := h.stack.own.Load()
+	var drop bool
+	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		drop = own.martian4(b)
+	} else {
+		drop = own.martian6(b) || h.emptyRaw(b)
+	}
+	if drop {
 		h.packets.Add(1)
 		h.dropped.Add(1)
 		return false

@@ -26,7 +26,7 @@ const quoted = icmpHeader + header.IPv4MaximumHeaderSize + 8 + endpoint.MaxQuote
 type quote struct {
 	v4            bool
 	kind, code    uint8  // of the ICMP message
-	mtu           uint32 // of a message that says "too big", else 0
+	mtu           uint32 // of a message that says "too big"
 	protocol      tcpip.TransportProtocolNumber
 	local, remote netip.AddrPort
 	seq           uint32 // of a segment
@@ -40,11 +40,10 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 	switch {
 	case !ok:
 		return pass
+	case q.impossible():
+		return refuse
 	case q.protocol == header.TCPProtocolNumber:
-		if h.forSegment(&q, pkt) {
-			return taken
-		}
-		return pass
+		return h.forSegment(&q, pkt)
 	}
 	if !h.stack.own.Load().has(q.local.Addr()) {
 		return pass // a wildcard has sent from an address of ours
@@ -60,37 +59,37 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 	return pass
 }
 
-// forSegment tells the connection whose segment is quoted, and reports an error
-// for a SYN of ours, which netstack must not see: it would give up at some of
-// them. With TCP_FAIL_CONNECT_ON_ICMP_ERROR any of them ends the attempt,
-// without it none does, and the SYN is retransmitted until the time-out (NB-3).
-func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) (hide bool) {
+// forSegment tells the connection whose segment is quoted. An error that quotes
+// nothing in flight is forged or too late (RFC 5927 §4.1 and §7), and netstack
+// mustn't see one for a SYN or SYN-ACK: it would give up at some of them. With
+// TCP_FAIL_CONNECT_ON_ICMP_ERROR any of them ends an attempt to connect, without it
+// none does, and the SYN is retransmitted until the time-out (NB-3).
+func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 	id := netstack.TransportEndpointID{
 		LocalPort: q.local.Port(), LocalAddress: endpoint.Address(q.local.Addr()),
 		RemotePort: q.remote.Port(), RemoteAddress: endpoint.Address(q.remote.Addr()),
 	}
 	ep, ok := h.stack.ns.FindTransportEndpoint(pkt.NetworkProtocolNumber, header.TCPProtocolNumber, id, pkt.NICID).(*tcp.Endpoint)
 	if !ok {
-		return false
+		return refuse
 	}
 	wire := h.wireOf(ep, id)
-	if q.mtu != 0 && wire != nil {
-		if !wire.DataOutstanding(q.seq) {
-			return true // forged, or too late (RFC 5927 §7)
-		}
+	switch {
+	case wire == nil:
+		return refuse
+	case q.tooBig() && wire.DataOutstanding(q.seq):
 		h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
 		wire.PathMTU(q.mtu, q.v4)
-	}
-	if q.mtu != 0 {
-		return false
-	}
-	if ep.EndpointState() != tcp.StateSynSent {
-		return false
-	}
-	if wire != nil {
+		return pass
+	case q.tooBig():
+		return refuse
+	case ep.EndpointState() == tcp.StateSynSent:
 		wire.Unreachable(q.seq, q.info(pkt))
+		return taken
+	case !wire.DataOutstanding(q.seq):
+		return refuse
 	}
-	return true
+	return pass
 }
 
 // info is what TCP_ICMP_ERROR_INFO tells of the message.
@@ -145,17 +144,36 @@ func (q *quote) reports() bool {
 
 // isError reads the header.
 func (q *quote) isError(b []byte) bool {
-	if q.v4 {
-		if q.unreachable() && header.ICMPv4Code(q.code) == header.ICMPv4FragmentationNeeded {
-			q.mtu = uint32(header.ICMPv4(b).MTU())
-			return q.mtu >= minMTU4 // older routers say 0 (RFC 1191 §4); none may say less
-		}
+	switch {
+	case q.tooBig() && q.v4:
+		q.mtu = uint32(header.ICMPv4(b).MTU())
+		return true
+	case q.tooBig():
+		q.mtu = header.ICMPv6(b).MTU()
+		return true
+	case q.v4:
 		return q.unreachable() || q.kind == uint8(header.ICMPv4TimeExceeded) || q.kind == uint8(header.ICMPv4ParamProblem)
 	}
-	if q.kind == uint8(header.ICMPv6PacketTooBig) {
-		q.mtu = max(header.ICMPv6(b).MTU(), minMTU6) // RFC 8201 §4
-	}
 	return q.kind >= uint8(header.ICMPv6DstUnreachable) && q.kind <= uint8(header.ICMPv6ParamProblem)
+}
+
+// tooBig reports a message that names an MTU.
+func (q *quote) tooBig() bool {
+	if q.v4 {
+		return q.unreachable() && header.ICMPv4Code(q.code) == header.ICMPv4FragmentationNeeded
+	}
+	return q.kind == uint8(header.ICMPv6PacketTooBig)
+}
+
+// impossible reports a message that names an MTU which no link has: netstack would
+// send segments of a byte for the rest of the connection. RFC 791 wants 68 bytes of
+// every link, RFC 8201 §4 has messages with less than 1,280 discarded. Routers
+// older than RFC 1191 say 0; they aren't believed, either.
+func (q *quote) impossible() bool {
+	if q.v4 {
+		return q.tooBig() && q.mtu < minMTU4
+	}
+	return q.tooBig() && q.mtu < minMTU6
 }
 
 // validICMP verifies the checksum of a message whose header may be parsed.

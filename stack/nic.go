@@ -37,7 +37,7 @@ type route struct {
 }
 
 func (s *Stack) addLoopback() error {
-	l := link.NewLoopback(loopbackMTU, s.work.wake)
+	l := link.NewLoopback(loopbackMTU, link.Options{Notify: s.work.wake, Admit: s.hooks.fromSelf})
 	n := &nic{id: loopbackID, link: l}
 	if err := s.createNIC(n, "lo"); err != nil {
 		return err
@@ -174,33 +174,13 @@ func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix) error {
 
 // setOwnLocked rebuilds the set of own addresses that hooks read.
 func (s *Stack) setOwnLocked() {
-	own := ownAddresses{v4: map[[4]byte]struct{}{}, v6: map[[16]byte]struct{}{}}
+	own := ownAddresses{v4: map[[4]byte]struct{}{}, broadcast: map[[4]byte]struct{}{}, v6: map[[16]byte]struct{}{}}
 	for _, n := range s.nics {
 		for _, p := range n.addresses {
-			if p.Addr().Is4() {
-				own.v4[p.Addr().As4()] = struct{}{}
-			} else {
-				own.v6[p.Addr().As16()] = struct{}{}
-			}
+			own.add(p)
 		}
 	}
 	s.own.Store(&own)
-}
-
-// ownAddresses is the set of a stack's addresses, by version: hooks look up the
-// source of every packet.
-type ownAddresses struct {
-	v4 map[[4]byte]struct{}
-	v6 map[[16]byte]struct{}
-}
-
-func (o *ownAddresses) has(a netip.Addr) bool {
-	if a.Is4() {
-		_, ok := o.v4[a.As4()]
-		return ok
-	}
-	_, ok := o.v6[a.As16()]
-	return ok
 }
 
 // removeNIC undoes a failed addDevice; its device stays open.

@@ -32,7 +32,7 @@ func (e echo) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *ne
 func TestPumpUnderFlood(t *testing.T) {
 	var p pump
 	p.init()
-	l := link.NewLoopback(loopbackMTU, p.wake)
+	l := link.NewLoopback(loopbackMTU, link.Options{Notify: p.wake})
 	l.Attach(echo{link: l})
 	p.add(l)
 	pkt := netstack.NewPacketBuffer(netstack.PacketBufferOptions{Payload: buffer.MakeWithData(append([]byte{0x45}, make([]byte, 27)...))})
@@ -45,7 +45,7 @@ func TestPumpUnderFlood(t *testing.T) {
 	time.Sleep(10 * time.Millisecond)
 	require.Empty(t, ended)
 	go func() {
-		p.add(link.NewLoopback(loopbackMTU, p.wake))
+		p.add(link.NewLoopback(loopbackMTU, link.Options{Notify: p.wake}))
 		p.stop()
 	}()
 	select {

@@ -129,12 +129,9 @@ func (h *hooks) bindRaw(b *endpoint.Binding, n int32) {
 }
 
 // emptyRaw reports an IPv6 packet without payload for a raw socket, whose queue
-// charges payload only, so that nothing would bound their number.
-func (h *hooks) emptyRaw(pkt *netstack.PacketBuffer) bool {
-	if pkt.NetworkProtocolNumber != header.IPv6ProtocolNumber {
-		return false
-	}
-	ip := header.IPv6(pkt.NetworkHeader().Slice())
+// charges payload only, so that nothing would bound their number. One with nothing
+// behind its extension headers is malformed to netstack.
+func (h *hooks) emptyRaw(ip header.IPv6) bool {
 	return ip.PayloadLength() == 0 && h.raws.count(header.IPv6ProtocolNumber, tcpip.TransportProtocolNumber(ip.NextHeader())).Load() > 0
 }
 

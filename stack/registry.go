@@ -69,7 +69,7 @@ type Stats struct {
 	DatagramsOut          uint64
 	Malformed             uint64 // packets and segments whose headers make no sense
 	ChecksumErrors        uint64 // TCP and UDP
-	Dropped               uint64 // packets dropped for any reason, full queues included
+	Dropped               uint64 // packets dropped for any reason: full queues, sources and destinations that can't be, not for this host
 	Sockets               int    // open now
 	Bindings              int    // local addresses and ports taken now
 	TimeWait              int    // connections in TIME-WAIT now whose sockets are closed
@@ -91,7 +91,8 @@ func (s *Stack) Stats() Stats {
 		Malformed: n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
 			n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
 		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
-		Dropped:        n.DroppedPackets.Value() + s.hooks.dropped.Load(),
+		Dropped: n.DroppedPackets.Value() + s.hooks.dropped.Load() +
+			n.IP.InvalidSourceAddressesReceived.Value() + n.IP.InvalidDestinationAddressesReceived.Value(),
 	}
 	for _, l := range *s.work.links.Load() {
 		st.Dropped += l.Dropped()

@@ -25,6 +25,11 @@ type Options struct {
 	// a netstack endpoint locked, so it must only signal. May be nil.
 	Notify func()
 
+	// Admit is asked about each packet before netstack gets it, and may change it;
+	// one that it refuses is dropped and counted. It runs inside Deliver. May be
+	// nil.
+	Admit func(*tun.Packet) bool
+
 	// Loopback: the stack treats the interface as a loopback interface, which
 	// allows addresses such as 127.0.0.1 on it.
 	Loopback bool
@@ -54,6 +59,7 @@ type Endpoint struct {
 	offload  tun.Offload
 	loopback bool
 	notify   func()
+	admit    func(*tun.Packet) bool // nil: everything
 	mtu      atomic.Uint32
 	ingress  *tun.Queue
 	invalid  atomic.Uint64         // packets that Deliver refused
@@ -94,6 +100,7 @@ func newEndpoint(opts Options) *Endpoint {
 	return &Endpoint{
 		loopback: opts.Loopback,
 		notify:   opts.Notify,
+		admit:    opts.Admit,
 		ingress:  tun.NewQueue(0, 0),
 	}
 }

@@ -184,7 +184,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	e := New(&fakeDevice{}, Options{Loopback: true})
 	require.Equal(t, stack.CapabilityLoopback, e.Capabilities())
-	e = NewLoopback(0, nil)
+	e = NewLoopback(0, Options{})
 	require.Equal(t, stack.CapabilityLoopback|stack.CapabilityRXChecksumOffload, e.Capabilities())
 	require.Equal(t, uint32(LoopbackMTU), e.MTU())
 	require.Equal(t, header.ARPHardwareLoopback, e.ARPHardwareType())

@@ -55,7 +55,7 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 	var first [fixed]byte
 	n, _ := p.Data.ReadAt(first[:], 0)
 	protocol, ok := protocolOf(first[:n])
-	if dispatcher == nil || !ok || !harmless(protocol, first[:n], &p.Data) {
+	if dispatcher == nil || !ok || !harmless(protocol, first[:n], &p.Data) || e.admit != nil && !e.admit(p) {
 		e.invalid.Add(1)
 		p.Data.Release()
 		return

@@ -46,7 +46,7 @@ func newHost(t testing.TB, dev tun.Device, addrs ...string) *host {
 		}
 	}
 	if dev == nil {
-		h.link = NewLoopback(0, notify)
+		h.link = NewLoopback(0, Options{Notify: notify})
 	} else {
 		h.link = New(dev, Options{Notify: notify})
 	}
