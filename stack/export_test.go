@@ -2,3 +2,6 @@ package stack
 
 // SetTimeWaitLimit is for tests that have no room for 65,536 connections.
 func (s *Stack) SetTimeWaitLimit(n int) { s.timeWaits.limit = n }
+
+// FloodedPatience is how long a handshake may take while many are half open.
+const FloodedPatience = floodedPatience

@@ -31,6 +31,11 @@ const (
 // established when it arrived.
 const halfLimit = 8192
 
+// halfLimitNoCookies bounds them, and the connections, where there are no SYN
+// cookies: half of what netstack keeps of one listener before it turns to them, as
+// it forgets a connection later than we do. Further SYNs are dropped.
+const halfLimitNoCookies = 2048
+
 // halfOpen holds the records of connections between their SYN and the end of
 // the handshake.
 type halfOpen struct {
@@ -39,6 +44,7 @@ type halfOpen struct {
 	queue []*halfRecord // in order of arrival; those that are done are skipped
 	done  int           // how many of queue are
 	timer bool          // the reaper's timer runs, or will at once
+	limit int           // of byID
 
 	reaper  tcpip.Timer // the last that was started; may be nil
 	stopped bool        // by Close: none is started any more
@@ -53,7 +59,13 @@ type halfRecord struct {
 	done     bool
 }
 
-func (o *halfOpen) init() { o.byID = map[netstack.TransportEndpointID]*halfRecord{} }
+func (o *halfOpen) init(noCookies bool) {
+	o.byID = map[netstack.TransportEndpointID]*halfRecord{}
+	o.limit = halfLimit
+	if noCookies {
+		o.limit = halfLimitNoCookies
+	}
+}
 
 func (o *halfOpen) find(id netstack.TransportEndpointID) *endpoint.Wire {
 	o.mu.Lock()
@@ -76,7 +88,7 @@ func (o *halfOpen) start(id netstack.TransportEndpointID, nic tcpip.NICID, liste
 		}
 		o.removeLocked(r)
 	}
-	if len(o.byID) >= halfLimit {
+	if len(o.byID) >= o.limit {
 		return nil, false
 	}
 	r := &halfRecord{id: id, nic: nic, wire: endpoint.NewWire(listener), listener: listener, at: now}

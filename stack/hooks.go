@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"crypto/fips140"
 	"sync"
 	"sync/atomic"
 
@@ -37,6 +38,10 @@ type hooks struct {
 	// empty: from a UDP endpoint to *atomic.Int64.
 	empties sync.Map
 
+	// noCookies: netstack must neither make nor look at a SYN cookie. It makes them
+	// with SHA-1, which ends a process with GODEBUG=fips140=only.
+	noCookies bool
+
 	half  halfOpen
 	raws  rawCounts
 	tcp   tcpWorker    // netstack's, without our hook
@@ -53,7 +58,8 @@ type tcpWorker interface {
 
 func (h *hooks) init(s *Stack) {
 	h.stack, h.clock = s, s.clock
-	h.half.init()
+	h.noCookies = fips140.Enforced()
+	h.half.init(h.noCookies)
 }
 
 // CheckOutput sees every packet that leaves, with the sending endpoint locked.

@@ -20,11 +20,15 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 			break // netstack counts it
 		}
 		fate := listener.Door().Syn(ep, id, pkt, t.SequenceNumber(), h.clock.NowMonotonic())
-		if fate == 0 {
-			h.begin(id, pkt, t, listener)
+		if fate == 0 && !h.begin(id, pkt, t, listener) && h.noCookies {
+			h.dropped.Add(1)
+			return endpoint.Ignore
 		}
 		return fate
 	default: // the acknowledgement of a SYN cookie, maybe
+		if h.noCookies && t.Flags().Contains(header.TCPFlagAck) {
+			return endpoint.Reject // RFC 9293 §3.10.7.2
+		}
 		if w := h.half.find(id); w != nil && validChecksum(t, pkt) {
 			w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 		}
