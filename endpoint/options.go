@@ -54,12 +54,6 @@ func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 	return options.Get(&s.values, (*optionView)(s), level, name, optval)
 }
 
-// SetKeepAliveVals is SIO_KEEPALIVE_VALS.
-func (s *Socket) SetKeepAliveVals(in []byte) wsa.Errno {
-	_, err := s.Control(wsa.SIO_KEEPALIVE_VALS, in, nil)
-	return err
-}
-
 // applyLocked gives the endpoint the stored values that netstack acts on. It
 // runs after every set and for every new endpoint, so that an endpoint made
 // late has them all. Each part knows what it has given the endpoint, and

@@ -12,7 +12,12 @@ import (
 // File. It is safe for concurrent use.
 //
 // Reading into a buffer that is shorter than the datagram fills it and fails
-// with WSAEMSGSIZE (MS-2), where package net says nothing.
+// with WSAEMSGSIZE (MS-2), where package net says nothing, but on Windows.
+//
+// That nobody has the port a datagram was sent to, or that its time to live was
+// over, fails no Read: SIO_UDP_CONNRESET and SIO_UDP_NETRESET are off, as
+// package net has them on Windows. Ioctl switches them on, for WSAECONNRESET and
+// WSAENETRESET.
 type PacketConn struct {
 	conn
 }
@@ -24,6 +29,7 @@ var (
 
 // NewPacketConn returns the net face of a datagram socket.
 func NewPacketConn(s *Socket, network string) *PacketConn {
+	s.ignoreResets()
 	return &PacketConn{conn{sock: s, network: network}}
 }
 

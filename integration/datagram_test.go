@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // The largest UDP payloads: 65535 less the headers that count. The kernel
@@ -134,14 +137,18 @@ func TestDatagramDualStack(t *testing.T) {
 }
 
 // The port unreachable that a datagram to a closed port draws is the error of
-// the next receive: WSAECONNRESET at the stack (NB-3), ECONNREFUSED at the
-// kernel.
+// the next receive: WSAECONNRESET at the stack (NB-3), once SIO_UDP_CONNRESET is
+// on, ECONNREFUSED at the kernel.
 func TestDatagramToClosedPort(t *testing.T) {
 	n := newNetwork(t, settings{})
 	n.eachRole(t, func(t *testing.T, r role) {
 		c, err := r.client.dial(t.Context(), "udp", r.at(9))
 		require.NoError(t, err)
 		defer c.Close()
+		if p, ok := c.(*endpoint.PacketConn); ok {
+			_, err := p.Ioctl(wsa.SIO_UDP_CONNRESET, []byte{1, 0, 0, 0}, nil)
+			require.NoError(t, err)
+		}
 		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 		_, err = c.Write([]byte("anybody there?"))
 		require.NoError(t, err)

@@ -1,11 +1,6 @@
 package provider
 
-import (
-	"encoding/binary"
-
-	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/wsa"
-)
+import "github.com/wsstack/wsstack/wsa"
 
 // Ioctl controls the mode of a socket (API-ioctlsocket, API-WSAIoctl); n is the
 // number of bytes written to out.
@@ -40,60 +35,6 @@ func (p *Provider) Ioctl(s wsa.SOCKET, code uint32, in, out []byte) (n int, _ er
 	if err != 0 {
 		return 0, p.result(err)
 	}
-	switch code {
-	case wsa.FIONBIO:
-		err = setNonblocking(sock, in)
-	case wsa.FIONREAD:
-		n, err = putUint32(out, sock.Readable)
-	case wsa.SIOCATMARK:
-		n, err = putUint32(out, func() (int, wsa.Errno) { return atMark(sock) })
-	case wsa.SIO_ADDRESS_LIST_CHANGE:
-		err = sock.AddressListChange()
-	case wsa.SIO_ROUTING_INTERFACE_CHANGE:
-		err = routingInterfaceChange(sock, in)
-	case wsa.SIO_KEEPALIVE_VALS:
-		err = sock.SetKeepAliveVals(in)
-	default:
-		n, err = sock.Control(code, in, out)
-	}
+	n, err = sock.Ioctl(code, in, out)
 	return n, p.result(err)
-}
-
-const sizeofUint32 = 4
-
-func setNonblocking(sock *endpoint.Socket, in []byte) wsa.Errno {
-	if len(in) < sizeofUint32 {
-		return wsa.WSAEFAULT
-	}
-	return sock.SetNonblocking(binary.LittleEndian.Uint32(in) != 0)
-}
-
-// routingInterfaceChange takes the SOCKADDR of a destination.
-func routingInterfaceChange(sock *endpoint.Socket, in []byte) wsa.Errno {
-	to, err := wsa.ParseSockaddr(in)
-	if err != 0 {
-		return err
-	}
-	return sock.RoutingInterfaceChange(to)
-}
-
-func atMark(sock *endpoint.Socket) (int, wsa.Errno) {
-	mark, err := sock.AtMark()
-	if mark {
-		return 1, err
-	}
-	return 0, err
-}
-
-// putUint32 writes what get returns, and says how many bytes that is.
-func putUint32(out []byte, get func() (int, wsa.Errno)) (int, wsa.Errno) {
-	if len(out) < sizeofUint32 {
-		return 0, wsa.WSAEFAULT
-	}
-	value, err := get()
-	if err != 0 {
-		return 0, err
-	}
-	binary.LittleEndian.PutUint32(out, uint32(value))
-	return sizeofUint32, 0
 }
