@@ -67,7 +67,7 @@ func (s *Socket) accept(condition Condition, d *deadline) (_ *Socket, _ netip.Ad
 	if err != 0 {
 		return nil, netip.AddrPort{}, err
 	}
-	return n, n.remote, 0
+	return n, n.remoteAddr(), 0
 }
 
 func (s *Socket) awaitAccept(a *acceptance) (*Socket, wsa.Errno) {
@@ -250,9 +250,9 @@ func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
 	n.holdAddressLocked(s.binding)
 	n.applyLocked()
 	n.becomeConnectedLocked(p.wire.Established(s.host.Clock().NowMonotonic()))
-	n.id = s.host.Register(n)
 	n.applyDebugLocked()
 	n.inheritEventsLocked(s)
+	s.host.Register(n)
 	return n, 0
 }
 

@@ -118,8 +118,11 @@ type Host interface {
 	// Debug keeps a record of SO_DEBUG for the logger. It never waits.
 	Debug(Record)
 
-	// Register lists a socket under a new number, oldest first.
-	Register(s *Socket) uint64
+	// NewID returns the next number of a socket. Register lists a socket that
+	// has one, from when on others read it: the socket must be complete, or
+	// its lock held until it is.
+	NewID() uint64
+	Register(s *Socket)
 	Unregister(s *Socket)
 
 	// Signal asks the pump to call Serve on the socket soon. It only sets
@@ -273,7 +276,7 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 	s.state = options.Fresh
 	s.values = options.Defaults(h.Profile(), family, kind)
 	s.values.KeepAlive = h.KeepAliveDefaults()
-	s.id = h.Register(s)
+	h.Register(s) // last: others read the socket from now on
 	if h.Down() { // since then: the stack may have missed it
 		s.CloseDown()
 		return nil, wsa.WSAENETDOWN
@@ -283,6 +286,7 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
 	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, created: h.Clock().Now()}
+	s.id = h.NewID()
 	s.quota.Store(noQuota)
 	s.entry.Init(s, anyEvent)
 	if kind != options.Stream { // what a stream doesn't need, idle ones needn't carry

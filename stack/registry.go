@@ -4,28 +4,31 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wsstack/wsstack/endpoint"
 )
 
 // registry lists the sockets that are open.
 type registry struct {
+	last atomic.Uint64 // the ID of the newest socket
+
 	mu   sync.Mutex
-	last uint64
-	open map[*endpoint.Socket]uint64
+	open map[*endpoint.Socket]struct{}
 }
 
+// NewID implements endpoint.Host.
+func (s *Stack) NewID() uint64 { return s.sockets.last.Add(1) }
+
 // Register implements endpoint.Host.
-func (s *Stack) Register(sock *endpoint.Socket) uint64 {
+func (s *Stack) Register(sock *endpoint.Socket) {
 	r := &s.sockets
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
-		r.open = map[*endpoint.Socket]uint64{}
+		r.open = map[*endpoint.Socket]struct{}{}
 	}
-	r.last++
-	r.open[sock] = r.last
-	return r.last
+	r.open[sock] = struct{}{}
 }
 
 // Unregister implements endpoint.Host.
@@ -44,7 +47,7 @@ func (r *registry) list() []*endpoint.Socket {
 	for s := range r.open {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b *endpoint.Socket) int { return cmp.Compare(r.open[a], r.open[b]) })
+	slices.SortFunc(list, func(a, b *endpoint.Socket) int { return cmp.Compare(a.ID(), b.ID()) })
 	return list
 }
 
