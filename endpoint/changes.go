@@ -39,7 +39,7 @@ func (s *Socket) NetworkChanged(changes uint32) {
 // non-blocking one fails with WSAEWOULDBLOCK.
 func (s *Socket) AddressListChange() wsa.Errno {
 	s.mu.Lock()
-	err := s.enterLocked()
+	err := s.enterConnectionLocked()
 	if err == 0 {
 		s.takeChangesLocked() // those until now are none
 		s.events.changes.addresses = false
@@ -56,7 +56,7 @@ func (s *Socket) AddressListChange() wsa.Errno {
 // that leads to an address; otherwise it is as AddressListChange.
 func (s *Socket) RoutingInterfaceChange(to netip.AddrPort) wsa.Errno {
 	s.mu.Lock()
-	err := s.enterLocked()
+	err := s.enterConnectionLocked()
 	if err == 0 {
 		err = s.checkFamily(to)
 	}

@@ -58,16 +58,19 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 }
 
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
-// has data queued.
+// has data queued, or was sent some since. What comes when no receive is
+// pending any more is not acknowledged: nobody gets it (SH-2).
 func (s *Socket) resetIfUnreadLocked() {
 	pending := s.receiving.Load() > 0 || len(s.ops.queues[opRecv]) > 0 // they take the data (C-47)
 	if !s.shutRecv || s.state != options.Connected || s.closed || pending {
 		return
 	}
+	s.refuses.Store(true)
 	queued, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	if queued == 0 && s.held.Load() == 0 {
+	if queued == 0 && s.held.Load() == 0 && !s.refused.Load() {
 		return
 	}
+	s.shutReset = true
 	s.ep.Abort()
 	s.becomeDeadLocked(wsa.WSAECONNABORTED)
 }

@@ -184,6 +184,8 @@ func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.
 		return nil, wsa.WSAEINVAL
 	case s.softErr != 0: // an ICMP error for an earlier datagram (NB-3)
 		return nil, s.takeSoftErrorLocked()
+	case s.shutReset: // SH-2: by this side, which is what it is told
+		return nil, wsa.WSAESHUTDOWN
 	case s.state == options.Dead:
 		return nil, s.deadErrnoLocked(waited)
 	case s.kind == options.Stream && s.state != options.Connected:

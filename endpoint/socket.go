@@ -198,6 +198,8 @@ type Socket struct {
 	evicted     atomic.Bool   // there are too many orphans
 	receiving   atomic.Int32  // receive calls in progress on a stream
 	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
+	refuses     atomic.Bool   // and no receive is pending: the hooks keep data from netstack
+	refused     atomic.Bool   // they have
 	urgent      atomic.Bool   // pullUrgent has something to do, or will have
 
 	mu          sync.Mutex
@@ -207,6 +209,7 @@ type Socket struct {
 	closed      bool
 	down        bool // closed by Stack.Close
 	shutRecv    bool
+	shutReset   bool // it has reset the connection (SH-2)
 	shutSend    bool
 	pending     wsa.Errno          // SO_ERROR
 	reason      wsa.Errno          // why the connection died; what later calls return

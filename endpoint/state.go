@@ -228,6 +228,16 @@ func (s *Socket) enterLocked() wsa.Errno {
 	return 0
 }
 
+// enterConnectionLocked is enterLocked for the calls that fail with WSAENOTCONN
+// after a keep-alive drop though they have nothing to do with the connection
+// (KA-31).
+func (s *Socket) enterConnectionLocked() wsa.Errno {
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	return (*optionView)(s).ConnectionError(false)
+}
+
 // AddressRemoved tells that the stack has lost an address. A connection from it
 // ends (ND-3).
 func (s *Socket) AddressRemoved(a netip.Addr) {

@@ -302,8 +302,8 @@ func (s *Socket) readUrgent(ep tcpip.Endpoint, w *Wire, b []byte, peek, waited b
 
 // AtMark is SIOCATMARK: whether no urgent byte waits or, with SO_OOBINLINE,
 // whether everything before the mark has been read (OB-9, OB-10). TRUE where
-// there is no connection; WSAEINVAL on datagram sockets (OB-11), WSAENOTCONN
-// after a keep-alive drop (KA-31).
+// there is no connection yet; WSAEINVAL on datagram sockets (OB-11), WSAENOTCONN
+// when the connection was reset, aborted or dropped (KA-31).
 func (s *Socket) AtMark() (bool, wsa.Errno) {
 	s.pullUrgent()
 	s.mu.Lock()
@@ -314,7 +314,10 @@ func (s *Socket) AtMark() (bool, wsa.Errno) {
 	if s.kind != options.Stream {
 		return false, wsa.WSAEINVAL
 	}
-	return s.atMarkLocked(), (*optionView)(s).ConnectionError(false)
+	if s.state == options.Dead {
+		return false, wsa.WSAENOTCONN
+	}
+	return s.atMarkLocked(), 0
 }
 
 func (s *Socket) atMarkLocked() (at bool) {

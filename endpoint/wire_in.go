@@ -50,6 +50,9 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 	if !seqnum.Value(ack).InRange(una, nxt.Add(1)) || fate != OnlyFIN && !w.reaches(seg) {
 		return fate
 	}
+	if w.refuses(seg) {
+		return Ignore
+	}
 	w.establish(seg.Clock)
 	window := uint32(h.WindowSize()) << w.shift.Load()
 	w.tally.arrived(seg, w.rcvEnd.Load(), seqnum.Value(ack) == una && una != nxt && window == w.window.Load())
@@ -214,7 +217,23 @@ func (w *Wire) negotiate(timestamps, sack bool) {
 // a bulk transfer towards us are not: they acknowledge nothing new.
 func (w *Wire) Interesting(h header.TCP) bool {
 	const control = header.TCPFlagRst | header.TCPFlagSyn | header.TCPFlagFin | header.TCPFlagUrg
-	return h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0 || w.watched.Load()
+	if h.Flags()&control != 0 || h.AckNumber() != w.una.Load() || w.since.Load() == 0 || w.watched.Load() {
+		return true
+	}
+	s := w.socket.Load()
+	return s != nil && s.refuses.Load()
+}
+
+// refuses reports new data for a socket that takes none any more (SH-2), and has
+// the pump reset the connection.
+func (w *Wire) refuses(seg Segment) bool {
+	s := w.socket.Load()
+	if s == nil || seg.Payload == 0 || !s.refuses.Load() || !before(w.rcvNxt.Load(), seg.Header.SequenceNumber()+uint32(seg.Payload)) {
+		return false
+	}
+	s.refused.Store(true)
+	s.host.Signal(s)
+	return true
 }
 
 // extend notes how far the peer's bytes reach in order.

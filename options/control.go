@@ -89,10 +89,8 @@ func (c *control) check(ep Endpoint, in, out []byte) wsa.Errno {
 	case len(out) < c.outSize:
 		return wsa.WSAEFAULT
 	}
-	if c.apply != nil {
-		if err := ep.ConnectionError(true); err != 0 {
-			return err
-		}
+	if err := ep.ConnectionError(c.apply != nil); err != 0 {
+		return err
 	}
 	if c.setIn != 0 && c.setIn&ep.State() == 0 {
 		return cmp.Or(c.wrongIn, wsa.WSAEINVAL)

@@ -39,7 +39,7 @@ var controls = []control{
 	{
 		code: wsa.SIO_TCP_INFO, symbol: "SIO_TCP_INFO", typ: "DWORD", size: 4, exact: true, badSize: wsa.WSAEMSGSIZE, output: "TCP_INFO_v0, _v1, _v2",
 		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: netstack doesn't say what limits it.",
-		kinds: Stream, answer: tcpInfo,
+		kinds: Stream, setIn: AnyState &^ Dead, wrongIn: wsa.WSAENOTCONN, answer: tcpInfo, // KA-31
 	},
 	{
 		code: wsa.SIO_IDEAL_SEND_BACKLOG_QUERY, symbol: "SIO_IDEAL_SEND_BACKLOG_QUERY", output: "ULONG", outSize: 4, evidence: byObserved,

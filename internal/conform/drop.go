@@ -27,6 +27,8 @@ func init() {
 		kaScenarios = append(kaScenarios, Scenario{ID: "KA-30", Title: "in progress: " + row.name, Source: "S-GET, W-ERR 10052", Run: row.run})
 	}
 	kaScenarios = append(kaScenarios, Scenario{
+		ID: "KA-31", Title: "every control code", Source: "S-GET, API-WSAIoctl", Run: everyControl,
+	}, Scenario{
 		ID: "KA-35", Title: "a hundred calls of all kinds", Source: "S-GET", Run: hundredCalls,
 	})
 }

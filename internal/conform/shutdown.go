@@ -79,6 +79,9 @@ var shScenarios = []Scenario{
 					Equal(e, "time of the RST", l.At, at)
 				}
 			}
+			for range 2 {
+				e.recvOn(e.P, c, 1, wsa.WSAESHUTDOWN)
+			}
 		})
 		Equal(e, "RSTs of a", e.Count("a", has(trace.RST)), 1)
 		e.Notef("RST at the call")
