@@ -188,39 +188,48 @@ func (s *Stack) Settle() {
 		s.settleSteps()
 		return
 	}
-	for !s.Down() {
+	for quiet := 0; quiet < 1+maxHops && !s.Down(); quiet++ {
 		before := s.activity()
 		done := s.work.turn()
-		// The barrier: Pause returns when the processors have drained. A
-		// segment may have hopped to one that was paused first, so the round
-		// counts only if nothing has moved.
 		s.hooks.barrier()
 		// In the order in which packets go: one that has left a device by then
 		// is in the pump's queue, or was delivered and counted.
-		if done == 0 && s.devicesIdle() && s.work.idle() && s.activity() == before {
-			return
+		if done != 0 || !s.devicesIdle() || !s.work.idle() || s.activity() != before {
+			quiet = -1
+			runtime.Gosched() // a device's reader may have packets in hand
 		}
-		runtime.Gosched() // a device's reader may have packets in hand
 	}
 }
 
 // settleSteps is Settle for Config.Stepped. netstack's goroutines have work
 // only when a packet was delivered or a segment injected, and each one needs a
-// barrier; a second one where its segment may have hopped from one processor to
-// another.
+// barrier; more of them where its segment may hop from one processor to another.
 func (s *Stack) settleSteps() {
 	for !s.Down() {
 		delivered, served := s.work.step()
 		if !delivered && !served {
 			return
 		}
-		for again := s.hooks.hops.Swap(false) || delivered; again; again = s.hooks.hops.Swap(false) {
+		switch {
+		case s.hooks.hops.Swap(false):
+			for range 1 + maxHops {
+				s.hooks.barrier()
+			}
+		case delivered:
 			s.hooks.barrier()
 		}
 	}
 }
 
-// barrier returns when netstack's processors have drained. Of its protocols only
+// maxHops is how often a segment may hop from one of netstack's processors to
+// another, which may have paused by then, so that its barrier is the next one:
+// from TIME-WAIT, or from a listener that is closed meanwhile, to a listener,
+// and from there to the connection that an acknowledgement with data makes
+// (a SYN cookie).
+const maxHops = 2
+
+// barrier returns when netstack's processors have drained, but for segments that
+// hopped meanwhile to one that had paused. Of its protocols only
 // TCP has some, so that Stack.Pause would ask 250 others in vain.
 func (h *hooks) barrier() {
 	h.tcp.Pause()
