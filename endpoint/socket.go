@@ -88,6 +88,9 @@ type Host interface {
 	KeepAliveDefaults() options.KeepAlive
 	GarbageOctet() bool
 
+	// Defaults are the options that new sockets have set, besides.
+	Defaults() []options.Assignment
+
 	// Orphan lists a closed socket whose connection lives on, with what it
 	// holds in bytes, until NoOrphan. It may Evict others.
 	Orphan(s *Socket, bytes int)
@@ -263,7 +266,8 @@ type Socket struct {
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
 // typ a SOCK constant, protocol an IPPROTO constant or 0 for the only one.
-// WSAEACCES: raw sockets aren't allowed on this stack.
+// The options of Host.Defaults are set. WSAEACCES: raw sockets aren't allowed
+// on this stack.
 func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno) {
 	if h.Down() {
 		return nil, wsa.WSAENETDOWN
@@ -275,16 +279,26 @@ func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno)
 	if kind == options.Raw && !h.RawAllowed() {
 		return nil, wsa.WSAEACCES
 	}
-	s := newSocket(h, family, kind, protocol, owner)
-	s.state = options.Fresh
-	s.values = options.Defaults(h.Profile(), family, kind)
-	s.values.KeepAlive = h.KeepAliveDefaults()
+	s := freshSocket(h, family, kind, protocol, owner)
+	if err := s.setDefaults(h.Defaults()); err != 0 {
+		return nil, err
+	}
 	h.Register(s) // last: others read the socket from now on
 	if h.Down() { // since then: the stack may have missed it
 		s.CloseDown()
 		return nil, wsa.WSAENETDOWN
 	}
 	return s, 0
+}
+
+// freshSocket is a socket with the values of its profile and the stack's
+// keep-alive parameters, which nobody else knows yet.
+func freshSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
+	s := newSocket(h, family, kind, protocol, owner)
+	s.state = options.Fresh
+	s.values = options.Defaults(h.Profile(), family, kind)
+	s.values.KeepAlive = h.KeepAliveDefaults()
+	return s
 }
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {

@@ -50,11 +50,7 @@ func (o Option[T]) String() string { return wsa.OptionName(o.level, o.name) }
 
 // Set sets the option. A value that no optval can hold is WSAEINVAL.
 func (o Option[T]) Set(c Setter, val T) error {
-	optval, errno := o.append(make([]byte, 0, o.size), val)
-	if errno != 0 {
-		return errno
-	}
-	return c.SetSockOpt(o.level, o.name, optval)
+	return o.With(val).Set(c)
 }
 
 // Get reads the option.
@@ -70,24 +66,6 @@ func (o Option[T]) Get(c Getter) (T, error) {
 		return val, errno
 	}
 	return val, nil
-}
-
-// An Assignment is an option and a value for it; see [With] and [SetAll].
-type Assignment func(c Setter) error
-
-// With returns the option together with a value.
-func (o Option[T]) With(val T) Assignment {
-	return func(c Setter) error { return o.Set(c, val) }
-}
-
-// SetAll sets options in order, until one fails.
-func SetAll(c Setter, assignments ...Assignment) error {
-	for _, a := range assignments {
-		if err := a(c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // asBool takes any length, as SO_KEEPALIVE of the measured profiles reports

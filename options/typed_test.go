@@ -98,6 +98,31 @@ func TestTyped_SetAll(t *testing.T) {
 	assert.False(t, c.v.NoDelay, "behind the one that failed")
 }
 
+// Assign tells an option that a socket doesn't have from a value it can't have.
+func TestAssign(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		kind Kind
+		a    Assignment
+		has  bool
+		err  wsa.Errno
+	}{
+		{"set", Stream, TCP_NODELAY.With(true), true, 0},
+		{"another kind", Datagram, TCP_NODELAY.With(true), false, wsa.WSAENOPROTOOPT},
+		{"another kind, and no such value", Datagram, TCP_KEEPCNT.With(256), false, wsa.WSAENOPROTOOPT},
+		{"only to be read", Stream, SO_TYPE.With(1), false, wsa.WSAENOPROTOOPT},
+		{"value", Stream, TCP_KEEPCNT.With(256), true, wsa.WSAEINVAL},
+		{"no optval holds it", Datagram, SO_SNDBUF.With(-1), true, wsa.WSAEINVAL},
+		{"nothing", Stream, Assignment{}, true, wsa.WSAEINVAL},
+	} {
+		c := newConn(tt.kind)
+		has, err := Assign(c.v, c, tt.a)
+		assert.Equal(t, tt.has, has, tt.name)
+		assert.Equal(t, tt.err, err, tt.name)
+		assert.Equal(t, tt.err == 0 && tt.kind == Stream, c.v.NoDelay, tt.name)
+	}
+}
+
 func TestTyped_Membership(t *testing.T) {
 	c := newConn(Datagram)
 	c.keepGroups = true

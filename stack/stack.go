@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -70,6 +71,15 @@ type Config struct {
 	// KeepAlive are the keep-alive parameters of sockets that set none; zero
 	// fields: the documented ones. SetKeepAlive changes them later.
 	KeepAlive KeepAlive
+
+	// Defaults are options that every new socket has set from its creation, in
+	// order, whichever face makes it: options.TCP_NODELAY.With(true), say. A
+	// socket passes over those that its kind or family doesn't have, and may
+	// set them otherwise later; accepted sockets have what their listener has.
+	// New refuses what setsockopt on a new socket would refuse, with the code
+	// of that. What DialContext, Listen and ListenPacket set themselves comes
+	// after the defaults (IPV6_V6ONLY).
+	Defaults []options.Assignment
 
 	// IGMP sends membership reports, IGMP and MLD; off: joins are local.
 	IGMP bool
@@ -137,6 +147,7 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
+	cfg.Defaults = slices.Clone(cfg.Defaults)
 	s := &Stack{cfg: cfg, log: cfg.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -166,6 +177,10 @@ func New(cfg Config) (*Stack, error) {
 	if err := s.setRoutes(); err != nil {
 		s.ns.Destroy()
 		return nil, fmt.Errorf("stack: Routes: %w", err)
+	}
+	if err := endpoint.CheckDefaults(s, cfg.Defaults); err != nil {
+		s.ns.Destroy()
+		return nil, fmt.Errorf("stack: config.Defaults%w", err)
 	}
 	if err := s.startDevices(); err != nil {
 		s.ns.Destroy()
@@ -298,6 +313,9 @@ func (s *Stack) Clock() tcpip.Clock { return s.clock }
 
 // Profile is Config.Profile.
 func (s *Stack) Profile() options.Profile { return s.cfg.Profile }
+
+// Defaults is Config.Defaults, not to be changed.
+func (s *Stack) Defaults() []options.Assignment { return s.cfg.Defaults }
 
 // Owner is Config.Owner.
 func (s *Stack) Owner() string { return s.cfg.Owner }
