@@ -31,8 +31,8 @@ type eventState struct {
 
 // EventSelect is WSAEventSelect (EV-1): from now on the network events of mask
 // are recorded and signalled by ev. It replaces an earlier selection and clears
-// its record, and the socket becomes non-blocking. A mask of 0 cancels; the
-// socket stays non-blocking.
+// its record; a mask of 0 cancels. The socket becomes non-blocking, whatever the
+// mask is.
 //
 // Errors: WSAEINVAL for a mask with unknown events, or one that isn't 0
 // without an event.
@@ -46,11 +46,11 @@ func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
 	case mask&^wsa.FD_ALL_EVENTS != 0, mask != 0 && ev == nil:
 		return wsa.WSAEINVAL
 	}
+	s.nonblocking.Store(true)
 	if mask == 0 {
 		s.deselectLocked()
 		return 0
 	}
-	s.nonblocking.Store(true)
 	s.selectLocked(ev)
 	s.events.becomeSelected(mask)
 	s.observeLocked()
@@ -83,7 +83,7 @@ func (s *Socket) inheritEventsLocked(l *Socket) {
 		return
 	}
 	s.selectLocked(l.events.event)
-	s.events.becomeInherited(l.events.mask)
+	s.events.becomeSelected(l.events.mask)
 	s.observeLocked()
 }
 
@@ -214,7 +214,9 @@ func (s *Socket) streamConditionsLocked(c *conditions) {
 			c.add(wsa.FD_ACCEPT_BIT, 0)
 		}
 	case options.Connected:
-		c.add(wsa.FD_CONNECT_BIT, 0)
+		if s.connects {
+			c.add(wsa.FD_CONNECT_BIT, 0)
+		}
 		data := s.hasDataLocked()
 		if data {
 			c.add(wsa.FD_READ_BIT, 0)

@@ -15,7 +15,8 @@ import "github.com/wsstack/wsstack/wsa"
 // A recorded event is disabled as well: its re-enabling call leads back to
 // enabled, taken or not, and the record stays until it is taken. An event that
 // isn't selected is never recorded. The conditions are levels, so an event
-// that is enabled while its condition holds is recorded at once.
+// that is enabled while its condition holds is recorded at once. FD_CLOSE is
+// taken once in the life of a socket: no selection enables it after that.
 //
 // It is a value without a lock, a clock or a socket; the zero recorder has
 // nothing selected.
@@ -24,6 +25,7 @@ type recorder struct {
 	enabled  int32 // may be recorded
 	recorded int32 // not taken yet
 	codes    eventCodes
+	over     bool // FD_CLOSE was taken
 }
 
 // eventCodes are the error codes of events, by their FD_…_BIT.
@@ -44,16 +46,12 @@ func (c *conditions) add(bit int, err wsa.Errno) {
 const asked = wsa.FD_ROUTING_INTERFACE_CHANGE | wsa.FD_ADDRESS_LIST_CHANGE
 
 // becomeSelected replaces the selection and clears the record (EV-1). What an
-// ioctl has enabled stays so.
+// ioctl has enabled stays so, and FD_CLOSE ends with the first that was taken.
 func (r *recorder) becomeSelected(mask int32) {
-	*r = recorder{mask: mask, enabled: wsa.FD_ALL_EVENTS&^asked | r.enabled&asked}
-}
-
-// becomeInherited is becomeSelected for an accepted socket (EV-8): its
-// connection was not made by a connect.
-func (r *recorder) becomeInherited(mask int32) {
-	r.becomeSelected(mask)
-	r.enabled &^= wsa.FD_CONNECT
+	*r = recorder{mask: mask, enabled: wsa.FD_ALL_EVENTS&^asked | r.enabled&asked, over: r.over}
+	if r.over {
+		r.enabled &^= wsa.FD_CLOSE
+	}
 }
 
 // becomeEnabled is the re-enabling call of events.
@@ -77,5 +75,6 @@ func (r *recorder) observe(c conditions) bool {
 func (r *recorder) becomeTaken() (recorded int32, codes eventCodes) {
 	recorded, codes = r.recorded, r.codes
 	r.recorded, r.codes = 0, eventCodes{}
+	r.over = r.over || recorded&wsa.FD_CLOSE != 0
 	return recorded, codes
 }

@@ -11,9 +11,10 @@ import (
 
 // recorderModel is the table EV-2 for one event, told as a story: a record is
 // made when the condition holds, the event is selected, and no record was made
-// since the selection or the last re-enabling call.
+// since the selection or the last re-enabling call. FD_CLOSE stays away for good
+// once its record was taken.
 type recorderModel struct {
-	selected, spent, recorded bool
+	selected, spent, recorded, over bool
 }
 
 // Every event by itself does what the story says, whatever happens to the
@@ -33,7 +34,8 @@ func TestRecorder(t *testing.T) {
 			case 0:
 				r.becomeSelected(mask)
 				for bit := range m {
-					m[bit] = recorderModel{selected: mask&(1<<bit) != 0, spent: asked&(1<<bit) != 0 && m[bit].spent}
+					over := m[bit].over
+					m[bit] = recorderModel{selected: mask&(1<<bit) != 0, spent: over || asked&(1<<bit) != 0 && m[bit].spent, over: over}
 				}
 			case 1:
 				r.becomeEnabled(mask)
@@ -45,6 +47,7 @@ func TestRecorder(t *testing.T) {
 				for bit := range m {
 					require.Equal(t, m[bit].recorded, recorded&(1<<bit) != 0, "event %d", bit)
 					require.Equal(t, m[bit].recorded, codes[bit] != 0, "code of event %d", bit)
+					m[bit].over = m[bit].over || bit == wsa.FD_CLOSE_BIT && m[bit].recorded
 					m[bit].recorded = false
 				}
 			default:

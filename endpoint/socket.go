@@ -221,6 +221,7 @@ type Socket struct {
 	dropTaken   bool               // so was a set of SO_KEEPALIVE (C-11)
 	connectErr  wsa.Errno          // why the last attempt to connect failed
 	icmpError   *wsa.ICMPErrorInfo // that it failed for; nil: for another reason
+	connects    bool               // the connection is, or will be, one that connect has made
 	async       bool               // that attempt, or the one that runs, was made by a non-blocking connect
 	synPlan     *synSchedule       // of the attempt to connect that runs; nil when none does
 	synTimer    tcpip.Timer        // fires when synPlan has something to do; nil when no attempt runs

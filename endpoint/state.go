@@ -40,7 +40,7 @@ func (s *Socket) becomeListeningLocked() {
 }
 
 func (s *Socket) becomeConnectingLocked() {
-	s.state = options.Connecting
+	s.state, s.connects = options.Connecting, true
 	s.undecided.Store(true)
 	s.debugStateLocked(0)
 }
@@ -80,7 +80,7 @@ func (s *Socket) becomeUnconnectedLocked() {
 	s.synPlan = nil
 	s.dropEndpointLocked()
 	s.remote = netip.AddrPort{}
-	s.state = options.Bound
+	s.state, s.connects = options.Bound, false
 	if s.context != nil { // of ConnectEx
 		s.values, s.context = s.context.values, nil
 	}

@@ -95,14 +95,16 @@ type NetworkEvents struct {
 // EventSelect makes the network events of mask signal ev, and the socket
 // non-blocking (API-WSAEventSelect, EV-1). It replaces an earlier selection and
 // clears what was recorded. What holds already, data that waits for instance,
-// is recorded at once. A mask of 0 cancels, whatever ev is; the socket stays
-// non-blocking. Accepted sockets inherit event and mask (EV-8).
+// is recorded at once. A mask of 0 cancels, whatever ev is; the socket becomes
+// non-blocking all the same. Accepted sockets inherit event and mask (EV-8).
 //
 // Each event is recorded once, and not again until its re-enabling call (EV-2):
 // FD_READ by a receive, FD_WRITE by a send that failed with WSAEWOULDBLOCK,
 // FD_ACCEPT by Accept, FD_ADDRESS_LIST_CHANGE and FD_ROUTING_INTERFACE_CHANGE
-// by their ioctl. FD_CONNECT, once for each connect, and FD_CLOSE aren't
-// enabled again. FD_QOS and FD_GROUP_QOS never happen.
+// by their ioctl. FD_CONNECT, once for each connect, isn't enabled again; a
+// socket that accept or AcceptEx has connected never has it. FD_CLOSE is told
+// once in the life of a socket: after EnumNetworkEvents has returned it, a new
+// selection doesn't record it again. FD_QOS and FD_GROUP_QOS never happen.
 //
 // Errors: WSAEINVAL for an unknown event in mask, or a mask that isn't 0 with a
 // nil ev.
