@@ -37,3 +37,12 @@ func (w *Wire) PatchHeader(ip []byte) {
 	h.SetChecksum(0)
 	h.SetChecksum(^h.CalculateChecksum())
 }
+
+// AllowFragments makes an IPv4 packet one that routers may cut up. id tells its
+// fragments from those of others.
+func AllowFragments(ip header.IPv4, id uint16) {
+	ip.SetFlagsFragmentOffset(ip.Flags()&^header.IPv4FlagDontFragment, 0)
+	ip.SetID(max(id, 1)) // netstack would fill in one of its own
+	ip.SetChecksum(0)
+	ip.SetChecksum(^ip.CalculateChecksum())
+}

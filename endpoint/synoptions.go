@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -36,9 +37,27 @@ func DropTimestamps(t header.TCP, partial bool) {
 	if ts == nil {
 		return
 	}
+	editOptions(t, partial, func() { copy(ts, bytes.Repeat([]byte{header.TCPOptionNOP}, len(ts))) })
+}
+
+// RaiseMSS overwrites the segment size that a SYN offers, if it is less than
+// least; 0 is no offer to netstack. partial is that of DropTimestamps.
+func RaiseMSS(t header.TCP, least uint16, partial bool) {
+	mss := tcpOption(t.Options(), header.TCPOptionMSS, header.TCPOptionMSSLength)
+	if mss == nil {
+		return
+	}
+	if offer := binary.BigEndian.Uint16(mss[2:]); offer == 0 || offer >= least {
+		return
+	}
+	editOptions(t, partial, func() { binary.BigEndian.PutUint16(mss[2:], least) })
+}
+
+// editOptions changes options and keeps the checksum right.
+func editOptions(t header.TCP, partial bool, edit func()) {
 	options := t.Options() // a whole number of 32-bit words
 	before := checksum.Checksum(options, 0)
-	copy(ts, bytes.Repeat([]byte{header.TCPOptionNOP}, len(ts)))
+	edit()
 	if !partial {
 		t.SetChecksum(patched(t.Checksum(), before, checksum.Checksum(options, 0)))
 	}

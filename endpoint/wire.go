@@ -80,6 +80,7 @@ const (
 	wireGrown                   // netstack's window is beyond the one in our SYN
 	wireOffersTS                // our SYN may carry the timestamp option
 	wireHoldFirst               // even the first SYN doesn't leave: see restartHandshakeLocked
+	wireFragments               // routers may cut up its packets
 )
 
 var _ tcpip.PacketOwner = (*Wire)(nil)
@@ -240,6 +241,13 @@ func (w *Wire) Unreachable(seq uint32, info wsa.ICMPErrorInfo) {
 		w.signal()
 	}
 }
+
+// Fragments reports that the path takes less than the shortest segments that are
+// made for it, so that routers must be allowed to cut them up.
+func (w *Wire) Fragments() bool { return w.has(wireFragments) }
+
+// AllowFragments makes Fragments true.
+func (w *Wire) AllowFragments() { w.set(wireFragments) }
 
 // PathMTU tells of an ICMP error that says how large packets to the peer may be,
 // in bytes. netstack cuts its segments accordingly, and never larger again.

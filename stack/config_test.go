@@ -35,6 +35,9 @@ func TestNewRefusesBadConfig(t *testing.T) {
 		{"gateway of the other family", stack.Config{Device: silent(1500), Routes: []stack.Route{{
 			Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("fd00::1")}}}, "Routes[0]"},
 		{"route without device", stack.Config{Routes: []stack.Route{{Destination: netip.MustParsePrefix("0.0.0.0/0")}}}, "Routes[0]"},
+		{"MinMSS above what hosts take", stack.Config{MinMSS: 537}, "MinMSS"},
+		{"MinPathMTU below a link's", stack.Config{MinPathMTU: 67}, "MinPathMTU"},
+		{"MinPathMTU above Ethernet's", stack.Config{MinPathMTU: 1501}, "MinPathMTU"},
 		{"unknown profile", stack.Config{Profile: 9}, "Profile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -99,6 +99,9 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	if w.HoldsSYN(t) {
 		return false
 	}
+	if w.Fragments() && pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		endpoint.AllowFragments(pkt.NetworkHeader().Slice(), uint16(h.stack.fragments.Add(1)))
+	}
 	h.debugSegment(w, t, pkt.Data().Size(), "segment out")
 	return true
 }
@@ -250,7 +253,7 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 		return 0, nil
 	}
 	h.debugSegment(w, t, pkt.Data().Size(), "segment in")
-	editSYN(w, t, pkt.RXChecksumValidated)
+	h.editIncoming(w, t, pkt.RXChecksumValidated)
 	fate := w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	if fate != 0 && !checked && !validChecksum(t, pkt) {
 		return 0, nil // netstack drops it

@@ -79,6 +79,11 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 		return refuse
 	case q.tooBig() && wire.DataOutstanding(q.seq):
 		h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
+		if least := h.stack.cfg.MinPathMTU; q.v4 && q.mtu < least {
+			q.mtu = least
+			raiseMTU(header.ICMPv4(pkt.TransportHeader().Slice()), uint16(least))
+			wire.AllowFragments()
+		}
 		wire.PathMTU(q.mtu, q.v4)
 		return pass
 	case q.tooBig():
@@ -90,6 +95,14 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 		return refuse
 	}
 	return pass
+}
+
+// raiseMTU overwrites the MTU of a message, for netstack. The header is nobody
+// else's: see editSYN.
+func raiseMTU(h header.ICMPv4, mtu uint16) {
+	sum := checksum.Combine(^h.Checksum(), ^h.MTU())
+	h.SetMTU(mtu)
+	h.SetChecksum(^checksum.Combine(sum, mtu)) // RFC 1624 §3
 }
 
 // info is what TCP_ICMP_ERROR_INFO tells of the message.

@@ -45,6 +45,17 @@ type Config struct {
 	// least 1280 where there is an IPv6 address.
 	MTU uint32
 
+	// MinMSS is the shortest segment, in bytes, that a peer can ask for in its
+	// SYN; less is taken for it. 0: 48, as netstack and Linux have it. At most
+	// 536, which every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them
+	// at most, are a part of it.
+	MinMSS uint16
+
+	// MinPathMTU is the shortest packet, in bytes, that an ICMP error can make a
+	// TCP connection over IPv4 send; where a router names less, packets may be
+	// fragmented (no DF) instead. 0: 552, as Linux has it. 68 to 1500.
+	MinPathMTU uint32
+
 	// Clock is the only source of time; nil: the real one.
 	Clock tcpip.Clock
 
@@ -148,6 +159,7 @@ func New(cfg Config) (*Stack, error) {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	cfg.Defaults = slices.Clone(cfg.Defaults)
+	cfg.setFloors()
 	s := &Stack{cfg: cfg, log: cfg.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -219,6 +231,9 @@ func (c *Config) validate() error {
 	}
 	if err := c.KeepAlive.validate(); err != nil {
 		return fmt.Errorf("config.%w", err)
+	}
+	if err := c.validateFloors(); err != nil {
+		return err
 	}
 	if c.Profile > options.Legacy {
 		return fmt.Errorf("config.Profile: unknown profile %d", c.Profile)

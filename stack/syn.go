@@ -40,7 +40,7 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 // many.
 func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) bool {
 	h.debugSegment(listener, t, pkt.Data().Size(), "segment in")
-	editSYN(listener, t, pkt.RXChecksumValidated) // as it stands now (IN-4)
+	h.editIncoming(listener, t, pkt.RXChecksumValidated) // as it stands now (IN-4)
 	w := h.startHalf(id, pkt.NICID, listener)
 	if w != nil {
 		w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})

@@ -17,3 +17,14 @@ func editSYN(w *endpoint.Wire, t header.TCP, unsummed bool) {
 		endpoint.DropTimestamps(t, unsummed)
 	}
 }
+
+// editIncoming edits a segment from outside as editSYN does: a SYN offers no less
+// than Config.MinMSS, and the window isn't one for too many small segments.
+func (h *hooks) editIncoming(w *endpoint.Wire, t header.TCP, unsummed bool) {
+	if t.Flags().Contains(header.TCPFlagSyn) {
+		editSYN(w, t, unsummed)
+		endpoint.RaiseMSS(t, h.stack.cfg.MinMSS, unsummed)
+		return
+	}
+	w.ClampWindow(t, unsummed)
+}

@@ -1,0 +1,33 @@
+package stack
+
+import "fmt"
+
+// The bounds and defaults of Config.MinMSS and Config.MinPathMTU, the floors under
+// what peers and routers may ask for. The defaults are those of Linux
+// (tcp_min_snd_mss and min_pmtu).
+const (
+	defaultMinMSS     = 48
+	maxMinMSS         = 536
+	defaultMinPathMTU = 552
+	maxMinPathMTU     = 1500
+)
+
+func (c *Config) validateFloors() error {
+	if c.MinMSS > maxMinMSS {
+		return fmt.Errorf("config.MinMSS: %d is more than the %d bytes that every host takes", c.MinMSS, maxMinMSS)
+	}
+	if m := c.MinPathMTU; m != 0 && (m < minMTU4 || m > maxMinPathMTU) {
+		return fmt.Errorf("config.MinPathMTU: %d is not between %d and %d", m, minMTU4, maxMinPathMTU)
+	}
+	return nil
+}
+
+// setFloors puts in the defaults.
+func (c *Config) setFloors() {
+	if c.MinMSS == 0 {
+		c.MinMSS = defaultMinMSS
+	}
+	if c.MinPathMTU == 0 {
+		c.MinPathMTU = defaultMinPathMTU
+	}
+}
