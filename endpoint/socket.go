@@ -321,10 +321,17 @@ type datagramOut struct {
 
 // checkProtocol decides which of the triples a TCP/IP provider creates
 // (API-socket: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
-// WSAEPROTONOSUPPORT). A raw socket may have any protocol number.
+// WSAEPROTONOSUPPORT). A raw socket may have any protocol number. Type 0 is that of
+// the first protocol in the catalogue that fits (page of WSASocket).
 func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno) {
 	if family != wsa.AF_INET && family != wsa.AF_INET6 {
 		return 0, 0, wsa.WSAEAFNOSUPPORT
+	}
+	if typ == 0 { // the provider chooses
+		var ok bool
+		if typ, ok = wsa.DefaultSocketType(family, protocol); !ok {
+			return 0, 0, wsa.WSAEPROTONOSUPPORT
+		}
 	}
 	var kind options.Kind
 	var only int32
@@ -356,6 +363,9 @@ func (s *Socket) SetV6Only(on bool) {
 	defer s.mu.Unlock()
 	s.values.V6Only = on
 }
+
+// Kind says whether it is a stream, datagram or raw socket.
+func (s *Socket) Kind() options.Kind { return s.kind }
 
 // ID is the number of the socket in Stack.Sockets and in trace records.
 func (s *Socket) ID() uint64 { return s.id }

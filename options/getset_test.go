@@ -147,7 +147,7 @@ func TestDefaultsAndStates(t *testing.T) {
 			before := *v
 			err := Set(v, ep, s.level, s.name, s.value())
 			want := wsa.WSAEINVAL
-			if s.states(ep.family)&ep.state != 0 {
+			if s.setIn&ep.state != 0 {
 				want = s.setErr
 			}
 			if s.name == wsa.SO_UPDATE_CONNECT_CONTEXT && ep.state == Connected {

@@ -153,7 +153,7 @@ var ip6Specs = []spec{
 	{"IPV6_RECVIF", ipv6, 24, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
 	{"IPV6_RECVDSTADDR", ipv6, 25, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
 	{"IPV6_CHECKSUM", ipv6, 26, "B", gs, Raw, inet6, inet6, 4, 4, AnyState, le(math.MaxUint32), le(2), more{model: same, t39: true}},
-	{"IPV6_V6ONLY", ipv6, 27, "B", gs, AnyKind, anyFamily, anyFamily, 4, 4, AnyState, le(1), nil, more{setIn6: Fresh}},
+	{"IPV6_V6ONLY", ipv6, 27, "B", gs, AnyKind, anyFamily, anyFamily, 4, 4, Fresh, le(1), nil, more{}},
 	{"IPV6_IFLIST", ipv6, 28, "B", gs, AnyKind, inet6, inet6, 4, 4, AnyState, zero, nil, more{}},
 	{"IPV6_ADD_IFLIST", ipv6, 29, "B", setAccess, dgrams, 0, inet6, 4, 4, AnyState, nil, nil, more{setErr: wsa.WSAEINVAL}},
 	{"IPV6_DEL_IFLIST", ipv6, 30, "B", setAccess, dgrams, 0, inet6, 4, 4, AnyState, nil, nil, more{setErr: wsa.WSAEINVAL}},

@@ -26,7 +26,6 @@ type spec struct {
 // more holds what few options have.
 type more struct {
 	setMin   int                   // bytes that set needs, where that is less than get does
-	setIn6   State                 // states on AF_INET6; 0: as on AF_INET
 	setErr   wsa.Errno             // what a new socket answers to a set of accepts
 	getErr   wsa.Errno             // what it answers to a get
 	model    func(n uint32) uint32 // what set n reads back as; nil: a Boolean
@@ -124,14 +123,6 @@ func (s spec) setNeed(family int32) int {
 		return s.setMin
 	}
 	return s.need(family)
-}
-
-// states are those that set works in.
-func (s spec) states(family int32) State {
-	if s.setIn6 != 0 && family == wsa.AF_INET6 {
-		return s.setIn6
-	}
-	return s.setIn
 }
 
 // The models of integer options.

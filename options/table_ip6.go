@@ -41,10 +41,10 @@ func ip6Rows() []compiler {
 			field: func(v *Values) *bool { return &v.V6Only },
 			def:   true,
 			resolve: func(ep Endpoint, _ *Values, on bool) (bool, wsa.Errno) {
-				if ep.Family() == wsa.AF_INET6 && ep.State() != Fresh { // observed: fails
+				if ep.State() != Fresh { // observed: fails, on AF_INET as well
 					return on, wsa.WSAEINVAL
 				}
-				return on, 0 // observed on AF_INET (C-79)
+				return on, 0 // on AF_INET without effect (C-79)
 			},
 		},
 	}

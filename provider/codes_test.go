@@ -53,7 +53,7 @@ nodelay     ok                      ok                      ok         ok       
 getsockopt  ok                      ok                      ok         ok          ok         ok        ok        ok       ok         ok                      NOTSOCK
 fionbio     ok                      ok                      ok         ok          ok         ok        ok        ok       ok         ok                      NOTSOCK
 fionread    -                       -                       -          -           ok         ok        ok        ok       -          -                       NOTSOCK
-atmark      ok                      ok                      ok         ok          ok         ok        ok        ok       ok         ok                      NOTSOCK
+atmark      ok                      ok                      ok         ok          ok         ok        ok        ok       NOTCONN    ok                      NOTSOCK
 unknown     OPNOTSUPP               OPNOTSUPP               OPNOTSUPP  OPNOTSUPP   OPNOTSUPP  OPNOTSUPP OPNOTSUPP OPNOTSUPP OPNOTSUPP OPNOTSUPP               NOTSOCK
 select      ok                      ok                      ok         ok          ok         ok        ok        ok       ok         ok                      NOTSOCK
 closesocket ok                      ok                      ok         ok          ok         ok        ok        ok       ok         ok                      NOTSOCK

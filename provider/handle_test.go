@@ -31,11 +31,35 @@ func TestSocketArguments(t *testing.T) {
 		{wsa.AF_INET6, wsa.SOCK_DGRAM, wsa.IPPROTO_TCP, wsa.WSAEPROTOTYPE},
 		{wsa.AF_INET, wsa.SOCK_STREAM, wsa.IPPROTO_PGM, wsa.WSAEPROTONOSUPPORT},
 		{wsa.AF_INET, wsa.SOCK_DGRAM, -1, wsa.WSAEPROTONOSUPPORT},
+		{wsa.AF_INET, 0, wsa.IPPROTO_ICMP, wsa.WSAEPROTONOSUPPORT},
+		{wsa.AF_INET6, 0, -1, wsa.WSAEPROTONOSUPPORT},
+		{0, 0, 0, wsa.WSAEAFNOSUPPORT},
 	} {
 		s, err := l.a.Socket(c.af, c.typ, c.protocol)
 		require.Equal(t, c.want, err, "%+v", c)
 		require.Equal(t, c.want != nil, s == wsa.INVALID_SOCKET, "%+v", c)
 	}
+}
+
+// Type 0 leaves the choice to the provider (page of WSASocket).
+func TestSocketOfAnyType(t *testing.T) {
+	families(t, func(t *testing.T, af int32) {
+		l := newLab(t)
+		for protocol, want := range map[int32]int32{
+			0: wsa.SOCK_STREAM, wsa.IPPROTO_TCP: wsa.SOCK_STREAM, wsa.IPPROTO_UDP: wsa.SOCK_DGRAM,
+		} {
+			s, err := l.a.Socket(af, 0, protocol)
+			require.NoError(t, err)
+			typ, err := getInt(l.a, s, wsa.SOL_SOCKET, wsa.SO_TYPE)
+			require.NoError(t, err)
+			require.EqualValues(t, want, typ, "protocol %d", protocol)
+		}
+		const leaf = wsa.WSA_FLAG_MULTIPOINT_C_LEAF
+		_, err := l.a.SocketEx(af, 0, wsa.IPPROTO_UDP, 0, leaf)
+		require.NoError(t, err)
+		_, err = l.a.SocketEx(af, 0, 0, 0, leaf)
+		require.Equal(t, wsa.WSAEINVAL, err)
+	})
 }
 
 // The group given at creation is ignored. Flags that the protocol can't

@@ -71,12 +71,14 @@ func (p *Provider) members(read, write, except []wsa.SOCKET) ([]endpoint.Member,
 	return members, true
 }
 
-// ready picks the handles of a set whose members have something, and returns
-// the members of the sets behind it.
+// ready picks the handles of a set whose members have something, each of them
+// once, and returns the members of the sets behind it.
 func ready(set []wsa.SOCKET, members []endpoint.Member) ([]wsa.SOCKET, []endpoint.Member) {
 	var found []wsa.SOCKET
+	seen := make(map[wsa.SOCKET]bool, len(set))
 	for i, s := range set {
-		if members[i].Got != 0 {
+		if members[i].Got != 0 && !seen[s] {
+			seen[s] = true
 			found = append(found, s)
 		}
 	}

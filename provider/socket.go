@@ -4,11 +4,16 @@ import (
 	"net/netip"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // Socket creates a socket with the overlapped attribute (API-socket). A
 // protocol of 0 is the only one of the type.
+//
+// Type 0 leaves the choice to the provider: a stream for IPPROTO_TCP and for
+// protocol 0, a datagram socket for IPPROTO_UDP, else WSAEPROTONOSUPPORT (page of
+// WSASocket: the first protocol that fits).
 //
 // A raw socket has a protocol from 0 to 255, of which 0 and IPPROTO_RAW only send.
 //
@@ -36,16 +41,16 @@ func (p *Provider) SocketEx(af, typ, protocol int32, group, flags uint32) (wsa.S
 	if err != 0 {
 		return wsa.INVALID_SOCKET, p.result(err)
 	}
-	if flags&^creationFlags(typ) != 0 {
+	if flags&^creationFlags(sock) != 0 {
 		sock.Close()
 		return wsa.INVALID_SOCKET, p.result(wsa.WSAEINVAL)
 	}
 	return p.open(entry{sock: sock, overlapped: flags&wsa.WSA_FLAG_OVERLAPPED != 0})
 }
 
-func creationFlags(typ int32) uint32 {
+func creationFlags(sock *endpoint.Socket) uint32 {
 	const any = wsa.WSA_FLAG_OVERLAPPED | wsa.WSA_FLAG_NO_HANDLE_INHERIT
-	if typ == wsa.SOCK_DGRAM {
+	if sock.Kind() == options.Datagram {
 		return any | wsa.WSA_FLAG_MULTIPOINT_C_LEAF | wsa.WSA_FLAG_MULTIPOINT_D_LEAF
 	}
 	return any

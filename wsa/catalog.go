@@ -58,6 +58,19 @@ func CatalogEntry(family, socketType int32) (ProtocolInfo, bool) {
 	return ProtocolInfo{}, false
 }
 
+// DefaultSocketType is the type of the sockets that a caller gets who names none,
+// type 0: that of the first entry of the catalogue, hidden ones apart, with this
+// family and protocol (page of WSASocket). protocol 0 fits the first entry of a
+// family. It is false when there is none.
+func DefaultSocketType(family, protocol int32) (socketType int32, ok bool) {
+	for _, p := range Catalog() {
+		if p.AddressFamily == family && p.ProviderFlags&PFL_HIDDEN == 0 && (protocol == 0 || p.Protocol == protocol) {
+			return p.SocketType, true
+		}
+	}
+	return 0, false
+}
+
 func (p ProtocolInfo) ipv4(id uint32, name string) ProtocolInfo {
 	p.ProviderID, p.AddressFamily = ProviderIPv4, AF_INET
 	p.MaxSockAddr, p.MinSockAddr = SizeofSockaddrIn, SizeofSockaddrIn
