@@ -34,6 +34,7 @@ type Op struct {
 	parent  *Op            // of a transfer: the accept or connect that it completes
 	moved   int            // bytes so far
 	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
+	look    [1]byte        // of a receive without a buffer: the byte that it looks at
 
 	mu      sync.Mutex // a leaf
 	done    bool
@@ -71,7 +72,8 @@ type opState struct {
 }
 
 // RecvAsync starts a receive into b, which belongs to the operation until it is
-// done. SO_RCVTIMEO doesn't bound it (TO-5). A call that Recv would refuse fails
+// done. On a stream, one without a buffer waits for data or the end of the stream
+// as well, and takes nothing. SO_RCVTIMEO doesn't bound it (TO-5). A call that Recv would refuse fails
 // here and starts nothing.
 //
 // Errors: those of Recv but WSAEWOULDBLOCK; WSAEINVAL on a socket without the
@@ -189,18 +191,24 @@ func (s *Socket) advanceRecv(op *Op) bool {
 }
 
 // recvPending is one attempt. After shutdown(SD_RECEIVE) an operation that was
-// pending then still takes the next data (C-47).
-func (s *Socket) recvPending(op *Op) (int, netip.AddrPort, wsa.Errno) {
+// pending then still takes the next data (C-47). One on a stream without a buffer
+// waits for what it could receive, and leaves it (BF-22).
+func (s *Socket) recvPending(op *Op) (n int, _ netip.AddrPort, _ wsa.Errno) {
+	b, flags := op.buf[op.moved:], op.flags
+	if len(op.buf) == 0 && s.kind == options.Stream {
+		b, flags = op.look[:], flags&^wsa.MSG_WAITALL|wsa.MSG_PEEK
+		defer func() { n = 0 }()
+	}
 	s.mu.Lock()
 	shut := s.shutRecv && s.state == options.Connected && s.kind == options.Stream && !s.closed
 	ep, w := s.ep, s.wire
 	s.mu.Unlock()
 	a := attempt{waited: true, more: op.moved > 0}
 	if shut {
-		n, err := s.recvStream(ep, w, op.buf[op.moved:], op.flags, a)
+		n, err := s.recvStream(ep, w, b, flags, a)
 		return n, netip.AddrPort{}, err
 	}
-	return s.recvOnce(op.buf[op.moved:], op.flags, nil, a)
+	return s.recvOnce(b, flags, nil, a)
 }
 
 func (s *Socket) advanceSend(op *Op) bool {

@@ -69,7 +69,8 @@ func (p *Provider) started(op *endpoint.Op, err wsa.Errno) (*Overlapped, error) 
 
 // RecvAsync starts a receive: WSARecv with an OVERLAPPED. It is done when there
 // is data, at least one byte of a stream; with MSG_WAITALL when buf is full or
-// the stream has ended. SO_RCVTIMEO and the blocking mode have no effect (TO-5).
+// the stream has ended. Without a buffer it waits, too, and leaves the data, so
+// that a program learns of it before it has a buffer. SO_RCVTIMEO and the blocking mode have no effect (TO-5).
 // A nil error means that it has started; it may be done already. After SD_RECEIVE
 // one that was pending then takes the next data (C-47).
 //
