@@ -15,9 +15,11 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // segment builds an IPv4 TCP packet from 10.0.0.2 to 10.0.0.1, with correct
@@ -233,6 +235,55 @@ func TestFuzzSeeds(t *testing.T) {
 			sumTCP(p)
 		}
 		d.Inject(p)
+	}
+	s.Settle()
+	answersSYN(t, s, d, sent)
+}
+
+// Chains of extension headers, whole and in fragments, with lengths that are right
+// and wrong, while raw sockets look on.
+func TestExtensionHeaders(t *testing.T) {
+	s, d, sent := lonely(t)
+	for _, protocol := range []int32{0, 6, 17, 58, 59, 252} {
+		sock, errno := endpoint.New(s, wsa.AF_INET6, wsa.SOCK_RAW, protocol, "")
+		require.Zero(t, errno)
+		require.Zero(t, sock.Bind(netip.MustParseAddrPort("[::]:0")))
+	}
+	rng := rand.New(rand.NewSource(1))
+	kinds := []byte{0, 43, 44, 51, 60, 253, 59, 6, 17, 58, 252}
+	for range 10000 {
+		kind := kinds[rng.Intn(len(kinds))]
+		first := kind
+		var b []byte
+		for range rng.Intn(6) {
+			next := kinds[rng.Intn(len(kinds))]
+			length := []int{0, 0, 0, 1, 7, 254, 255}[rng.Intn(7)]
+			h := make([]byte, 8*(length+1))
+			h[0], h[1], h[2], h[3] = next, byte(length), byte(rng.Intn(8)), byte(rng.Intn(8))
+			if rng.Intn(4) == 0 {
+				rng.Read(h[1:])
+			}
+			b, kind = append(b, h...), next
+		}
+		rest := make([]byte, rng.Intn(100))
+		rng.Read(rest)
+		if kind == 58 && len(rest) > 0 {
+			rest[0] = byte(rng.Intn(5)) // an error
+		}
+		packet := simnet.EncodeIP(netip.MustParseAddr("fd00::2"), netip.MustParseAddr("fd00::1"), first, append(b, rest...))
+		if rng.Intn(8) == 0 {
+			packet = packet[:40+rng.Intn(len(packet)-39)]
+			header.IPv6(packet).SetPayloadLength(uint16(len(packet) - 40))
+		}
+		d.Inject(packet)
+		if rng.Intn(4) == 0 {
+			for _, f := range cut(packet, uint16(rng.Intn(4)), min(len(packet)-40, 8*rng.Intn(40))) {
+				d.Inject(f)
+			}
+		}
+		if rng.Intn(100) == 0 {
+			s.Settle()
+		}
 	}
 	s.Settle()
 	answersSYN(t, s, d, sent)
