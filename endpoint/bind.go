@@ -13,9 +13,10 @@ import (
 // Bind gives the socket a local address; port 0 asks for an ephemeral port.
 //
 // Errors: WSAEFAULT for the zero address, WSAEAFNOSUPPORT for one of the wrong
-// family, WSAEINVAL when already bound, WSAEADDRNOTAVAIL when it isn't an
-// address of this stack, WSAEACCES and WSAEADDRINUSE by the bind matrix (RU-4),
-// WSAENOBUFS when no ephemeral port is left (RU-14).
+// family, WSAEINVAL when already bound or when a pending AcceptEx is for the
+// socket, WSAEADDRNOTAVAIL when it isn't an address of this stack, WSAEACCES and
+// WSAEADDRINUSE by the bind matrix (RU-4), WSAENOBUFS when no ephemeral port is
+// left (RU-14).
 func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 	defer s.debugCall("bind", &code)
 	s.mu.Lock()
@@ -26,7 +27,7 @@ func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 	if err := s.checkFamily(addr); err != 0 {
 		return err
 	}
-	if s.state != options.Fresh {
+	if s.state != options.Fresh || s.reservedLocked() {
 		return wsa.WSAEINVAL
 	}
 	a := addr.Addr()

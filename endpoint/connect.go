@@ -46,7 +46,7 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.checkFamily(addr); err != 0 {
 		return err
 	}
-	if s.pendingConnectLocked() {
+	if s.pendingConnectLocked() || s.reservedLocked() {
 		return wsa.WSAEINVAL
 	}
 	switch s.state {

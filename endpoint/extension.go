@@ -17,7 +17,8 @@ type lateContext struct {
 
 // AcceptEx starts to accept a connection of the listener s into a fresh socket.
 // With a buffer, it is done when data has come. Nothing is inherited until
-// SO_UPDATE_ACCEPT_CONTEXT.
+// SO_UPDATE_ACCEPT_CONTEXT. Until the operation is done no other call may bind or
+// connect into.
 //
 // Errors: WSAEINVAL when s isn't listening, when into isn't a fresh stream
 // socket of the same family or has an AcceptEx pending, and for a socket
@@ -33,7 +34,7 @@ func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 	err := into.enterLocked()
 	switch {
 	case err != 0:
-	case into.state != options.Fresh, into.ops.target.pending(), into.ops.synchronous:
+	case into.state != options.Fresh, into.reservedLocked(), into.ops.synchronous:
 		err = wsa.WSAEINVAL
 	default:
 		into.ops.target = op
@@ -104,16 +105,13 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	defer s.rmu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.state != options.Fresh {
+	if s.closed {
 		s.host.Unwatch(ep)
 		ep.Abort()
 		if unhold != nil {
 			unhold()
 		}
-		if s.closed {
-			return wsa.WSA_OPERATION_ABORTED
-		}
-		return wsa.WSAEINVAL // bound or connected in the meantime
+		return wsa.WSA_OPERATION_ABORTED
 	}
 	s.unread = unread
 	s.held.Store(int64(len(unread)))
@@ -204,6 +202,10 @@ func (s *Socket) advanceConnect(op *Op) bool {
 	}
 	return true
 }
+
+// reservedLocked reports that a pending AcceptEx is to connect the socket: until
+// then no other call does, and none binds it.
+func (s *Socket) reservedLocked() bool { return s.ops.target.pending() }
 
 // pendingConnectLocked reports that a ConnectEx is in progress: it may be decided
 // already, and wait for the pump to tell.

@@ -106,7 +106,8 @@ func (p *Provider) SendToAsync(s wsa.SOCKET, buf []byte, flags int32, to netip.A
 // must be fresh (API-AcceptEx). With a buffer it is done when data has come,
 // which is in buf then. Until SO_UPDATE_ACCEPT_CONTEXT s has none of the
 // listener's options; it sends and receives, but GetPeerName and Shutdown fail
-// with WSAENOTCONN, GetSockName with WSAEINVAL (IN-5).
+// with WSAENOTCONN, GetSockName with WSAEINVAL (IN-5). While the operation is
+// pending Bind, Connect, ConnectEx and Listen on s fail with WSAEINVAL.
 //
 // Errors, when nothing has started: WSAEINVAL when listener isn't listening, or
 // s isn't a fresh stream socket of the same family, has an AcceptEx pending, or

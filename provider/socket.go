@@ -72,8 +72,8 @@ func (p *Provider) open(e entry) (wsa.SOCKET, error) {
 // (API-bind).
 //
 // Errors (RU-14): WSAEFAULT for an invalid address; WSAEAFNOSUPPORT for one of
-// the wrong family (C-48); WSAEINVAL when already bound; WSAEACCES for a
-// broadcast address without SO_BROADCAST (datagram); WSAEADDRNOTAVAIL when it
+// the wrong family (C-48); WSAEINVAL when already bound, or named in a
+// pending AcceptEx; WSAEACCES for a broadcast address without SO_BROADCAST (datagram); WSAEADDRNOTAVAIL when it
 // is no address of this stack; WSAEACCES and WSAEADDRINUSE by the bind matrix
 // (RU-4, RU-5); WSAENOBUFS when no ephemeral port is left.
 func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
@@ -91,8 +91,8 @@ func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
 //
 // Errors (NB): WSAEFAULT for an invalid address; WSAEAFNOSUPPORT for one of the
 // wrong family; WSAEALREADY while an attempt is running, for a client of
-// version 1.x WSAEINVAL; WSAEINVAL when listening; WSAEISCONN when connected,
-// also after shutdown; WSAEADDRNOTAVAIL for port 0 or an unspecified address;
+// version 1.x WSAEINVAL; WSAEINVAL when listening or named in a pending
+// AcceptEx; WSAEISCONN when connected, also after shutdown; WSAEADDRNOTAVAIL for port 0 or an unspecified address;
 // WSAEACCES for a broadcast address without SO_BROADCAST (datagram);
 // WSAEADDRINUSE when the pair of addresses is in use; WSAENETUNREACH,
 // WSAEHOSTUNREACH; then WSAEWOULDBLOCK, or on a blocking socket

@@ -281,6 +281,48 @@ var overlappedScenarios = []Scenario{
 		})
 		e.Notef("done with the first data; options, names and shutdown after SO_UPDATE_ACCEPT_CONTEXT")
 	}},
+	{ID: "IN-5", Title: "the socket of a pending AcceptEx is taken", Source: "API-AcceptEx", Run: func(e *Env) {
+		e.Pair()
+		e.Do(func() {
+			l, other, a := e.Listener(e.P, 80), e.Listener(e.P, 81), e.Stream()
+			e.Listener(e.Q, 80)
+			buf := make([]byte, 9)
+			o, err := e.P.AcceptEx(l, a, buf)
+			e.Code("AcceptEx", err, 0)
+			for _, nonblocking := range []bool{false, true} {
+				e.Nonblocking(e.P, a, nonblocking)
+				e.Code("Bind", e.P.Bind(a, e.Any(0)), wsa.WSAEINVAL)
+				e.Code("Connect", e.P.Connect(a, e.Addr(2, 80)), wsa.WSAEINVAL)
+				e.Code("Connect, NULL", e.P.Connect(a, netip.AddrPort{}), wsa.WSAEFAULT)
+				e.Code("ConnectEx", second(e.P.ConnectEx(a, e.Addr(2, 80), nil)), wsa.WSAEINVAL)
+				e.Code("Listen", e.P.Listen(a, 5), wsa.WSAEINVAL)
+				e.Code("AcceptEx of another listener", second(e.P.AcceptEx(other, a, nil)), wsa.WSAEINVAL)
+				e.Code("AcceptEx on it", second(e.P.AcceptEx(a, e.Stream(), nil)), wsa.WSAEINVAL)
+			}
+			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			e.Code("the client's Connect", e.Q.Connect(c, e.Addr(1, 80)), 0)
+			e.Net.Sleep(time.Second)
+			e.Code("Bind, while data is awaited", e.P.Bind(a, e.Any(0)), wsa.WSAEINVAL)
+			e.Code("Connect, while data is awaited", e.P.Connect(a, e.Addr(2, 80)), wsa.WSAEINVAL)
+			e.sendFrom(e.Q, c, 4)
+			Equal(e, "outcome", e.outcome(o), "4 success")
+			Equal(e, "RST", e.Count("a", has(trace.RST)), 0)
+			Equal(e, "SYNs", e.Count("a", func(l simnet.Line) bool { return l.Segment.Flags == trace.SYN }), 0)
+
+			for _, then := range []func(s wsa.SOCKET) error{
+				func(s wsa.SOCKET) error { return e.P.Bind(s, e.Any(0)) },
+				func(s wsa.SOCKET) error { return e.P.Connect(s, e.Addr(2, 80)) },
+				func(s wsa.SOCKET) error { return second(e.P.AcceptEx(other, s, nil)) },
+			} {
+				s := e.Stream()
+				o, err = e.P.AcceptEx(l, s, nil)
+				e.Code("AcceptEx", err, 0)
+				e.Check(o.Cancel(), "there was nothing to cancel")
+				e.Code("a call after Cancel", then(s), 0)
+			}
+		})
+		e.Notef("bind, connect, ConnectEx and listen are WSAEINVAL and the accept goes on; Cancel frees the socket")
+	}},
 	{ID: "IN-5", Title: "AcceptEx without a buffer", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
