@@ -245,7 +245,8 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true); err != 0 {
 			return err
 		}
-	} else if s.kind == options.Datagram && s.dualStack() && s.ep != nil && s.binding.DualStack {
+	} else if again := s.state == options.Connected && s.remote == addr; !again &&
+		s.kind == options.Datagram && s.dualStack() && s.ep != nil && s.binding.DualStack {
 		s.dropEndpointLocked()
 		if err := s.openDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port())); err != 0 {
 			return err
@@ -254,7 +255,8 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.ep.Connect(FullAddress(s.chosenNICLocked(addr.Addr()), addr)); err != nil {
 		return errno(err)
 	}
-	s.remote = addr
+	s.remote, s.dissolved = addr, false
+	s.setFilterLocked()
 	s.events.becomeEnabled(wsa.FD_CONNECT)
 	s.becomeConnectedLocked(s.host.Clock().NowMonotonic())
 	return 0
@@ -274,6 +276,8 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 		return errno(err)
 	}
 	s.remote = netip.AddrPort{}
+	s.dissolved = true
+	s.setFilterLocked()
 	s.state, s.local = options.Bound, s.binding.Addr
 	return 0
 }

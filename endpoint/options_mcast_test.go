@@ -292,7 +292,8 @@ func TestV6Only(t *testing.T) {
 	expect(t, dual, "IPv4")
 
 	plain := socket(t, b, wsa.AF_INET, wsa.SOCK_DGRAM)
-	require.Zero(t, plain.Bind(netip.MustParseAddrPort("0.0.0.0:0")))
 	set(t, plain, wsa.IPPROTO_IPV6, wsa.IPV6_V6ONLY, 1) // C-79: accepted
+	require.Zero(t, plain.Bind(netip.MustParseAddrPort("0.0.0.0:0")))
+	assert.Equal(t, wsa.WSAEINVAL, plain.SetSockOpt(wsa.IPPROTO_IPV6, wsa.IPV6_V6ONLY, u32(1)))
 	assert.Equal(t, wsa.WSAENOPROTOOPT, plain.SetSockOpt(wsa.IPPROTO_IPV6, wsa.IPV6_UNICAST_HOPS, u32(1)))
 }

@@ -28,6 +28,11 @@ type recvRules struct {
 	multicastOnly bool // SO_REUSE_MULTICASTPORT
 	report        [2]options.Report
 	coalesce      uint32 // UDP_RECV_MAX_COALESCED_SIZE
+
+	// peer is the one of a connected socket, which receives nothing of others,
+	// also if it was queued before connect; port 0 stands for any, as raw sockets
+	// have none (pages of connect and WSARecv). Not valid: no peer.
+	peer netip.AddrPort
 }
 
 // setFilterLocked makes the filter follow the options.
@@ -42,14 +47,36 @@ func (s *Socket) setFilterLocked() {
 		multicastOnly: v.ReuseMulticastPort == 1,
 		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
 		coalesce:      v.UDP.CoalesceMax,
+		peer:          s.filterPeerLocked(),
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
 		s.opt.filter.Store(&recvFilter{s.host, s.opt.groups.Clone(), rules})
 	}
 }
 
+// filterPeerLocked is recvRules.peer.
+func (s *Socket) filterPeerLocked() netip.AddrPort {
+	port := s.remote.Port()
+	if s.kind == options.Raw {
+		port = 0
+	}
+	return netip.AddrPortFrom(s.remote.Addr().Unmap(), port)
+}
+
+// fromPeer reports whether a datagram is the peer's, if there is one.
+func (f *recvFilter) fromPeer(from tcpip.FullAddress) bool {
+	if !f.peer.IsValid() {
+		return true
+	}
+	source, _ := netip.AddrFromSlice(from.Addr.AsSlice())
+	return source.Unmap() == f.peer.Addr().WithZone("") && (f.peer.Port() == 0 || f.peer.Port() == from.Port)
+}
+
 // admits reports whether the socket receives a datagram.
 func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
+	if !f.fromPeer(res.RemoteAddr) {
+		return false
+	}
 	nic, destination, ipv6 := arrival(res)
 	if !destination.IsValid() {
 		return true

@@ -19,9 +19,27 @@ const recvFlags = wsa.MSG_OOB | wsa.MSG_PEEK | wsa.MSG_WAITALL | wsa.MSG_PARTIAL
 //
 // Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
 // stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of the page of recv.
+// WSAENOTCONN on a datagram socket whose peer connect has removed: RecvFrom takes
+// what comes to it (page of connect).
 func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
+	if err := s.CheckPeer(); err != 0 {
+		return 0, err
+	}
 	n, _, err := s.RecvFrom(b, flags)
 	return n, err
+}
+
+// CheckPeer is what recv, unlike recvfrom, looks at first on a datagram socket.
+func (s *Socket) CheckPeer() wsa.Errno {
+	if s.kind == options.Stream {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 || !s.dissolved {
+		return err
+	}
+	return wsa.WSAENOTCONN
 }
 
 // RecvFrom is Recv with the sender of the datagram; on a stream, the address

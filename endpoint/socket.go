@@ -213,6 +213,7 @@ type Socket struct {
 	down        bool // closed by Stack.Close
 	shutRecv    bool
 	shutReset   bool // it has reset the connection (SH-2)
+	dissolved   bool // connect has removed the peer of a datagram socket
 	shutSend    bool
 	pending     wsa.Errno          // SO_ERROR
 	reason      wsa.Errno          // why the connection died; what later calls return

@@ -152,8 +152,14 @@ func (t *Thread) socket(s wsa.SOCKET) (*endpoint.Socket, wsa.Errno) {
 
 // Recv is Provider.Recv.
 func (t *Thread) Recv(s wsa.SOCKET, buf []byte, flags int32) (n int, _ error) {
-	n, _, err := t.RecvFrom(s, buf, flags)
-	return n, err
+	sock, err := t.socket(s)
+	if err == 0 {
+		err = sock.CheckPeer()
+	}
+	if err == 0 {
+		n, _, err = sock.RecvFromOn(t.blocked(), buf, flags)
+	}
+	return n, t.note(err)
 }
 
 // RecvFrom is Provider.RecvFrom.

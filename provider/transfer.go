@@ -66,12 +66,16 @@ func (p *Provider) sent(n int, err wsa.Errno) (int, error) {
 // WSAEWOULDBLOCK; in a blocking call WSAETIMEDOUT after SO_RCVTIMEO;
 // WSAECONNRESET when the peer has reset the connection or, on a datagram
 // socket, an earlier datagram found no socket (SIO_UDP_CONNRESET); WSAENETRESET
-// when its time to live was over (KA-36, SIO_UDP_NETRESET); WSAECONNABORTED; after a
+// when its time to live was over (KA-36, SIO_UDP_NETRESET); WSAENOTCONN on a
+// datagram socket whose peer connect has removed; WSAECONNABORTED; after a
 // keep-alive drop WSAENETRESET to calls in progress, WSAENOTCONN to later ones
 // (KA-30).
 func (p *Provider) Recv(s wsa.SOCKET, buf []byte, flags int32) (n int, _ error) {
-	n, _, err := p.RecvFrom(s, buf, flags)
-	return n, err
+	sock, err := p.socket(s)
+	if err == 0 {
+		n, err = sock.Recv(buf, flags)
+	}
+	return n, p.result(err)
 }
 
 // RecvFrom is Recv with the sender of the datagram (API-recvfrom), which is
