@@ -7,17 +7,18 @@ import "sync/atomic"
 // file.
 //
 // Packets that the device itself counts as Drops are in the file all the same:
-// they were sent. An Impaired above it tells which ones it dropped, when its
-// Observe is set to Captured.Observe; they then stand in the file with the
+// they were sent. An Impaired directly above tells the Captured of itself what
+// becomes of packets; those that it drops stand in the file, too, once, with the
 // reason as comment. So the usual order is
 //
 //	dev, _ = tun.Capture(dev, file, "tun0")
-//	dev, _ = tun.Impair(dev, tun.ImpairConfig{Observe: captured.Observe, …})
+//	dev, _ = tun.Impair(dev, tun.ImpairConfig{…})
 //
 // which shows what was on the wire. Segments with offload metadata are written
 // as they are, up to 64 KiB long and with unfinished checksums, as tcpdump
 // shows them on a host; after CaptureFile.CutSegments, as the packets that they
-// stand for. The device carries them whole either way.
+// stand for. The device carries them whole either way. (An Impaired cuts them
+// up, so below one they are written as packets.)
 //
 // A failure to write doesn't disturb the packets. Err and Close report it.
 type Captured struct {
@@ -25,6 +26,10 @@ type Captured struct {
 	file   *CaptureFile
 	number int
 	closed atomic.Bool
+
+	// impaired: an Impaired is directly above, and report writes what is
+	// received. Set before Start.
+	impaired atomic.Bool
 }
 
 var (
@@ -34,6 +39,7 @@ var (
 	_ Named   = (*Captured)(nil)
 
 	_ Offloader = (*Captured)(nil)
+	_ reporter  = (*Captured)(nil)
 )
 
 // Capture wraps a device. name is that of the interface in the file. An error
@@ -61,6 +67,9 @@ func (c *Captured) EnableOffload() {
 
 // Start implements Device.
 func (c *Captured) Start(receive func([]Packet)) error {
+	if c.impaired.Load() {
+		return c.inner.Start(receive)
+	}
 	return c.inner.Start(func(packets []Packet) {
 		for i := range packets {
 			c.file.Write(c.number, In, &packets[i], "")
@@ -81,12 +90,36 @@ func (c *Captured) Send(packets []Packet) error {
 	return c.inner.Send(packets)
 }
 
-// Observe is for ImpairConfig.Observe: it writes the packets that were dropped,
-// with the reason as comment.
+// Observe is for the ImpairConfig.Observe of an Impaired that has another
+// decorator between itself and the Captured: it writes the packets that were not
+// sent, with the reason as comment. Packets that were received stand in the file
+// already, and aren't written again. Below an Impaired that is directly above,
+// Observe has nothing left to do.
 func (c *Captured) Observe(d Direction, p *Packet, fate Fate) {
-	if fate.Dropped() && !c.closed.Load() {
-		c.file.Write(c.number, d, p, "dropped: "+fate.String())
+	if d == Out && !c.impaired.Load() {
+		c.writeFate(d, p, fate)
 	}
+}
+
+// reports implements reporter.
+func (c *Captured) reports() func(Direction, *Packet, Fate) {
+	c.impaired.Store(true)
+	return c.writeFate
+}
+
+// writeFate writes each packet that Send doesn't see: all that are received, and
+// of the others those that were dropped.
+func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
+	comment := ""
+	switch {
+	case c.closed.Load():
+		return
+	case fate.Dropped():
+		comment = "dropped: " + fate.String()
+	case d == Out:
+		return
+	}
+	c.file.Write(c.number, d, p, comment)
 }
 
 // Err is the first error of writing the file.

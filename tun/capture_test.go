@@ -49,7 +49,11 @@ func TestCapture(t *testing.T) {
 	f := NewCaptureFile(&file, c)
 	d, err := Capture(p, f, "tun0")
 	require.NoError(t, err)
-	i, err := Impair(d, ImpairConfig{Clock: c, Observe: d.Observe})
+	var fates []Fate
+	i, err := Impair(d, ImpairConfig{Clock: c, Observe: func(d2 Direction, p *Packet, fate Fate) {
+		d.Observe(d2, p, fate) // has nothing left to do
+		fates = append(fates, fate)
+	}})
 	require.NoError(t, err)
 	var s sink
 	require.NoError(t, i.Start(s.receive))
@@ -73,12 +77,33 @@ func TestCapture(t *testing.T) {
 		{at: at(1500 * time.Millisecond), number: 1, name: "tun0"},
 		{at: at(2500 * time.Millisecond), number: 2, name: "tun0", comments: []string{"dropped: lost"}},
 		{at: at(2500 * time.Millisecond), number: 3, name: "tun0", in: true},
-		{at: at(2500 * time.Millisecond), number: 4, name: "tun0", in: true},
 		{at: at(2500 * time.Millisecond), number: 4, name: "tun0", in: true, comments: []string{"dropped: partitioned"}},
 		{at: at(2500 * time.Millisecond), number: 5, name: "tun1", comments: []string{"a remark"}},
 	}, readCapture(t, &file))
 	require.Equal(t, []int{1}, p.numbers)
 	s.requireNumbers(t, 3, 3)
+	require.Equal(t, []Fate{0, Lost, 0, Partitioned}, fates)
+}
+
+// between is a decorator of somebody else, which knows nothing of reports.
+type between struct{ Device }
+
+func TestCapture_NotDirectlyBelow(t *testing.T) {
+	c := &fakeClock{}
+	p := &sentTo{clock: c}
+	var file bytes.Buffer
+	d, err := Capture(p, NewCaptureFile(&file, c), "tun0")
+	require.NoError(t, err)
+	i, err := Impair(between{d}, ImpairConfig{Clock: c, Observe: d.Observe, Out: Impairment{Loss: 1}, In: Impairment{Loss: 1}})
+	require.NoError(t, err)
+	require.NoError(t, i.Start(func([]Packet) {}))
+	sendNumbered(t, i, c, 1, 1, 21, 0)
+	p.receive([]Packet{numbered(2, 22)})
+	require.NoError(t, i.Close())
+	require.Equal(t, []captured{
+		{at: time.Unix(0, 0).UTC(), number: 1, name: "tun0", comments: []string{"dropped: lost"}},
+		{at: time.Unix(0, 0).UTC(), number: 2, name: "tun0", in: true},
+	}, readCapture(t, &file))
 }
 
 // brokenWriter fails after some bytes.

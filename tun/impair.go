@@ -79,6 +79,13 @@ var (
 	_ Named   = (*Impaired)(nil)
 )
 
+// A reporter is a device that wants to know what an Impaired directly above
+// makes of packets, in both directions. It is asked once, before Start, for a
+// function with the duties of ImpairConfig.Observe, which is called first.
+type reporter interface {
+	reports() func(Direction, *Packet, Fate)
+}
+
 // Impair wraps a device. The errors name the field that is impossible; after
 // one, the device is still the caller's.
 func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
@@ -110,7 +117,25 @@ func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	if err := i.SetIn(cfg.In); err != nil {
 		return nil, err
 	}
+	observe := observers(d, cfg.Observe) // nothing fails any more
+	i.out.observe, i.in.observe = observe, observe
 	return i, nil
+}
+
+// observers joins what the device has to be told with the caller's observer.
+func observers(d Device, observe func(Direction, *Packet, Fate)) func(Direction, *Packet, Fate) {
+	r, ok := d.(reporter)
+	if !ok {
+		return observe
+	}
+	report := r.reports()
+	if observe == nil {
+		return report
+	}
+	return func(d Direction, p *Packet, fate Fate) {
+		report(d, p, fate)
+		observe(d, p, fate)
+	}
 }
 
 // SetOut changes what happens to packets sent from now on. Those on their way

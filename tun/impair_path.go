@@ -21,8 +21,8 @@ import (
 type path struct {
 	direction Direction
 	clock     tcpip.Clock
-	observe   func(Direction, *Packet, Fate)
-	filterMu  sync.Mutex // serialises Filter and observe; taken before mu
+	observe   func(Direction, *Packet, Fate) // nil: nobody; set before Start
+	filterMu  sync.Mutex                     // serialises Filter and observe; taken before mu
 
 	mu         sync.Mutex
 	idle       sync.Cond // of mu: delivering has ended
@@ -71,7 +71,7 @@ func (h *heldHeap) Pop() any {
 }
 
 func newPath(d Direction, cfg *ImpairConfig, rng *rand.Rand, deliver func([]Packet)) *path {
-	p := &path{direction: d, clock: cfg.Clock, observe: cfg.Observe, rng: rng, deliver: deliver}
+	p := &path{direction: d, clock: cfg.Clock, rng: rng, deliver: deliver}
 	p.idle.L = &p.mu
 	return p
 }

@@ -136,7 +136,6 @@ func (w wireConfig) open(name string) (tun.Device, error) {
 // wanted. After an error the device is still the caller's.
 func (w wireConfig) decorate(device tun.Device, name string) (_ tun.Device, _ *capture, err error) {
 	var record *capture
-	var observe func(tun.Direction, *tun.Packet, tun.Fate)
 	if w.Pcap != "" {
 		if record, err = createCapture(w.Pcap); err != nil {
 			return nil, nil, captureFailure(w.Pcap, err)
@@ -146,13 +145,13 @@ func (w wireConfig) decorate(device tun.Device, name string) (_ tun.Device, _ *c
 			_ = record.close() // what counts is the failure before
 			return nil, nil, captureFailure(w.Pcap, err)
 		}
-		device, observe = captured, captured.Observe
+		device = captured
 	}
 	if !w.impaired() {
 		return device, record, nil
 	}
 	each := tun.Impairment{Delay: w.Delay, Jitter: w.Jitter, Loss: w.Loss, Rate: w.Rate}
-	cfg := tun.ImpairConfig{Out: each, In: each, Observe: observe}
+	cfg := tun.ImpairConfig{Out: each, In: each}
 	if w.Seed != nil {
 		cfg.Rand = rand.NewPCG(*w.Seed, 0)
 	}
