@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -23,8 +22,9 @@ import (
 //
 // Errors are *net.OpError around a wsa.Errno, so errors.Is(err,
 // wsa.WSAECONNRESET) works; io.EOF stays bare, an expired deadline is
-// os.ErrDeadlineExceeded, and after Close or during it errors.Is(err,
-// net.ErrClosed) holds. Deadlines are on the stack's clock.
+// os.ErrDeadlineExceeded. After Close or during it errors.Is(err, net.ErrClosed)
+// holds, and the text is that of net.ErrClosed. Deadlines are on the stack's
+// clock.
 //
 // A new Conn has Winsock's defaults, not Go's: Nagle's algorithm is on,
 // keep-alive is off.
@@ -105,11 +105,22 @@ func (c *conn) wrap(op string, err wsa.Errno) error {
 		return nil
 	}
 	var cause error = err
-	if err == errDeadline {
+	switch {
+	case err == errDeadline:
 		cause = os.ErrDeadlineExceeded
+	case err.Is(net.ErrClosed):
+		cause = closedError{err}
 	}
 	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), cause)
 }
+
+// A closedError is a code that says the connection was closed here. It reads as
+// net.ErrClosed does, because programs look for the words.
+type closedError struct{ wsa.Errno }
+
+func (closedError) Error() string { return net.ErrClosed.Error() }
+
+func (e closedError) Unwrap() error { return e.Errno }
 
 // Read reads up to len(b) bytes of a stream, at least one unless b is empty, and
 // returns io.EOF after the peer's FIN; or one datagram.
@@ -146,7 +157,10 @@ func (c *conn) RemoteAddr() net.Addr { return netAddr(c.network, c.sock.remoteAd
 
 // SetDeadline sets both deadlines; the zero time removes them.
 func (c *conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
 }
 
 // SetReadDeadline bounds Read calls, those in progress included. t is a time
@@ -161,8 +175,8 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 }
 
 func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) error {
-	if c.sock.isClosed() {
-		return c.wrap("set", wsa.WSAENOTSOCK)
+	if err := c.sock.closedErrno(); err != 0 {
+		return c.wrap("set", err)
 	}
 	d.set(c.sock.host.Clock(), t, func() { c.sock.calls.wake(mask) })
 	return nil
@@ -319,8 +333,8 @@ func (s *Socket) remoteAddr() netip.AddrPort {
 	return s.remote
 }
 
-func (s *Socket) isClosed() bool {
+func (s *Socket) closedErrno() wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed
+	return s.closedLocked()
 }

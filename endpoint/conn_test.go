@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +90,7 @@ func checkWoken(t *testing.T, c io.Closer, call func() error) {
 	select {
 	case err := <-result:
 		require.ErrorIs(t, err, net.ErrClosed)
+		require.ErrorContains(t, err, "use of closed network connection")
 	case <-time.After(patience):
 		t.Fatal("the call is still blocked")
 	}
@@ -140,6 +142,7 @@ func TestDialErrors(t *testing.T) {
 		want    error
 	}{
 		{"refused", a, nil, "tcp", "10.0.0.2:1", wsa.WSAECONNREFUSED},
+		{"refused, as package net says it", a, nil, "tcp", "10.0.0.2:1", syscall.ECONNREFUSED},
 		{"refused IPv6", a, nil, "tcp6", "[fd00::2]:1", wsa.WSAECONNREFUSED},
 		{"refused by itself", a, nil, "tcp", "10.0.0.1:1", wsa.WSAECONNREFUSED},
 		{"refused on the loopback", a, nil, "tcp", ":1", wsa.WSAECONNREFUSED},

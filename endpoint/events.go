@@ -114,6 +114,9 @@ func (s *Socket) NetworkEvents(reset func()) (events int32, codes [wsa.FD_MAX_EV
 func (s *Socket) SetNonblocking(on bool) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
 	if !on && s.events.event != nil {
 		return wsa.WSAEINVAL
 	}

@@ -218,13 +218,21 @@ func ended(st tcp.EndpointState) bool { return st == tcp.StateClose || st == tcp
 // enterLocked holds the checks that every call but closesocket starts with, in
 // the order of the documents: WSAENETDOWN, then WSAENOTSOCK.
 func (s *Socket) enterLocked() wsa.Errno {
+	if err := s.closedLocked(); err != 0 {
+		return err
+	}
+	s.pollLocked()
+	return 0
+}
+
+// closedLocked is why no call is possible any more; 0: they are.
+func (s *Socket) closedLocked() wsa.Errno {
 	switch {
 	case s.down || s.host.Down():
 		return wsa.WSAENETDOWN
 	case s.closed:
 		return wsa.WSAENOTSOCK
 	}
-	s.pollLocked()
 	return 0
 }
 

@@ -46,11 +46,12 @@ func (e Errno) Err() error {
 	return e
 }
 
-// Is lets portable Go code test for the standard sentinel errors.
+// Is lets portable Go code test for the standard sentinel errors, and for the
+// codes of package syscall that have the same meaning, whatever their numbers
+// are on the system: errors.Is(err, syscall.ECONNREFUSED).
 //
 // WSAETIMEDOUT is not os.ErrDeadlineExceeded: that one is the expiry of
-// SetDeadline, and the net.Conn face returns it itself. Numbers of package
-// syscall differ between systems and never match.
+// SetDeadline, and the net.Conn face returns it itself.
 func (e Errno) Is(target error) bool {
 	switch target {
 	case fs.ErrPermission:
@@ -60,7 +61,7 @@ func (e Errno) Is(target error) bool {
 	case errors.ErrUnsupported:
 		return e == WSAEOPNOTSUPP || e == WSAENOPROTOOPT
 	}
-	return false
+	return e.isSystem(target)
 }
 
 // Timeout reports whether e is a time-out. SO_RCVTIMEO expiry is WSAETIMEDOUT

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,8 +71,16 @@ func TestErrnoIs(t *testing.T) {
 		{fs.ErrClosed, nil},
 		{fs.ErrExist, nil},
 		{fs.ErrInvalid, nil},
-		{syscall.ECONNRESET, nil},
-		{syscall.Errno(10054), nil},
+		{syscall.ECONNRESET, []wsa.Errno{wsa.WSAECONNRESET}},
+		{syscall.ECONNREFUSED, []wsa.Errno{wsa.WSAECONNREFUSED}},
+		{syscall.EADDRINUSE, []wsa.Errno{wsa.WSAEADDRINUSE}},
+		{syscall.EAGAIN, []wsa.Errno{wsa.WSAEWOULDBLOCK}},
+		{syscall.EWOULDBLOCK, []wsa.Errno{wsa.WSAEWOULDBLOCK}},
+		{syscall.EPIPE, []wsa.Errno{wsa.WSAESHUTDOWN}},
+		{syscall.ESHUTDOWN, []wsa.Errno{wsa.WSAESHUTDOWN}},
+		{syscall.ENOENT, nil},
+		{syscall.Errno(0), nil},
+		{syscall.Errno(10054), onWindows(wsa.WSAECONNRESET)}, // package windows has these numbers
 	}
 	for _, target := range targets {
 		for _, e := range errnoNumbers {
@@ -81,6 +90,54 @@ func TestErrnoIs(t *testing.T) {
 			}
 			assert.Equal(t, want, errors.Is(e.got, target.err), "errors.Is(%s, %v)", e.symbol, target.err)
 		}
+	}
+}
+
+func onWindows(e wsa.Errno) []wsa.Errno {
+	if runtime.GOOS == "windows" {
+		return []wsa.Errno{e}
+	}
+	return nil
+}
+
+// Every code that a socket call returns and that has a kin of its name in package
+// syscall is it, whatever the number.
+func TestErrnoIs_KinOfPackageSyscall(t *testing.T) {
+	for _, e := range []struct {
+		code wsa.Errno
+		kin  syscall.Errno
+	}{
+		{wsa.WSAEINTR, syscall.EINTR},
+		{wsa.WSAEBADF, syscall.EBADF},
+		{wsa.WSAEACCES, syscall.EACCES},
+		{wsa.WSAEFAULT, syscall.EFAULT},
+		{wsa.WSAEINVAL, syscall.EINVAL},
+		{wsa.WSAEMFILE, syscall.EMFILE},
+		{wsa.WSAEINPROGRESS, syscall.EINPROGRESS},
+		{wsa.WSAEALREADY, syscall.EALREADY},
+		{wsa.WSAENOTSOCK, syscall.ENOTSOCK},
+		{wsa.WSAEDESTADDRREQ, syscall.EDESTADDRREQ},
+		{wsa.WSAEMSGSIZE, syscall.EMSGSIZE},
+		{wsa.WSAEPROTOTYPE, syscall.EPROTOTYPE},
+		{wsa.WSAENOPROTOOPT, syscall.ENOPROTOOPT},
+		{wsa.WSAEPROTONOSUPPORT, syscall.EPROTONOSUPPORT},
+		{wsa.WSAESOCKTNOSUPPORT, syscall.ESOCKTNOSUPPORT},
+		{wsa.WSAEOPNOTSUPP, syscall.EOPNOTSUPP},
+		{wsa.WSAEPFNOSUPPORT, syscall.EPFNOSUPPORT},
+		{wsa.WSAEAFNOSUPPORT, syscall.EAFNOSUPPORT},
+		{wsa.WSAEADDRNOTAVAIL, syscall.EADDRNOTAVAIL},
+		{wsa.WSAENETDOWN, syscall.ENETDOWN},
+		{wsa.WSAENETUNREACH, syscall.ENETUNREACH},
+		{wsa.WSAENETRESET, syscall.ENETRESET},
+		{wsa.WSAECONNABORTED, syscall.ECONNABORTED},
+		{wsa.WSAENOBUFS, syscall.ENOBUFS},
+		{wsa.WSAEISCONN, syscall.EISCONN},
+		{wsa.WSAENOTCONN, syscall.ENOTCONN},
+		{wsa.WSAETIMEDOUT, syscall.ETIMEDOUT},
+		{wsa.WSAEHOSTDOWN, syscall.EHOSTDOWN},
+		{wsa.WSAEHOSTUNREACH, syscall.EHOSTUNREACH},
+	} {
+		assert.ErrorIs(t, &net.OpError{Op: "read", Err: e.code}, e.kin, "%s", e.code.Symbol())
 	}
 }
 

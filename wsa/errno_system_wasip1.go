@@ -1,0 +1,5 @@
+package wsa
+
+import "syscall"
+
+var moreSystemErrnos map[syscall.Errno]Errno
