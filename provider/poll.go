@@ -31,8 +31,8 @@ var pollFlags = []struct {
 }
 
 // Poll waits until a socket has something that was asked for, or an error, and
-// sets Revents of each; n is how many are not zero (API-WSAPoll). A zero timeout
-// is a look, a negative one none. The time is that of the stack's clock.
+// sets Revents of each; n is how many are not zero, but for those that are ignored
+// (API-WSAPoll). A zero timeout is a look, a negative one none. The time is that of the stack's clock.
 //
 //   - POLLRDNORM: data, or a connection to accept
 //   - POLLRDBAND: an urgent byte
@@ -40,8 +40,8 @@ var pollFlags = []struct {
 //   - POLLHUP: the peer has closed its side, or the connection has ended
 //   - POLLERR, with POLLHUP: the connect failed (EV-10), or the connection was
 //     reset, aborted or dropped (RS-4, KA-31)
-//   - POLLNVAL: no open socket. INVALID_SOCKET, a negative fd, is ignored: it
-//     gets POLLNVAL, too, and ends no wait (assumed)
+//   - POLLNVAL: no open socket. A negative one, INVALID_SOCKET for example, is
+//     ignored: it gets POLLNVAL, too, but it ends no wait and doesn't count
 //
 // Errors: WSAEINVAL for another flag in Events, and when no element names a
 // socket; WSAENETDOWN when the network fails while Poll waits.
@@ -49,11 +49,11 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	if err := p.enter(); err != 0 {
 		return 0, p.result(err)
 	}
-	members, index, invalid, err := p.polled(fds)
+	members, index, stale, err := p.polled(fds)
 	if err != 0 {
 		return 0, p.result(err)
 	}
-	if invalid {
+	if stale > 0 {
 		timeout = 0
 	}
 	endpoint.Await(p.stack, members, timeout)
@@ -63,36 +63,36 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	for i := range fds {
 		fds[i].Revents = wsa.POLLNVAL
 	}
+	n = stale
 	for i, m := range members {
-		fds[index[i]].Revents = revents(m.Got)
-	}
-	for _, fd := range fds {
-		if fd.Revents != 0 {
+		if fds[index[i]].Revents = revents(m.Got); m.Got != 0 {
 			n++
 		}
 	}
 	return n, nil
 }
 
-// polled are the sockets of fds with their places. invalid says that a handle
-// was stale.
-func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int, invalid bool, err wsa.Errno) {
+// polled are the sockets of fds with their places, and the number of handles
+// that are stale. Negative ones that are no handle aren't among either.
+func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int, stale int, err wsa.Errno) {
 	for i, fd := range fds {
 		if fd.Events&^(wsa.POLLRDNORM|wsa.POLLRDBAND|wsa.POLLWRNORM) != 0 {
-			return nil, nil, false, wsa.WSAEINVAL
+			return nil, nil, 0, wsa.WSAEINVAL
 		}
 		e, ok := p.handles.get(fd.Socket)
 		if !ok {
-			invalid = invalid || fd.Socket != wsa.INVALID_SOCKET
+			if int(fd.Socket) >= 0 {
+				stale++
+			}
 			continue
 		}
 		members = append(members, endpoint.Member{Socket: e.sock, Want: wanted(fd.Events)})
 		index = append(index, i)
 	}
 	if len(members) == 0 {
-		return nil, nil, false, wsa.WSAEINVAL
+		return nil, nil, 0, wsa.WSAEINVAL
 	}
-	return members, index, invalid, 0
+	return members, index, stale, 0
 }
 
 func wanted(events int16) (want endpoint.Readiness) {

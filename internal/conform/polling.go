@@ -95,6 +95,18 @@ var pollScenarios = []Scenario{
 			n, err = e.P.Poll(fds, -1)
 			e.Code("Poll with a stale handle", err, 0)
 			Equal(e, "a stale handle", fmt.Sprint(n, fds[0].Revents, fds[1].Revents), fmt.Sprint(1, 0, wsa.POLLNVAL))
+			fds = []provider.PollFD{{Socket: wsa.INVALID_SOCKET, Events: all}, {Socket: c, Events: all}, {Socket: ^wsa.SOCKET(5)}}
+			n, err = e.P.Poll(fds, -1)
+			e.Code("Poll with elements to ignore", err, 0)
+			Equal(e, "a socket among them", fmt.Sprint(n, fds[0].Revents, fds[1].Revents, fds[2].Revents),
+				fmt.Sprint(1, wsa.POLLNVAL, wsa.POLLHUP|wsa.POLLWRNORM, wsa.POLLNVAL))
+			fds = append(fds[:1], provider.PollFD{Socket: l})
+			start = e.Net.Now()
+			n, err = e.P.Poll(fds, time.Second)
+			e.Code("Poll until the time-out", err, 0)
+			Equal(e, "elements to ignore end no wait", fmt.Sprint(n, fds[0].Revents, fds[1].Revents, e.Net.Now()-start), fmt.Sprint(0, wsa.POLLNVAL, 0, time.Second))
+			_, err = e.P.Poll(fds[:1], 0)
+			e.Code("nothing but elements to ignore", err, wsa.WSAEINVAL)
 			for _, bad := range []int16{wsa.POLLPRI, wsa.POLLERR, wsa.POLLHUP, wsa.POLLNVAL, wsa.POLLWRBAND, 8} {
 				_, err = e.P.Poll([]provider.PollFD{{Socket: c, Events: bad}}, 0)
 				e.Code("flag", err, wsa.WSAEINVAL)
