@@ -194,30 +194,51 @@ func (s *Socket) awaitConnect(ctx context.Context, d *deadline) wsa.Errno {
 	c := d.on(s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, 0))
 	defer s.end(c)
 	if ctx.Done() != nil {
-		defer afterDone(ctx, c.waiter.Signal)()
+		defer AfterDone(ctx, c.waiter.Signal)()
 	}
 	for {
-		s.mu.Lock()
-		err := s.enterLocked()
+		err, decided := s.connectOutcome()
 		switch {
-		case err == wsa.WSAENOTSOCK:
-			err = wsa.WSAEINTR
-		case err != 0:
-		case s.state == options.Connecting && (ctx.Err() != nil || d != nil && d.passed.Load()):
-			s.becomeUnconnectedLocked()
-			err = errCanceled
-		case s.state == options.Connecting:
-			s.mu.Unlock()
-			c.waiter.Wait("connect")
-			continue
-		case s.state == options.Connected || s.state == options.Dead:
-			// A connection that has died since was established all the same.
+		case decided:
+			return err
+		case ctx.Err() != nil || d != nil && d.passed.Load():
+			if s.giveUpConnect() {
+				return errCanceled
+			}
 		default:
-			err = s.connectErr
+			c.waiter.Wait("connect")
 		}
-		s.mu.Unlock()
-		return err
 	}
+}
+
+// connectOutcome is what became of an attempt to connect, if it is decided.
+func (s *Socket) connectOutcome() (err wsa.Errno, decided bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.enterLocked()
+	switch {
+	case err == wsa.WSAENOTSOCK:
+		return wsa.WSAEINTR, true
+	case err != 0:
+		return err, true
+	case s.state == options.Connecting:
+		return 0, false
+	case s.state == options.Connected || s.state == options.Dead:
+		return 0, true // a connection that has died since was established all the same
+	}
+	return s.connectErr, true
+}
+
+// giveUpConnect ends an attempt that isn't decided, and reports whether it was
+// in time.
+func (s *Socket) giveUpConnect() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.enterLocked() != 0 || s.state != options.Connecting {
+		return false
+	}
+	s.becomeUnconnectedLocked()
+	return true
 }
 
 // connectDatagramLocked sets or, with the unspecified address and port 0,
@@ -293,10 +314,10 @@ func (s *Socket) transportOf() string {
 	return "udp"
 }
 
-// afterDone calls f when ctx ends, unless the function it returns is called
+// AfterDone calls f when ctx ends, unless the function it returns is called
 // before. Contexts that offer it call f themselves, as simnet's do: package
 // context would use a goroutine, whose time no virtual clock knows.
-func afterDone(ctx context.Context, f func()) (stop func() bool) {
+func AfterDone(ctx context.Context, f func()) (stop func() bool) {
 	if c, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
 		return c.AfterFunc(f)
 	}

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,4 +48,21 @@ func Example() {
 	body, _ := io.ReadAll(resp.Body)
 	fmt.Printf("%s\n", body)
 	// Output: hello 10.0.0.2
+}
+
+// Names are those of Hosts, or what Nameservers say: DNS servers that are asked
+// over the stack. net.DefaultResolver as Config.Resolver gives it the names that
+// the system knows.
+func ExampleStack_LookupHost() {
+	s, err := stack.New(stack.Config{
+		Hosts:       map[string][]netip.Addr{"printer": {netip.MustParseAddr("fd00::9"), netip.MustParseAddr("10.0.0.9")}},
+		Nameservers: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.53:53")},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Println(s.LookupHost(context.Background(), "Printer"))
+	// Output: [fd00::9 10.0.0.9] <nil>
 }

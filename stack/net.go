@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/wsstack/wsstack/endpoint"
@@ -15,10 +16,12 @@ import (
 // DialContext connects to an address: "tcp", "tcp4" and "tcp6" give an
 // *endpoint.Conn, "udp", "udp4" and "udp6" an *endpoint.PacketConn.
 //
-// Hosts are literal addresses, or "" and "localhost" for the loopback address;
-// there is no name service, anything else is a *net.DNSError. An unspecified
-// address means the loopback one, too. When ctx ends first, the error is the
-// context's.
+// Hosts are literal addresses, "" and "localhost" for the loopback address, or
+// names: see LookupHost. Of several addresses the first that answers is
+// connected to: those of IPv4 and IPv6 are tried by turns, each 250 ms after the
+// one before or when that has failed (RFC 8305). A name that isn't found is a
+// *net.DNSError. An unspecified address means the loopback one, too. When ctx
+// ends first, the error is the context's.
 func (s *Stack) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
@@ -27,10 +30,16 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return fail(err)
 	}
-	addr, err := s.resolve(ctx, n, address)
+	addrs, err := s.resolve(ctx, n, address)
 	if err != nil {
 		return fail(err)
 	}
+	if len(addrs) > 1 {
+		return endpoint.DialFirst(ctx, s, network, addrs, func(to netip.AddrPort) (*endpoint.Socket, wsa.Errno) {
+			return endpoint.New(s, familyOf(to.Addr()), n.typ, 0, s.cfg.Owner)
+		})
+	}
+	addr := addrs[0]
 	if a := addr.Addr(); !a.IsValid() || a.Unmap().IsUnspecified() {
 		addr = netip.AddrPortFrom(n.loopback(a), addr.Port())
 	}
@@ -94,9 +103,13 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, net
 	if n.typ != typ {
 		return nil, netip.AddrPort{}, net.UnknownNetworkError(network)
 	}
-	addr, err := s.resolve(context.Background(), n, address)
+	addrs, err := s.resolve(context.Background(), n, address)
 	if err != nil {
 		return nil, netip.AddrPort{}, err
+	}
+	addr := addrs[0]
+	if i := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return a.Addr().Is4() }); i > 0 {
+		addr = addrs[i] // of a name, as package net has it
 	}
 	dual := n.family == 0 && (!addr.Addr().IsValid() || addr.Addr() == netip.IPv6Unspecified())
 	if !addr.Addr().IsValid() {
@@ -167,33 +180,40 @@ func familyOf(a netip.Addr) int32 {
 	return wsa.AF_INET6
 }
 
-// resolve parses host:port. The address isn't valid when there is no host.
-func (s *Stack) resolve(ctx context.Context, n netKind, address string) (netip.AddrPort, error) {
+// resolve parses host:port, and looks the host up if it is a name. It returns
+// one address or more; the only one isn't valid when there is no host.
+func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
 	port, err := net.DefaultResolver.LookupPort(ctx, n.name, service)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	var a netip.Addr
+	var addrs []netip.Addr
 	switch host {
 	case "":
-		return netip.AddrPortFrom(a, uint16(port)), nil
+		addrs = []netip.Addr{{}}
 	case "localhost":
-		return netip.AddrPortFrom(n.loopback(a), uint16(port)), nil
+		addrs = []netip.Addr{n.loopback(netip.Addr{})}
+	default:
+		if addrs, err = s.lookup(ctx, host); err != nil {
+			return nil, err
+		}
 	}
-	a, err = netip.ParseAddr(host)
-	if err != nil {
-		return netip.AddrPort{}, &net.DNSError{Err: "no such host: there is no name service, only literal addresses and localhost", Name: host, IsNotFound: true}
+	var out []netip.AddrPort
+	why := error(&net.AddrError{Err: "not an address of " + n.name, Addr: host})
+	for _, a := range addrs {
+		switch {
+		case a.Zone() != "":
+			why = fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, a)
+		case !a.IsValid() || n.family == 0 || n.family == familyOf(a):
+			out = append(out, netip.AddrPortFrom(a, uint16(port)))
+		}
 	}
-	a = a.Unmap()
-	if n.family != 0 && n.family != familyOf(a) {
-		return netip.AddrPort{}, &net.AddrError{Err: "not an address of " + n.name, Addr: host}
+	if len(out) == 0 {
+		return nil, why
 	}
-	if a.Zone() != "" {
-		return netip.AddrPort{}, fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, host)
-	}
-	return netip.AddrPortFrom(a, uint16(port)), nil
+	return out, nil
 }

@@ -92,6 +92,18 @@ type Config struct {
 	// after the defaults (IPV6_V6ONLY).
 	Defaults []options.Assignment
 
+	// Hosts are the addresses of names, in the order they should be tried. They
+	// are looked up before anybody is asked.
+	Hosts map[string][]netip.Addr
+
+	// Nameservers are DNS servers, which are asked over the stack, in order.
+	// Names are taken as complete: there is no search list.
+	Nameservers []netip.AddrPort
+
+	// Resolver finds the addresses of names, instead of Nameservers. Without
+	// either, names are those of Hosts and "localhost".
+	Resolver Resolver
+
 	// IGMP sends membership reports, IGMP and MLD; off: joins are local.
 	IGMP bool
 
@@ -121,6 +133,7 @@ type Stack struct {
 	cfg     Config
 	clock   tcpip.Clock
 	ns      *netstack.Stack
+	hosts   map[string][]netip.Addr // Config.Hosts by hostKey
 	log     *slog.Logger
 	ports   ports
 	orphans orphans
@@ -158,9 +171,9 @@ func New(cfg Config) (*Stack, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("stack: %w", err)
 	}
-	cfg.Defaults = slices.Clone(cfg.Defaults)
+	cfg.Defaults, cfg.Nameservers = slices.Clone(cfg.Defaults), slices.Clone(cfg.Nameservers)
 	cfg.setFloors()
-	s := &Stack{cfg: cfg, log: cfg.Logger}
+	s := &Stack{cfg: cfg, log: cfg.Logger, hosts: hostTable(cfg.Hosts)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -233,6 +246,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("config.%w", err)
 	}
 	if err := c.validateFloors(); err != nil {
+		return err
+	}
+	if err := c.validateNames(); err != nil {
 		return err
 	}
 	if c.Profile > options.Legacy {
