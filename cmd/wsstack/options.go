@@ -32,9 +32,9 @@ func newOptionsCommand() *cobra.Command {
   wsstack options --json | jq -r '.[] | select(.set) | .symbol'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			table, err := selectOptions(optionTable(), names)
-			if err != nil {
-				return err
+			table, unknown := selectOptions(optionTable(), names)
+			if unknown != nil && len(table) == 0 {
+				return unknown
 			}
 			write := writeOptions
 			if asJSON {
@@ -43,7 +43,7 @@ func newOptionsCommand() *cobra.Command {
 			if err := write(cmd.OutOrStdout(), table); err != nil {
 				return failf("print the options: %w", err)
 			}
-			return nil
+			return unknown
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
@@ -89,8 +89,9 @@ func controlType(c options.ControlInfo) string {
 }
 
 // selectOptions returns the options that the words name, see named, in the order
-// of the table; without words all of them.
-func selectOptions(table []optionRow, words []string) ([]optionRow, error) {
+// of the table; without words all of them. The error is about the first word that
+// names none; the options that the others name are returned all the same.
+func selectOptions(table []optionRow, words []string) (_ []optionRow, unknown error) {
 	if len(words) == 0 {
 		return table, nil
 	}
@@ -102,8 +103,8 @@ func selectOptions(table []optionRow, words []string) ([]optionRow, error) {
 				chosen[i], found = true, true
 			}
 		}
-		if !found {
-			return nil, unknownOption(table, word)
+		if !found && unknown == nil {
+			unknown = unknownOption(table, word)
 		}
 	}
 	var list []optionRow
@@ -112,7 +113,7 @@ func selectOptions(table []optionRow, words []string) ([]optionRow, error) {
 			list = append(list, o)
 		}
 	}
-	return list, nil
+	return list, unknown
 }
 
 // named reports whether a word stands for the option: its symbol in any case, or

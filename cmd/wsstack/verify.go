@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -243,13 +244,26 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 	return results, nil
 }
 
+// captureName is the name of the file for the capture of a case: letters, digits,
+// "-" and "_", which every file system takes.
+func captureName(c conform.Case) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ' || r == '/':
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return r
+		}
+		return -1
+	}, c.ID+" "+c.Name()) + ".pcapng"
+}
+
 func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
 	var file *os.File
 	var observe func(*simnet.Network)
 	if f.pcap != "" {
 		var err error
-		name := strings.NewReplacer(" ", "-", "/", "-", "*", "").Replace(c.ID + " " + c.Name())
-		if file, err = os.Create(filepath.Join(f.pcap, name+".pcapng")); err != nil {
+		if file, err = os.Create(filepath.Join(f.pcap, captureName(c))); err != nil {
 			return verifyRun{}, failf("make a capture file: %w", err).withHint("choose another folder: --pcap %s", elsewhere(f.pcap))
 		}
 		observe = func(n *simnet.Network) { n.Capture(file) }
