@@ -121,7 +121,7 @@ var sendBuffers = []Scenario{
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.sndbuf(s, 2000)
 			e.send(s, 1000)
-			start := e.Net.Now()
+			start := e.Start()
 			done := e.Go("send", func() { e.send(s, 4000) })
 			e.Net.Sleep(time.Second)
 			e.peerAcks(p, 1001) // 1,000 queued, then 2,000: 2,000 of 4,000 are in
@@ -137,7 +137,7 @@ var sendBuffers = []Scenario{
 	{ID: "BF-9", Title: "SO_SNDBUF 0", Source: "W-SOL", Run: func(e *Env) {
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.sndbuf(s, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			done := e.Go("send", func() { e.send(s, 3500) })
 			e.Net.Sleep(50 * time.Millisecond)
 			e.peerAcks(p, 3001) // the rest of 500 follows
@@ -162,7 +162,7 @@ var sendBuffers = []Scenario{
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.sndbuf(s, 0)
 			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 300)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Send(s, make([]byte, 10), 0)
 			e.Code("Send", err, wsa.WSAETIMEDOUT)
 			Equal(e, "time", e.Net.Now()-start, 300*time.Millisecond)
@@ -186,7 +186,7 @@ var sendBuffers = []Scenario{
 			writable(1)
 			e.accepts(s, 1, 1)
 			writable(0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Go("ack", func() { e.Net.Sleep(time.Second); p.Send("[.] ack 2") })
 			_, w, _, err := e.P.Select(nil, []wsa.SOCKET{s}, nil, -1)
 			e.Code("Select", err, 0)

@@ -15,7 +15,7 @@ var nbScenarios = []Scenario{
 		e.Do(func() {
 			for range 2 { // the socket may try again
 				s := e.Stream()
-				start := e.Net.Now()
+				start := e.Start()
 				e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
 				Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 21*time.Second)
 				var at []string
@@ -28,7 +28,7 @@ var nbScenarios = []Scenario{
 			}
 			s := e.Stream()
 			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NOSYNRETRIES, 1)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
 			Equal(e, "time without retries", (e.Net.Now() - start).Round(time.Millisecond), time.Second)
 		})
@@ -46,7 +46,7 @@ var nbScenarios = []Scenario{
 			for code := range byte(2) {
 				s := e.Stream()
 				done := e.Go("answer", func() { unreachable(code) })
-				start := e.Net.Now()
+				start := e.Start()
 				e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
 				Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 21*time.Second)
 				done.Wait()
@@ -55,7 +55,7 @@ var nbScenarios = []Scenario{
 			s := e.Stream()
 			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, 1)
 			done := e.Go("answer", func() { unreachable(1) })
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAEHOSTUNREACH)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 0)
 			done.Wait()
@@ -66,7 +66,7 @@ var nbScenarios = []Scenario{
 		e.Pair()
 		e.Do(func() {
 			s := e.Stream()
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("Connect", e.P.Connect(s, e.Addr(2, 1)), wsa.WSAECONNREFUSED)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 2*Delay)
 		})
@@ -397,14 +397,14 @@ var evScenarios = []Scenario{
 				Equal(e, what, fmt.Sprint(len(r), len(w), len(x)), want)
 			}
 			check("connected", "0 1 0")
-			start := e.Net.Now()
+			start := e.Start()
 			r, _, _, err := e.P.Select(set, nil, nil, 1500*time.Millisecond)
 			e.Code("Select", err, 0)
 			Equal(e, "time-out", e.Net.Now()-start, 1500*time.Millisecond)
 			Equal(e, "ready after the time-out", len(r), 0)
 			_, err = e.Q.Send(s, []byte("x"), 0)
 			e.Code("Send", err, 0)
-			start = e.Net.Now()
+			start = e.Start()
 			r, _, _, err = e.P.Select(set, nil, nil, -1)
 			e.Code("Select", err, 0)
 			Equal(e, "ready when data came", len(r), 1)

@@ -42,7 +42,7 @@ var lingerScenarios = []Scenario{
 				e.Net.Sleep(300 * time.Millisecond)
 				p.Send("[.] ack 1502") // data and FIN
 			})
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(s), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 300*time.Millisecond)
 			p.Send("[F.] ack 1502")
@@ -53,7 +53,7 @@ var lingerScenarios = []Scenario{
 	{ID: "LG-6", Title: "lingering close that expires", Source: "API-close", Run: func(e *Env) {
 		e.stuck(func(s wsa.SOCKET, _ *simnet.Peer) {
 			e.Linger(e.P, s, 2)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(s), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 2*time.Second)
 			Equal(e, "RST", e.times("a", start, has(trace.RST)), "2.000")
@@ -107,7 +107,7 @@ var lingerScenarios = []Scenario{
 	{ID: "LG-27", Title: "shutdown never waits", Source: "API-shutdown", Run: func(e *Env) {
 		e.stuck(func(s wsa.SOCKET, _ *simnet.Peer) {
 			e.Linger(e.P, s, 60)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("Shutdown", e.P.Shutdown(s, wsa.SD_SEND), 0)
 			Equal(e, "time", e.Net.Now(), start)
 			e.Linger(e.P, s, 0)
@@ -119,7 +119,7 @@ var lingerScenarios = []Scenario{
 		e.stuck(func(s wsa.SOCKET, _ *simnet.Peer) {
 			e.Code("Shutdown", e.P.Shutdown(s, wsa.SD_SEND), 0)
 			e.Linger(e.P, s, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(s), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 3*time.Second)
 			Equal(e, "RST", e.times("a", start, has(trace.RST)), "3.000")
@@ -166,7 +166,7 @@ var closeVectors = []Scenario{
 				Equal(e, "bytes", got, size)
 			})
 			e.send(c, size)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", e.Net.Now(), start)
 			done.Wait()

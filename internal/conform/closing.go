@@ -45,7 +45,7 @@ func (e *Env) stuckAt(w *simnet.Wire, port uint16) (wsa.SOCKET, *simnet.Peer) {
 // closesIn closes a socket of A and ends the scenario unless it takes that
 // long and succeeds.
 func (e *Env) closesIn(what string, s wsa.SOCKET, d time.Duration) {
-	start := e.Net.Now()
+	start := e.Start()
 	e.Code("CloseSocket "+what, e.P.CloseSocket(s), 0)
 	Equal(e, "time of CloseSocket "+what, (e.Net.Now() - start).Round(time.Millisecond), d)
 }

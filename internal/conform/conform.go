@@ -115,7 +115,7 @@ type Result struct {
 	Case
 	Failure  string // empty: passed
 	Evidence string // what was seen, in words
-	Trace    string // the segments
+	Trace    string // the segments, and the times that the words count from
 }
 
 // Passed reports success.
@@ -135,7 +135,7 @@ func Run(c Case, seed uint64, observe func(*simnet.Network)) Result {
 		c.Run(e)
 	}()
 	<-done
-	trace := e.Net.TraceText()
+	trace := e.traceText()
 	e.close()
 	return Result{Case: c, Failure: e.failure(), Evidence: strings.Join(e.notes, "; "), Trace: trace}
 }

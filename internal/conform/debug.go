@@ -143,7 +143,7 @@ var debugScenarios = []Scenario{
 		e.Do(func() {
 			var traces [2]string
 			for i, debug := range []bool{false, true} {
-				start, from := e.Net.Now(), len(e.Segments(""))
+				start, from := e.Start(), len(e.Segments(""))
 				e.talk(debug)
 				for _, l := range e.Segments("")[from:] {
 					traces[i] += fmt.Sprintln((l.At - start).Round(time.Microsecond), l.From, l.Segment.Flags, l.Segment.Len, l.Segment.Options.MSS)

@@ -155,7 +155,7 @@ func (r pendingCall) run(e *Env) {
 			e.Net.Sleep(time.Second)
 			link.Partition()
 			e.keepAlive(s, time.Second, 200*time.Millisecond, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			e.inProgress(n, start, func(int) { r.call(e, s) })
 		})
 	}
@@ -216,7 +216,7 @@ func hundredCalls(e *Env) {
 		e.Net.Sleep(time.Second)
 		link.Partition()
 		e.keepAlive(s, time.Second, 200*time.Millisecond, 3)
-		start := e.Net.Now()
+		start := e.Start()
 		accept := e.Go("accept", func() {
 			_, _, err := e.P.Accept(l)
 			e.Code("Accept", err, 0)
@@ -252,7 +252,7 @@ var optionsAfterDrop = []Scenario{
 				local, err := e.P.GetSockName(s)
 				e.Code("GetSockName", err, 0)
 				e.keepAlive(s, time.Second, 200*time.Millisecond, 3)
-				start := e.Net.Now()
+				start := e.Start()
 				e.Net.Sleep(2 * time.Second)
 				before := len(e.Segments("a"))
 				again := e.Stream()

@@ -30,7 +30,7 @@ var emptyBuffers = []Scenario{
 			for _, o := range []*provider.Overlapped{first, all, second, taking} {
 				e.pending("without data", o)
 			}
-			start := e.Net.Now()
+			start := e.Start()
 			e.sendFrom(e.Q, s, 3)
 			Equal(e, "the first", e.outcome(first), "0 success")
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), Delay)
@@ -149,7 +149,7 @@ var emptyBuffers = []Scenario{
 					if text != "" {
 						want = wsa.WSAEMSGSIZE
 					}
-					start := e.Net.Now()
+					start := e.Start()
 					e.Go("peer", func() {
 						e.Net.Sleep(time.Second)
 						send(text)

@@ -38,6 +38,7 @@ type Env struct {
 	mu       sync.Mutex
 	failures []string
 	notes    []string
+	starts   []time.Duration // see Start; in order, each once
 	cleanups []func()
 }
 

@@ -289,7 +289,7 @@ var eventScenarios = []Scenario{
 			e.Code("no address", err, wsa.WSAEFAULT)
 
 			b := e.Datagram() // a blocking one waits
-			start := e.Net.Now()
+			start := e.Start()
 			e.Go("device", func() {
 				e.Net.Sleep(3 * time.Second)
 				add(pick([]string{"10.12.0.1/24", "fd12::1/64"}))

@@ -25,7 +25,7 @@ func (e *Env) initialRTO(s wsa.SOCKET, rtt uint16, most uint8) {
 // unanswered connects to nobody, and compares when the SYNs left and the
 // attempt failed, in seconds.
 func (e *Env) unanswered(s wsa.SOCKET, want string, fails float64) {
-	start := e.Net.Now()
+	start := e.Start()
 	e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAETIMEDOUT)
 	Equal(e, "failed at", fmt.Sprintf("%.3f", (e.Net.Now()-start).Seconds()), fmt.Sprintf("%.3f", fails))
 	Equal(e, "SYNs", e.times("a", start, has(trace.SYN)), want)
@@ -84,7 +84,7 @@ var synScenarios = []Scenario{
 			s = e.Stream() // set during the attempt
 			e.Nonblocking(e.P, s, true)
 			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAEWOULDBLOCK)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(2 * time.Second)
 			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 4)
 			_, _, failed, err := e.P.Select(nil, nil, []wsa.SOCKET{s}, -1)
@@ -101,7 +101,7 @@ var synScenarios = []Scenario{
 			s := e.Stream()
 			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 0xFFFFFFFF)
 			e.Nonblocking(e.P, s, true)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(10 * time.Minute)
 			Equal(e, "SYNs", e.times("a", start, has(trace.SYN)),
@@ -326,7 +326,7 @@ var maxRetransmitScenarios = []Scenario{
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 3)
 			e.send(s, 3000)
-			start := e.Net.Now()
+			start := e.Start()
 			for i := range 3 { // one segment every two seconds
 				e.Net.Sleep(2 * time.Second)
 				p.Send(fmt.Sprintf("[.] ack %d", 1000*i+1001))

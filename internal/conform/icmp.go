@@ -125,7 +125,7 @@ func unreachablePort(e *Env) {
 			s, packet := e.asked(w, connected)
 			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 5000)
 			done := e.Go("recv", func() { // one call waits for it
-				start := e.Net.Now()
+				start := e.Start()
 				e.recv1(s, wsa.WSAECONNRESET)
 				Equal(e, "the call returned after", e.Net.Now()-start, time.Second)
 			})

@@ -31,6 +31,7 @@ func probeAt(nxt uint32) func(simnet.Line) bool {
 
 // times lists when a node sent the segments that match, relative to a time.
 func (e *Env) times(from string, since time.Duration, match func(simnet.Line) bool) string {
+	e.mark(since)
 	var out []string
 	for _, l := range e.Segments(from) {
 		if match(l) && l.At >= since {
@@ -49,7 +50,7 @@ func (e *Env) silent(idle, interval time.Duration, count uint32, fn func(s wsa.S
 		e.Net.Sleep(time.Second)
 		link.Partition()
 		e.keepAlive(c, idle, interval, count)
-		fn(c, e.Net.Now())
+		fn(c, e.Start())
 	})
 }
 
@@ -79,7 +80,7 @@ var proberScenarios = []Scenario{
 			e.Net.Sleep(time.Second)
 			link.Partition()
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Recv(c, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAENETRESET)
 			Equal(e, "drop", (e.Net.Now() - start).Round(time.Millisecond), 7210*time.Second)
@@ -161,7 +162,7 @@ var proberScenarios = []Scenario{
 	{ID: "KA-9", Title: "an unacceptable segment is none", Source: "RFC 9293 3.10.7.4", Run: func(e *Env) {
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.keepAlive(s, 10*time.Second, time.Second, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Go("flood", func() {
 				for range 120 {
 					p.Send("[.] seq 4000000000 ack 1")
@@ -266,7 +267,7 @@ var proberScenarios = []Scenario{
 			s, _, err := e.Q.Accept(l)
 			e.Code("Accept", err, 0)
 			Equal(e, "SO_KEEPALIVE of the accepted", e.Get(e.Q, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 1)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(12 * time.Second)
 			Equal(e, "its probes", e.Count("b", func(l simnet.Line) bool { return l.At > start && probeAt(1)(l) }), 1)
 		})
@@ -349,7 +350,7 @@ var proberScenarios = []Scenario{
 	{ID: "TV-4", Title: "never enabled", Source: "vectors", Run: func(e *Env) {
 		e.played(func(s wsa.SOCKET, _ *simnet.Peer) {
 			e.Net.Sleep(time.Second)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Ioctl(s, wsa.SIO_KEEPALIVE_VALS, wsa.TCPKeepalive{KeepAliveTime: 1000, KeepAliveInterval: 200}.Append(nil), nil)
 			e.Code("SIO_KEEPALIVE_VALS off", err, 0)
 			e.Net.Sleep(10 * time.Second)

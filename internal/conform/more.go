@@ -29,7 +29,7 @@ var moreKeepAlive = []Scenario{
 			e.keepAlive2(s)
 			e.Net.Sleep(time.Second)
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes of a, switched off", e.times("a", start, probeAt(1)), "")
 			e.Check(e.times("b", start, probeAt(1)) != "", "no probes of b")
@@ -50,13 +50,13 @@ var moreKeepAlive = []Scenario{
 					nxt = 2
 				}
 				e.Net.Sleep(time.Second)
-				start := e.Net.Now()
+				start := e.Start()
 				e.Net.Sleep(15 * time.Second)
 				e.Check(e.times("a", start, probeAt(nxt)) != "", "no probe in %s", half)
 				e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 				e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
 				e.Net.Sleep(5 * time.Second)
-				start = e.Net.Now()
+				start = e.Start()
 				e.Net.Sleep(30 * time.Second)
 				Equal(e, "segments of a closed socket", e.times("a", start, func(simnet.Line) bool { return true }), "")
 			}
@@ -163,7 +163,7 @@ var moreTimeouts = []Scenario{
 	{ID: "TO-3", Title: "SO_SNDTIMEO", Source: "W-SOL", Run: func(e *Env) {
 		e.stuck(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 700)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Send(s, make([]byte, 32<<20), 0)
 			e.Code("Send", err, wsa.WSAETIMEDOUT)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 700*time.Millisecond)
@@ -196,7 +196,7 @@ var moreTimeouts = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 2000)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Go("change", func() {
 				e.Net.Sleep(500 * time.Millisecond)
 				e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 100)
@@ -204,7 +204,7 @@ var moreTimeouts = []Scenario{
 			_, err := e.P.Recv(c, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAETIMEDOUT)
 			Equal(e, "the blocked call", e.Net.Now()-start, 2*time.Second)
-			start = e.Net.Now()
+			start = e.Start()
 			_, err = e.P.Recv(c, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAETIMEDOUT)
 			Equal(e, "the next call", e.Net.Now()-start, 100*time.Millisecond)
@@ -219,7 +219,7 @@ var moreTimeouts = []Scenario{
 			e.Code("Connect", e.P.Connect(e.Stream(), e.Addr(2, 80)), 0)
 			s, _, err := e.Q.Accept(l)
 			e.Code("Accept", err, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err = e.Q.Recv(s, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAETIMEDOUT)
 			Equal(e, "time", e.Net.Now()-start, 250*time.Millisecond)
@@ -238,7 +238,7 @@ var moreTimeouts = []Scenario{
 					e.Net.Sleep(400 * time.Millisecond)
 				}
 			})
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Recv(c, make([]byte, 100), wsa.MSG_WAITALL)
 			e.Code("Recv MSG_WAITALL", err, wsa.WSAETIMEDOUT)
 			Equal(e, "time", e.Net.Now()-start, time.Second)
@@ -338,7 +338,7 @@ var moreVectors = []Scenario{
 			local, err := e.P.GetSockName(c)
 			e.Code("GetSockName", err, 0)
 			e.Linger(e.P, c, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", e.Net.Now(), start)
 			again := e.Stream()

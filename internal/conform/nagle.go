@@ -41,7 +41,7 @@ func tenWrites(e *Env, nodelay uint32) []simnet.Line {
 		c, _ := e.Connected()
 		e.Set(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, nodelay)
 		e.Net.Sleep(time.Second)
-		start = e.Net.Now()
+		start = e.Start()
 		for range 10 {
 			e.send(c, 1)
 			e.Net.Sleep(time.Millisecond)

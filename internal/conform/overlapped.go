@@ -156,7 +156,7 @@ var overlappedScenarios = []Scenario{
 			e.Code("Connect", e.P.Connect(c, e.Addr(2, 80)), 0)
 			s, _, err := e.Q.Accept(l)
 			e.Code("Accept", err, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Go("send", func() {
 				e.Net.Sleep(5 * time.Second)
 				e.sendFrom(e.Q, s, 1)
@@ -198,7 +198,7 @@ var overlappedScenarios = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_SNDBUF, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			first, second := e.sendAsync(c, make([]byte, 10)), e.sendAsync(c, make([]byte, 20))
 			e.Net.Sleep(2*Delay - time.Millisecond)
 			e.pending("1 ms before the ACK", first)
@@ -333,7 +333,7 @@ var overlappedScenarios = []Scenario{
 				e.Code("AcceptEx", err, 0)
 				ops = append(ops, o)
 			}
-			start := e.Net.Now()
+			start := e.Start()
 			for _, o := range ops {
 				e.Code("Connect", e.Q.Connect(e.Socket(e.Q, wsa.SOCK_STREAM), e.Addr(1, 80)), 0)
 				Equal(e, "outcome", e.outcome(o), "0 success")
@@ -378,7 +378,7 @@ var overlappedScenarios = []Scenario{
 			e.Code("ConnectEx", err, 0)
 			e.Code("Connect while pending", e.P.Connect(c, e.Addr(2, 80)), wsa.WSAEINVAL)
 			e.Code("SO_CONNECT_TIME, pending", second(get(e.P, c, wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME)), wsa.WSAENOTCONN)
-			start := e.Net.Now()
+			start := e.Start()
 			Equal(e, "outcome", e.outcome(o), "5 success")
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 2*Delay)
 			s, _, err := e.Q.Accept(l)
@@ -409,11 +409,11 @@ var overlappedScenarios = []Scenario{
 			o, err := e.P.ConnectEx(c, e.Addr(2, 80), nil)
 			e.Code("ConnectEx", err, 0)
 			Equal(e, "outcome", e.outcome(o), "0 success")
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes before the update", e.times("a", start, probeAt(1)), "")
 			link.Partition()
-			start = e.Net.Now()
+			start = e.Start()
 			e.Code("SO_UPDATE_CONNECT_CONTEXT", e.P.SetSockOpt(c, wsa.SOL_SOCKET, wsa.SO_UPDATE_CONNECT_CONTEXT, nil, 0), 0)
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes after it", e.times("a", start, probeAt(1)), "10.000 11.000 12.000")
@@ -431,7 +431,7 @@ var overlappedScenarios = []Scenario{
 			Equal(e, "SO_ERROR", e.Get(e.P, c, wsa.SOL_SOCKET, wsa.SO_ERROR), 0) // EO-6
 			Equal(e, "SO_KEEPALIVE as before", e.Get(e.P, c, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 1)
 			link.Partition()
-			start := e.Net.Now()
+			start := e.Start()
 			o, err = e.P.ConnectEx(c, e.Addr(2, 9), nil)
 			e.Code("ConnectEx again", err, 0)
 			Equal(e, "outcome", e.outcome(o), "0 WSAETIMEDOUT")

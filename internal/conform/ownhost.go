@@ -109,7 +109,7 @@ func impossibleMTU(e *Env) {
 func impossibleMSS(e *Env) {
 	e.playedAs("mss 1400", nil, func(s wsa.SOCKET, p *simnet.Peer) {
 		for _, no := range e.noMTU() {
-			start := e.Net.Now()
+			start := e.Start()
 			e.send(s, 1400)
 			first, err := p.Expect("[P.]")
 			e.Check(err == nil, "%v", err)
@@ -125,7 +125,7 @@ func impossibleMSS(e *Env) {
 		before := e.A.Stats().Dropped
 		e.inject(e.wire, gone, simnet.EncodeIP(e.Addr(1, 0).Addr(), e.Addr(9, 0).Addr(), 6, make([]byte, 20)))
 		Equal(e, "an error for a connection that isn't there, dropped", e.A.Stats().Dropped-before, 1)
-		start := e.Net.Now()
+		start := e.Start()
 		e.send(s, 1400)
 		Equal(e, "segments", e.lengths("a", start), "1400")
 	})

@@ -39,7 +39,7 @@ var ngScenarios = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.Net.Sleep(time.Second)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Send(c, []byte("x"), 0)
 			e.Code("Send", err, 0)
 			for _, l := range e.Segments("a") {
@@ -106,7 +106,7 @@ var lgScenarios = []Scenario{
 			_, err := e.P.Send(c, make([]byte, 100000), 0)
 			e.Code("Send", err, 0)
 			e.Linger(e.P, c, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", e.Net.Now(), start)
 			e.Net.Sleep(time.Second)
@@ -128,7 +128,7 @@ var lgScenarios = []Scenario{
 			c, s := e.Connected()
 			_, err := e.P.Send(c, make([]byte, 200000), 0)
 			e.Code("Send", err, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", e.Net.Now(), start)
 			n, err := e.Q.Recv(s, make([]byte, 300000), wsa.MSG_WAITALL)
@@ -146,7 +146,7 @@ var lgScenarios = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.Linger(e.P, c, 5)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 2*Delay)
 		})
@@ -158,7 +158,7 @@ var lgScenarios = []Scenario{
 			c, _ := e.Connected()
 			e.Linger(e.P, c, 5)
 			e.Nonblocking(e.P, c, true)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(c), 0)
 			Equal(e, "time", e.Net.Now(), start)
 		})
@@ -300,7 +300,7 @@ var toScenarios = []Scenario{
 		e.Do(func() {
 			c, s := e.Connected()
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 1500)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Recv(c, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAETIMEDOUT)
 			Equal(e, "time", e.Net.Now()-start, 1500*time.Millisecond)
@@ -320,7 +320,7 @@ var toScenarios = []Scenario{
 			c, _ := e.Connected()
 			for _, ms := range []uint32{1, 100, 499} {
 				e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, ms)
-				start := e.Net.Now()
+				start := e.Start()
 				_, err := e.P.Recv(c, make([]byte, 1), 0)
 				e.Code("Recv", err, wsa.WSAETIMEDOUT)
 				Equal(e, "time", e.Net.Now()-start, time.Duration(ms)*time.Millisecond)

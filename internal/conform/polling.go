@@ -43,7 +43,7 @@ var pollScenarios = []Scenario{
 			Equal(e, "reset", sets(c), "1 1 0")
 			var r []wsa.SOCKET
 			c, _ = e.Connected()
-			start := e.Net.Now()
+			start := e.Start()
 			timeout := 250 * time.Millisecond
 			r, w, x, err := e.P.Select([]wsa.SOCKET{c}, nil, []wsa.SOCKET{c}, timeout)
 			e.Code("Select", err, 0)
@@ -68,7 +68,7 @@ var pollScenarios = []Scenario{
 			e.Code("Connect", e.P.Connect(c, e.Addr(2, 9)), wsa.WSAEWOULDBLOCK)
 			Equal(e, "connecting", poll(c, all), 0)
 			fds := []provider.PollFD{{Socket: c, Events: wsa.POLLWRNORM}}
-			start := e.Net.Now()
+			start := e.Start()
 			n, err := e.P.Poll(fds, -1)
 			e.Code("Poll", err, 0)
 			Equal(e, "waited", (e.Net.Now() - start).Round(time.Millisecond), 2*Delay)
@@ -101,7 +101,7 @@ var pollScenarios = []Scenario{
 			Equal(e, "a socket among them", fmt.Sprint(n, fds[0].Revents, fds[1].Revents, fds[2].Revents),
 				fmt.Sprint(1, wsa.POLLNVAL, wsa.POLLHUP|wsa.POLLWRNORM, wsa.POLLNVAL))
 			fds = append(fds[:1], provider.PollFD{Socket: l})
-			start = e.Net.Now()
+			start = e.Start()
 			n, err = e.P.Poll(fds, time.Second)
 			e.Code("Poll until the time-out", err, 0)
 			Equal(e, "elements to ignore end no wait", fmt.Sprint(n, fds[0].Revents, fds[1].Revents, e.Net.Now()-start), fmt.Sprint(0, wsa.POLLNVAL, 0, time.Second))
@@ -115,7 +115,7 @@ var pollScenarios = []Scenario{
 			e.Code("nothing", err, wsa.WSAEINVAL)
 			_, err = e.P.Poll([]provider.PollFD{{Socket: stale}}, 0)
 			e.Code("no socket", err, wsa.WSAEINVAL)
-			start = e.Net.Now()
+			start = e.Start()
 			n, err = e.P.Poll([]provider.PollFD{{Socket: c}, {Socket: e.Stream(), Events: all}}[1:], time.Second)
 			e.Code("Poll", err, 0)
 			Equal(e, "nothing within the time-out", fmt.Sprint(n, e.Net.Now()-start), "0 1s")

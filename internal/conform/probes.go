@@ -31,7 +31,7 @@ var probeScenarios = []Scenario{
 			e.Net.Sleep(time.Second)
 			link.Partition()
 			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Recv(c, make([]byte, 1), 0)
 			e.Code("Recv", err, wsa.WSAENETRESET)
 			Equal(e, "drop", (e.Net.Now() - start).Round(time.Millisecond), 7200*time.Second+time.Duration(count)*time.Second)
@@ -57,7 +57,7 @@ var probeScenarios = []Scenario{
 			later, _ := e.Connected()
 			e.Net.Sleep(time.Second)
 			link.Partition()
-			start := e.Net.Now()
+			start := e.Start()
 			for s, want := range map[wsa.SOCKET]string{
 				c:     "30.000 31.500 33.000",
 				own:   "20.000 21.500 23.000",
@@ -77,7 +77,7 @@ var probeScenarios = []Scenario{
 	{ID: "KA-6", Title: "data that can't be sent", Source: "RFC 1122 4.2.3.6, 4.2.2.17", Run: func(e *Env) {
 		e.stuck(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.keepAlive(s, time.Second, 200*time.Millisecond, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			for e.Net.Now() < start+10*time.Minute {
 				if a, err := p.Receive(10 * time.Minute); err == nil && a.Len > 0 { // the persist timer's
 					p.Send("[.] ack 1001 win 0")
@@ -94,7 +94,7 @@ var probeScenarios = []Scenario{
 			e.keepAlive(s, 10*time.Second, time.Second, 3)
 			e.Net.Sleep(9 * time.Second)
 			e.send(s, 100)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(30 * time.Second) // retransmissions
 			Equal(e, "probes with data in flight", e.times("a", start, probeAt(101)), "")
 			ack := e.Net.Now()
@@ -125,7 +125,7 @@ var probeScenarios = []Scenario{
 		e.Config = func(c *stack.Config) { c.KeepAlive.GarbageOctet = true }
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.keepAlive(s, 10*time.Second, time.Second, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			for range 2 {
 				got, err := p.Receive(time.Minute)
 				e.Check(err == nil, "no probe: %v", err)
@@ -151,7 +151,7 @@ var probeScenarios = []Scenario{
 		e.Do(func() {
 			c, s := e.Connected()
 			e.keepAlive(c, 10*time.Second, time.Second, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes", e.times("a", start, octetAt(1)), "10.000 20.020 30.040 40.060 50.080")
 			Equal(e, "answers", e.times("b", start, anySegment), "10.010 20.030 30.050 40.070 50.090")
@@ -171,7 +171,7 @@ var probeScenarios = []Scenario{
 	{ID: "KA-9", Title: "a damaged segment is no answer", Source: "RFC 9293 3.10.7.4", Run: func(e *Env) {
 		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
 			e.keepAlive(s, 10*time.Second, time.Second, 3)
-			start := e.Net.Now()
+			start := e.Start()
 			e.damage(true)
 			e.Go("flood", func() {
 				for range 120 {
@@ -236,7 +236,7 @@ var probeScenarios = []Scenario{
 				e.keepAlive(s, 10*time.Second, time.Second, 3)
 				nxt := script(s, p)
 				e.Net.Sleep(time.Microsecond)
-				start := e.Net.Now()
+				start := e.Start()
 				e.Net.Sleep(15 * time.Second)
 				local := p.Remote()
 				Equal(e, fmt.Sprint("probes, port ", port),
@@ -319,7 +319,7 @@ var probeScenarios = []Scenario{
 				link.Partition()
 				e.keepAlive(s, 10*time.Second, time.Second, 4)
 				e.Net.Sleep(12500 * time.Millisecond) // three of four probes are out
-				start := e.Net.Now()
+				start := e.Start()
 				switch change.name {
 				case 0:
 					e.keepAliveVals(s, 3*time.Second, 500*time.Millisecond)

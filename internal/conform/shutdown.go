@@ -259,7 +259,7 @@ var rsScenarios = []Scenario{
 			c, _ := e.Connected()
 			e.Net.Sleep(time.Second)
 			link.Partition()
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := e.P.Send(c, []byte("into the void"), 0)
 			e.Code("Send", err, 0)
 			_, err = e.P.Recv(c, make([]byte, 1), 0)

@@ -30,7 +30,7 @@ var sillyScenarios = []Scenario{
 			Equal(e, "100 bytes", e.lengths("a", 0), "1 100")
 			p.Send("[.] ack 102 win 100")
 			e.Net.Sleep(time.Millisecond)
-			start := e.Net.Now()
+			start := e.Start()
 			e.send(s, 101) // one too many
 			Equal(e, "101 bytes", e.lengths("a", 0), "1 100")
 			e.Net.Sleep(200 * time.Millisecond)
@@ -93,7 +93,7 @@ var sillyScenarios = []Scenario{
 				p.Accept("mss 1000")
 				done.Wait()
 				e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, tt.nodelay)
-				start := e.Net.Now()
+				start := e.Start()
 				e.Go("peer", func() {
 					p.Expect("[P.] seq 1:11 ack 1")
 					if tt.nodelay == 0 {
@@ -149,7 +149,7 @@ var sillyScenarios = []Scenario{
 			Equal(e, "TCP_MAXSEG", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), uint32(mss))
 			p.Send("[.] ack 2801")
 			e.Net.Sleep(time.Millisecond)
-			start := e.Net.Now()
+			start := e.Start()
 			e.send(s, 1)
 			e.send(s, mss-1) // one byte less than a segment of the new size
 			Equal(e, "with data in flight", e.lengths("a", start), "1")
@@ -175,7 +175,7 @@ var sillyScenarios = []Scenario{
 			first, err := p.Expect("[P.] seq 1:1401 ack 1")
 			e.Check(err == nil, "%v", err)
 			e.Net.Sleep(time.Millisecond)
-			start, mss := e.Net.Now(), 1300-1500+e.ownMSS()
+			start, mss := e.Start(), 1300-1500+e.ownMSS()
 			e.inject(w, e.tooBig(1300), first.Packet[:100])
 			Equal(e, "TCP_MAXSEG", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_MAXSEG), uint32(mss))
 			Equal(e, "sent again", e.lengths("a", start), fmt.Sprint(mss, " ", 1400-mss))
@@ -189,7 +189,7 @@ var sillyScenarios = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.sndbuf(c, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			for i := range 5 {
 				e.send(c, 1)
 				Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), time.Duration(i+1)*100*time.Millisecond)
@@ -235,7 +235,7 @@ func (e *Env) sillySender(nodelay uint32) {
 		Equal(e, "into a window of 8000", e.lengths("a", 0), "1000 1000 1000 1000 1000 1000 1000 1000")
 		p.Send("[.] ack 8001 win 0")
 		e.Net.Sleep(10 * time.Millisecond)
-		start := e.Net.Now()
+		start := e.Start()
 		p.Send("[.] ack 8001 win 100")
 		e.Net.Sleep(140 * time.Millisecond)
 		Equal(e, "into a window of 100", e.lengths("a", start), "")
@@ -261,7 +261,7 @@ var unbounded = []Scenario{
 				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 100)
 			}
 			took := func(what string, want time.Duration, call func()) {
-				start := e.Net.Now()
+				start := e.Start()
 				call()
 				Equal(e, "time of "+what, (e.Net.Now() - start).Round(time.Millisecond), want)
 			}
@@ -328,7 +328,7 @@ var bufferVectors = []Scenario{
 		e.Do(func() {
 			c, _ := e.Connected()
 			e.sndbuf(c, 0)
-			start := e.Net.Now()
+			start := e.Start()
 			for range 10 {
 				e.send(c, 1)
 			}

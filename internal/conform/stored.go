@@ -93,7 +93,7 @@ var lingerOptions = []Scenario{
 		e.playedAs("mss 1000", func(s wsa.SOCKET) { e.dontLinger(s, 0) }, func(s wsa.SOCKET, _ *simnet.Peer) {
 			Equal(e, "SO_LINGER", e.lingerOf(s), [2]uint32{1, 60})
 			e.send(s, 1)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("CloseSocket", e.P.CloseSocket(s), 0)
 			Equal(e, "time of the close", (e.Net.Now() - start).Round(time.Millisecond), time.Minute)
 		})
@@ -269,7 +269,7 @@ func copiedOptions(e *Env) {
 		for _, o := range list {
 			Equal(e, wsa.OptionName(o.level, o.name), e.Get(e.Q, s, o.level, o.name), o.value)
 		}
-		start := e.Net.Now()
+		start := e.Start()
 		_, err = e.Q.Recv(s, make([]byte, 1), 0)
 		e.Code("Recv", err, wsa.WSAETIMEDOUT)
 		Equal(e, "time of SO_RCVTIMEO", e.Net.Now()-start, 250*time.Millisecond)

@@ -176,7 +176,7 @@ var threadScenarios = []Scenario{
 			t := e.old()
 			c, s := e.Connected()
 			calls := map[time.Duration]int{}
-			start := e.Net.Now()
+			start := e.Start()
 			_, err := t.SetBlockingHook(func() bool {
 				at := e.Net.Now()
 				calls[at-start]++
@@ -234,7 +234,7 @@ var threadScenarios = []Scenario{
 			e.Code("send", err, wsa.WSAEINTR)
 			link.Partition()
 			e.hooked(t, cancel)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("connect", t.Connect(e.Stream(), e.Addr(2, 80)), wsa.WSAEINTR)
 			e.Linger(e.P, c, 60)
 			e.hooked(t, cancel)
@@ -254,7 +254,7 @@ var threadScenarios = []Scenario{
 			c, s := e.Connected()
 			e.send(c, 10)
 			e.Linger(e.P, c, 5)
-			start := e.Net.Now()
+			start := e.Start()
 			e.Code("drained", t.CloseSocket(c), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 2*Delay)
 			e.recvOn(e.Q, s, 10, 0)
@@ -264,7 +264,7 @@ var threadScenarios = []Scenario{
 			e.Linger(e.P, c, 5)
 			link.Partition()
 			e.send(c, 10)
-			start = e.Net.Now()
+			start = e.Start()
 			e.Code("not drained", t.CloseSocket(c), 0)
 			Equal(e, "time", (e.Net.Now() - start).Round(time.Millisecond), 5*time.Second)
 			Equal(e, "RST", e.Count("a", has(trace.RST)), 1)
