@@ -189,7 +189,10 @@ func TestListenAddresses(t *testing.T) {
 		{"tcp6", ":7003", []string{"[fd00::2]:7003"}, []string{"10.0.0.2:7003"}},
 		{"tcp", "10.0.0.2:7004", []string{"10.0.0.2:7004"}, []string{"[fd00::2]:7004"}},
 		{"tcp", "[::]:7005", []string{"10.0.0.2:7005", "[fd00::2]:7005"}, nil},
-		{"tcp", "0.0.0.0:7006", []string{"10.0.0.2:7006"}, []string{"[fd00::2]:7006"}},
+		{"tcp", "0.0.0.0:7006", []string{"10.0.0.2:7006", "[fd00::2]:7006"}, nil},
+		{"tcp4", "0.0.0.0:7007", []string{"10.0.0.2:7007"}, []string{"[fd00::2]:7007"}},
+		{"tcp4", "[::]:7008", []string{"10.0.0.2:7008"}, []string{"[fd00::2]:7008"}},
+		{"tcp6", "[::]:7009", []string{"[fd00::2]:7009"}, []string{"10.0.0.2:7009"}},
 	} {
 		t.Run(tt.network+" "+tt.listen, func(t *testing.T) {
 			l, err := b.Listen(tt.network, tt.listen)

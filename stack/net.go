@@ -20,8 +20,10 @@ import (
 // names: see LookupHost. Of several addresses the first that answers is
 // connected to: those of IPv4 and IPv6 are tried by turns, each 250 ms after the
 // one before or when that has failed (RFC 8305). A name that isn't found is a
-// *net.DNSError. An unspecified address means the loopback one, too. When ctx
-// ends first, the error is the context's.
+// *net.DNSError. An unspecified address means the loopback one, too: 0.0.0.0
+// that of IPv4, :: that of IPv6 and, as this is what listeners on both families
+// show as their address, that of IPv4 next. When ctx ends first, the error is the
+// context's.
 func (s *Stack) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
@@ -30,9 +32,17 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return fail(err)
 	}
+	if address == "" {
+		return fail(&net.AddrError{Err: "missing address"})
+	}
 	addrs, err := s.resolve(ctx, n, address)
 	if err != nil {
 		return fail(err)
+	}
+	for i, addr := range addrs {
+		if a := addr.Addr(); !a.IsValid() || a.IsUnspecified() {
+			addrs[i] = netip.AddrPortFrom(n.loopback(a), addr.Port())
+		}
 	}
 	if len(addrs) > 1 {
 		return endpoint.DialFirst(ctx, s, network, addrs, func(to netip.AddrPort) (*endpoint.Socket, wsa.Errno) {
@@ -40,9 +50,6 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 		})
 	}
 	addr := addrs[0]
-	if a := addr.Addr(); !a.IsValid() || a.Unmap().IsUnspecified() {
-		addr = netip.AddrPortFrom(n.loopback(a), addr.Port())
-	}
 	sock, errno := endpoint.New(s, familyOf(addr.Addr()), n.typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, callError("dial", network, addr, errno)
@@ -55,8 +62,12 @@ func (s *Stack) Dial(network, address string) (net.Conn, error) {
 	return s.DialContext(context.Background(), network, address)
 }
 
-// Listen listens on a local address, an *endpoint.Listener: "tcp" with no host
-// takes IPv4 and IPv6, "tcp4" and "tcp6" one of them. Port 0 chooses a port.
+// Listen listens on a local address, an *endpoint.Listener. Port 0 chooses a
+// port, as does the empty address.
+//
+// "tcp" without a host, or with an unspecified address, takes IPv4 and IPv6, be it
+// :: or 0.0.0.0: as package net has it. For one family there are "tcp4" and
+// "tcp6". Of a name's addresses it is the first of IPv4, if there is one.
 func (s *Stack) Listen(network, address string) (net.Listener, error) {
 	sock, addr, err := s.bound(network, address, wsa.SOCK_STREAM)
 	if err != nil {
@@ -70,7 +81,8 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 }
 
 // ListenPacket opens a datagram socket on a local address, an
-// *endpoint.PacketConn. Networks and addresses are as for Listen.
+// *endpoint.PacketConn. Networks and addresses are as for Listen. Broadcasts
+// need "udp4", and SO_BROADCAST.
 func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
 	sock, addr, err := s.bound(network, address, wsa.SOCK_DGRAM)
 	if err != nil {
@@ -111,15 +123,15 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, net
 	if i := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return a.Addr().Is4() }); i > 0 {
 		addr = addrs[i] // of a name, as package net has it
 	}
-	dual := n.family == 0 && (!addr.Addr().IsValid() || addr.Addr() == netip.IPv6Unspecified())
-	if !addr.Addr().IsValid() {
+	wildcard := !addr.Addr().IsValid() || addr.Addr().IsUnspecified()
+	if wildcard {
 		addr = netip.AddrPortFrom(n.wildcard(), addr.Port())
 	}
 	sock, errno := endpoint.New(s, familyOf(addr.Addr()), typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, addr, errno
 	}
-	sock.SetV6Only(!dual)
+	sock.SetV6Only(n.family != 0 || !wildcard)
 	if errno := sock.Bind(addr); errno != 0 {
 		sock.Close()
 		return nil, addr, errno
@@ -167,7 +179,7 @@ func (n netKind) wildcard() netip.Addr {
 
 // loopback is the address of "this host", of the family of a if that is valid.
 func (n netKind) loopback(a netip.Addr) netip.Addr {
-	if n.family == wsa.AF_INET6 || n.family == 0 && a.IsValid() && a.Is6() && !a.Is4In6() {
+	if n.family == wsa.AF_INET6 || a.Is6() {
 		return netip.IPv6Loopback()
 	}
 	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -183,7 +195,7 @@ func familyOf(a netip.Addr) int32 {
 // resolve parses host:port, and looks the host up if it is a name. It returns
 // one address or more; the only one isn't valid when there is no host.
 func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip.AddrPort, error) {
-	host, service, err := net.SplitHostPort(address)
+	host, service, err := splitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
@@ -191,16 +203,14 @@ func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip
 	if err != nil {
 		return nil, err
 	}
-	var addrs []netip.Addr
-	switch host {
-	case "":
-		addrs = []netip.Addr{{}}
-	case "localhost":
-		addrs = []netip.Addr{n.loopback(netip.Addr{})}
-	default:
+	addrs := []netip.Addr{{}}
+	if host != "" {
 		if addrs, err = s.lookup(ctx, host); err != nil {
 			return nil, err
 		}
+	}
+	if len(addrs) == 1 && addrs[0] == netip.IPv6Unspecified() {
+		addrs = append(addrs, netip.IPv4Unspecified()) // a listener on both families shows ::
 	}
 	var out []netip.AddrPort
 	why := error(&net.AddrError{Err: "not an address of " + n.name, Addr: host})
@@ -216,4 +226,13 @@ func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip
 		return nil, why
 	}
 	return out, nil
+}
+
+// splitHostPort is net.SplitHostPort, but that the empty address has no host and
+// port 0.
+func splitHostPort(address string) (host, port string, err error) {
+	if address == "" {
+		return "", "0", nil
+	}
+	return net.SplitHostPort(address)
 }
