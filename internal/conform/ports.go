@@ -70,12 +70,12 @@ func (e *Env) datagramFor(to netip.AddrPort, sockets ...wsa.SOCKET) string {
 	got := ""
 	for _, s := range sockets {
 		e.Nonblocking(e.P, s, true)
-		n, err := e.P.Recv(s, make([]byte, 9), 0)
+		n, _, err := e.P.RecvFrom(s, make([]byte, 9), 0) // recv wants a peer, once there was one
 		if err == nil {
 			got += fmt.Sprint(n)
 			continue
 		}
-		e.Code("Recv", err, wsa.WSAEWOULDBLOCK)
+		e.Code("RecvFrom", err, wsa.WSAEWOULDBLOCK)
 		got += "-"
 	}
 	return got
