@@ -162,6 +162,8 @@ func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
 		return nil, err
 	case s.kind != options.Stream:
 		return nil, wsa.WSAEOPNOTSUPP
+	case s.droppedLocked():
+		return nil, wsa.WSAENOTCONN // KA-31
 	case s.state != options.Listening:
 		return nil, wsa.WSAEINVAL
 	case a.deadline != nil && a.deadline.passed.Load():

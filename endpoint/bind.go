@@ -27,7 +27,10 @@ func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 	if err := s.checkFamily(addr); err != 0 {
 		return err
 	}
-	if s.state != options.Fresh || s.reservedLocked() {
+	switch {
+	case s.droppedLocked():
+		return wsa.WSAENOTCONN // KA-31
+	case s.state != options.Fresh, s.reservedLocked():
 		return wsa.WSAEINVAL
 	}
 	a := addr.Addr()
@@ -139,8 +142,7 @@ func (s *Socket) RemoteAddr() (netip.AddrPort, wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return netip.AddrPort{}, err
 	}
-	dropped := s.state == options.Dead && s.reason == wsa.WSAENETRESET
-	if s.state&(options.Connected|options.Dead) == 0 || dropped || s.context != nil {
+	if s.state&(options.Connected|options.Dead) == 0 || s.droppedLocked() || s.context != nil {
 		return netip.AddrPort{}, wsa.WSAENOTCONN
 	}
 	return s.remote, 0

@@ -74,8 +74,8 @@ func (s *Socket) RoutingInterfaceChange(to netip.AddrPort) wsa.Errno {
 	return s.awaitChange(func() bool { return s.events.changes.route })
 }
 
-// awaitChange waits, on a blocking socket, until there is a change; there is
-// is called with s.mu held.
+// awaitChange waits, on a blocking socket, until there is a change, or
+// keep-alive drops the connection; there is called with s.mu held.
 func (s *Socket) awaitChange(there func() bool) wsa.Errno {
 	if s.nonblocking.Load() {
 		return wsa.WSAEWOULDBLOCK
@@ -85,6 +85,9 @@ func (s *Socket) awaitChange(there func() bool) wsa.Errno {
 	for {
 		s.mu.Lock()
 		err := s.enterLocked()
+		if err == 0 && s.droppedLocked() {
+			err = s.deadErrnoLocked(true) // KA-30
+		}
 		s.takeChangesLocked()
 		found := there()
 		s.mu.Unlock()

@@ -55,7 +55,7 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	case options.Listening:
 		return wsa.WSAEINVAL
 	case options.Dead:
-		if s.reason == wsa.WSAENETRESET {
+		if s.droppedLocked() {
 			return wsa.WSAENOTCONN // C-46
 		}
 		return wsa.WSAEISCONN

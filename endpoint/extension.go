@@ -34,6 +34,8 @@ func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 	err := into.enterLocked()
 	switch {
 	case err != 0:
+	case into.droppedLocked():
+		err = wsa.WSAENOTCONN // KA-31
 	case into.state != options.Fresh, into.reservedLocked(), into.ops.synchronous:
 		err = wsa.WSAEINVAL
 	default:
@@ -45,6 +47,8 @@ func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 	}
 	_, err = s.start(op, func() wsa.Errno {
 		switch {
+		case s.droppedLocked():
+			return wsa.WSAENOTCONN // KA-31
 		case s.state != options.Listening:
 			return wsa.WSAEINVAL
 		case !op.pending():

@@ -30,6 +30,9 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 	if s.kind != options.Stream {
 		return wsa.WSAEOPNOTSUPP
 	}
+	if s.droppedLocked() {
+		return wsa.WSAENOTCONN // KA-31
+	}
 	switch s.state {
 	case options.Listening:
 		return 0

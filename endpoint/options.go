@@ -104,7 +104,7 @@ func (v *optionView) ConnectionError(set bool) wsa.Errno {
 	switch {
 	case v.kind != options.Stream || v.state != options.Dead:
 		return 0
-	case v.reason == wsa.WSAENETRESET:
+	case (*Socket)(v).droppedLocked():
 		return wsa.WSAENOTCONN // KA-32
 	case set && v.reason == wsa.WSAECONNRESET && v.values.KeepAlive.On:
 		return wsa.WSAENOTCONN // KA-33
@@ -114,7 +114,7 @@ func (v *optionView) ConnectionError(set bool) wsa.Errno {
 
 // TakeDrop is the first answer of a set of SO_KEEPALIVE after a drop (C-11).
 func (v *optionView) TakeDrop() bool {
-	first := v.state == options.Dead && v.reason == wsa.WSAENETRESET && !v.dropTaken
+	first := (*Socket)(v).droppedLocked() && !v.dropTaken
 	v.dropTaken = v.dropTaken || first
 	return first
 }

@@ -82,7 +82,7 @@ func (s *Socket) pollBitsLocked(r Readiness) (p Readiness) {
 	}
 	switch {
 	case s.kind != options.Stream:
-	case s.state == options.Dead && s.reason == wsa.WSAENETRESET:
+	case s.droppedLocked():
 		return PollError | PollHangup
 	case s.state == options.Dead, r&ReadyExcept != 0 && s.state != options.Connected:
 		return PollError | PollHangup | PollWrite

@@ -236,6 +236,12 @@ func (s *Socket) closedLocked() wsa.Errno {
 	return 0
 }
 
+// droppedLocked reports that keep-alive has dropped the connection: then every
+// call fails with WSAENOTCONN that KA-31 doesn't except.
+func (s *Socket) droppedLocked() bool {
+	return s.state == options.Dead && s.reason == wsa.WSAENETRESET
+}
+
 // enterConnectionLocked is enterLocked for the calls that fail with WSAENOTCONN
 // after a keep-alive drop though they have nothing to do with the connection
 // (KA-31).

@@ -26,10 +26,13 @@ import "github.com/wsstack/wsstack/wsa"
 // Errors: WSAEINVAL for FIONBIO 0 while events are selected (EV-1); WSAEFAULT
 // when in or out is nil or too short for the code (SIO_TCP_INFO: WSAEMSGSIZE
 // for in, WSAEINVAL for out);
-// WSAENOTCONN for FIONREAD and SIOCATMARK when the connection has ended;
+// WSAENOTCONN for FIONREAD, SIOCATMARK, SIO_TCP_INFO and
+// SIO_IDEAL_SEND_BACKLOG_QUERY when the connection has ended, and after a
+// keep-alive drop for every code but FIONBIO (KA-31), WSAENETRESET for a call
+// that it ends;
+// WSAENOTCONN after a reset with SO_KEEPALIVE for what stores a value (KA-33);
 // WSAEINVAL for SIOCATMARK on a datagram socket (OB-11); WSAENOPROTOOPT for
-// SIO_KEEPALIVE_VALS there, and WSAENETRESET, WSAENOTCONN for it after a
-// keep-alive drop; WSAEOPNOTSUPP for another code.
+// SIO_KEEPALIVE_VALS there; WSAEOPNOTSUPP for another code.
 func (p *Provider) Ioctl(s wsa.SOCKET, code uint32, in, out []byte) (n int, _ error) {
 	sock, err := p.socket(s)
 	if err != 0 {

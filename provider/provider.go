@@ -24,6 +24,11 @@
 // returned error, and SOCKET_ERROR is that it isn't nil; Thread keeps a last
 // error as well.
 //
+// After a keep-alive drop every call on the socket is WSAENOTCONN but for
+// CloseSocket, GetSockName, Select, Poll, the event calls, FIONBIO and SO_ERROR
+// (KA-31); in the measured profiles stored options can be read (C-12), and Send,
+// Recv and Shutdown have other codes (C-05, C-10).
+//
 // # Pointers
 //
 // A nil optval or optlen, an invalid netip.Addr and a nil buffer of Ioctl are

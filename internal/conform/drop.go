@@ -27,8 +27,6 @@ func init() {
 		kaScenarios = append(kaScenarios, Scenario{ID: "KA-30", Title: "in progress: " + row.name, Source: "S-GET, W-ERR 10052", Run: row.run})
 	}
 	kaScenarios = append(kaScenarios, Scenario{
-		ID: "KA-31", Title: "every control code", Source: "S-GET, API-WSAIoctl", Run: everyControl,
-	}, Scenario{
 		ID: "KA-35", Title: "a hundred calls of all kinds", Source: "S-GET", Run: hundredCalls,
 	})
 }
@@ -308,6 +306,13 @@ func (e *Env) live(s wsa.SOCKET) (gets, sets []error) {
 // refusedOption reports a code that comes before the connection is looked at (AV-1).
 func refusedOption(err error) bool { return err == wsa.WSAENOPROTOOPT || err == wsa.WSAEFAULT }
 
+// refusedSet reports that a set which ended with err comes to no connection,
+// because a stream doesn't have the option.
+func refusedSet(o options.Info, err error) bool {
+	otherKind := err == wsa.WSAEINVAL && !slices.Contains(o.Kinds, "stream") // C-39
+	return refusedOption(err) || o.Unsupported != "" || otherKind
+}
+
 // everyOption walks the option table on a connection that was dropped, and on
 // another one that wasn't.
 func everyOption(e *Env) {
@@ -382,8 +387,7 @@ func storedOptions(e *Env) {
 				gone = append(gone, o.Symbol)
 			}
 			want := error(wsa.WSAENOTCONN)
-			otherKind := twinSets[i] == wsa.WSAEINVAL && !slices.Contains(o.Kinds, "stream") // C-39
-			if refusedOption(twinSets[i]) || o.Unsupported != "" || otherKind {
+			if refusedSet(o, twinSets[i]) {
 				want = twinSets[i]
 			}
 			if o.Symbol == "SO_KEEPALIVE" {
