@@ -56,7 +56,7 @@ func (h *hooks) answerEcho4(p *tun.Packet, b []byte) {
 // answerEcho6 is answerEcho4 for IPv6, where that is about extension headers.
 func (h *hooks) answerEcho6(p *tun.Packet, b []byte) {
 	ip := header.IPv6(b)
-	if ip.TransportProtocol() != header.ICMPv6ProtocolNumber || len(b) < header.IPv6MinimumSize+icmpHeader ||
+	if ip.NextHeader() != uint8(header.ICMPv6ProtocolNumber) || len(b) < header.IPv6MinimumSize+icmpHeader ||
 		header.ICMPv6(b[header.IPv6MinimumSize:]).Type() != header.ICMPv6EchoRequest || !h.ours(ip.DestinationAddressSlice()) {
 		return
 	}

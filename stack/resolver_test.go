@@ -131,7 +131,7 @@ func TestHappyEyeballs(t *testing.T) {
 		_, err := h.Listen("tcp", addr)
 		require.NoError(t, err)
 	}
-	dial := func(t *testing.T, n *simnet.Network, a *simnet.Host, network string) (net.Conn, error, time.Duration) {
+	dial := func(t *testing.T, n *simnet.Network, a *simnet.Host, network string) (net.Conn, time.Duration, error) {
 		var c net.Conn
 		var err error
 		var took time.Duration
@@ -140,12 +140,12 @@ func TestHappyEyeballs(t *testing.T) {
 			took = n.Now()
 			n.Sleep(time.Second)
 		}))
-		return c, err, took
+		return c, took, err
 	}
 	t.Run("the first answers", func(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(100*time.Millisecond))
 		listen(t, b, "[::]:80")
-		c, err, _ := dial(t, n, a, "tcp")
+		c, _, err := dial(t, n, a, "tcp")
 		require.NoError(t, err)
 		assert.Equal(t, "[fd00::2]:80", c.RemoteAddr().String())
 		assert.Equal(t, "0s fd00::2", syns())
@@ -154,7 +154,7 @@ func TestHappyEyeballs(t *testing.T) {
 	t.Run("the first is refused", func(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(10*time.Millisecond))
 		listen(t, b, "10.0.0.2:80")
-		c, err, _ := dial(t, n, a, "tcp")
+		c, _, err := dial(t, n, a, "tcp")
 		require.NoError(t, err)
 		assert.Equal(t, "10.0.0.2:80", c.RemoteAddr().String())
 		assert.Equal(t, "0s fd00::2, 20ms 10.0.0.2", syns())
@@ -163,7 +163,7 @@ func TestHappyEyeballs(t *testing.T) {
 	t.Run("the first is slower than the second", func(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(200*time.Millisecond))
 		listen(t, b, "[::]:80")
-		c, err, took := dial(t, n, a, "tcp")
+		c, took, err := dial(t, n, a, "tcp")
 		require.NoError(t, err)
 		assert.Equal(t, "[fd00::2]:80", c.RemoteAddr().String())
 		assert.Equal(t, 400*time.Millisecond, took)
@@ -174,7 +174,7 @@ func TestHappyEyeballs(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(10*time.Millisecond))
 		listen(t, b, "10.0.0.2:80")
 		require.NoError(t, b.RemoveAddress(netip.MustParseAddr("fd00::2")))
-		c, err, took := dial(t, n, a, "tcp")
+		c, took, err := dial(t, n, a, "tcp")
 		require.NoError(t, err)
 		assert.Equal(t, "10.0.0.2:80", c.RemoteAddr().String())
 		assert.Equal(t, 270*time.Millisecond, took)
@@ -184,7 +184,7 @@ func TestHappyEyeballs(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(10*time.Millisecond))
 		require.NoError(t, b.RemoveAddress(netip.MustParseAddr("fd00::2")))
 		require.NoError(t, b.RemoveAddress(netip.MustParseAddr("10.0.0.2")))
-		_, err, took := dial(t, n, a, "tcp")
+		_, took, err := dial(t, n, a, "tcp")
 		require.ErrorIs(t, err, wsa.WSAETIMEDOUT)
 		assert.Equal(t, "[fd00::2]:80", err.(*net.OpError).Addr.String(), "the first attempt's")
 		assert.Equal(t, 21500*time.Millisecond, took)
@@ -194,20 +194,20 @@ func TestHappyEyeballs(t *testing.T) {
 	t.Run("the second is refused", func(t *testing.T) {
 		n, a, b, syns := eyeballs(t, simnet.Delay(10*time.Millisecond))
 		require.NoError(t, b.RemoveAddress(netip.MustParseAddr("fd00::2")))
-		_, err, _ := dial(t, n, a, "tcp")
+		_, _, err := dial(t, n, a, "tcp")
 		require.ErrorIs(t, err, wsa.WSAECONNREFUSED)
 		assert.Contains(t, syns(), "0s fd00::2, 250ms 10.0.0.2, 270ms fd00::3, ")
 	})
 	t.Run("one family", func(t *testing.T) {
 		n, a, b, syns := eyeballs(t)
 		listen(t, b, "10.0.0.2:80")
-		_, err, _ := dial(t, n, a, "tcp4")
+		_, _, err := dial(t, n, a, "tcp4")
 		require.NoError(t, err)
 		assert.Equal(t, "0s 10.0.0.2", syns())
 	})
 	t.Run("datagrams", func(t *testing.T) {
 		n, a, _, _ := eyeballs(t)
-		c, err, took := dial(t, n, a, "udp")
+		c, took, err := dial(t, n, a, "udp")
 		require.NoError(t, err)
 		assert.Equal(t, "[fd00::2]:80", c.RemoteAddr().String())
 		assert.Zero(t, took)

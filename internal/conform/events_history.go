@@ -41,7 +41,7 @@ var historyScenarios = []Scenario{
 				w := e.watch(e.P, c, wsa.FD_READ)
 				end.how(s)
 				w.want("not selected", "")
-				w = e.watch(e.P, c, wsa.FD_CLOSE)
+				e.watch(e.P, c, wsa.FD_CLOSE)
 				w = e.watch(e.P, c, wsa.FD_CLOSE) // the record of the first went unseen
 				w.want("selected", end.closes)
 				w = e.watch(e.P, c, wsa.FD_CLOSE|wsa.FD_READ|wsa.FD_OOB)
