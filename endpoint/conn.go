@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -57,7 +58,12 @@ type conn struct {
 	sock    *Socket
 	network string // as the user named it, or the protocol
 	rd, wd  deadline
+	addrs   atomic.Pointer[connAddrs] // nil until somebody asks
 }
+
+// connAddrs are the addresses of a connection. They don't change, so a
+// connection has them once: the pointers are keys of maps.
+type connAddrs struct{ local, remote net.Addr }
 
 // Dial connects a new stream or datagram socket: the net face of Connect. It
 // gives up when ctx ends, with the context's error.
@@ -149,11 +155,21 @@ func (c *conn) Close() error {
 	return err
 }
 
-// LocalAddr is the local address, a *net.TCPAddr or *net.UDPAddr.
-func (c *conn) LocalAddr() net.Addr { return netAddr(c.network, c.sock.localAddr()) }
+// LocalAddr is the local address, a *net.TCPAddr or *net.UDPAddr: the same pointer
+// each time.
+func (c *conn) LocalAddr() net.Addr { return c.addresses().local }
 
-// RemoteAddr is the peer's address; nil when there is none.
-func (c *conn) RemoteAddr() net.Addr { return netAddr(c.network, c.sock.remoteAddr()) }
+// RemoteAddr is the peer's address, the same pointer each time; nil when there is
+// none.
+func (c *conn) RemoteAddr() net.Addr { return c.addresses().remote }
+
+func (c *conn) addresses() *connAddrs {
+	if a := c.addrs.Load(); a != nil {
+		return a
+	}
+	c.addrs.CompareAndSwap(nil, &connAddrs{netAddr(c.network, c.sock.localAddr()), netAddr(c.network, c.sock.remoteAddr())})
+	return c.addrs.Load()
+}
 
 // SetDeadline sets both deadlines; the zero time removes them.
 func (c *conn) SetDeadline(t time.Time) error {

@@ -249,6 +249,39 @@ func TestOwnAddresses(t *testing.T) {
 	}
 }
 
+// The addresses of a connection are keys of maps, as those of package net: the
+// same pointers as long as it lives, and when it is closed.
+func TestAddressesAreTheSame(t *testing.T) {
+	a, b := pair(t)
+	client, server := connected(t, a, b, families[1].addr)
+	l, err := b.Listen("tcp", ":0")
+	require.NoError(t, err)
+	p, err := b.ListenPacket("udp", ":0")
+	require.NoError(t, err)
+	d, err := a.Dial("udp", "10.0.0.2:9")
+	require.NoError(t, err)
+	for name, get := range map[string]func() net.Addr{
+		"Conn.LocalAddr": client.LocalAddr, "Conn.RemoteAddr": client.RemoteAddr,
+		"accepted LocalAddr": server.LocalAddr, "accepted RemoteAddr": server.RemoteAddr,
+		"Listener.Addr": l.Addr, "PacketConn.LocalAddr": p.LocalAddr,
+		"dialled LocalAddr": d.LocalAddr, "dialled RemoteAddr": d.RemoteAddr,
+	} {
+		got := make(chan net.Addr, 8)
+		for range cap(got) {
+			go func() { got <- get() }()
+		}
+		seen := map[net.Addr]bool{<-got: true}
+		for range cap(got) - 1 {
+			require.True(t, seen[<-got], name)
+		}
+		for _, c := range []io.Closer{client, server, l, p, d} {
+			c.Close()
+		}
+		require.True(t, seen[get()], "%s after Close", name)
+	}
+	require.Nil(t, p.(*endpoint.PacketConn).RemoteAddr())
+}
+
 func TestReaderFromWriterTo(t *testing.T) {
 	a, b := pair(t)
 	client, server := connected(t, a, b, families[1].addr)

@@ -50,7 +50,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 // (LG-16), a blocked Accept ends.
 func (l *Listener) Close() error { return l.conn.Close() }
 
-// Addr is the address of the listener, a *net.TCPAddr.
+// Addr is the address of the listener, a *net.TCPAddr: the same pointer each time.
 func (l *Listener) Addr() net.Addr { return l.conn.LocalAddr() }
 
 // SetDeadline bounds Accept calls, those in progress included, on the stack's
