@@ -144,13 +144,13 @@ func (s *Socket) takeSoftErrorLocked() (err wsa.Errno) {
 func (s *Socket) recvError(b, control []byte, flags int32) (Message, wsa.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch err := s.enterLocked(); {
+	err := s.enterLocked()
+	if err == 0 {
+		err = recvMsg.checkFlags(flags, s.kind, s.nonblocking.Load())
+	}
+	switch {
 	case err != 0:
 		return Message{}, err
-	case flags&^(recvFlags|wsa.MSG_ERRQUEUE) != 0:
-		return Message{}, wsa.WSAEINVAL
-	case flags&(wsa.MSG_OOB|wsa.MSG_WAITALL) != 0:
-		return Message{}, wsa.WSAEOPNOTSUPP
 	case s.ep == nil:
 		return Message{}, wsa.WSAEINVAL
 	case len(s.icmp.reported) == 0:
@@ -167,7 +167,6 @@ func (s *Socket) recvError(b, control []byte, flags int32) (Message, wsa.Errno) 
 	}
 	w.put(true, wsa.IP_RECVERR, wsa.InRecverr{Protocol: e.Protocol, Info: e.MTU, Type: e.Type, Code: e.Code}.Append(nil))
 	m.Control = len(w.buf)
-	var err wsa.Errno
 	if m.N < len(e.Payload) {
 		m.Flags, err = m.Flags|wsa.MSG_TRUNC, wsa.WSAEMSGSIZE
 	}

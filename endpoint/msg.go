@@ -54,7 +54,7 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (_ Message, code wsa.Er
 
 func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Message, wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkRecvLocked(flags, waited)
+	ep, err := s.checkRecvLocked(recvMsg, flags, waited)
 	s.mu.Unlock()
 	if err != 0 {
 		return Message{}, err

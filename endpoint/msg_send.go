@@ -58,7 +58,7 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (_ i
 
 func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, waited bool) (int, wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkSendLocked(len(b), flags, to, waited)
+	ep, err := s.checkSendLocked(sendMsg, len(b), flags, to, waited)
 	s.mu.Unlock()
 	switch {
 	case err == wsa.WSAENOTCONN && !to.IsValid():

@@ -73,15 +73,15 @@ type opState struct {
 
 // RecvAsync starts a receive into b, which belongs to the operation until it is
 // done. On a stream, one without a buffer waits for data or the end of the stream
-// as well, and takes nothing. SO_RCVTIMEO doesn't bound it (TO-5). A call that Recv would refuse fails
-// here and starts nothing.
+// as well, and takes nothing. SO_RCVTIMEO doesn't bound it (TO-5). A call that Recv
+// would refuse fails here and starts nothing.
 //
-// Errors: those of Recv but WSAEWOULDBLOCK; WSAEINVAL on a socket without the
+// Errors: those of Recv but WSAEWOULDBLOCK; WSAEOPNOTSUPP for MSG_PEEK; WSAEINVAL on a socket without the
 // overlapped attribute; WSAENOBUFS when 4,096 are pending.
 func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
 	op := &Op{kind: opRecv, sock: s, buf: b, flags: flags}
 	return s.start(op, func() wsa.Errno {
-		_, err := s.checkRecvLocked(flags, false)
+		_, err := s.checkRecvLocked(recvAsync, flags, false)
 		return err
 	})
 }
@@ -92,7 +92,7 @@ func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
 func (s *Socket) SendAsync(b []byte, flags int32, to netip.AddrPort) (*Op, wsa.Errno) {
 	op := &Op{kind: opSend, sock: s, buf: b, flags: flags, to: to}
 	return s.start(op, func() wsa.Errno {
-		_, err := s.checkSendLocked(len(b), flags, to, false)
+		_, err := s.checkSendLocked(sendCall, len(b), flags, to, false)
 		return err
 	})
 }

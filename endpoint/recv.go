@@ -11,13 +11,10 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// recvFlags are the flags that the receive calls know.
-const recvFlags = wsa.MSG_OOB | wsa.MSG_PEEK | wsa.MSG_WAITALL | wsa.MSG_PARTIAL | wsa.MSG_PUSH_IMMEDIATE | wsa.MSG_DONTROUTE
-
 // Recv receives into b: from a stream what there is, at least one byte, or 0
 // at the end of the stream; from a datagram socket one datagram.
 //
-// Flags: MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
+// Flags (flagTable): MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
 // stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of the page of recv.
 // WSAENOTCONN on a datagram socket whose peer connect has removed: RecvFrom takes
 // what comes to it (page of connect).
@@ -79,9 +76,6 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (_ int, _ netip.AddrPo
 // interruption goes back to the front of the queue, so that nothing is lost
 // (TO-11) and a buffer larger than the window can be filled.
 func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
-	if s.nonblocking.Load() || flags&(wsa.MSG_PEEK|wsa.MSG_OOB) != 0 {
-		return 0, wsa.WSAEOPNOTSUPP
-	}
 	before, waited := s.undropped(), false
 	c := d.on(s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.end(c)
@@ -157,7 +151,7 @@ type attempt struct {
 func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, a attempt) (int, netip.AddrPort, wsa.Errno) {
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
-	ep, err := s.checkRecvLocked(flags, a.waited)
+	ep, err := s.checkRecvLocked(recvCall, flags, a.waited)
 	w := s.wire
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
@@ -185,19 +179,18 @@ func (s *Socket) recvStream(ep tcpip.Endpoint, w *Wire, b []byte, flags int32, a
 	return n, err
 }
 
-// checkRecvLocked holds the state rules of recv.
-func (s *Socket) checkRecvLocked(flags int32, waited bool) (tcpip.Endpoint, wsa.Errno) {
-	switch err := s.enterLocked(); {
+// checkRecvLocked holds the rules of flags and states of a receive. waited says
+// that the call was in progress already, with flags that it may have.
+func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) (tcpip.Endpoint, wsa.Errno) {
+	err := s.enterLocked()
+	if err == 0 && !waited && flags != 0 {
+		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+	}
+	switch {
 	case err == wsa.WSAENOTSOCK && waited:
 		return nil, wsa.WSAEINTR
 	case err != 0:
 		return nil, err
-	case flags&^recvFlags != 0:
-		return nil, wsa.WSAEINVAL
-	case flags&wsa.MSG_OOB != 0 && s.kind != options.Stream:
-		return nil, wsa.WSAEOPNOTSUPP
-	case flags&wsa.MSG_WAITALL != 0 && s.kind != options.Stream:
-		return nil, wsa.WSAEOPNOTSUPP
 	case s.kind != options.Stream && s.ep == nil:
 		return nil, wsa.WSAEINVAL
 	case s.softErr != 0: // an ICMP error for an earlier datagram (NB-3)

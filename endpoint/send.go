@@ -11,10 +11,6 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// sendFlags are the flags that the send calls know. MSG_DONTROUTE is accepted
-// and ignored (DR-3).
-const sendFlags = wsa.MSG_OOB | wsa.MSG_DONTROUTE | wsa.MSG_PARTIAL
-
 // The largest UDP payloads (MS-1): 65535 less the headers that count.
 const (
 	maxDatagram4 = 65507
@@ -114,7 +110,7 @@ func (s *Socket) sendTimeout() time.Duration {
 // sendOnce is one attempt; see recvOnce.
 func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline, waited bool) (int, wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkSendLocked(len(b), flags, to, waited)
+	ep, err := s.checkSendLocked(sendCall, len(b), flags, to, waited)
 	w := s.wire
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
@@ -140,18 +136,18 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	return n, s.sent(err)
 }
 
-// checkSendLocked holds the state rules of send and sendto, and binds a
-// datagram socket that isn't bound.
-func (s *Socket) checkSendLocked(size int, flags int32, to netip.AddrPort, waited bool) (tcpip.Endpoint, wsa.Errno) {
-	switch err := s.enterLocked(); {
+// checkSendLocked holds the rules of flags and states of a send, and binds a
+// datagram socket that isn't bound. waited is as for checkRecvLocked.
+func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.AddrPort, waited bool) (tcpip.Endpoint, wsa.Errno) {
+	err := s.enterLocked()
+	if err == 0 && !waited && flags != 0 {
+		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+	}
+	switch {
 	case err == wsa.WSAENOTSOCK && waited:
 		return nil, wsa.WSAEINTR
 	case err != 0:
 		return nil, err
-	case flags&^sendFlags != 0:
-		return nil, wsa.WSAEINVAL
-	case flags&wsa.MSG_OOB != 0 && s.kind != options.Stream:
-		return nil, wsa.WSAEOPNOTSUPP
 	case s.kind != options.Stream:
 		return s.checkSendToLocked(size, to)
 	case s.state == options.Dead:

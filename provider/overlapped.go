@@ -70,11 +70,13 @@ func (p *Provider) started(op *endpoint.Op, err wsa.Errno) (*Overlapped, error) 
 // RecvAsync starts a receive: WSARecv with an OVERLAPPED. It is done when there
 // is data, at least one byte of a stream; with MSG_WAITALL when buf is full or
 // the stream has ended. Without a buffer it waits, too, and leaves the data, so
-// that a program learns of it before it has a buffer. SO_RCVTIMEO and the blocking mode have no effect (TO-5).
-// A nil error means that it has started; it may be done already. After SD_RECEIVE
-// one that was pending then takes the next data (C-47).
+// that a program learns of it before it has a buffer. SO_RCVTIMEO has no effect
+// (TO-5), and the blocking mode but for MSG_WAITALL none. A nil error means that it
+// has started; it may be done already. After SD_RECEIVE one that was pending then
+// takes the next data (C-47).
 //
-// Errors, when nothing has started: those of Recv; WSAEINVAL on a socket without
+// Errors, when nothing has started: those of Recv; WSAEOPNOTSUPP for MSG_PEEK, and
+// for MSG_WAITALL on a non-blocking socket (MS-4); WSAEINVAL on a socket without
 // WSA_FLAG_OVERLAPPED (assumed); WSAENOBUFS when 4,096 are pending.
 func (p *Provider) RecvAsync(s wsa.SOCKET, buf []byte, flags int32) (*Overlapped, error) {
 	sock, err := p.socket(s)

@@ -11,8 +11,8 @@ import (
 // socket, one datagram. MSG_DONTROUTE is accepted and ignored (DR-3). MSG_OOB
 // makes the last byte urgent (OB-1).
 //
-// Errors (NB): WSAEINVAL for an unknown flag; WSAEOPNOTSUPP for MSG_OOB on a
-// datagram or raw socket; WSAENOTCONN; WSAESHUTDOWN after
+// Errors (NB): WSAEINVAL for an unknown flag; WSAEOPNOTSUPP for MSG_PARTIAL, and
+// for MSG_OOB on a datagram or raw socket (MS-4); WSAENOTCONN; WSAESHUTDOWN after
 // SD_SEND; WSAEMSGSIZE for a datagram above SO_MAX_MSG_SIZE; WSAEACCES to a
 // broadcast address without SO_BROADCAST; WSAEWOULDBLOCK; in a blocking call
 // WSAETIMEDOUT after SO_SNDTIMEO; WSAECONNRESET, WSAECONNABORTED when the
@@ -60,8 +60,8 @@ func (p *Provider) sent(n int, err wsa.Errno) (int, error) {
 //
 // Errors (NB): WSAEINVAL for an unknown flag, MSG_OOB with SO_OOBINLINE, or a
 // datagram socket that isn't bound; WSAEOPNOTSUPP for MSG_OOB on a datagram
-// or raw socket and for MSG_WAITALL there, with MSG_PEEK or MSG_OOB, or
-// non-blocking; WSAENOTCONN; WSAESHUTDOWN after SD_RECEIVE; WSAEMSGSIZE for
+// or raw socket and for MSG_WAITALL there, with MSG_PEEK, MSG_OOB or MSG_PARTIAL,
+// or non-blocking (MS-4); WSAENOTCONN; WSAESHUTDOWN after SD_RECEIVE; WSAEMSGSIZE for
 // a datagram longer than buf, which holds its first n bytes (MS-2);
 // WSAEWOULDBLOCK; in a blocking call WSAETIMEDOUT after SO_RCVTIMEO;
 // WSAECONNRESET when the peer has reset the connection or, on a datagram
