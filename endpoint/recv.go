@@ -193,7 +193,7 @@ func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) (tcpip
 		return nil, err
 	case s.kind != options.Stream && s.ep == nil:
 		return nil, wsa.WSAEINVAL
-	case s.softErr != 0: // an ICMP error for an earlier datagram (NB-3)
+	case s.softErr != 0 && !s.shutRecv: // an ICMP error for an earlier datagram (NB-3)
 		return nil, s.takeSoftErrorLocked()
 	case s.shutReset: // SH-2: by this side, which is what it is told
 		return nil, wsa.WSAESHUTDOWN
