@@ -351,7 +351,7 @@ func (op *Op) Done() <-chan struct{} {
 	op.mu.Lock()
 	defer op.mu.Unlock()
 	if op.c == nil {
-		op.c = make(chan struct{})
+		op.sock.host.Outside(func() { op.c = make(chan struct{}) })
 		if op.done {
 			close(op.c)
 		}
@@ -382,10 +382,7 @@ func (op *Op) pending() bool {
 
 // Wait waits until the operation is done, as blocking calls do.
 func (op *Op) Wait() {
-	w := op.sock.host.NewWaiter()
-	if w == nil {
-		w = NewChannelWaiter()
-	}
+	w := NewWaiter(op.sock.host)
 	op.mu.Lock()
 	op.waiters = append(op.waiters, w)
 	op.mu.Unlock()

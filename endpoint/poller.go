@@ -145,10 +145,7 @@ func (p *Poller) Wait(notices []Notice, timeout time.Duration) (n int, _ error) 
 	if n, err := p.collect(notices); n > 0 || err != 0 || timeout == 0 {
 		return n, err.Err()
 	}
-	w := p.host.NewWaiter()
-	if w == nil {
-		w = NewChannelWaiter()
-	}
+	w := NewWaiter(p.host)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := p.host.Clock().AfterFunc(timeout, func() {

@@ -171,10 +171,7 @@ func await(h Host, members []Member, timeout time.Duration, d *deadline) bool {
 	if timeout == 0 {
 		return false
 	}
-	w := h.NewWaiter()
-	if w == nil {
-		w = NewChannelWaiter()
-	}
+	w := NewWaiter(h)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := h.Clock().AfterFunc(timeout, func() {

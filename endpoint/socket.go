@@ -35,6 +35,10 @@ type Host interface {
 	// default of this package.
 	NewWaiter() Waiter
 
+	// Outside runs f, in a bubble of testing/synctest outside of it: channels
+	// that the stack is to close or send on are made so. f waits for nothing.
+	Outside(f func())
+
 	// RawAllowed reports whether raw sockets may be created.
 	RawAllowed() bool
 

@@ -35,6 +35,16 @@ func (c channelWaiter) Signal() {
 	}
 }
 
+// NewWaiter returns what a call on a stack waits on: a waiter of the stack's
+// Config.NewWaiter, else a channel.
+func NewWaiter(h Host) Waiter {
+	w := h.NewWaiter()
+	if w == nil {
+		h.Outside(func() { w = NewChannelWaiter() })
+	}
+	return w
+}
+
 // NewChannelWaiter returns the default Waiter, a channel.
 func NewChannelWaiter() Waiter { return make(channelWaiter, 1) }
 
@@ -57,7 +67,18 @@ type call struct {
 
 // callPool saves the allocations of a blocking call in real time. Waiters made
 // by Config.NewWaiter are not pooled: they may belong to a goroutine.
-var callPool = sync.Pool{New: func() any { return &call{waiter: NewChannelWaiter(), pooled: true} }}
+var callPool sync.Pool
+
+// pooledCall returns a call whose waiter is a channel.
+func pooledCall(h Host) *call {
+	if c, ok := callPool.Get().(*call); ok {
+		c.expired.Store(false)
+		return c
+	}
+	c := &call{pooled: true}
+	h.Outside(func() { c.waiter = NewChannelWaiter() })
+	return c
+}
 
 // calls are the calls in progress on one socket.
 //
@@ -106,8 +127,7 @@ func (s *Socket) begin(mask waiter.EventMask, timeout time.Duration) *call {
 	if w := s.host.NewWaiter(); w != nil {
 		c = &call{waiter: w}
 	} else {
-		c = callPool.Get().(*call)
-		c.expired.Store(false)
+		c = pooledCall(s.host)
 	}
 	c.mask = mask
 	if timeout > 0 {
@@ -147,6 +167,17 @@ type deadline struct {
 	thread  *Thread // nil: of a net face
 }
 
+// until is how far a time is away that the user of a clock has: one that is
+// read in a bubble of testing/synctest has a word for it.
+func until(clock tcpip.Clock, t time.Time) time.Duration {
+	if c, ok := clock.(interface {
+		Until(time.Time) time.Duration
+	}); ok {
+		return c.Until(t)
+	}
+	return t.Sub(clock.Now())
+}
+
 // set arms the deadline and tells wake when it has passed; the zero time
 // disarms it.
 func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
@@ -164,7 +195,7 @@ func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
 		d.passed.Store(false)
 		return
 	}
-	wait := t.Sub(clock.Now())
+	wait := until(clock, t)
 	if wait <= 0 {
 		d.passed.Store(true)
 		wake()

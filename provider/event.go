@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -18,6 +19,7 @@ type Event struct {
 	mu        sync.Mutex // a leaf: sockets call Set with their lock held
 	signalled bool
 	c         chan struct{}     // closed while signalled; nil: nobody has asked
+	outside   func(func())      // of the stack that signals it; nil: none yet
 	waiters   []endpoint.Waiter // of WaitForMultipleEvents
 }
 
@@ -27,12 +29,18 @@ var _ endpoint.Event = (*Event)(nil)
 func NewEvent() *Event { return &Event{} }
 
 // C returns a channel that is closed while the event is signalled. Reset
-// replaces it: ask again for each wait.
+// replaces it: ask again for each wait. In a bubble of testing/synctest, it is
+// asked for after EventSelect.
 func (ev *Event) C() <-chan struct{} {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
 	if ev.c == nil {
-		ev.c = make(chan struct{})
+		open := func() { ev.c = make(chan struct{}) }
+		if ev.outside != nil {
+			ev.outside(open)
+		} else {
+			open()
+		}
 		if ev.signalled {
 			close(ev.c)
 		}
@@ -63,6 +71,13 @@ func (ev *Event) Reset() {
 	if ev.signalled {
 		ev.signalled, ev.c = false, nil
 	}
+}
+
+// serve makes ev one that a stack signals.
+func (ev *Event) serve(s *stack.Stack) {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	ev.outside = s.Outside
 }
 
 func (ev *Event) isSignalled() bool {
@@ -116,6 +131,7 @@ func (p *Provider) EventSelect(s wsa.SOCKET, ev *Event, mask int32) error {
 	if ev == nil {
 		return p.result(sock.EventSelect(nil, mask))
 	}
+	ev.serve(p.stack)
 	return p.result(sock.EventSelect(ev, mask))
 }
 
@@ -171,10 +187,7 @@ func (p *Provider) WaitForMultipleEvents(events []*Event, all bool, timeout time
 	if i, ok := signalled(events, all); ok || timeout == 0 {
 		return i, nil
 	}
-	w := p.stack.NewWaiter()
-	if w == nil {
-		w = endpoint.NewChannelWaiter()
-	}
+	w := endpoint.NewWaiter(p.stack)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := p.stack.Clock().AfterFunc(timeout, func() {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/outside"
 )
 
 // strictClock is a clock whose monotonic readings strictly increase. netstack's
@@ -13,24 +15,34 @@ import (
 // marked lost as a whole, and is retransmitted without end.
 type strictClock struct {
 	tcpip.Clock
-	start time.Time    // of the real clock, which is read directly: it is read often; else zero
-	last  atomic.Int64 // ns since the zero MonotonicTime
+	real *outside.Clock // the same, which is read directly: it is read often; nil: another clock
+	last atomic.Int64   // ns since the zero MonotonicTime
 }
 
-func newClock(c tcpip.Clock) tcpip.Clock {
+func newClock(c tcpip.Clock, door *outside.Door) tcpip.Clock {
 	if c == nil {
-		return &strictClock{Clock: tcpip.NewStdClock(), start: time.Now()}
+		real := outside.NewClock(door)
+		return &strictClock{Clock: real, real: real}
 	}
 	return &strictClock{Clock: c}
+}
+
+// Until is how far a time that the caller has from Now, or for the real clock
+// from package time, is away.
+func (c *strictClock) Until(t time.Time) time.Duration {
+	if c.real != nil {
+		return c.real.Until(t)
+	}
+	return t.Sub(c.Now())
 }
 
 // NowMonotonic implements tcpip.Clock.
 func (c *strictClock) NowMonotonic() tcpip.MonotonicTime {
 	var now int64
-	if c.start.IsZero() {
-		now = int64(c.Clock.NowMonotonic().Sub(tcpip.MonotonicTime{}))
+	if c.real != nil {
+		now = int64(c.real.NowMonotonic().Sub(tcpip.MonotonicTime{}))
 	} else {
-		now = int64(time.Since(c.start))
+		now = int64(c.Clock.NowMonotonic().Sub(tcpip.MonotonicTime{}))
 	}
 	for {
 		last := c.last.Load()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/internal/outside"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
@@ -127,11 +128,17 @@ type Route struct {
 
 // A Stack is one network stack. Its methods are safe for concurrent use.
 //
-// It runs one goroutine of its own, the pump, and netstack one per CPU; none
-// per socket.
+// It runs two goroutines of its own, the pump and one that does what mustn't be
+// done in a bubble of testing/synctest, and netstack one per CPU; none per
+// socket.
+//
+// A stack may be made outside of a bubble and used inside. Its time stays the real
+// one; a deadline of a net.Conn is as far away as it is by the time of who sets
+// it. A goroutine that waits for the stack isn't durably blocked.
 type Stack struct {
 	cfg     Config
 	clock   tcpip.Clock
+	door    outside.Door // out of bubbles of testing/synctest
 	ns      *netstack.Stack
 	hosts   map[string][]netip.Addr // Config.Hosts by hostKey
 	log     *slog.Logger
@@ -178,7 +185,10 @@ func New(cfg Config) (*Stack, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.keepAlive.Store(cfg.KeepAlive.resolve(cfg.Profile))
-	s.clock = newClock(cfg.Clock)
+	if !cfg.Stepped {
+		s.door.Open()
+	}
+	s.clock = newClock(cfg.Clock, &s.door)
 	s.debug.log, s.work.debug = s.log, &s.debug
 	s.work.init()
 	s.pathMTU.init(s.clock)
@@ -189,32 +199,37 @@ func New(cfg Config) (*Stack, error) {
 	s.ports.init(&rng, cfg.Profile, cfg.DynamicPorts)
 	s.timeWaits.init(&s.ports)
 	s.fragments.Store(rng.Uint32())
-	if err := s.addLoopback(); err != nil {
+	if err := s.start(); err != nil {
 		s.ns.Destroy()
-		return nil, fmt.Errorf("stack: loopback: %w", err)
+		s.door.Close()
+		return nil, fmt.Errorf("stack: %w", err)
 	}
-	if cfg.Device != nil {
+	return s, nil
+}
+
+// start gives a new stack its devices and routes and sets it going.
+func (s *Stack) start() error {
+	if err := s.addLoopback(); err != nil {
+		return fmt.Errorf("loopback: %w", err)
+	}
+	if cfg := &s.cfg; cfg.Device != nil {
 		if err := s.addDevice(cfg.Device, cfg.MTU, cfg.Addresses); err != nil {
-			s.ns.Destroy()
-			return nil, fmt.Errorf("stack: Device: %w", err)
+			return fmt.Errorf("Device: %w", err)
 		}
 	}
 	if err := s.setRoutes(); err != nil {
-		s.ns.Destroy()
-		return nil, fmt.Errorf("stack: Routes: %w", err)
+		return fmt.Errorf("Routes: %w", err)
 	}
-	if err := endpoint.CheckDefaults(s, cfg.Defaults); err != nil {
-		s.ns.Destroy()
-		return nil, fmt.Errorf("stack: config.Defaults%w", err)
+	if err := endpoint.CheckDefaults(s, s.cfg.Defaults); err != nil {
+		return fmt.Errorf("config.Defaults%w", err)
 	}
 	if err := s.startDevices(); err != nil {
-		s.ns.Destroy()
-		return nil, fmt.Errorf("stack: Device: %w", err)
+		return fmt.Errorf("Device: %w", err)
 	}
-	if !cfg.Stepped {
+	if !s.cfg.Stepped {
 		s.wg.Go(s.pump) // ends when Close closes s.work.quit
 	}
-	return s, nil
+	return nil
 }
 
 // validate says in a plain sentence what is wrong.
@@ -327,9 +342,10 @@ func (s *Stack) Close() error {
 		}
 		s.pollers.wake()
 		s.ns.Destroy()
-		s.closeErr = s.closeDevices()
+		s.door.Do(func() { s.closeErr = s.closeDevices() }) // they wait for goroutines outside
 		s.wg.Wait()
 		s.debug.write()
+		s.door.Close()
 	})
 	return s.closeErr
 }
@@ -358,6 +374,9 @@ func (s *Stack) NewWaiter() endpoint.Waiter {
 	}
 	return s.cfg.NewWaiter()
 }
+
+// Outside implements endpoint.Host.
+func (s *Stack) Outside(f func()) { s.door.Do(f) }
 
 // RawAllowed implements endpoint.Host.
 func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/outside"
 )
 
 // ImpairConfig configures Impair. The zero value is a decorator without effect
@@ -66,10 +69,13 @@ func (d Direction) String() string {
 // are all it gives, and all it takes but for ImpairConfig.Offload. What stands
 // for several, from a device with offloads, is cut up (Segments) on the way in.
 type Impaired struct {
-	inner   Device
-	offload Offload
-	out, in *path
-	failed  atomic.Pointer[error] // the first error of the device's Send
+	inner            Device
+	offload          Offload
+	out, in          *path
+	door             outside.Door // of the real clock: senders may be in a bubble of testing/synctest
+	real             bool         // it is the clock
+	opening, closing sync.Once
+	failed           atomic.Pointer[error] // the first error of the device's Send
 }
 
 var (
@@ -89,8 +95,9 @@ type reporter interface {
 // Impair wraps a device. The errors name the field that is impossible; after
 // one, the device is still the caller's.
 func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
+	i := &Impaired{inner: d}
 	if cfg.Clock == nil {
-		cfg.Clock = tcpip.NewStdClock()
+		cfg.Clock, i.real = outside.NewClock(&i.door), true
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.NewPCG(rand.Uint64(), rand.Uint64())
@@ -98,7 +105,6 @@ func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	// Each direction has its own numbers, so that the traffic of one doesn't
 	// change the fate of the other's.
 	fork := func() *rand.Rand { return rand.New(rand.NewPCG(cfg.Rand.Uint64(), cfg.Rand.Uint64())) }
-	i := &Impaired{inner: d}
 	if cfg.Offload {
 		i.offload = Offload{Checksum: true, TSO4: true, TSO6: true}
 	}
@@ -186,6 +192,9 @@ func (i *Impaired) Start(receive func([]Packet)) error {
 	if !i.in.setDeliver(receive) {
 		return ErrStarted
 	}
+	if i.real {
+		i.opening.Do(i.door.Open) // ends with Close
+	}
 	err := i.inner.Start(func(packets []Packet) { i.in.submit(plain(packets), false) })
 	if err != nil {
 		i.in.setDeliver(nil)
@@ -220,6 +229,7 @@ func (i *Impaired) Close() error {
 	i.out.close()
 	err := i.inner.Close() // no receive begins from here on
 	i.in.close()
+	i.closing.Do(i.door.Close)
 	return err
 }
 
