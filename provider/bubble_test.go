@@ -52,7 +52,7 @@ func TestCallsInABubble(t *testing.T) {
 		require.NoError(t, err)
 		receive()
 
-		o, err := l.b.RecvAsync(s, make([]byte, 5), wsa.MSG_WAITALL)
+		o, err := l.b.RecvAsync(s, make([]byte, 5), 0)
 		require.NoError(t, err)
 		go send()
 		<-o.Done()
