@@ -271,7 +271,7 @@ func (s *Socket) sendReset(w *Wire, local, remote netip.AddrPort) {
 	}
 	s.sendOwn(OwnSegment{
 		Local: local, Remote: remote,
-		Seq: w.nxt.Load(), Ack: w.rcvNxt.Load(),
+		Seq: w.nxt.Load(), Ack: w.told.next(),
 		Flags: header.TCPFlagRst | header.TCPFlagAck,
 		TTL:   ip.TTL, TOS: ip.TOS,
 	})

@@ -40,7 +40,7 @@ func (w *Wire) unsent(seg Segment) bool {
 func (w *Wire) oldFIN(seg Segment) bool {
 	h := seg.Header
 	return seg.Payload > 0 && h.Flags()&(header.TCPFlagFin|header.TCPFlagSyn|header.TCPFlagRst) == header.TCPFlagFin &&
-		w.Acknowledged() && h.SequenceNumber()+uint32(seg.Payload) == w.rcvNxt.Load()
+		w.Acknowledged() && h.SequenceNumber()+uint32(seg.Payload) == w.told.next()
 }
 
 // Mute reports a RST that mustn't leave: the connection is forgotten silently.

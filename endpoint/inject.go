@@ -9,7 +9,7 @@ import (
 // in it not been hidden: one from the peer, with nothing new but the window.
 func (w *Wire) revealed(clock tcpip.Clock) OwnSegment {
 	seg := OwnSegment{
-		Seq: w.rcvNxt.Load(), Ack: w.una.Load(),
+		Seq: w.told.next(), Ack: w.una.Load(),
 		Flags:  header.TCPFlagAck,
 		Window: uint16(min(w.window.Load()>>w.shift.Load(), 65535)),
 	}
@@ -20,4 +20,4 @@ func (w *Wire) revealed(clock tcpip.Clock) OwnSegment {
 }
 
 // RcvNxt is RCV.NXT as far as it was acknowledged.
-func (w *Wire) RcvNxt() uint32 { return w.rcvNxt.Load() }
+func (w *Wire) RcvNxt() uint32 { return w.told.next() }

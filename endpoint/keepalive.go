@@ -146,13 +146,14 @@ func (s *Socket) probeLocked() {
 // bareAckLocked is an acknowledgement without data, with this SEG.SEQ.
 func (s *Socket) bareAckLocked(seq uint32) OwnSegment {
 	w, ip := s.wire, &s.values.IPv4
+	ack, window := s.wire.told.load()
 	if s.local.Addr().Unmap().Is6() {
 		ip = &s.values.IPv6
 	}
 	seg := OwnSegment{
 		Local: s.local, Remote: s.remote,
-		Seq: seq, Ack: w.rcvNxt.Load(),
-		Flags: header.TCPFlagAck, Window: uint16(w.ownWindow.Load()),
+		Seq: seq, Ack: ack,
+		Flags: header.TCPFlagAck, Window: uint16(window >> w.ownShift.Load()),
 		TTL: ip.TTL, TOS: ip.TOS,
 	}
 	if pointer, ok := w.urgent.pointer(seq); ok {

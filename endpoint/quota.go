@@ -164,9 +164,9 @@ func (s *Socket) took(w *Wire, n int) {
 // believes that its window was open all the time.
 func (s *Socket) tellWindowLocked() {
 	w := s.wire
-	ack := w.rcvNxt.Load()
+	ack := w.told.next()
 	window := w.advertise(ack)
-	w.ownWindow.Store(uint32(window))
+	w.told.enlarge(ack, uint32(window)<<w.ownShift.Load())
 	seg := s.bareAckLocked(w.nxt.Load())
 	seg.Ack, seg.Window = ack, window
 	s.sendOwn(seg)

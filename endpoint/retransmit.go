@@ -48,8 +48,15 @@ func (w *Wire) sent(seg Segment, end uint32) {
 	if again && r.again.Add(1) == maxRetries {
 		w.signal()
 	}
-	if r.limit.Load() > 0 && r.stuck.Load() == 0 && (again || una == nxt && end != nxt) {
-		r.stuck.Store(nanos(seg.Clock))
+	if again {
+		w.wait(seg.Clock)
+	}
+}
+
+// wait begins the time of TCP_MAXRT, unless it runs.
+func (w *Wire) wait(clock tcpip.Clock) {
+	if r := &w.retransmission; r.limit.Load() > 0 && r.stuck.Load() == 0 {
+		r.stuck.Store(nanos(clock))
 		w.signal()
 	}
 }
@@ -67,6 +74,17 @@ func (w *Wire) progress(clock tcpip.Clock, waiting bool) {
 		r.stuck.Store(nanos(clock))
 	default:
 		r.stuck.Store(0)
+	}
+}
+
+// acknowledged is progress by an acknowledgement of new data. A segment may leave
+// meanwhile: the other side stores SND.NXT and then looks whether the time of
+// TCP_MAXRT runs, this one stops the time and then looks at SND.NXT, so that one
+// of them sees the other.
+func (w *Wire) acknowledged(ack uint32, clock tcpip.Clock) {
+	w.progress(clock, ack != w.nxt.Load())
+	if ack != w.nxt.Load() {
+		w.wait(clock)
 	}
 }
 

@@ -138,11 +138,12 @@ func (w *Wire) fill(info *wsa.TCPInfo) {
 	}
 	info.BytesOut = uint64(sent)
 	received := w.tally.bytesIn.Load()
-	if w.has(wireFIN) && w.rcvNxt.Load() == w.rcvEnd.Load() && received > 0 {
+	if w.has(wireFIN) && w.told.next() == w.rcvEnd.Load() && received > 0 {
 		received--
 	}
 	info.BytesIn = uint64(received)
-	info.SndWnd, info.RcvWnd = w.window.Load(), w.ownWindow.Load()<<w.ownShift.Load()
+	info.SndWnd = w.window.Load()
+	_, info.RcvWnd = w.told.load()
 	info.BytesRetrans, info.DupAcksIn = w.tally.retrans.Load(), w.tally.dupAcks.Load()
 	info.OutOfOrderPktsIn, info.BytesReordered = w.tally.ahead.Load(), w.tally.aheadBy.Load()
 	info.SynRetrans = uint8(min(w.synAgain.Load(), 255))

@@ -42,7 +42,7 @@ func (w *Wire) SetRecvQuota(bytes int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w.has(wireIRS | wireSent) { // what netstack has promised stays
-		if now := w.rcvNxt.Load() + w.ownWindow.Load()<<w.ownShift.Load(); !r.open || int32(now-r.edge) > 0 {
+		if now := w.told.edge(); !r.open || int32(now-r.edge) > 0 {
 			r.edge, r.open = now, true
 		}
 	}
@@ -133,7 +133,7 @@ func (w *Wire) took(n int) (tell bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next, limit := w.rcvNxt.Load(), w.limit()
+	next, limit := w.told.next(), w.limit()
 	if farthest := next + 65535<<w.ownShift.Load(); int32(farthest-limit) < 0 {
 		limit = farthest
 	}
@@ -155,8 +155,9 @@ func (w *Wire) beyond(seg Segment) bool {
 	return r.open && !seqnum.Value(seg.Header.SequenceNumber()).LessThan(seqnum.Value(r.edge))
 }
 
-// outWindow writes the window into a segment that leaves, and records it.
-func (w *Wire) outWindow(seg Segment) {
+// outWindow writes the window into a segment that leaves, and returns it in
+// bytes. It counts from the moment that it is recorded with the acknowledgement.
+func (w *Wire) outWindow(seg Segment) uint32 {
 	h := seg.Header
 	field := h.WindowSize()
 	switch syn := h.Flags().Contains(header.TCPFlagSyn); {
@@ -185,7 +186,7 @@ func (w *Wire) outWindow(seg Segment) {
 		field = least
 		seg.setWindow(field)
 	}
-	w.ownWindow.Store(uint32(field))
+	return uint32(field) << w.ownShift.Load()
 }
 
 // setWindow changes the window of a segment that leaves.

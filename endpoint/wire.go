@@ -26,7 +26,6 @@ type Wire struct {
 	irs      atomic.Uint32 // the peer's
 	una      atomic.Uint32 // SND.UNA: the oldest sequence number not acknowledged
 	nxt      atomic.Uint32 // SND.NXT: the highest sequence number sent, plus one
-	rcvNxt   atomic.Uint32 // RCV.NXT as last acknowledged
 	rcvEnd   atomic.Uint32 // the end of what has come in order, acknowledged or not
 	window   atomic.Uint32 // the peer's window in bytes, scaled
 	shift    atomic.Uint32 // the peer's window scale
@@ -40,11 +39,11 @@ type Wire struct {
 	tiny     atomic.Int32  // small segments of data that came since the last compact
 	hidden   atomic.Bool   // netstack was told that the peer's window is closed; see Wire.veils
 
-	ownWindow atomic.Uint32 // the window field of the last segment sent
-	ownShift  atomic.Uint32 // its scale
-	recv      recvWindow
-	tsOffset  atomic.Uint32 // our timestamps, less the clock's milliseconds
-	tsRecent  atomic.Uint32 // the peer's last timestamp, as far as it was noted
+	told     offer         // RCV.NXT and our window, as the last segment that was sent has them
+	ownShift atomic.Uint32 // our window scale
+	recv     recvWindow
+	tsOffset atomic.Uint32 // our timestamps, less the clock's milliseconds
+	tsRecent atomic.Uint32 // the peer's last timestamp, as far as it was noted
 
 	headers atomic.Uint32 // of a listener: TTL, TOS, hop limit and traffic class, an octet each
 
@@ -192,30 +191,33 @@ func (w *Wire) Out(seg Segment) {
 		w.iss.Store(seq - 1)
 		w.una.Store(seq)
 		w.nxt.Store(seq)
-		w.rcvNxt.Store(h.AckNumber())
 		w.rcvEnd.Store(h.AckNumber())
+		w.told.set(h.AckNumber(), 0)
 		w.ownShift.Store(header.MaxWndScale) // not known: lenient
 		w.set(wireISS | wireIRS | wireNoScale)
 	}
-	w.outWindow(seg)
+	window := w.outWindow(seg)
 	if w.urgent.out.Load() != 0 {
 		if pointer, ok := w.urgent.pointer(seq); ok {
 			seg.setUrgent(pointer)
 		}
 	}
 	if flags.Contains(header.TCPFlagAck) {
-		w.tally.delivered(w.rcvNxt.Load(), h.AckNumber())
-		w.rcvNxt.Store(h.AckNumber())
-		if seqnum.Value(w.rcvEnd.Load()).LessThan(seqnum.Value(h.AckNumber())) {
-			w.rcvEnd.Store(h.AckNumber())
-		}
+		w.tally.delivered(w.told.next(), h.AckNumber())
+		advance(&w.rcvEnd, h.AckNumber()) // before RCV.NXT, which is read first
+		w.told.tell(h.AckNumber(), window)
 		w.set(wireSent)
+	} else {
+		w.told.set(w.told.next(), window) // our SYN: the peer's number isn't known
 	}
 	if !flags.Contains(header.TCPFlagSyn) {
 		w.sent(seg, uint32(end))
 	}
 	if seqnum.Value(w.nxt.Load()).LessThan(end) {
 		w.nxt.Store(uint32(end))
+		if !flags.Contains(header.TCPFlagSyn) {
+			w.wait(seg.Clock) // after SND.NXT: see acknowledged
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 		w.una.Store(ack)
 		w.urgent.acked(ack)
 		w.tally.acked(ack, seg.Clock)
-		w.progress(seg.Clock, ack != uint32(nxt))
+		w.acknowledged(ack, seg.Clock)
 	case h.WindowSize() == 0, w.hidden.Load():
 		w.progress(seg.Clock, false) // nothing is late before the next probe
 	}
@@ -94,9 +94,9 @@ func (w *Wire) In(seg Segment) (fate Fate) {
 
 // gateState is what nagle.Gate looks at, with this many bytes held.
 func (w *Wire) gateState(queued int) nagle.State {
-	inFlight := w.InFlight()
+	inFlight, unsent := w.outstanding()
 	return nagle.State{
-		Queued: queued, Unsent: w.Unsent(), InFlight: inFlight, MSS: w.MSS(),
+		Queued: queued, Unsent: unsent, InFlight: inFlight, MSS: w.MSS(),
 		Usable: w.Window() - inFlight, Largest: int(w.largest.Load()),
 	}
 }
@@ -114,8 +114,8 @@ func (w *Wire) offered(window uint32) {
 // used (NG-9), or because more waits here that belongs into the same segment.
 func (w *Wire) veils(s *Socket) bool {
 	veiled := false
-	if window := w.Window(); window > 0 && w.InFlight() == 0 && w.urgent.out.Load() == 0 {
-		if unsent := w.Unsent(); unsent > 0 {
+	if w.Window() > 0 && w.urgent.out.Load() == 0 {
+		if inFlight, unsent := w.outstanding(); inFlight == 0 && unsent > 0 {
 			waiting := int(s.waiting.Load())
 			veiled = waiting > 0 && unsent%w.MSS() != 0 || w.gateState(waiting).Silly()
 		}
@@ -139,8 +139,9 @@ func (w *Wire) inSyn(seg Segment) {
 	}
 	opts := header.ParseSynOptions(h.Options(), isAck)
 	w.irs.Store(h.SequenceNumber())
-	w.rcvNxt.Store(h.SequenceNumber() + 1)
+	_, window := w.told.load()
 	w.rcvEnd.Store(h.SequenceNumber() + 1)
+	w.told.set(h.SequenceNumber()+1, window)
 	w.peerMSS.Store(uint32(opts.MSS))
 	w.tsRecent.Store(opts.TSVal)
 	if opts.WS > 0 {
@@ -150,10 +151,10 @@ func (w *Wire) inSyn(seg Segment) {
 	w.set(wireIRS)
 	if isAck {
 		if opts.WS < 0 { // a peer that doesn't scale keeps us from it (RFC 7323 §2.2)
-			w.ownWindow.Store(min(w.ownWindow.Load()<<w.ownShift.Load(), math.MaxUint16))
+			w.told.set(h.SequenceNumber()+1, min(window, math.MaxUint16))
 			w.ownShift.Store(0)
 		}
-		w.recv.promise(h.SequenceNumber() + 1 + w.ownWindow.Load()<<w.ownShift.Load())
+		w.recv.promise(w.told.edge())
 		w.una.Store(h.AckNumber())
 		w.tally.acked(h.AckNumber(), seg.Clock)
 		w.negotiate(opts.TS, opts.SACKPermitted)
@@ -175,8 +176,8 @@ func (w *Wire) establish(clock tcpip.Clock) {
 // only those restart keep-alive.
 func (w *Wire) note(seg Segment) {
 	h := seg.Header
-	next := seqnum.Value(w.rcvNxt.Load())
-	window := seqnum.Size(w.ownWindow.Load() << w.ownShift.Load())
+	acknowledged, size := w.told.load()
+	next, window := seqnum.Value(acknowledged), seqnum.Size(size)
 	first := seqnum.Value(h.SequenceNumber())
 	length := seqnum.Size(seg.Payload)
 	if h.Flags().Contains(header.TCPFlagFin) {
@@ -228,7 +229,7 @@ func (w *Wire) Interesting(h header.TCP) bool {
 // the pump reset the connection.
 func (w *Wire) refuses(seg Segment) bool {
 	s := w.socket.Load()
-	if s == nil || seg.Payload == 0 || !s.refuses.Load() || !before(w.rcvNxt.Load(), seg.Header.SequenceNumber()+uint32(seg.Payload)) {
+	if s == nil || seg.Payload == 0 || !s.refuses.Load() || !before(w.told.next(), seg.Header.SequenceNumber()+uint32(seg.Payload)) {
 		return false
 	}
 	s.refused.Store(true)
@@ -245,7 +246,7 @@ func (w *Wire) extend(seg Segment) {
 	}
 	first, end := seqnum.Value(seg.Header.SequenceNumber()), seqnum.Value(w.rcvEnd.Load())
 	if last := first.Add(length); first.LessThanEq(end) && end.LessThan(last) {
-		w.rcvEnd.Store(uint32(last))
+		advance(&w.rcvEnd, uint32(last))
 		if fin {
 			w.set(wireFIN)
 		}
@@ -263,7 +264,7 @@ func (w *Wire) resets(h header.TCP) bool {
 	case !w.has(wireIRS): // SYN-SENT
 		return h.Flags().Contains(header.TCPFlagAck) && h.AckNumber() == w.nxt.Load()
 	}
-	next := seqnum.Value(w.rcvNxt.Load())
+	next := seqnum.Value(w.told.next())
 	return seqnum.Value(h.SequenceNumber()).InRange(next, seqnum.Value(w.rcvEnd.Load()).Add(1))
 }
 
@@ -278,7 +279,7 @@ func (w *Wire) reaches(seg Segment) bool {
 // inWindow is lenient: netstack may be further than our last acknowledgement,
 // at the right edge at most.
 func (w *Wire) inWindow(seq uint32) bool {
-	next := seqnum.Value(w.rcvNxt.Load())
-	window := seqnum.Size(w.ownWindow.Load() << w.ownShift.Load())
+	acknowledged, size := w.told.load()
+	next, window := seqnum.Value(acknowledged), seqnum.Size(size)
 	return seqnum.Value(seq).InRange(next, next.Add(window+1))
 }

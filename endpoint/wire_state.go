@@ -37,24 +37,20 @@ func (w *Wire) Unacked() int {
 	return int(una.Size(end))
 }
 
-// InFlight is the number of bytes sent and not acknowledged: SND.NXT - SND.UNA,
-// in which a SYN and a FIN count.
-func (w *Wire) InFlight() int {
+// outstanding is the number of bytes sent and not acknowledged, SND.NXT -
+// SND.UNA, in which a SYN and a FIN count, and the number of payload bytes given
+// to netstack that haven't left. Both are of one moment: a byte that leaves
+// meanwhile is in one of them.
+func (w *Wire) outstanding() (inFlight, unsent int) {
 	una, nxt := seqnum.Value(w.una.Load()), seqnum.Value(w.nxt.Load())
-	if nxt.LessThan(una) {
-		return 0
-	}
-	return int(una.Size(nxt))
-}
-
-// Unsent is the number of payload bytes given to netstack that haven't left.
-func (w *Wire) Unsent() int {
 	end := seqnum.Value(w.iss.Load() + 1 + uint32(w.written.Load()))
-	nxt := seqnum.Value(w.nxt.Load())
-	if !w.has(wireISS) || end.LessThan(nxt) {
-		return 0
+	if !nxt.LessThan(una) {
+		inFlight = int(una.Size(nxt))
 	}
-	return int(nxt.Size(end))
+	if w.has(wireISS) && !end.LessThan(nxt) {
+		unsent = int(nxt.Size(end))
+	}
+	return inFlight, unsent
 }
 
 // FinAcked reports that the peer has acknowledged everything and our FIN.
