@@ -8,8 +8,11 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/options"
@@ -21,7 +24,32 @@ import (
 type statusReport struct {
 	Version string         `json:"version"`
 	Sockets []socketStatus `json:"sockets"` // oldest first
-	Stats   stack.Stats    `json:"stats"`
+	Stats   statistics     `json:"stats"`
+}
+
+// statistics are those of the stack, whose names in JSON are like the others here.
+type statistics stack.Stats
+
+// MarshalJSON writes an object with a member for each field: packets_in.
+func (s statistics) MarshalJSON() ([]byte, error) {
+	v := reflect.ValueOf(s)
+	members := make(map[string]any, v.NumField())
+	for i := range v.NumField() {
+		members[snakeCase(v.Type().Field(i).Name)] = v.Field(i).Interface()
+	}
+	return json.Marshal(members)
+}
+
+// snakeCase makes packets_in of PacketsIn.
+func snakeCase(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 // socketStatus is one socket.
@@ -38,7 +66,7 @@ type socketStatus struct {
 }
 
 func newStatusReport(h host) statusReport {
-	report := statusReport{Version: version(), Sockets: []socketStatus{}, Stats: h.Stats()}
+	report := statusReport{Version: version(), Sockets: []socketStatus{}, Stats: statistics(h.Stats())}
 	for _, info := range h.Sockets() {
 		report.Sockets = append(report.Sockets, newSocketStatus(info, h.Profile()))
 	}
@@ -120,9 +148,23 @@ func statusHandler(h host) http.Handler {
 			http.Error(w, "the status page failed: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
+		pad(&body)
+		header.Set("Content-Length", strconv.Itoa(body.Len()))
 		_, _ = body.WriteTo(w) // the client may be gone
 	})
 	return mux
+}
+
+// pageBlock is what the length of the page is a multiple of: counters and times
+// change from one request to the next, and who compares two downloads, over a bad
+// link for one, needs something that doesn't.
+const pageBlock = 16 << 10
+
+// pad fills up the last block with white space, which means nothing in HTML and
+// in JSON.
+func pad(body *bytes.Buffer) {
+	missing := (pageBlock - (body.Len()+1)%pageBlock) % pageBlock
+	body.WriteString(strings.Repeat(" ", missing) + "\n")
 }
 
 // prefersJSON reads an Accept field as far as the choice between two types

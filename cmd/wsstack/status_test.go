@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +108,66 @@ func TestStatus_Headers(t *testing.T) {
 	}
 }
 
+// Programs find one style of names, and a body whose length doesn't follow each
+// digit of a counter.
+func TestStatus_JSON(t *testing.T) {
+	changed := streamDefaults()
+	changed.NoDelay, changed.TCP.NoSynRetries = true, true
+	h := fakeHost{sockets: []endpoint.Info{{ID: 7, Network: "tcp4", State: "LISTEN", Options: changed}}}
+	short := getStatus(h, "GET", "/", "application/json")
+	h.sockets[0].ID, h.sockets[0].Connected = 777777, time.Hour
+	long := getStatus(h, "GET", "/", "application/json")
+	for what, r := range map[string]*httptest.ResponseRecorder{"JSON": long, "HTML": getStatus(h, "GET", "/", "")} {
+		if n := r.Body.Len(); n != pageBlock || r.Header().Get("Content-Length") != strconv.Itoa(n) {
+			t.Errorf("%s: %d bytes, Content-Length %s, want %d", what, n, r.Header().Get("Content-Length"), pageBlock)
+		}
+	}
+	if short.Body.Len() != long.Body.Len() {
+		t.Errorf("%d and %d bytes", short.Body.Len(), long.Body.Len())
+	}
+	var report any
+	if err := json.Unmarshal(long.Body.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	memberNames(report, names)
+	for name := range names {
+		if name != snakeCase(name) || strings.Contains(name, "__") {
+			t.Errorf("the member %q isn't in snake_case", name)
+		}
+	}
+	for _, want := range []string{"recv_queue", "packets_in", "time_wait", "symbol"} {
+		if !names[want] {
+			t.Errorf("no member %s among %v", want, names)
+		}
+	}
+}
+
+// memberNames adds the names of all members in a JSON value.
+func memberNames(v any, names map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			names[name] = true
+			memberNames(inner, names)
+		}
+	case []any:
+		for _, inner := range v {
+			memberNames(inner, names)
+		}
+	}
+}
+
+// A page that fills its block exactly has another one.
+func TestPad(t *testing.T) {
+	for n, want := range map[int]int{0: pageBlock, 1: pageBlock, pageBlock - 1: pageBlock, pageBlock: 2 * pageBlock} {
+		body := bytes.NewBuffer(make([]byte, n))
+		if pad(body); body.Len() != want {
+			t.Errorf("%d bytes became %d, want %d", n, body.Len(), want)
+		}
+	}
+}
+
 func TestPrefersJSON(t *testing.T) {
 	for accept, want := range map[string]bool{
 		"": false, "*/*": false, "application/json": true, "Application/JSON; charset=utf-8": true,
@@ -137,19 +200,31 @@ func TestChangedOptions(t *testing.T) {
 
 // The names of fields are strings here: they must still be the fields' names.
 func TestValueSymbols(t *testing.T) {
-	fields := map[string]bool{}
+	fields := map[string]bool{} // true: a value, not a structure of some
 	var walk func(prefix string, typ reflect.Type)
 	walk = func(prefix string, typ reflect.Type) {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
-			fields[prefix+f.Name] = true
+			fields[prefix+f.Name] = f.IsExported() && f.Type.Kind() != reflect.Struct
 			if f.Type.Kind() == reflect.Struct {
 				walk(prefix+f.Name+".", f.Type)
 			}
 		}
 	}
 	walk("", reflect.TypeFor[options.Values]())
-	for name := range valueSymbols {
+	known := map[string]bool{}
+	for _, o := range optionTable() {
+		known[o.Symbol] = true
+	}
+	for name, value := range fields {
+		if _, named := valueSymbols[name]; value && !named && !hiddenValues[name] {
+			t.Errorf("valueSymbols has no name for %s", name)
+		}
+	}
+	for name, symbol := range valueSymbols {
+		if first, _, _ := strings.Cut(symbol, " "); !known[first] {
+			t.Errorf("%s: there is no option %s", name, first)
+		}
 		if !fields[name] {
 			t.Errorf("valueSymbols has %s, which options.Values hasn't", name)
 		}
