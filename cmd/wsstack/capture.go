@@ -20,16 +20,28 @@ type capture struct {
 	flusher sync.WaitGroup
 }
 
+// standardOutput is the name of a file that stands for standard output.
+const standardOutput = "-"
+
 // createCapture makes the file, or empties it.
 func createCapture(name string) (*capture, error) {
-	// Not for reading, so that a named pipe waits for its reader.
-	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	file, err := openCapture(name)
 	if err != nil {
 		return nil, err
 	}
 	c := &capture{packets: tun.NewCaptureFile(file, nil), file: file, stop: make(chan struct{})}
 	c.flusher.Go(c.flushOften) // ends with close
 	return c, nil
+}
+
+func openCapture(name string) (*os.File, error) {
+	if name == standardOutput {
+		// Under another number: who writes to 1 when its reader has gone is
+		// killed, and a capture that fails ends nothing.
+		return duplicate(os.Stdout)
+	}
+	// Not for reading, so that a named pipe waits for its reader.
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
 func (c *capture) flushOften() {

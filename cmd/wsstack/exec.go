@@ -19,7 +19,8 @@ func newExecCommand() *cobra.Command {
 		Long: `Run COMMAND in a network namespace of its own whose only way out is a TUN
 device into a wsstack. The stack serves a page with its live sockets on port
 80 and the services echo (7), discard (9) and chargen (19), each over TCP and
-UDP. There is no default route and no name service: use addresses.
+UDP. There is no default route and no name service, and COMMAND finds a resolv.conf
+without servers: use addresses. It may bind every port.
 
 Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
 may create user namespaces. Everything that COMMAND started ends with it; only what

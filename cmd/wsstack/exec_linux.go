@@ -55,6 +55,9 @@ const initMarker = "(namespace)"
 // execCommand runs a command in a namespace of its own and returns its
 // exit status as an exitStatus, or why it couldn't.
 func execCommand(cfg networkConfig, path string, argv []string) error {
+	if err := cfg.Wire.checkOutput(forExec, isTerminal(os.Stdout)); err != nil {
+		return err
+	}
 	// Parent-death signals come when the *thread* that started the child ends.
 	// This one now belongs to this goroutine and lives as long as the process.
 	runtime.LockOSThread()
@@ -127,8 +130,10 @@ func initAttributes(userNamespace bool) *syscall.SysProcAttr {
 		sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
 		sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
 		// Without these the capabilities would end with the exec of an
-		// ordinary user. They are for init itself and for ip, ping and tcpdump.
-		sys.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
+		// ordinary user. They are for init itself and for ip, ping, tcpdump, and
+		// servers on ports below 1024. The last one is init's alone: see
+		// withoutNameServers.
+		sys.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_NET_BIND_SERVICE, unix.CAP_SYS_ADMIN}
 	}
 	return sys
 }

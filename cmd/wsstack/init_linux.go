@@ -63,7 +63,12 @@ func (p *initProcess) run(spec initSpec, control *os.File, argv []string) error 
 			report(os.Stderr, err)
 		}
 	}()
-	if err := p.start(spec.Path, argv); err != nil {
+	withoutNameServers()
+	streams := []uintptr{0, 1, 2}
+	if spec.Network.Wire.Pcap == standardOutput {
+		streams[1] = 2 // what the command says must not end up between the packets
+	}
+	if err := p.start(spec.Path, argv, streams); err != nil {
 		return commandFailure(argv[0], err)
 	}
 	go p.obey(control, network) // ends with the process
@@ -75,11 +80,11 @@ func (p *initProcess) run(spec initSpec, control *os.File, argv []string) error 
 	return status
 }
 
-// start starts the command. It has the environment and the streams of wsstack,
-// and its process group, which init leaves: then a signal to the group, such as
+// start starts the command. It has the environment of wsstack, its streams, and its
+// process group, which init leaves: then a signal to the group, such as
 // the terminal's or kill -9 %1, comes to the command and not to init, and init
 // remains to clean up.
-func (p *initProcess) start(path string, argv []string) (err error) {
+func (p *initProcess) start(path string, argv []string, streams []uintptr) (err error) {
 	sys := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// The group has no number here if its leader is outside of our PID
 	// namespace, and there is no way back into it then.
@@ -93,7 +98,7 @@ func (p *initProcess) start(path string, argv []string) (err error) {
 	defer p.mu.Unlock()
 	p.command, err = syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Env:   os.Environ(),
-		Files: []uintptr{0, 1, 2},
+		Files: streams,
 		Sys:   sys,
 	})
 	// Not before, for the command would inherit it: from outside of the

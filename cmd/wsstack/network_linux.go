@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -25,12 +26,25 @@ const (
 	forUp   purpose = "up"   // on this host
 )
 
+// checkOutput refuses to record packets on a terminal, as use, the subcommand, is
+// about to.
+func (w wireConfig) checkOutput(use purpose, terminal bool) error {
+	if w.Pcap != standardOutput || !terminal {
+		return nil
+	}
+	return usagef("--pcap - writes packets to standard output, which is a terminal").
+		withHint("give them to a program: wsstack %s --pcap - … | tcpdump -n -r -", use)
+}
+
 // openNetwork sets up the network namespace of the calling process. The
 // namespace is new, so the name of the interface is free.
 func openNetwork(cfg networkConfig, sys system) (*network, error) {
 	if err := tun.Configure("lo", tun.Config{}); err != nil {
 		return nil, configureFailure(err, cfg, forExec, sys)
 	}
+	// Everybody may bind every port: nobody else is here to be kept from some. A
+	// read-only /proc/sys, as in containers, leaves it to the capability.
+	_ = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	return attach(cfg, tunName, forExec, sys)
 }
 

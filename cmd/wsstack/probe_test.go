@@ -21,6 +21,7 @@ import (
 func probe() {
 	commands := map[string]func(args []string) error{
 		"congestion": probeCongestion,
+		"listen":     probeListen,
 		"tcp":        probeTCP,
 		"head":       probeHead,
 		"udp":        probeUDP,
@@ -67,6 +68,16 @@ func probeTCP(args []string) error {
 	}
 	_, err = io.Copy(os.Stdout, c)
 	return err
+}
+
+// probeListen listens on an address, and no more.
+func probeListen(args []string) error {
+	l, err := net.Listen("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", l.Addr())
+	return l.Close()
 }
 
 // probeHead prints the first bytes that a TCP service sends by itself.

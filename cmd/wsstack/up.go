@@ -41,11 +41,11 @@ device disappears with the program. The exit status is 0 after ^C or SIGTERM.
 			if err := cfg.validate(); err != nil {
 				return err
 			}
-			return up(cmd.OutOrStdout(), cfg, f)
+			return up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses and MTU as one line of JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends and MTU as one line of JSON")
 	addLinkFlags(cmd, &cfg)
 	return cmd
 }
@@ -53,21 +53,22 @@ device disappears with the program. The exit status is 0 after ^C or SIGTERM.
 // announcement is the line of --json.
 type announcement struct {
 	Name      string         `json:"name"`
-	Addresses []netip.Prefix `json:"addresses"` // of the stack
+	Addresses []netip.Prefix `json:"addresses"`      // of the stack
+	Host      []netip.Prefix `json:"host_addresses"` // of this host, in the same order
 	MTU       int            `json:"mtu"`
 }
 
 // announce says that the stack is there: in one line, and to a person also what
 // to do with it.
 func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) error {
-	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, MTU: cfg.MTU})
-	}
 	peers, err := cfg.kernelAddresses()
 	if err != nil {
 		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, Host: peers, MTU: cfg.MTU})
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s is up: the stack is %s, this host %s, MTU %d\n", name, hostList(cfg.Stack), hostList(peers), cfg.MTU)
@@ -75,7 +76,11 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 		if wire := cfg.Wire.String(); wire != "" {
 			fmt.Fprintf(&text, "each way: %s\n", wire)
 		}
-		if cfg.Wire.Pcap != "" {
+		switch cfg.Wire.Pcap {
+		case "":
+		case standardOutput:
+			text.WriteString("packets go to standard output\n")
+		default:
 			fmt.Fprintf(&text, "packets are recorded in %s\n", cfg.Wire.Pcap)
 		}
 		text.WriteString("\nTry in another terminal:\n")

@@ -13,7 +13,13 @@ import (
 )
 
 // up runs a stack on a TUN device of this host until a signal ends it.
-func up(stdout io.Writer, cfg networkConfig, f upFlags) (err error) {
+func up(stdout, stderr io.Writer, cfg networkConfig, f upFlags) (err error) {
+	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
+		return err
+	}
+	if cfg.Wire.Pcap == standardOutput {
+		stdout = stderr
+	}
 	// Before anything is made, so that an early signal leaves nothing, either.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, endings()...)

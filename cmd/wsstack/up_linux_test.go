@@ -92,3 +92,18 @@ func TestUp_Terminal(t *testing.T) {
 		t.Errorf("after ^C: %v, want status 0", err)
 	}
 }
+
+func TestCheckOutput(t *testing.T) {
+	for _, tt := range []struct {
+		pcap     string
+		terminal bool
+		refused  bool
+	}{
+		{"-", true, true}, {"-", false, false}, {"link.pcapng", true, false}, {"", true, false},
+	} {
+		err := wireConfig{Pcap: tt.pcap}.checkOutput(forExec, tt.terminal)
+		if refused := err != nil; refused != tt.refused {
+			t.Errorf("--pcap %q, terminal %v: %v", tt.pcap, tt.terminal, err)
+		}
+	}
+}

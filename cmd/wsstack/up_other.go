@@ -8,7 +8,7 @@ import (
 )
 
 // up is for Linux alone, where package tun can configure an interface.
-func up(io.Writer, networkConfig, upFlags) error {
+func up(_, _ io.Writer, _ networkConfig, _ upFlags) error {
 	return failf("up needs the TUN devices of Linux; this is %s", runtime.GOOS).
 		withHint("run it in a Linux virtual machine or container")
 }

@@ -73,7 +73,7 @@ func newVerifyCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of a table")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run, with its segments")
-	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`; with - to standard output, instead of the table")
 	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
 	cmd.Flags().Var(value(&f.seed, parseSeed), "seed", "`NUMBER` that the simulated networks take their chance from (default 1)")
@@ -89,12 +89,19 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.pcap == standardOutput {
+		return usagef("--pcap of verify names a folder: each run has a file of its own").
+			withHint("wsstack verify --pcap captures …")
+	}
+	if f.json && f.junit == standardOutput {
+		return usagef("--json and --junit - both write to standard output").withHint("leave one of them out, or name a file")
+	}
 	if f.pcap != "" {
 		if err := makeFolder(f.pcap); err != nil {
 			return err
 		}
 	}
-	if f.junit != "" { // before a long run, not after it
+	if f.junit != "" && f.junit != standardOutput { // before a long run, not after it
 		if err := writeJUnit(f.junit, nil); err != nil {
 			return reportFailure(f.junit, err)
 		}
@@ -103,17 +110,12 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeVerification(stdout, f, results); err != nil {
-		return failf("print the results: %w", err)
-	}
-	if f.junit != "" {
-		if err := writeJUnit(f.junit, results); err != nil {
-			return reportFailure(f.junit, err)
-		}
+	if err := writeResults(stdout, f, results); err != nil {
+		return err
 	}
 	count := countVerdicts(results)
 	fail := count[verdictFail]
-	if !f.json {
+	if !f.json && f.junit != standardOutput {
 		notRun := ""
 		if n := count[verdictNotRun]; n > 0 {
 			notRun = fmt.Sprintf(", %d not run with profile %s,", n, strings.ToLower(f.profile))
@@ -124,6 +126,29 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	if fail > 0 {
 		return failf("%s", plural(fail, "statement doesn't hold", "statements don't hold")).
 			withHint("see the segments of one: wsstack verify -v %s", firstFailed(results))
+	}
+	return nil
+}
+
+// writeResults prints the results, and writes the report where one is wanted.
+func writeResults(stdout io.Writer, f verifyFlags, results []verification) error {
+	if f.junit == standardOutput {
+		report, err := junitReport(results)
+		if err != nil {
+			return failf("make the report: %w", err)
+		}
+		if _, err := stdout.Write(report); err != nil {
+			return failf("print the results: %w", err)
+		}
+		return nil
+	}
+	if err := writeVerification(stdout, f, results); err != nil {
+		return failf("print the results: %w", err)
+	}
+	if f.junit != "" {
+		if err := writeJUnit(f.junit, results); err != nil {
+			return reportFailure(f.junit, err)
+		}
 	}
 	return nil
 }

@@ -131,7 +131,8 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-func writeJUnit(file string, results []verification) error {
+// junitReport is the report of --junit.
+func junitReport(results []verification) ([]byte, error) {
 	suite := junitSuite{Name: "wsstack verify"}
 	for _, v := range results {
 		if len(v.Runs) == 0 {
@@ -150,7 +151,15 @@ func writeJUnit(file string, results []verification) error {
 	suite.Tests = len(suite.Cases)
 	out, err := xml.MarshalIndent(suite, "", "  ")
 	if err != nil {
+		return nil, err
+	}
+	return append([]byte(xml.Header), append(out, '\n')...), nil
+}
+
+func writeJUnit(file string, results []verification) error {
+	report, err := junitReport(results)
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append([]byte(xml.Header), append(out, '\n')...), 0o666)
+	return os.WriteFile(file, report, 0o666)
 }

@@ -30,7 +30,8 @@ type wireConfig struct {
 // wireHelp is the part of the help that exec and up share.
 const wireHelp = `--delay, --jitter, --loss and --rate act on each packet, and on each direction by
 itself: --delay 50ms adds 100 ms to a round trip. --pcap records what passed, and
-what was lost with a comment that says so. With any of them the device carries
+what was lost with a comment that says so; --pcap - writes to standard output, and
+what else belongs there goes to standard error. With any of them the device carries
 plain packets alone: they hide its segmentation and checksum offload.`
 
 // addLinkFlags adds the flags that exec and up share.
@@ -40,7 +41,7 @@ func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f.Var(mtuValue{&cfg.MTU}, "mtu", "largest packet of the link, in bytes")
 	f.StringVar(&cfg.Congestion, "congestion", "", "congestion `CONTROL` of this host's TCP on the link, such as reno: a host with BBR paces what it sends")
 	w := &cfg.Wire
-	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng)")
+	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng); - is standard output")
 	f.Var(value(&w.Delay, parseDelay), "delay", "time that a packet takes, each way, as a `DURATION` such as 50ms")
 	f.Var(value(&w.Jitter, parseDelay), "jitter", "`DURATION` by which the delay varies, up and down; the order stays")
 	f.Var(value(&w.Loss, parseProbability), "loss", "`PROBABILITY`, 0 to 1, that a packet is lost")
