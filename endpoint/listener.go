@@ -46,6 +46,9 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	}
 }
 
+// AcceptTCP is AcceptConn, by the name it has in package net.
+func (l *Listener) AcceptTCP() (*Conn, error) { return l.AcceptConn() }
+
 // Close stops listening: connections that wait to be accepted are reset
 // (LG-16), a blocked Accept ends.
 func (l *Listener) Close() error { return l.conn.Close() }

@@ -26,7 +26,11 @@ type Message struct {
 // Errors are those of Recv, and WSAEOPNOTSUPP on a stream. Data or control
 // messages that were cut off fail with WSAEMSGSIZE, with MSG_TRUNC or
 // MSG_CTRUNC in Flags and the rest of the result valid (MS-2).
-func (s *Socket) RecvMsg(b, control []byte, flags int32) (_ Message, code wsa.Errno) {
+func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
+	return s.recvMsg(b, control, flags, nil)
+}
+
+func (s *Socket) recvMsg(b, control []byte, flags int32, d *deadline) (_ Message, code wsa.Errno) {
 	defer s.debugCall("recvmsg", &code)
 	if s.kind == options.Stream {
 		return Message{}, wsa.WSAEOPNOTSUPP
@@ -34,14 +38,14 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (_ Message, code wsa.Er
 	if flags&wsa.MSG_ERRQUEUE != 0 {
 		return s.recvError(b, control, flags)
 	}
-	m, err := s.recvMsgOnce(b, control, flags, false)
+	m, err := s.recvMsgOnce(b, control, flags, d, false)
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
 		return m, err
 	}
-	c := s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout())
+	c := d.on(s.begin(waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.end(c)
 	for {
-		m, err = s.recvMsgOnce(b, control, flags, true)
+		m, err = s.recvMsgOnce(b, control, flags, d, true)
 		switch {
 		case err != wsa.WSAEWOULDBLOCK:
 			return m, err
@@ -52,10 +56,13 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (_ Message, code wsa.Er
 	}
 }
 
-func (s *Socket) recvMsgOnce(b, control []byte, flags int32, waited bool) (Message, wsa.Errno) {
+func (s *Socket) recvMsgOnce(b, control []byte, flags int32, d *deadline, waited bool) (Message, wsa.Errno) {
 	s.mu.Lock()
 	ep, err := s.checkRecvLocked(recvMsg, flags, waited)
 	s.mu.Unlock()
+	if err == 0 && d != nil && d.passed.Load() {
+		err = errDeadline
+	}
 	if err != 0 {
 		return Message{}, err
 	}

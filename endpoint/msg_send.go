@@ -14,6 +14,7 @@ import (
 // sendControl is what the control messages of one datagram say.
 type sendControl struct {
 	messages tcpip.SendableControlMessages
+	source   netip.Addr // of IPv4; not valid: the socket's
 	nic      tcpip.NICID
 	class    uint8 // TOS or traffic class
 	hasClass bool
@@ -22,14 +23,17 @@ type sendControl struct {
 
 // SendMsg is WSASendMsg: SendTo with control messages, which override the
 // options of the socket for this datagram. They are, at both levels: PKTINFO
-// (the interface; on IPv6 the source address as well), TTL or HOPLIMIT, TOS or
-// TCLASS, and ECN.
+// (the interface and the source address), TTL or HOPLIMIT, TOS or TCLASS, and
+// ECN.
 //
-// Errors are those of SendTo; WSAEOPNOTSUPP on a stream, and for a source
-// address on IPv4 that isn't the socket's own; WSAEINVAL for control messages
-// that are malformed, unknown or out of range, congestion experienced (3)
-// included.
-func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (_ int, code wsa.Errno) {
+// Errors are those of SendTo; WSAEOPNOTSUPP on a stream; WSAEADDRNOTAVAIL for a
+// source address that isn't the stack's; WSAEINVAL for control messages that are
+// malformed, unknown or out of range, congestion experienced (3) included.
+func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
+	return s.sendMsg(b, control, flags, to, nil)
+}
+
+func (s *Socket) sendMsg(b, control []byte, flags int32, to netip.AddrPort, d *deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("sendmsg", &code)
 	if s.kind == options.Stream {
 		return 0, wsa.WSAEOPNOTSUPP
@@ -38,14 +42,14 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (_ i
 	if err != 0 {
 		return 0, err
 	}
-	n, err := s.sendMsgOnce(b, flags, to, ctl, false)
+	n, err := s.sendMsgOnce(b, flags, to, ctl, d, false)
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
 		return n, err
 	}
-	c := s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout())
+	c := d.on(s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout()))
 	defer s.end(c)
 	for {
-		n, err = s.sendMsgOnce(b, flags, to, ctl, true)
+		n, err = s.sendMsgOnce(b, flags, to, ctl, d, true)
 		switch {
 		case err != wsa.WSAEWOULDBLOCK:
 			return n, err
@@ -56,10 +60,13 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (_ i
 	}
 }
 
-func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, waited bool) (int, wsa.Errno) {
+func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, d *deadline, waited bool) (int, wsa.Errno) {
 	s.mu.Lock()
 	ep, err := s.checkSendLocked(sendMsg, len(b), flags, to, waited)
 	s.mu.Unlock()
+	if err == 0 && d != nil && d.passed.Load() {
+		err = errDeadline
+	}
 	switch {
 	case err == wsa.WSAENOTCONN && !to.IsValid():
 		return 0, wsa.WSAEDESTADDRREQ
@@ -73,6 +80,9 @@ func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *send
 func (s *Socket) parseControl(control []byte) (*sendControl, wsa.Errno) {
 	if len(control) == 0 {
 		return nil, 0
+	}
+	if err := s.closedErrno(); err != 0 {
+		return nil, err
 	}
 	all, err := wsa.ParseCmsgs(control)
 	if err != 0 {
@@ -103,11 +113,8 @@ func (c *sendControl) add4(s *Socket, m wsa.Cmsg) wsa.Errno {
 		if err != 0 {
 			return wsa.WSAEINVAL
 		}
-		if p.Addr != ([4]byte{}) && netip.AddrFrom4(p.Addr) != s.localAddr().Addr().Unmap() {
-			return wsa.WSAEOPNOTSUPP
-		}
 		c.nic = tcpip.NICID(p.Ifindex)
-		return 0
+		return c.setSource(s, netip.AddrFrom4(p.Addr))
 	case wsa.IP_TTL, wsa.IP_HOPLIMIT:
 		n, err := octetOf(m.Data)
 		c.messages.HasTTL, c.messages.TTL = true, n
@@ -118,6 +125,25 @@ func (c *sendControl) add4(s *Socket, m wsa.Cmsg) wsa.Errno {
 		return c.setECN(m.Data)
 	}
 	return wsa.WSAEINVAL
+}
+
+// setSource chooses the source address of a datagram over IPv4: netstack takes
+// none, so that one leaves as an OwnPacket.
+func (c *sendControl) setSource(s *Socket, a netip.Addr) wsa.Errno {
+	switch {
+	case a.IsUnspecified(), a == s.localAddr().Addr().Unmap():
+	case !s.host.IsLocal(a):
+		return wsa.WSAEADDRNOTAVAIL
+	default:
+		c.source = a
+	}
+	return 0
+}
+
+// hasSource reports whether a datagram to an address has a source that netstack
+// can't give it.
+func (c *sendControl) hasSource(to netip.Addr) bool {
+	return c != nil && c.source.IsValid() && to.Unmap().Is4()
 }
 
 // add6 reads a control message of IPPROTO_IPV6.

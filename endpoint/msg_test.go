@@ -170,7 +170,7 @@ func TestSendMsg_Control(t *testing.T) {
 	}
 }
 
-// PKTINFO of a sent datagram: the interface, and on IPv6 the source.
+// PKTINFO of a sent datagram: the interface, and the source.
 func TestSendMsg_PacketInfo(t *testing.T) {
 	st, wire := tapped(t)
 	f := wireFamilies[1]
@@ -185,7 +185,14 @@ func TestSendMsg_PacketInfo(t *testing.T) {
 	_, err = s.SendMsg([]byte("x"), wsa.AppendCmsg(nil, f.level, wsa.IP_PKTINFO, info), 0, f.peer)
 	require.Zero(t, err)
 	wire.one(t)
-	info = wsa.InPktinfo{Addr: [4]byte{10, 0, 0, 9}}.Append(nil)
-	_, err = s.SendMsg([]byte("x"), wsa.AppendCmsg(nil, f.level, wsa.IP_PKTINFO, info), 0, f.peer)
-	assert.Equal(t, wsa.WSAEOPNOTSUPP, err)
+	foreign := map[string][]byte{
+		"IPv4": wsa.InPktinfo{Addr: [4]byte{10, 0, 0, 9}}.Append(nil),
+		"IPv6": wsa.In6Pktinfo{Addr: netip.MustParseAddr("fd00::9").As16()}.Append(nil),
+	}
+	for _, f := range wireFamilies {
+		s := socket(t, st, f.family, wsa.SOCK_DGRAM)
+		_, err = s.SendMsg([]byte("x"), wsa.AppendCmsg(nil, f.level, wsa.IP_PKTINFO, foreign[f.name]), 0, f.peer)
+		assert.Equal(t, wsa.WSAEADDRNOTAVAIL, err, f.name)
+		assert.Empty(t, wire.take())
+	}
 }

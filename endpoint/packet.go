@@ -65,6 +65,9 @@ func (c *sendControl) adjust(s *Socket, p *OwnPacket) wsa.Errno {
 	if c.nic != 0 {
 		p.NIC = c.nic
 	}
+	if c.hasSource(p.Remote) {
+		p.Local = c.source
+	}
 	if p.Remote.Is4() || !m.HasIPv6PacketInfo {
 		return 0
 	}
@@ -101,7 +104,7 @@ func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl, opts *t
 		return true, wsa.WSAENOTCONN // the peer was removed since the check
 	}
 	mtu := s.fragmentMTULocked(len(b), to.Addr())
-	if mtu == 0 && s.kind != options.Raw {
+	if mtu == 0 && s.kind != options.Raw && !ctl.hasSource(to.Addr()) {
 		s.mappedTTLLocked(to.Addr(), opts)
 		s.mu.Unlock()
 		return false, 0

@@ -75,16 +75,31 @@ func (c *PacketConn) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) {
 
 // WriteToUDPAddrPort is WriteTo without allocations.
 func (c *PacketConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if c.sock.remoteAddr().IsValid() {
-		return 0, opError("write", c.network, c.LocalAddr(), netAddr(c.network, to), net.ErrWriteToConnected)
+	if err := c.notDialled(to); err != nil {
+		return 0, err
 	}
 	n, err := c.sock.send(b, 0, c.sock.addressed(to), &c.wd)
-	if err != 0 {
-		wrapped := c.wrap("write", err).(*net.OpError)
-		wrapped.Addr = netAddr(c.network, to)
-		return n, wrapped
+	return n, c.wrapTo(to, err)
+}
+
+// notDialled is the error of a destination for a dialled PacketConn.
+func (c *PacketConn) notDialled(to netip.AddrPort) error {
+	if c.sock.remoteAddr().IsValid() {
+		return opError("write", c.network, c.LocalAddr(), netAddr(c.network, to), net.ErrWriteToConnected)
 	}
-	return n, nil
+	return nil
+}
+
+// wrapTo is wrap with a destination; one that isn't valid is the peer.
+func (c *PacketConn) wrapTo(to netip.AddrPort, err wsa.Errno) error {
+	if err == 0 {
+		return nil
+	}
+	wrapped := c.wrap("write", err).(*net.OpError)
+	if to.IsValid() {
+		wrapped.Addr = netAddr(c.network, to)
+	}
+	return wrapped
 }
 
 // addressed gives an address the form that the socket's calls take: IPv4 as

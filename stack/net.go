@@ -40,9 +40,7 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 		return fail(err)
 	}
 	for i, addr := range addrs {
-		if a := addr.Addr(); !a.IsValid() || a.IsUnspecified() {
-			addrs[i] = netip.AddrPortFrom(n.loopback(a), addr.Port())
-		}
+		addrs[i] = netip.AddrPortFrom(n.reachable(addr.Addr()), addr.Port())
 	}
 	if len(addrs) > 1 {
 		return endpoint.DialFirst(ctx, s, network, addrs, func(to netip.AddrPort) (*endpoint.Socket, wsa.Errno) {
@@ -177,6 +175,14 @@ func (n netKind) wildcard() netip.Addr {
 	return netip.IPv6Unspecified()
 }
 
+// reachable is the address to connect to for a, the loopback's for none.
+func (n netKind) reachable(a netip.Addr) netip.Addr {
+	if !a.IsValid() || a.IsUnspecified() {
+		return n.loopback(a)
+	}
+	return a
+}
+
 // loopback is the address of "this host", of the family of a if that is valid.
 func (n netKind) loopback(a netip.Addr) netip.Addr {
 	if n.family == wsa.AF_INET6 || a.Is6() {
@@ -217,7 +223,7 @@ func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip
 	for _, a := range addrs {
 		switch {
 		case a.Zone() != "":
-			why = fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, a)
+			why = noZones(a)
 		case !a.IsValid() || n.family == 0 || n.family == familyOf(a):
 			out = append(out, netip.AddrPortFrom(a, uint16(port)))
 		}
@@ -235,4 +241,8 @@ func splitHostPort(address string) (host, port string, err error) {
 		return "", "0", nil
 	}
 	return net.SplitHostPort(address)
+}
+
+func noZones(a netip.Addr) error {
+	return fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, a)
 }
