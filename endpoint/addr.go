@@ -21,7 +21,10 @@ func Address(a netip.Addr) tcpip.Address {
 	if !a.IsValid() || a.IsUnspecified() {
 		return tcpip.Address{}
 	}
-	return tcpip.AddrFromSlice(a.AsSlice())
+	if a.Is4() {
+		return tcpip.AddrFrom4(a.As4())
+	}
+	return tcpip.AddrFrom16(a.As16())
 }
 
 // AddrPort converts from netstack's form: the inverse of FullAddress.

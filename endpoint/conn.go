@@ -194,7 +194,7 @@ func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) erro
 	if err := c.sock.closedErrno(); err != 0 {
 		return c.wrap("set", err)
 	}
-	d.set(c.sock.host.Clock(), t, func() { c.sock.calls.wake(mask) })
+	d.set(c.sock, mask, t)
 	return nil
 }
 

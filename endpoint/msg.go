@@ -141,16 +141,19 @@ func (f *recvFilter) putControl(control []byte, res *tcpip.ReadResult) (n int, c
 		return 0, true
 	}
 	r, cm, index := f.report[ipv6], &res.ControlMessages, uint32(nic)
+	var scratch [2][wsa.SizeofIn6PktinfoEx]byte // of what put copies: nothing is allocated
 	var info, infoEx []byte
 	ttl, ttlType, class, classType := uint32(cm.TTL), int32(wsa.IP_TTL), uint32(cm.TOS), int32(wsa.IP_TOS)
 	if ipv6 == 1 {
 		w.level = wsa.IPPROTO_IPV6
 		p := wsa.In6Pktinfo{Addr: to.As16(), Ifindex: index}
-		info, infoEx = p.Append(nil), wsa.In6PktinfoEx{In6Pktinfo: p, ScopeID: compartment}.Append(nil)
+		info = p.Append(scratch[0][:0])
+		infoEx = wsa.In6PktinfoEx{In6Pktinfo: p, ScopeID: compartment}.Append(scratch[1][:0])
 		ttl, ttlType, class, classType = uint32(cm.HopLimit), wsa.IPV6_HOPLIMIT, cm.TClass, wsa.IPV6_TCLASS
 	} else {
 		p := wsa.InPktinfo{Addr: to.As4(), Ifindex: index}
-		info, infoEx = p.Append(nil), wsa.InPktinfoEx{InPktinfo: p, ScopeID: compartment}.Append(nil)
+		info = p.Append(scratch[0][:0])
+		infoEx = wsa.InPktinfoEx{InPktinfo: p, ScopeID: compartment}.Append(scratch[1][:0])
 	}
 	w.put(r.PacketInfo, wsa.IP_PKTINFO, info)
 	w.put(r.PacketInfoEx, wsa.IP_PKTINFO_EX, infoEx)
@@ -158,7 +161,8 @@ func (f *recvFilter) putControl(control []byte, res *tcpip.ReadResult) (n int, c
 	w.putInt(r.TrafficClass, classType, class)
 	w.putInt(r.ECN, wsa.IP_RECVECN, class&3)
 	w.putInt(r.Interface, wsa.IP_RECVIF, index)
-	w.put(r.Destination, wsa.IP_RECVDSTADDR, to.AsSlice())
+	destination := to.As16()
+	w.put(r.Destination, wsa.IP_RECVDSTADDR, destination[len(destination)-to.BitLen()/8:])
 	w.putInt(r.OriginalInterface, wsa.IP_ORIGINAL_ARRIVAL_IF, index) // nothing is tunnelled
 	return len(w.buf), w.complete
 }

@@ -38,7 +38,7 @@ func (s *Socket) sendMsg(b, control []byte, flags int32, to netip.AddrPort, d *d
 	if s.kind == options.Stream {
 		return 0, wsa.WSAEOPNOTSUPP
 	}
-	ctl, err := s.parseControl(control)
+	ctl, err := s.parseControl(&sendControl{}, control)
 	if err != 0 {
 		return 0, err
 	}
@@ -76,20 +76,22 @@ func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *send
 	return s.writeDatagrams(ep, b, to, ctl)
 }
 
-// parseControl reads a control buffer.
-func (s *Socket) parseControl(control []byte) (*sendControl, wsa.Errno) {
+// parseControl reads a control buffer into ctl, which it returns; nil: there is
+// nothing.
+func (s *Socket) parseControl(ctl *sendControl, control []byte) (*sendControl, wsa.Errno) {
 	if len(control) == 0 {
 		return nil, 0
 	}
 	if err := s.closedErrno(); err != 0 {
 		return nil, err
 	}
-	all, err := wsa.ParseCmsgs(control)
-	if err != 0 {
-		return nil, err
-	}
-	ctl := &sendControl{}
-	for _, m := range all {
+	for len(control) > 0 {
+		m, rest, ok := wsa.NextCmsg(control)
+		if !ok {
+			return nil, wsa.WSAEINVAL
+		}
+		control = rest
+		var err wsa.Errno
 		switch m.Level {
 		case wsa.IPPROTO_IP:
 			err = ctl.add4(s, m)

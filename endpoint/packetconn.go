@@ -39,7 +39,24 @@ func (c *PacketConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	if !from.IsValid() {
 		return n, nil, err
 	}
-	return n, net.UDPAddrFromAddrPort(from), err
+	return n, udpAddr(from), err
+}
+
+// udpAddr is net.UDPAddrFromAddrPort in one allocation.
+func udpAddr(ap netip.AddrPort) *net.UDPAddr {
+	u := &struct {
+		net.UDPAddr
+		ip [16]byte
+	}{}
+	u.Port, u.Zone = int(ap.Port()), ap.Addr().Zone()
+	if a := ap.Addr(); a.Is4() {
+		*(*[4]byte)(u.ip[:4]) = a.As4()
+		u.IP = u.ip[:4:4]
+	} else {
+		u.ip = a.As16()
+		u.IP = u.ip[:]
+	}
+	return &u.UDPAddr
 }
 
 // ReadFromUDP is ReadFrom with the type of the address.
@@ -48,10 +65,11 @@ func (c *PacketConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
 	if !from.IsValid() {
 		return n, nil, err
 	}
-	return n, net.UDPAddrFromAddrPort(from), err
+	return n, udpAddr(from), err
 }
 
-// ReadFromUDPAddrPort is ReadFrom without allocations.
+// ReadFromUDPAddrPort is ReadFrom without an allocation for the address. What
+// netstack allocates for a datagram is in ARCHITECTURE.md, "Allocations".
 func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	n, from, err := c.sock.recv(b, 0, &c.rd)
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
@@ -73,7 +91,8 @@ func (c *PacketConn) WriteToUDP(b []byte, addr *net.UDPAddr) (int, error) {
 	return c.WriteTo(b, addr)
 }
 
-// WriteToUDPAddrPort is WriteTo without allocations.
+// WriteToUDPAddrPort is WriteTo without a net.Addr, and as that without an
+// allocation but netstack's.
 func (c *PacketConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if err := c.notDialled(to); err != nil {
 		return 0, err

@@ -59,10 +59,30 @@ const (
 type call struct {
 	waiter  Waiter
 	mask    waiter.EventMask
-	timer   tcpip.Timer
 	expired atomic.Bool
 	slot    int // in calls.list
 	pooled  bool
+
+	clock tcpip.Clock
+	timer tcpip.Timer // on clock; stopped but for timed
+	timed bool
+}
+
+// start starts the timer. A call from the pool has one already, if its clock is
+// that of this stack.
+func (c *call) start(clock tcpip.Clock, timeout time.Duration) {
+	c.timed = true
+	if c.timer != nil && c.clock == clock {
+		c.timer.Reset(timeout)
+		return
+	}
+	c.clock, c.timer = clock, clock.AfterFunc(timeout, c.expire)
+}
+
+// expire is called by the timer.
+func (c *call) expire() {
+	c.expired.Store(true)
+	c.waiter.Signal()
 }
 
 // callPool saves the allocations of a blocking call in real time. Waiters made
@@ -131,10 +151,7 @@ func (s *Socket) begin(mask waiter.EventMask, timeout time.Duration) *call {
 	}
 	c.mask = mask
 	if timeout > 0 {
-		c.timer = s.host.Clock().AfterFunc(timeout, func() {
-			c.expired.Store(true)
-			c.waiter.Signal()
-		})
+		c.start(s.host.Clock(), timeout)
 	}
 	s.calls.add(c)
 	return c
@@ -143,10 +160,10 @@ func (s *Socket) begin(mask waiter.EventMask, timeout time.Duration) *call {
 // end is the counterpart of begin.
 func (s *Socket) end(c *call) {
 	s.calls.remove(c)
-	if c.timer != nil {
+	if c.timed {
 		// The timer's function may still be running: it owns c now.
 		c.pooled = c.pooled && c.timer.Stop()
-		c.timer = nil
+		c.timed = false
 	}
 	if c.pooled {
 		select { // drop a signal that came too late
@@ -157,13 +174,18 @@ func (s *Socket) end(c *call) {
 	}
 }
 
-// A deadline is one direction's deadline of a net.Conn, on the stack's clock.
+// A deadline is one direction's deadline of a net.Conn, on the stack's clock. It
+// has one timer in its life, so that a deadline for each Read allocates nothing.
 type deadline struct {
 	mu      sync.Mutex
-	timer   tcpip.Timer
-	setting uint64 // counts the calls of set, so that a stale timer does nothing
-	stopped bool   // by Close: no timer starts any more
+	clock   tcpip.Clock
+	timer   tcpip.Timer         // made with the first deadline that is still to come
+	at      tcpip.MonotonicTime // of clock, when armed
+	armed   bool                // it passes at at
+	stopped bool                // by Close: no timer starts any more
 	passed  atomic.Bool
+	sock    *Socket // whose calls of mask are told
+	mask    waiter.EventMask
 	thread  *Thread // nil: of a net face
 }
 
@@ -178,16 +200,12 @@ func until(clock tcpip.Clock, t time.Time) time.Duration {
 	return t.Sub(clock.Now())
 }
 
-// set arms the deadline and tells wake when it has passed; the zero time
-// disarms it.
-func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
+// set arms the deadline, to wake the calls of s that wait for mask when it has
+// passed; the zero time disarms it.
+func (d *deadline) set(s *Socket, mask waiter.EventMask, t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
-	d.setting++
+	d.disarmLocked()
 	if d.stopped {
 		return
 	}
@@ -195,35 +213,53 @@ func (d *deadline) set(clock tcpip.Clock, t time.Time, wake func()) {
 		d.passed.Store(false)
 		return
 	}
+	d.sock, d.mask, d.clock = s, mask, s.host.Clock()
+	clock := d.clock
 	wait := until(clock, t)
 	if wait <= 0 {
 		d.passed.Store(true)
-		wake()
+		s.calls.wake(mask)
 		return
 	}
 	d.passed.Store(false)
-	setting := d.setting
-	d.timer = clock.AfterFunc(wait, func() {
-		d.mu.Lock()
-		current := setting == d.setting
-		if current {
-			d.passed.Store(true)
-		}
-		d.mu.Unlock()
-		if current {
-			wake()
-		}
-	})
+	d.at, d.armed = clock.NowMonotonic().Add(wait), true
+	if d.timer == nil {
+		d.timer = clock.AfterFunc(wait, d.fire)
+		return
+	}
+	d.timer.Reset(wait)
+}
+
+// fire is called by the timer. It may come late for a deadline that was there
+// before.
+func (d *deadline) fire() {
+	d.mu.Lock()
+	rest := d.at.Sub(d.clock.NowMonotonic())
+	due, s, mask := d.armed && rest <= 0, d.sock, d.mask
+	switch {
+	case due:
+		d.armed = false
+		d.passed.Store(true)
+	case d.armed:
+		d.timer.Reset(rest)
+	}
+	d.mu.Unlock()
+	if due {
+		s.calls.wake(mask)
+	}
+}
+
+func (d *deadline) disarmLocked() {
+	d.armed = false
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 }
 
 // stop disarms the deadline for good.
 func (d *deadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.setting++
 	d.stopped = true
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
-	}
+	d.disarmLocked()
 }

@@ -52,7 +52,7 @@ func (s *Stack) addLoopback() error {
 }
 
 func (s *Stack) createNIC(n *nic, name string) error {
-	if err := s.ns.CreateNICWithOptions(n.id, n.link, netstack.NICOptions{Name: name}); err != nil {
+	if err := s.ns.CreateNICWithOptions(n.id, n.link, netstack.NICOptions{Name: name, QDisc: n.link.Queue()}); err != nil {
 		return errors.New(err.String())
 	}
 	s.mu.Lock()

@@ -18,9 +18,33 @@ var packetSlices = sync.Pool{New: func() any { return new([]tun.Packet) }}
 // and nil, also where the device dropped some; a device that has failed or is
 // closed gives ErrNetworkUnreachable, and the cause is kept for Err.
 func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
+	if err := e.write(pkts.AsSlice()); err != nil {
+		return 0, err
+	}
+	return pkts.Len(), nil
+}
+
+// A queue is the queueing discipline of an Endpoint: it queues nothing. The one
+// that netstack has for interfaces without makes a list for each packet, which is
+// an allocation.
+type queue Endpoint
+
+// Queue returns what stack.NICOptions.QDisc wants for this endpoint.
+func (e *Endpoint) Queue() stack.QueueingDiscipline { return (*queue)(e) }
+
+// WritePacket implements stack.QueueingDiscipline. It borrows the packet.
+func (q *queue) WritePacket(pkt *stack.PacketBuffer) tcpip.Error {
+	one := [1]*stack.PacketBuffer{pkt}
+	return (*Endpoint)(q).write(one[:])
+}
+
+// Close has nothing to do: the endpoint is closed by its own Close.
+func (q *queue) Close() {}
+
+func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 	batch := packetSlices.Get().(*[]tun.Packet)
 	packets := (*batch)[:0]
-	for _, pkt := range pkts.AsSlice() {
+	for _, pkt := range pkts {
 		p := tun.Packet{Data: pkt.ToBuffer(), GSO: gsoOf(pkt)}
 		if p.GSO.Type != tun.GSONone && urgent(pkt) {
 			packets = appendSegments(packets, &p)
@@ -35,9 +59,9 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 	if err != nil {
 		first := err // not &err: that would be an allocation per call
 		e.sendErr.CompareAndSwap(nil, &first)
-		return 0, &tcpip.ErrNetworkUnreachable{}
+		return &tcpip.ErrNetworkUnreachable{}
 	}
-	return pkts.Len(), nil
+	return nil
 }
 
 // urgent reports a TCP segment with an urgent pointer. A device that cuts up a

@@ -100,6 +100,27 @@ func TestWritePacketsAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		_, _ = e.WritePackets(list)
 	}))
+	q, pkt := e.Queue(), list.AsSlice()[0]
+	require.Zero(t, testing.AllocsPerRun(1000, func() { _ = q.WritePacket(pkt) }))
+}
+
+// The queueing discipline queues nothing and borrows the packet.
+func TestQueue(t *testing.T) {
+	dev := &fakeDevice{}
+	e := New(dev, Options{})
+	pkt := outgoing(20, 1400, stack.GSO{})
+	require.Nil(t, e.Queue().WritePacket(pkt))
+	require.Len(t, dev.sent, 1)
+	require.Equal(t, int64(pkt.Size()), dev.sent[0].Data.Size())
+	dev.sent[0].Data.Release()
+	pkt.DecRef() // the only reference
+
+	dev.err = errors.New("unplugged")
+	pkt = outgoing(20, 1, stack.GSO{})
+	defer pkt.DecRef()
+	require.IsType(t, &tcpip.ErrNetworkUnreachable{}, e.Queue().WritePacket(pkt))
+	e.Queue().Close()
+	require.ErrorIs(t, e.Err(), dev.err)
 }
 
 func BenchmarkWritePackets(b *testing.B) {

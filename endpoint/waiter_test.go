@@ -1,0 +1,90 @@
+package endpoint
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// clockHost is a Host that has a clock and nothing else.
+type clockHost struct {
+	Host
+	clock tcpip.Clock
+}
+
+func (h clockHost) Clock() tcpip.Clock { return h.clock }
+
+// A deadline passes at the last time that was set, however often that was, and
+// a timer that comes late for an earlier one changes nothing.
+func TestDeadline(t *testing.T) {
+	clock := faketime.NewManualClock()
+	s := &Socket{host: clockHost{clock: clock}}
+	in := func(d time.Duration) time.Time { return clock.Now().Add(d) }
+	var d deadline
+	set := func(at time.Time) { d.set(s, waiter.ReadableEvents, at) }
+	step := func(by time.Duration, want bool) {
+		t.Helper()
+		clock.Advance(by)
+		require.Equal(t, want, d.passed.Load())
+	}
+
+	set(in(10 * time.Second))
+	step(9*time.Second, false)
+	set(in(10 * time.Second)) // later
+	step(9999*time.Millisecond, false)
+	d.fire() // too early: it sets the timer again
+	step(time.Millisecond, true)
+
+	set(in(10 * time.Second))
+	assert.False(t, d.passed.Load())
+	set(in(time.Second)) // earlier
+	step(time.Second, true)
+
+	set(in(time.Second))
+	set(time.Time{}) // none
+	d.fire()
+	step(time.Hour, false)
+	set(in(-1)) // it has passed already
+	assert.True(t, d.passed.Load())
+
+	set(in(time.Second))
+	d.stop()
+	set(in(time.Second))
+	step(time.Hour, false)
+}
+
+// A deadline that passes wakes the calls that wait for its direction.
+func TestDeadline_Wakes(t *testing.T) {
+	clock := faketime.NewManualClock()
+	s := &Socket{host: clockHost{clock: clock}}
+	reads, writes := &call{waiter: NewChannelWaiter(), mask: waiter.ReadableEvents}, &call{waiter: NewChannelWaiter(), mask: waiter.WritableEvents}
+	s.calls.add(reads)
+	s.calls.add(writes)
+	var d deadline
+	for range 2 {
+		d.set(s, waiter.ReadableEvents, clock.Now().Add(time.Second))
+		clock.Advance(time.Second)
+		require.Len(t, reads.waiter.(channelWaiter), 1)
+		require.Empty(t, writes.waiter.(channelWaiter))
+		reads.waiter.Wait("deadline")
+	}
+}
+
+// A call from the pool has the timer of the call before, on the same clock only.
+func TestCallTimer(t *testing.T) {
+	first, second := faketime.NewManualClock(), faketime.NewManualClock()
+	c := &call{waiter: NewChannelWaiter()}
+	for _, clock := range []*faketime.ManualClock{first, first, second} {
+		c.expired.Store(false)
+		c.start(clock, time.Second)
+		clock.Advance(999 * time.Millisecond)
+		require.False(t, c.expired.Load())
+		clock.Advance(time.Millisecond)
+		require.True(t, c.expired.Load())
+	}
+}
