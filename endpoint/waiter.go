@@ -178,14 +178,11 @@ func (s *Socket) end(c *call) {
 // has one timer in its life, so that a deadline for each Read allocates nothing.
 type deadline struct {
 	mu      sync.Mutex
-	clock   tcpip.Clock
 	timer   tcpip.Timer         // made with the first deadline that is still to come
-	at      tcpip.MonotonicTime // of clock, when armed
+	at      tcpip.MonotonicTime // when armed
 	armed   bool                // it passes at at
 	stopped bool                // by Close: no timer starts any more
 	passed  atomic.Bool
-	sock    *Socket // whose calls of mask are told
-	mask    waiter.EventMask
 	thread  *Thread // nil: of a net face
 }
 
@@ -213,8 +210,7 @@ func (d *deadline) set(s *Socket, mask waiter.EventMask, t time.Time) {
 		d.passed.Store(false)
 		return
 	}
-	d.sock, d.mask, d.clock = s, mask, s.host.Clock()
-	clock := d.clock
+	clock := s.host.Clock()
 	wait := until(clock, t)
 	if wait <= 0 {
 		d.passed.Store(true)
@@ -224,7 +220,7 @@ func (d *deadline) set(s *Socket, mask waiter.EventMask, t time.Time) {
 	d.passed.Store(false)
 	d.at, d.armed = clock.NowMonotonic().Add(wait), true
 	if d.timer == nil {
-		d.timer = clock.AfterFunc(wait, d.fire)
+		d.timer = clock.AfterFunc(wait, func() { d.fire(s, mask) })
 		return
 	}
 	d.timer.Reset(wait)
@@ -232,10 +228,10 @@ func (d *deadline) set(s *Socket, mask waiter.EventMask, t time.Time) {
 
 // fire is called by the timer. It may come late for a deadline that was there
 // before.
-func (d *deadline) fire() {
+func (d *deadline) fire(s *Socket, mask waiter.EventMask) {
 	d.mu.Lock()
-	rest := d.at.Sub(d.clock.NowMonotonic())
-	due, s, mask := d.armed && rest <= 0, d.sock, d.mask
+	rest := d.at.Sub(s.host.Clock().NowMonotonic())
+	due := d.armed && rest <= 0
 	switch {
 	case due:
 		d.armed = false

@@ -37,7 +37,7 @@ func TestDeadline(t *testing.T) {
 	step(9*time.Second, false)
 	set(in(10 * time.Second)) // later
 	step(9999*time.Millisecond, false)
-	d.fire() // too early: it sets the timer again
+	d.fire(s, waiter.ReadableEvents) // too early: it sets the timer again
 	step(time.Millisecond, true)
 
 	set(in(10 * time.Second))
@@ -47,7 +47,7 @@ func TestDeadline(t *testing.T) {
 
 	set(in(time.Second))
 	set(time.Time{}) // none
-	d.fire()
+	d.fire(s, waiter.ReadableEvents)
 	step(time.Hour, false)
 	set(in(-1)) // it has passed already
 	assert.True(t, d.passed.Load())

@@ -32,6 +32,7 @@ type Wire struct {
 	peerMSS  atomic.Uint32 // from its SYN; 0: none seen
 	ownMSS   atomic.Uint32 // from ours
 	pathMSS  atomic.Uint32 // what the path MTU leaves, where an ICMP error named one; else 0
+	watched  atomic.Bool   // keep-alive is on: note what comes
 	since    atomic.Int64  // when the handshake was complete, ns of the monotonic clock
 	largest  atomic.Uint32 // the largest window of the peer so far
 	synAgain atomic.Uint32 // how often our SYN left again
@@ -55,7 +56,6 @@ type Wire struct {
 	retransmission retransmission
 	tally          tally
 
-	watched  atomic.Bool  // keep-alive is on: note what comes
 	lastSeen atomic.Int64 // when the last acceptable segment came, ns of the monotonic clock
 
 	urgent wireUrgent

@@ -214,17 +214,17 @@ func (s *Stack) start() error {
 	}
 	if cfg := &s.cfg; cfg.Device != nil {
 		if err := s.addDevice(cfg.Device, cfg.MTU, cfg.Addresses); err != nil {
-			return fmt.Errorf("Device: %w", err)
+			return fmt.Errorf("device: %w", err)
 		}
 	}
 	if err := s.setRoutes(); err != nil {
-		return fmt.Errorf("Routes: %w", err)
+		return fmt.Errorf("routes: %w", err)
 	}
 	if err := endpoint.CheckDefaults(s, s.cfg.Defaults); err != nil {
 		return fmt.Errorf("config.Defaults%w", err)
 	}
 	if err := s.startDevices(); err != nil {
-		return fmt.Errorf("Device: %w", err)
+		return fmt.Errorf("device: %w", err)
 	}
 	if !s.cfg.Stepped {
 		s.wg.Go(s.pump) // ends when Close closes s.work.quit
