@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,28 +9,151 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
+
+// AddAddress gives the interface of a device, nil being Config.Device, another
+// address; what is on link with it is routed there. An error says what is wrong
+// with the address, such as that an interface has it already.
+func (s *Stack) AddAddress(d tun.Device, p netip.Prefix) error {
+	return s.change("AddAddress", func() (uint32, error) {
+		n, err := s.interfaceOf(d)
+		if err != nil {
+			return 0, err
+		}
+		if err := validPrefix(p); err != nil {
+			return 0, err
+		}
+		if err := validMTU(0, n.link.MTU(), []netip.Prefix{p}); err != nil {
+			return 0, err
+		}
+		if s.IsLocal(p.Addr()) {
+			return 0, fmt.Errorf("address %v is in use", p.Addr())
+		}
+		return changesOf([]netip.Prefix{p}), s.addOnLink(n, p)
+	})
+}
+
+// AddRoute adds a line to the route table. Connections that exist keep the way
+// they have. An error says what is wrong with the route, such as that it is
+// there already, or that its device is none of the stack's.
+func (s *Stack) AddRoute(r Route) error {
+	return s.change("AddRoute", func() (uint32, error) {
+		line, err := s.line(r)
+		if err != nil {
+			return 0, err
+		}
+		if s.hasRoute(line) {
+			return 0, errors.New("there is such a route already")
+		}
+		s.addRoute(line)
+		return endpoint.ChangedRoutes, nil
+	})
+}
+
+// RemoveRoute takes a line out of the route table: one of Config.Routes or
+// AddRoute, or, without a Gateway, what is on link with an address. Connections
+// that exist keep the way they have. An error says that there is no such line.
+func (s *Stack) RemoveRoute(r Route) error {
+	return s.change("RemoveRoute", func() (uint32, error) {
+		line, err := s.line(r)
+		if err != nil {
+			return 0, err
+		}
+		if !s.hasRoute(line) {
+			return 0, errors.New("there is no such route")
+		}
+		s.mu.Lock()
+		s.removeRoutesLocked(func(r route) bool { return r == line })
+		s.mu.Unlock()
+		return endpoint.ChangedRoutes, nil
+	})
+}
+
+// RemoveDevice takes the interface of a device away, with its addresses and
+// routes, and closes the device. Connections from the addresses end as those of
+// RemoveAddress do. The error is that of closing, or says that the stack hasn't
+// the device.
+func (s *Stack) RemoveDevice(d tun.Device) error {
+	return s.change("RemoveDevice", func() (uint32, error) {
+		if d == nil {
+			return 0, errors.New("no device")
+		}
+		n, err := s.interfaceOf(d)
+		if err != nil {
+			return 0, err
+		}
+		addrs := n.addresses // replaced, never changed
+		for _, p := range addrs {
+			s.loseAddress(p.Addr())
+		}
+		s.removeNIC(n)
+		return changesOf(addrs) | endpoint.ChangedRoutes, d.Close()
+	})
+}
+
+// change makes a change of the interfaces, and tells the sockets what has
+// changed. Close must find such a change whole.
+func (s *Stack) change(name string, fn func() (changes uint32, err error)) error {
+	s.settleMu.Lock()
+	defer s.settleMu.Unlock()
+	if s.Down() {
+		return fmt.Errorf("stack: %s: %w", name, wsa.WSAENETDOWN)
+	}
+	changes, err := fn()
+	s.announce(changes)
+	if err != nil {
+		return fmt.Errorf("stack: %s: %w", name, err)
+	}
+	return nil
+}
+
+// interfaceOf is the interface of a device; nil is Config.Device.
+func (s *Stack) interfaceOf(d tun.Device) (*nic, error) {
+	if d == nil {
+		d = s.cfg.Device
+	}
+	if d != nil {
+		if n := s.nicOf(d); n != nil {
+			return n, nil
+		}
+	}
+	return nil, errors.New("the device is none of the stack's: AddDevice makes it one")
+}
+
+// line is a Route as the table has it.
+func (s *Stack) line(r Route) (route, error) {
+	if err := r.validate(); err != nil {
+		return route{}, err
+	}
+	n, err := s.interfaceOf(r.Device)
+	return route{destination: r.Destination.Masked(), gateway: r.Gateway, nic: n}, err
+}
 
 // RemoveAddress takes an address from the interface that has it. Connections
 // from it end with WSAECONNABORTED, without a segment (ND-3); sockets that are
 // bound to it stay, but receive nothing. An error says that no interface has
 // the address, or that it is one of the loopback's own.
 func (s *Stack) RemoveAddress(a netip.Addr) error {
-	s.settleMu.Lock() // as AddDevice
-	defer s.settleMu.Unlock()
-	if s.Down() {
-		return fmt.Errorf("stack: RemoveAddress: %w", wsa.WSAENETDOWN)
-	}
+	return s.change("RemoveAddress", func() (uint32, error) {
+		p, ok := s.loseAddress(a)
+		if !ok {
+			return 0, fmt.Errorf("no interface has %v", a)
+		}
+		return changesOf([]netip.Prefix{p}), nil
+	})
+}
+
+// loseAddress removes an address, and ends the connections from it.
+func (s *Stack) loseAddress(a netip.Addr) (netip.Prefix, bool) {
 	p, ok := s.forget(a)
-	if !ok {
-		return fmt.Errorf("stack: RemoveAddress: no interface has %v", a)
+	if ok {
+		for _, sock := range s.sockets.list() {
+			sock.AddressRemoved(a)
+		}
 	}
-	for _, sock := range s.sockets.list() {
-		sock.AddressRemoved(a)
-	}
-	s.announce([]netip.Prefix{p})
-	return nil
+	return p, ok
 }
 
 // forget removes an address, the route to it through the loopback, and what was
@@ -49,12 +173,8 @@ func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 			return id == loopbackID && destination == netip.PrefixFrom(a, a.BitLen()) ||
 				id == n.id && destination == p.Masked() && !shared
 		}
-		s.table = slices.DeleteFunc(s.table, func(r route) bool { return !r.gateway.IsValid() && gone(r.destination, r.nic.id) })
+		s.removeRoutesLocked(func(r route) bool { return !r.gateway.IsValid() && gone(r.destination, r.nic.id) })
 		s.setOwnLocked()
-		s.ns.RemoveRoutes(func(r tcpip.Route) bool {
-			to := endpoint.AddrPort(tcpip.FullAddress{Addr: r.Destination.ID()}).Addr()
-			return r.Gateway.Len() == 0 && gone(netip.PrefixFrom(to, r.Destination.Prefix()), r.NIC)
-		})
 		for _, id := range []tcpip.NICID{n.id, loopbackID} {
 			s.ns.RemoveAddress(id, tcpip.AddrFromSlice(a.AsSlice()))
 		}

@@ -39,6 +39,7 @@ type route struct {
 func (s *Stack) addLoopback() error {
 	l := link.NewLoopback(loopbackMTU, link.Options{Notify: s.work.wake, Admit: s.hooks.fromSelf})
 	n := &nic{id: loopbackID, link: l}
+	s.lastNIC = loopbackID
 	if err := s.createNIC(n, "lo"); err != nil {
 		return err
 	}
@@ -90,21 +91,12 @@ func (s *Stack) AddDevice(d tun.Device, addrs ...netip.Prefix) error {
 		s.removeNIC(n)
 		return fmt.Errorf("stack: AddDevice: %w", err)
 	}
-	s.announce(addrs)
+	s.announce(changesOf(addrs))
 	return nil
 }
 
-// announce tells the sockets of new addresses, and of their routes.
-func (s *Stack) announce(addrs []netip.Prefix) {
-	var changes uint32
-	for _, p := range addrs {
-		changes |= endpoint.ChangedRoutes
-		if p.Addr().Is4() {
-			changes |= endpoint.ChangedAddresses4
-		} else {
-			changes |= endpoint.ChangedAddresses6
-		}
-	}
+// announce tells the sockets what has changed.
+func (s *Stack) announce(changes uint32) {
 	if changes == 0 {
 		return
 	}
@@ -113,13 +105,27 @@ func (s *Stack) announce(addrs []netip.Prefix) {
 	}
 }
 
+// changesOf is what new or lost addresses change, their routes included.
+func changesOf(addrs []netip.Prefix) (changes uint32) {
+	for _, p := range addrs {
+		changes |= endpoint.ChangedRoutes
+		if p.Addr().Is4() {
+			changes |= endpoint.ChangedAddresses4
+		} else {
+			changes |= endpoint.ChangedAddresses6
+		}
+	}
+	return changes
+}
+
 func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error {
 	for _, p := range addrs {
 		if s.IsLocal(p.Addr()) {
 			return fmt.Errorf("address %v is in use", p.Addr())
 		}
 	}
-	n := &nic{id: loopbackID + tcpip.NICID(len(s.nics)), link: link.New(d, link.Options{Notify: s.work.wake}), device: d}
+	s.lastNIC++
+	n := &nic{id: s.lastNIC, link: link.New(d, link.Options{Notify: s.work.wake}), device: d}
 	if mtu != 0 {
 		n.link.SetMTU(mtu)
 	}
@@ -127,11 +133,22 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 		return err
 	}
 	for _, p := range addrs {
-		if err := s.addAddress(n, p); err != nil {
+		if err := s.addOnLink(n, p); err != nil {
 			s.removeNIC(n)
 			return fmt.Errorf("address %v: %w", p, err)
 		}
-		s.addRoute(route{destination: p.Masked(), nic: n})
+	}
+	return nil
+}
+
+// addOnLink gives an interface an address, and routes what is on link with it
+// there.
+func (s *Stack) addOnLink(n *nic, p netip.Prefix) error {
+	if err := s.addAddress(n, p); err != nil {
+		return err
+	}
+	if r := (route{destination: p.Masked(), nic: n}); !s.hasRoute(r) {
+		s.addRoute(r)
 	}
 	return nil
 }
@@ -183,13 +200,12 @@ func (s *Stack) setOwnLocked() {
 	s.own.Store(&own)
 }
 
-// removeNIC undoes a failed addDevice; its device stays open.
+// removeNIC takes an interface away, with its addresses and routes; its device
+// stays open.
 func (s *Stack) removeNIC(n *nic) {
-	s.ns.RemoveNIC(n.id)
-	s.work.remove(n.link)
 	s.mu.Lock()
-	s.nics = slices.DeleteFunc(s.nics, func(o *nic) bool { return o == n })
-	s.table = slices.DeleteFunc(s.table, func(r route) bool {
+	s.nics = slices.DeleteFunc(slices.Clone(s.nics), func(o *nic) bool { return o == n })
+	s.removeRoutesLocked(func(r route) bool {
 		return r.nic == n || slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool {
 			return r.nic.id == loopbackID && r.destination.IsSingleIP() && r.destination.Addr() == p.Addr()
 		})
@@ -197,6 +213,8 @@ func (s *Stack) removeNIC(n *nic) {
 	s.setOwnLocked()
 	lo := s.nics[0]
 	s.mu.Unlock()
+	s.ns.RemoveNIC(n.id)
+	s.work.remove(n.link)
 	for _, p := range n.addresses {
 		s.ns.RemoveAddress(lo.id, tcpip.AddrFromSlice(p.Addr().AsSlice()))
 	}
@@ -250,16 +268,47 @@ func (s *Stack) addRoute(r route) {
 		hint = r.destination.Addr()
 	}
 	s.mu.Unlock()
+	line := r.line()
+	line.SourceHint = endpoint.Address(hint)
+	s.ns.AddRoute(line)
+}
+
+// line is the route in netstack's table, without the hint.
+func (r route) line() tcpip.Route {
 	subnet, err := tcpip.NewSubnet(tcpip.AddrFromSlice(r.destination.Addr().AsSlice()),
 		tcpip.MaskFromBytes(header4or6Mask(r.destination)))
 	if err != nil {
 		panic("stack: a masked prefix is no subnet: " + err.Error())
 	}
-	line := tcpip.Route{Destination: subnet, NIC: r.nic.id, SourceHint: endpoint.Address(hint)}
+	line := tcpip.Route{Destination: subnet, NIC: r.nic.id}
 	if r.gateway.IsValid() {
 		line.Gateway = tcpip.AddrFromSlice(r.gateway.AsSlice())
 	}
-	s.ns.AddRoute(line)
+	return line
+}
+
+// removeRoutesLocked takes lines out of our table and out of netstack's.
+func (s *Stack) removeRoutesLocked(match func(route) bool) {
+	var gone []tcpip.Route
+	s.table = slices.DeleteFunc(slices.Clone(s.table), func(r route) bool {
+		if !match(r) {
+			return false
+		}
+		gone = append(gone, r.line())
+		return true
+	})
+	s.ns.RemoveRoutes(func(r tcpip.Route) bool {
+		return slices.ContainsFunc(gone, func(o tcpip.Route) bool {
+			return r.Equal(o) && r.Gateway == o.Gateway // Equal leaves the gateway out
+		})
+	})
+}
+
+// hasRoute reports a line of the table.
+func (s *Stack) hasRoute(r route) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Contains(s.table, r)
 }
 
 // header4or6Mask is the netmask of a prefix.

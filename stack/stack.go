@@ -168,6 +168,8 @@ type Stack struct {
 	nics  []*nic       // the loopback first
 	table []route      // longest prefix first
 	own   atomic.Pointer[ownAddresses]
+
+	lastNIC tcpip.NICID // the highest so far; guarded by settleMu, but in New
 }
 
 var _ endpoint.Host = (*Stack)(nil)
