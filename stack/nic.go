@@ -125,7 +125,12 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 		}
 	}
 	s.lastNIC++
-	n := &nic{id: s.lastNIC, link: link.New(d, link.Options{Notify: s.work.wake}), device: d}
+	n := &nic{id: s.lastNIC, device: d}
+	opts := link.Options{Notify: s.work.wake}
+	if s.cfg.Forwarding {
+		opts.Forward = s.forwarder(n)
+	}
+	n.link = link.New(d, opts)
 	if mtu != 0 {
 		n.link.SetMTU(mtu)
 	}

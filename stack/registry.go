@@ -73,6 +73,7 @@ type Stats struct {
 	Malformed             uint64 // packets and segments whose headers make no sense
 	ChecksumErrors        uint64 // TCP and UDP
 	Dropped               uint64 // packets dropped for any reason: full queues, sources and destinations that can't be, not for this host
+	Forwarded             uint64 // packets between other hosts, sent on (Config.Forwarding)
 	Sockets               int    // open now
 	Bindings              int    // local addresses and ports taken now
 	TimeWait              int    // connections in TIME-WAIT now whose sockets are closed
@@ -97,6 +98,7 @@ func (s *Stack) Stats() Stats {
 		Dropped: n.DroppedPackets.Value() + s.hooks.dropped.Load() +
 			n.IP.InvalidSourceAddressesReceived.Value() + n.IP.InvalidDestinationAddressesReceived.Value(),
 	}
+	st.Forwarded = s.forwarded.Load()
 	for _, l := range *s.work.links.Load() {
 		st.Dropped += l.Dropped()
 	}

@@ -42,6 +42,11 @@ type Config struct {
 	// through Device. An empty, non-nil table has no further routes.
 	Routes []Route
 
+	// Forwarding makes the stack a router: packets between other hosts go on to
+	// the device that Routes has for their destination (RFC 1812), each with the
+	// sender's addresses. A packet never leaves by the device that it came from.
+	Forwarding bool
+
 	// MTU of Device's interface in bytes; 0: the device's. 68 to 65535, at
 	// least 1280 where there is an IPv6 address.
 	MTU uint32
@@ -148,6 +153,7 @@ type Stack struct {
 	debug   debugRecords
 
 	pathMTU   pathMTUs
+	forwarded atomic.Uint64 // packets
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
 	keepAlive atomic.Pointer[keepAlive]
 
@@ -353,7 +359,12 @@ func (s *Stack) Close() error {
 }
 
 // Netstack is the gVisor stack, for what this package has no words for. Don't
-// change its filter tables, transport options or endpoints.
+// change its filter tables, transport options, forwarding or endpoints.
+//
+// gVisor's tcp.NewForwarder panics on it, with a type in its message whose name
+// leads here: TCP is wrapped. There is no forwarder yet that accepts connections
+// for any destination; a listener takes them for each address of AddAddress, and
+// Config.Forwarding passes them on.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
 // Clock is the clock of the stack: Config.Clock, with monotonic readings that

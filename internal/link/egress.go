@@ -79,6 +79,32 @@ func appendSegments(packets []tun.Packet, p *tun.Packet) []tun.Packet {
 	return packets
 }
 
+// Relay sends a packet that isn't netstack's, and takes ownership of it. What the
+// device doesn't do for the stack (segments, checksums) is done here. A device
+// that has failed drops it, and the cause is kept for Err.
+func (e *Endpoint) Relay(p tun.Packet) {
+	packets := []tun.Packet{p}
+	if !e.takes(p.GSO) {
+		packets = appendSegments(nil, &p)
+	}
+	if err := e.send(packets); err != nil {
+		e.sendErr.CompareAndSwap(nil, &err)
+	}
+}
+
+// takes reports what the device does of what the metadata of a packet asks for.
+func (e *Endpoint) takes(g tun.GSO) bool {
+	switch {
+	case g.NeedsCsum && !e.offload.Checksum:
+		return false
+	case g.Type == tun.GSOTCPv4:
+		return e.offload.TSO4
+	case g.Type == tun.GSOTCPv6:
+		return e.offload.TSO6
+	}
+	return g.Type == tun.GSONone
+}
+
 // send takes ownership of the packets.
 func (e *Endpoint) send(packets []tun.Packet) error {
 	if e.dev == nil {

@@ -30,6 +30,11 @@ type Options struct {
 	// nil.
 	Admit func(*tun.Packet) bool
 
+	// Forward is asked about each packet before Admit: one that it takes, and
+	// owns, was for somebody else. Packets may have segmentation metadata. It
+	// runs inside Deliver. May be nil.
+	Forward func(*tun.Packet) bool
+
 	// Loopback: the stack treats the interface as a loopback interface, which
 	// allows addresses such as 127.0.0.1 on it.
 	Loopback bool
@@ -60,6 +65,7 @@ type Endpoint struct {
 	loopback bool
 	notify   func()
 	admit    func(*tun.Packet) bool // nil: everything
+	forward  func(*tun.Packet) bool // nil: takes none
 	mtu      atomic.Uint32
 	ingress  *tun.Queue
 	invalid  atomic.Uint64         // packets that Deliver refused
@@ -101,6 +107,7 @@ func newEndpoint(opts Options) *Endpoint {
 		loopback: opts.Loopback,
 		notify:   opts.Notify,
 		admit:    opts.Admit,
+		forward:  opts.Forward,
 		ingress:  tun.NewQueue(0, 0),
 	}
 }

@@ -55,6 +55,9 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 	var first [fixed]byte
 	n, _ := p.Data.ReadAt(first[:], 0)
 	protocol, ok := protocolOf(first[:n])
+	if e.forward != nil && ok && dispatcher != nil && e.forward(p) {
+		return
+	}
 	if dispatcher == nil || !ok || !harmless(protocol, first[:n], &p.Data) || e.admit != nil && !e.admit(p) {
 		e.invalid.Add(1)
 		p.Data.Release()

@@ -1,0 +1,191 @@
+package stack
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A transit is a packet between others: what its header says. Sizes are in
+// bytes.
+type transit struct {
+	source, destination netip.Addr
+	header              []byte // of IPv4 with its options, of IPv6 the fixed one; a copy
+	size                int    // of the packet, without padding
+	ttl                 uint8
+	protocol            uint8 // of IPv6, the first next header
+	offset              int   // of a fragment of IPv4
+	dontFragment        bool  // of IPv6 always
+}
+
+// forwarder is Config.Forwarding for what comes by an interface: it takes the
+// packets that others may have and that aren't for this host (RFC 1812 §5). It
+// runs on the goroutine that delivers, before netstack sees the packet. What it
+// leaves alone netstack judges, with its own forwarding off: that ends the process
+// where a device fails, counts hops one too far, and knows no segmentation offload.
+func (s *Stack) forwarder(in *nic) func(*tun.Packet) bool {
+	return func(p *tun.Packet) bool {
+		t, ok := parseTransit(p)
+		if !ok || !s.passes(&t) {
+			return false
+		}
+		s.relay(in, &t, p)
+		p.Data.Release()
+		return true
+	}
+}
+
+// parseTransit reads the header of a packet. It isn't ok where that makes no
+// sense: for netstack to count.
+func parseTransit(p *tun.Packet) (t transit, ok bool) {
+	var first [header.IPv4MaximumHeaderSize]byte
+	n, _ := p.Data.ReadAt(first[:], 0)
+	b := first[:n]
+	if len(b) >= header.IPv6MinimumSize && header.IPVersion(b) == header.IPv6Version {
+		h := header.IPv6(b[:header.IPv6MinimumSize])
+		t = transit{
+			source: netip.AddrFrom16([16]byte(h.SourceAddressSlice())), destination: netip.AddrFrom16([16]byte(h.DestinationAddressSlice())),
+			header: h, size: len(h) + int(h.PayloadLength()), ttl: h.HopLimit(), protocol: h.NextHeader(), dontFragment: true,
+		}
+		return t, t.size <= int(p.Data.Size())
+	}
+	h := header.IPv4(b)
+	if len(b) < header.IPv4MinimumSize || header.IPVersion(b) != header.IPv4Version || !h.IsValid(int(p.Data.Size())) ||
+		int(h.HeaderLength()) > len(b) || !h[:h.HeaderLength()].IsChecksumValid() {
+		return t, false
+	}
+	return transit{
+		source: netip.AddrFrom4([4]byte(h.SourceAddressSlice())), destination: netip.AddrFrom4([4]byte(h.DestinationAddressSlice())),
+		header: h[:h.HeaderLength()], size: int(h.TotalLength()), ttl: h.TTL(), protocol: h.Protocol(),
+		offset: int(h.FragmentOffset()), dontFragment: h.Flags()&header.IPv4FlagDontFragment != 0,
+	}, true
+}
+
+// passes reports a packet from another host to another host, neither of which
+// is one of this link or this network only.
+func (s *Stack) passes(t *transit) bool {
+	own := s.own.Load()
+	for _, a := range [...]netip.Addr{t.source, t.destination} {
+		if own.has(a) || !a.IsGlobalUnicast() || a.Is4In6() {
+			return false
+		}
+		if !a.Is4() {
+			continue
+		}
+		b := a.As4()
+		if _, broadcast := own.broadcast[b]; broadcast || b[0] == 0 || b[0] >= 240 {
+			return false
+		}
+	}
+	return true
+}
+
+// relay sends a packet on, or says why not. A packet would go back where it
+// came from: on a link of two ends it would come again (RFC 4443 §3.1).
+func (s *Stack) relay(in *nic, t *transit, p *tun.Packet) {
+	out := s.nextLink(t.destination)
+	switch {
+	case out == nil:
+		s.refuseTransit(in, t, p, unreachableNet)
+		return
+	case out == in:
+		s.refuseTransit(in, t, p, unreachableHost)
+		return
+	case t.ttl <= 1:
+		s.refuseTransit(in, t, p, timeExceeded)
+		return
+	}
+	mtu := int(out.link.MTU())
+	switch {
+	case t.largest(p) <= mtu:
+		out.link.Relay(t.hop(p))
+	case t.dontFragment:
+		s.refuseTransit(in, t, p, tooBig(mtu))
+		return
+	default:
+		one := t.hop(p)
+		tun.Segments(&one, func(whole tun.Packet) {
+			for _, f := range fragments4(whole.Data.Flatten(), mtu) {
+				out.link.Relay(tun.Packet{Data: buffer.MakeWithData(f)})
+			}
+			whole.Data.Release()
+		})
+		one.Data.Release()
+	}
+	s.forwarded.Add(1)
+}
+
+// largest is the size of the largest packet that p stands for. What the
+// metadata says of the headers is a hint only.
+func (t *transit) largest(p *tun.Packet) int {
+	if p.GSO.Type == tun.GSONone {
+		return t.size
+	}
+	at := len(t.header)
+	if !t.source.Is4() && p.GSO.NeedsCsum {
+		at = max(at, int(p.GSO.CsumStart))
+	}
+	var offset [1]byte
+	_, _ = p.Data.ReadAt(offset[:], int64(at+header.TCPDataOffset))
+	return min(t.size, at+int(offset[0]>>4)*4+int(p.GSO.MSS))
+}
+
+// nextLink is the interface that the route table has for another host.
+func (s *Stack) nextLink(to netip.Addr) *nic {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, r := range s.table {
+		if r.nic.id != loopbackID && r.destination.Contains(to) {
+			return r.nic
+		}
+	}
+	return nil
+}
+
+// hop is the packet one hop further. It shares the payload, and has a header of
+// its own.
+func (t *transit) hop(p *tun.Packet) tun.Packet {
+	h := append([]byte(nil), t.header...)
+	if t.source.Is4() {
+		ip := header.IPv4(h)
+		ip.SetTTL(t.ttl - 1)
+		ip.SetChecksum(0)
+		ip.SetChecksum(^ip.CalculateChecksum())
+	} else {
+		header.IPv6(h).SetHopLimit(t.ttl - 1)
+	}
+	rest := p.Data.Clone()
+	rest.Truncate(int64(t.size))
+	rest.TrimFront(int64(len(h)))
+	data := buffer.MakeWithData(h)
+	data.Merge(&rest)
+	return tun.Packet{Data: data, GSO: p.GSO}
+}
+
+// fragments4 cuts a packet of IPv4, which may be a fragment, into those that an
+// MTU takes (RFC 791 §3.2). Options stand in each of them.
+func fragments4(packet []byte, mtu int) (out [][]byte) {
+	whole := header.IPv4(packet)
+	headers, at, flags := int(whole.HeaderLength()), int(whole.FragmentOffset()), whole.Flags()
+	payload := packet[headers:]
+	const unit = 8
+	step := (mtu - headers) / unit * unit
+	for from := 0; from < len(payload); from += step {
+		piece := payload[from:min(from+step, len(payload))]
+		b := append(append(make([]byte, 0, headers+len(piece)), packet[:headers]...), piece...)
+		h := header.IPv4(b)
+		h.SetTotalLength(uint16(len(b)))
+		if from+step < len(payload) {
+			h.SetFlagsFragmentOffset(flags|header.IPv4FlagMoreFragments, uint16(at+from))
+		} else {
+			h.SetFlagsFragmentOffset(flags, uint16(at+from))
+		}
+		h.SetChecksum(0)
+		h.SetChecksum(^h.CalculateChecksum())
+		out = append(out, b)
+	}
+	return out
+}

@@ -1,0 +1,141 @@
+package stack
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A transitError is why a packet can't go on, in the words of both versions of
+// ICMP (RFC 792, RFC 4443).
+type transitError struct {
+	type4 header.ICMPv4Type
+	code4 header.ICMPv4Code
+	type6 header.ICMPv6Type
+	code6 header.ICMPv6Code
+	mtu   uint32 // of the next link, where that is the reason
+}
+
+var (
+	unreachableNet = transitError{header.ICMPv4DstUnreachable, header.ICMPv4NetUnreachable,
+		header.ICMPv6DstUnreachable, header.ICMPv6NetworkUnreachable, 0}
+	unreachableHost = transitError{header.ICMPv4DstUnreachable, header.ICMPv4HostUnreachable,
+		header.ICMPv6DstUnreachable, header.ICMPv6AddressUnreachable, 0}
+	timeExceeded = transitError{header.ICMPv4TimeExceeded, header.ICMPv4TTLExceeded,
+		header.ICMPv6TimeExceeded, header.ICMPv6HopLimitExceeded, 0}
+)
+
+// tooBig is that a packet doesn't fit the next link, of which it tells the MTU.
+func tooBig(mtu int) transitError {
+	return transitError{header.ICMPv4DstUnreachable, header.ICMPv4FragmentationNeeded,
+		header.ICMPv6PacketTooBig, header.ICMPv6UnusedCode, uint32(mtu)}
+}
+
+// The sizes of ICMP errors in bytes, headers included: RFC 1812 §4.3.2.3 and
+// RFC 4443 §2.4 (c).
+const (
+	maxError4 = 576
+	maxError6 = 1280
+)
+
+// refuseTransit drops a packet, counts it and tells its source why, by the link
+// that it came from: at netstack's rate, never about an error or a later fragment
+// (RFC 1812 §4.3.2.7, RFC 4443 §2.4 (e)).
+func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError) {
+	s.hooks.dropped.Add(1)
+	from, ok := s.errorSource(in, t.source)
+	if !ok || t.offset != 0 || !mayAnswer(t, p) || !s.ns.AllowICMPMessage() {
+		return
+	}
+	var b []byte
+	if t.source.Is4() {
+		b = e.packet4(from, t, p)
+	} else {
+		b = e.packet6(from, t, p)
+	}
+	in.link.Relay(tun.Packet{Data: buffer.MakeWithData(b)})
+}
+
+// errorSource is our address on the link that a packet came by, else any of its
+// family.
+func (s *Stack) errorSource(in *nic, to netip.Addr) (netip.Addr, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if a, ok := in.source(to); ok {
+		return a, true
+	}
+	for _, n := range s.nics[1:] {
+		if a, ok := n.source(to); ok {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// mayAnswer reports a packet that is no ICMP error. Behind extension headers
+// there might be one.
+func mayAnswer(t *transit, p *tun.Packet) bool {
+	var first [1]byte
+	_, err := p.Data.ReadAt(first[:], int64(len(t.header)))
+	switch {
+	case t.source.Is4():
+		switch typ := header.ICMPv4Type(first[0]); {
+		case t.protocol != uint8(header.ICMPv4ProtocolNumber):
+			return true
+		case err != nil:
+			return false
+		default:
+			return typ == header.ICMPv4Echo || typ == header.ICMPv4EchoReply || typ >= header.ICMPv4Timestamp
+		}
+	case t.protocol == uint8(header.ICMPv6ProtocolNumber):
+		return err == nil && first[0]&0x80 != 0 && header.ICMPv6Type(first[0]) != header.ICMPv6RedirectMsg
+	}
+	return t.protocol == uint8(header.TCPProtocolNumber) || t.protocol == uint8(header.UDPProtocolNumber)
+}
+
+// opening is the beginning of a packet, for an error to quote.
+func opening(p *tun.Packet, size, limit int) []byte {
+	b := make([]byte, min(size, limit))
+	n, _ := p.Data.ReadAt(b, 0)
+	return b[:n]
+}
+
+func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet) []byte {
+	const headers = header.IPv4MinimumSize + header.ICMPv4MinimumSize
+	b := append(make([]byte, headers), opening(p, t.size, maxError4-headers)...)
+	ip := header.IPv4(b)
+	ip.Encode(&header.IPv4Fields{
+		TotalLength: uint16(len(b)), TTL: defaultTTL, Protocol: uint8(header.ICMPv4ProtocolNumber),
+		SrcAddr: endpoint.Address(from), DstAddr: endpoint.Address(t.source),
+	})
+	ip.SetChecksum(^ip.CalculateChecksum())
+	icmp := header.ICMPv4(b[header.IPv4MinimumSize:])
+	icmp.SetType(e.type4)
+	icmp.SetCode(e.code4)
+	icmp.SetMTU(uint16(e.mtu))
+	icmp.SetChecksum(^checksum.Checksum(icmp, 0))
+	return b
+}
+
+func (e transitError) packet6(from netip.Addr, t *transit, p *tun.Packet) []byte {
+	const headers = header.IPv6MinimumSize + header.ICMPv6ErrorHeaderSize
+	b := append(make([]byte, headers), opening(p, t.size, maxError6-headers)...)
+	source, destination := endpoint.Address(from), endpoint.Address(t.source)
+	header.IPv6(b).Encode(&header.IPv6Fields{
+		PayloadLength: uint16(len(b) - header.IPv6MinimumSize), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: defaultTTL,
+		SrcAddr: source, DstAddr: destination,
+	})
+	icmp := header.ICMPv6(b[header.IPv6MinimumSize:])
+	icmp.SetType(e.type6)
+	icmp.SetCode(e.code6)
+	if e.mtu != 0 {
+		icmp.SetMTU(e.mtu)
+	}
+	icmp.SetChecksum(header.ICMPv6Checksum(header.ICMPv6ChecksumParams{Header: icmp, Src: source, Dst: destination}))
+	return b
+}
