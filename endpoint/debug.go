@@ -3,6 +3,7 @@ package endpoint
 import (
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/options"
@@ -69,13 +70,23 @@ func (s *Socket) applyDebugLocked() {
 }
 
 // Debugging is the socket that wants a record of each segment; 0: none does.
-func (w *Wire) Debugging() uint64 { return w.debug.Load() }
+func (w *Wire) Debugging() Debuggee { return Debuggee(w.debug.Load()) }
 
-// sendOwn sends a segment past netstack, and records it: hooks don't know whose
-// it is.
+// A Debuggee is the ID of a socket with SO_DEBUG. It is the tcpip.PacketOwner of
+// a segment that no endpoint of netstack sends, by which the egress hook, which
+// records whatever leaves, knows whose it is.
+type Debuggee uint64
+
+var _ tcpip.PacketOwner = Debuggee(0)
+
+// KUID and KGID make a Debuggee a tcpip.PacketOwner. Nothing matches on them.
+func (Debuggee) KUID() uint32 { return 0 }
+func (Debuggee) KGID() uint32 { return 0 }
+
+// sendOwn sends a segment past netstack. It is the only caller of Host.SendOwn.
 func (s *Socket) sendOwn(o OwnSegment) {
 	if s.debugOn.Load() {
-		s.record(Record{Event: "segment out", Segment: true, Seq: o.Seq, Ack: o.Ack, Flags: o.Flags})
+		o.Debug = Debuggee(s.id)
 	}
 	s.host.SendOwn(o)
 }

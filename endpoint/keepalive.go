@@ -25,6 +25,7 @@ type OwnSegment struct {
 	Options       []byte // padded to a multiple of 4
 	Payload       []byte
 	TTL, TOS      uint8
+	Debug         Debuggee // the socket that wants a record of it; 0: none does
 }
 
 // Keep-alive is ours (netstack's stays off: it counts any segment as an answer,

@@ -94,7 +94,7 @@ func (s *Socket) notifyUrgent(w *Wire) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == options.Connected && s.wire == w && !s.closed {
-		s.host.SendOwn(s.bareAckLocked(w.nxt.Load()))
+		s.sendOwn(s.bareAckLocked(w.nxt.Load()))
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"sync"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/trace"
@@ -78,12 +80,31 @@ func debugAttrs(r endpoint.Record) []slog.Attr {
 	return attrs
 }
 
-// debugSegment records a segment of a connection with SO_DEBUG.
-func (h *hooks) debugSegment(w *endpoint.Wire, t header.TCP, payload int, event string) {
-	if id := w.Debugging(); id != 0 {
+// debugSegment records a segment of a socket with SO_DEBUG.
+func (h *hooks) debugSegment(id endpoint.Debuggee, t header.TCP, payload int, event string) {
+	if id != 0 {
 		h.stack.Debug(endpoint.Record{
-			Time: h.clock.Now(), Socket: id, Event: event, Segment: true,
+			Time: h.clock.Now(), Socket: uint64(id), Event: event, Segment: true,
 			Seq: t.SequenceNumber(), Ack: t.AckNumber(), Flags: t.Flags(), Len: payload,
 		})
 	}
+}
+
+// debuggee is the socket that wants a record of a segment which leaves. w is the
+// record of its connection; nil: it is one of SendOwn, which says so itself, or a
+// RST of netstack for a connection that it doesn't have, which counts as a segment
+// of the listener that is there.
+func (h *hooks) debuggee(w *endpoint.Wire, pkt *netstack.PacketBuffer, t header.TCP) endpoint.Debuggee {
+	if w != nil {
+		return w.Debugging()
+	}
+	if id, own := pkt.Owner.(endpoint.Debuggee); own {
+		return id
+	}
+	source, _ := addresses(pkt)
+	ep := h.stack.listeners.at(endpoint.AddrPort(tcpip.FullAddress{Addr: source, Port: t.SourcePort()}))
+	if v, ok := h.wires.Load(ep); ok {
+		return v.(*endpoint.Wire).Debugging()
+	}
+	return 0
 }

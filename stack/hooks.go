@@ -68,42 +68,56 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	if p := pkt.TransportProtocolNumber; p == header.ICMPv4ProtocolNumber || p == header.ICMPv6ProtocolNumber {
 		h.rightError(pkt)
 	}
-	w, ok := pkt.Owner.(*endpoint.Wire)
-	if ok && w.Silent() {
+	w, _ := pkt.Owner.(*endpoint.Wire)
+	if w != nil && w.Silent() {
 		return false
 	}
-	if !ok || pkt.TransportProtocolNumber != header.TCPProtocolNumber {
+	if pkt.TransportProtocolNumber != header.TCPProtocolNumber {
 		return true
 	}
 	t := header.TCP(pkt.TransportHeader().Slice())
 	if !validHeader(t) {
 		return true
 	}
+	if w != nil {
+		var leaves bool
+		if w, leaves = h.out(w, pkt, t); !leaves {
+			return false
+		}
+	}
+	h.debugSegment(h.debuggee(w, pkt, t), t, pkt.Data().Size(), "segment out")
+	return true
+}
+
+// out tells the record of the connection of a segment that netstack sends, and
+// makes it what we send. It reports whether it leaves, and returns the record: the
+// listener's where there is no other.
+func (h *hooks) out(w *endpoint.Wire, pkt *netstack.PacketBuffer, t header.TCP) (_ *endpoint.Wire, leaves bool) {
 	if w.Listening() {
 		// Until Accept, the segments of a connection carry the listener.
 		w.PatchHeader(pkt.NetworkHeader().Slice())
 		local, remote := addresses(pkt)
-		w = h.half.find(netstack.TransportEndpointID{
+		half := h.half.find(netstack.TransportEndpointID{
 			LocalPort: t.SourcePort(), LocalAddress: local,
 			RemotePort: t.DestinationPort(), RemoteAddress: remote,
 		})
-		if w == nil {
-			return true
+		if half == nil {
+			return w, true
 		}
+		w = half
 	}
 	if w.Mute(t) {
-		return false
+		return w, false
 	}
 	editSYN(w, t, pkt.GSOOptions.NeedsCsum)
 	w.Out(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock, Partial: pkt.GSOOptions.NeedsCsum})
 	if w.HoldsSYN(t) {
-		return false
+		return w, false
 	}
 	if w.Fragments() && pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
 		endpoint.AllowFragments(pkt.NetworkHeader().Slice(), uint16(h.stack.fragments.Add(1)))
 	}
-	h.debugSegment(w, t, pkt.Data().Size(), "segment out")
-	return true
+	return w, true
 }
 
 // CheckInput sees every packet for this host, those that it sends itself
@@ -257,7 +271,7 @@ func (h *hooks) in(ep netstack.TransportEndpoint, id netstack.TransportEndpointI
 	if checked && !validChecksum(t, pkt) {
 		return 0, nil
 	}
-	h.debugSegment(w, t, pkt.Data().Size(), "segment in")
+	h.debugSegment(w.Debugging(), t, pkt.Data().Size(), "segment in")
 	h.editIncoming(w, t, pkt.RXChecksumValidated)
 	fate := w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 	if fate != 0 && !checked && !validChecksum(t, pkt) {

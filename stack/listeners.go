@@ -84,13 +84,34 @@ func (l *listeners) first(ep netstack.TransportEndpoint, id netstack.TransportEn
 	for _, o := range list {
 		same := o.addr == list[i].addr
 		if list[i].addr.IsUnspecified() {
-			same = o.addr.IsUnspecified() && (o.addr.Is4() == ipv4 || o.dual)
+			same = o.everywhere(ipv4)
 		}
 		if same {
 			return o.ep.(netstack.TransportEndpoint)
 		}
 	}
 	return ep
+}
+
+// at returns the listener that gets the segments to an address which belong to no
+// connection; nil: nobody listens there.
+func (l *listeners) at(local netip.AddrPort) tcpip.Endpoint {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	address, list := plain(local.Addr()), l.byPort[local.Port()]
+	i := slices.IndexFunc(list, func(o listener) bool { return o.addr == address })
+	if i < 0 {
+		i = slices.IndexFunc(list, func(o listener) bool { return o.everywhere(address.Is4()) })
+	}
+	if i < 0 {
+		return nil
+	}
+	return list[i].ep
+}
+
+// everywhere reports that o is bound to the wildcard of an IP version.
+func (o listener) everywhere(ipv4 bool) bool {
+	return o.addr.IsUnspecified() && (o.addr.Is4() == ipv4 || o.dual)
 }
 
 // Listening implements endpoint.Host.

@@ -29,6 +29,7 @@ func (s *Stack) SendOwn(o endpoint.OwnSegment) {
 		Payload:            buffer.MakeWithData(o.Payload),
 	})
 	defer pkt.DecRef()
+	pkt.Owner = o.Debug
 	t := header.TCP(pkt.TransportHeader().Push(length))
 	pkt.TransportProtocolNumber = header.TCPProtocolNumber
 	t.Encode(&header.TCPFields{
@@ -41,5 +42,8 @@ func (s *Stack) SendOwn(o endpoint.OwnSegment) {
 	t.SetChecksum(^t.CalculateChecksum(checksum.Combine(sum, pkt.Data().Checksum())))
 	if r.WritePacket(netstack.NetworkHeaderParams{Protocol: header.TCPProtocolNumber, TTL: o.TTL, TOS: o.TOS, DF: true}, pkt) == nil {
 		s.ns.Stats().TCP.SegmentsSent.Increment()
+		if o.Flags.Contains(header.TCPFlagRst) {
+			s.ns.Stats().TCP.ResetsSent.Increment()
+		}
 	}
 }

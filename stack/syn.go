@@ -10,15 +10,14 @@ import (
 // atListener decides about a segment for a listener, before netstack sees it. A
 // SYN that netstack is to answer starts a record.
 func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) endpoint.Fate {
+	if !validChecksum(t, pkt) {
+		return 0 // netstack counts it
+	}
+	h.debugSegment(listener.Debugging(), t, pkt.Data().Size(), "segment in")
 	switch t.Flags() & (header.TCPFlagSyn | header.TCPFlagAck | header.TCPFlagRst) {
 	case header.TCPFlagRst, header.TCPFlagRst | header.TCPFlagAck:
-		if validChecksum(t, pkt) {
-			listener.Door().Reset(id, t.SequenceNumber())
-		}
+		listener.Door().Reset(id, t.SequenceNumber())
 	case header.TCPFlagSyn:
-		if !validChecksum(t, pkt) {
-			break // netstack counts it
-		}
 		fate := listener.Door().Syn(ep, id, pkt, t.SequenceNumber(), h.clock.NowMonotonic())
 		if fate == 0 && !h.begin(id, pkt, t, listener) && h.noCookies {
 			h.dropped.Add(1)
@@ -29,7 +28,7 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 		if h.noCookies && t.Flags().Contains(header.TCPFlagAck) {
 			return endpoint.Reject // RFC 9293 §3.10.7.2
 		}
-		if w := h.half.find(id); w != nil && validChecksum(t, pkt) {
+		if w := h.half.find(id); w != nil {
 			w.In(endpoint.Segment{Header: t, Payload: pkt.Data().Size(), Clock: h.clock})
 		}
 	}
@@ -39,7 +38,6 @@ func (h *hooks) atListener(ep netstack.TransportEndpoint, id netstack.TransportE
 // begin starts the record of a connection with its SYN: false when there are too
 // many.
 func (h *hooks) begin(id netstack.TransportEndpointID, pkt *netstack.PacketBuffer, t header.TCP, listener *endpoint.Wire) bool {
-	h.debugSegment(listener, t, pkt.Data().Size(), "segment in")
 	h.editIncoming(listener, t, pkt.RXChecksumValidated) // as it stands now (IN-4)
 	w := h.startHalf(id, pkt.NICID, listener)
 	if w != nil {

@@ -128,6 +128,11 @@ func Run(c Case, seed uint64, observe func(*simnet.Network)) Result {
 	if observe != nil {
 		observe(e.Net)
 	}
+	return e.run(c)
+}
+
+// run plays a case on a network that nobody has used yet.
+func (e *Env) run(c Case) Result {
 	done := make(chan struct{})
 	go func() { // its own goroutine, because a failure ends it with Goexit
 		defer close(done)

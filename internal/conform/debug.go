@@ -88,6 +88,17 @@ func (e *Env) talk(debug bool) {
 	e.Net.Sleep(time.Second)
 }
 
+// recorded ends the scenario unless there is a record of each segment from mark on,
+// and among them are those whose flags and length are named.
+func (e *Env) recorded(r *records, mark int, named ...string) {
+	e.Net.Sleep(100 * time.Millisecond)
+	text := strings.Join(r.take(), "\n")
+	Equal(e, "records of segments", strings.Count(text, "segment "), len(e.Segments(""))-mark)
+	for _, want := range named {
+		e.Check(strings.Contains(text+"\n", " "+want+"\n"), "no record %q in:\n%s", want, text)
+	}
+}
+
 var debugScenarios = []Scenario{
 	{ID: "DB-1", Title: "a record of each call, state and segment", Source: "S-GET, S-SAN", Run: func(e *Env) {
 		r := e.debugged()
@@ -137,6 +148,33 @@ var debugScenarios = []Scenario{
 			Equal(e, "records after FALSE", len(r.take()), 0)
 		})
 		e.Notef("the accepted socket records until it is told not to")
+	}},
+	{ID: "DB-1", Title: "segments that netstack's endpoints know nothing of", Source: "S-GET", Run: func(e *Env) {
+		r := e.debugged()
+		e.Do(func() {
+			l, c := e.Listener(e.P, 81), e.Socket(e.Q, wsa.SOCK_STREAM)
+			e.Set(e.P, l, wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
+			e.Set(e.P, l, wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
+			r.take()
+			e.Code("Connect", e.Q.Connect(c, e.Addr(1, 81)), wsa.WSAECONNREFUSED)
+			e.recorded(r, 0, "S 0", "R. 0")
+
+			l, c = e.Listener(e.Q, 80), e.Stream()
+			e.Set(e.Q, l, wsa.SOL_SOCKET, wsa.SO_RCVBUF, 1000)
+			e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
+			e.Nonblocking(e.P, c, true)
+			e.Code("Connect", e.P.Connect(c, e.Addr(2, 80)), wsa.WSAEWOULDBLOCK)
+			e.Net.Sleep(time.Second)
+			_, err := e.P.Send(c, make([]byte, 5000), 0)
+			e.Code("Send", err, 0)
+			e.Net.Sleep(time.Second)
+			r.take()
+			mark := len(e.Segments(""))
+			_, err = e.P.Send(c, []byte("x"), wsa.MSG_OOB)
+			e.Code("Send(MSG_OOB) into a closed window", err, 0)
+			e.recorded(r, mark, ".U 0")
+		})
+		e.Notef("a refused SYN and its RST, and the announcement of urgent data that the window holds back")
 	}},
 	{ID: "DB-2", Title: "no effect on packets", Source: "S-GET", Run: func(e *Env) {
 		e.debugged()

@@ -28,6 +28,7 @@ type Env struct {
 
 	// Config changes the configuration of the hosts that are made from now on.
 	Config func(*stack.Config)
+	spy    func(name string, cfg *stack.Config) // the same, of a test; may be nil
 
 	// A and B are the hosts of Pair and P and Q their providers.
 	A, B *simnet.Host
@@ -146,6 +147,9 @@ func (e *Env) Host(name string, number int) *simnet.Host {
 	cfg := stack.Config{Profile: e.Profile, Addresses: []netip.Prefix{e.prefix(number)}}
 	if e.Config != nil {
 		e.Config(&cfg)
+	}
+	if e.spy != nil {
+		e.spy(name, &cfg)
 	}
 	return e.Net.HostConfig(name, cfg)
 }
