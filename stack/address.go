@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/tun"
@@ -175,10 +176,44 @@ func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 		}
 		s.removeRoutesLocked(func(r route) bool { return !r.gateway.IsValid() && gone(r.destination, r.nic.id) })
 		s.setOwnLocked()
-		for _, id := range []tcpip.NICID{n.id, loopbackID} {
-			s.ns.RemoveAddress(id, tcpip.AddrFromSlice(a.AsSlice()))
+		for _, o := range s.nics { // its own, the loopback and, of a router, all
+			s.ns.RemoveAddress(o.id, endpoint.Address(a))
 		}
 		return p, true
 	}
 	return netip.Prefix{}, false
+}
+
+// share gives the other interfaces of a router an address of n: it may be spoken
+// to from each link (RFC 1812 §5.2.3), and answers there. Nothing else leaves with
+// it there by itself.
+func (s *Stack) share(n *nic, a netip.Addr) error {
+	if !s.cfg.Forwarding {
+		return nil
+	}
+	for _, o := range s.nics[1:] {
+		if o == n {
+			continue
+		}
+		if err := s.addProtocolAddress(o.id, netip.PrefixFrom(a, a.BitLen()), netstack.NeverPrimaryEndpoint); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shareWith gives a new interface of a router the addresses of the others.
+func (s *Stack) shareWith(n *nic) error {
+	if !s.cfg.Forwarding {
+		return nil
+	}
+	for _, o := range s.nics[1:] {
+		for _, p := range o.addresses {
+			a := p.Addr()
+			if err := s.addProtocolAddress(n.id, netip.PrefixFrom(a, a.BitLen()), netstack.NeverPrimaryEndpoint); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"math"
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -57,11 +58,13 @@ func parseTransit(p *tun.Packet) (t transit, ok bool) {
 		int(h.HeaderLength()) > len(b) || !h[:h.HeaderLength()].IsChecksumValid() {
 		return t, false
 	}
-	return transit{
+	t = transit{
 		source: netip.AddrFrom4([4]byte(h.SourceAddressSlice())), destination: netip.AddrFrom4([4]byte(h.DestinationAddressSlice())),
 		header: h[:h.HeaderLength()], size: int(h.TotalLength()), ttl: h.TTL(), protocol: h.Protocol(),
 		offset: int(h.FragmentOffset()), dontFragment: h.Flags()&header.IPv4FlagDontFragment != 0,
-	}, true
+	}
+	// No packet is as long as one would be that ends with such a fragment.
+	return t, t.offset+t.size <= math.MaxUint16
 }
 
 // passes reports a packet from another host to another host, neither of which
@@ -88,7 +91,7 @@ func (s *Stack) passes(t *transit) bool {
 func (s *Stack) relay(in *nic, t *transit, p *tun.Packet) {
 	out := s.nextLink(t.destination)
 	switch {
-	case out == nil:
+	case out == nil, !t.source.Is4() && out.link.MTU() < minMTU6: // no link for IPv6
 		s.refuseTransit(in, t, p, unreachableNet)
 		return
 	case out == in:
@@ -166,17 +169,20 @@ func (t *transit) hop(p *tun.Packet) tun.Packet {
 }
 
 // fragments4 cuts a packet of IPv4, which may be a fragment, into those that an
-// MTU takes (RFC 791 §3.2). Options stand in each of them.
+// MTU takes (RFC 791 §3.2).
 func fragments4(packet []byte, mtu int) (out [][]byte) {
 	whole := header.IPv4(packet)
 	headers, at, flags := int(whole.HeaderLength()), int(whole.FragmentOffset()), whole.Flags()
 	payload := packet[headers:]
 	const unit = 8
-	step := (mtu - headers) / unit * unit
+	step := max((mtu-headers)/unit, 1) * unit
 	for from := 0; from < len(payload); from += step {
 		piece := payload[from:min(from+step, len(payload))]
 		b := append(append(make([]byte, 0, headers+len(piece)), packet[:headers]...), piece...)
 		h := header.IPv4(b)
+		if from > 0 {
+			keepCopied(h[header.IPv4MinimumSize:headers])
+		}
 		h.SetTotalLength(uint16(len(b)))
 		if from+step < len(payload) {
 			h.SetFlagsFragmentOffset(flags|header.IPv4FlagMoreFragments, uint16(at+from))
@@ -188,4 +194,25 @@ func fragments4(packet []byte, mtu int) (out [][]byte) {
 		out = append(out, b)
 	}
 	return out
+}
+
+// keepCopied writes NOPs over the options that stand in the first fragment only:
+// those whose type hasn't the copied flag (RFC 791 §3.1).
+func keepCopied(options []byte) {
+	const endOfList, nop, copied = 0, 1, 0x80
+	for len(options) > 0 && options[0] != endOfList {
+		size := 1
+		if options[0] != nop {
+			if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+				return
+			}
+			size = int(options[1])
+		}
+		if options[0]&copied == 0 {
+			for i := range size {
+				options[i] = nop
+			}
+		}
+		options = options[size:]
+	}
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -37,7 +38,7 @@ func tooBig(mtu int) transitError {
 }
 
 // The sizes of ICMP errors in bytes, headers included: RFC 1812 §4.3.2.3 and
-// RFC 4443 §2.4 (c).
+// RFC 4443 §2.4 (c). One that the link takes whole may be shorter.
 const (
 	maxError4 = 576
 	maxError6 = 1280
@@ -53,10 +54,11 @@ func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError
 		return
 	}
 	var b []byte
+	mtu := int(in.link.MTU())
 	if t.source.Is4() {
-		b = e.packet4(from, t, p)
+		b = e.packet4(from, t, p, min(maxError4, mtu))
 	} else {
-		b = e.packet6(from, t, p)
+		b = e.packet6(from, t, p, min(maxError6, mtu))
 	}
 	in.link.Relay(tun.Packet{Data: buffer.MakeWithData(b)})
 }
@@ -77,25 +79,58 @@ func (s *Stack) errorSource(in *nic, to netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// mayAnswer reports a packet that is no ICMP error. Behind extension headers
-// there might be one.
+// mayAnswer reports a packet that is no ICMP error.
 func mayAnswer(t *transit, p *tun.Packet) bool {
-	var first [1]byte
-	_, err := p.Data.ReadAt(first[:], int64(len(t.header)))
-	switch {
-	case t.source.Is4():
-		switch typ := header.ICMPv4Type(first[0]); {
-		case t.protocol != uint8(header.ICMPv4ProtocolNumber):
-			return true
-		case err != nil:
-			return false
-		default:
-			return typ == header.ICMPv4Echo || typ == header.ICMPv4EchoReply || typ >= header.ICMPv4Timestamp
-		}
-	case t.protocol == uint8(header.ICMPv6ProtocolNumber):
-		return err == nil && first[0]&0x80 != 0 && header.ICMPv6Type(first[0]) != header.ICMPv6RedirectMsg
+	if !t.source.Is4() {
+		return mayAnswer6(t.protocol, len(t.header), p)
 	}
-	return t.protocol == uint8(header.TCPProtocolNumber) || t.protocol == uint8(header.UDPProtocolNumber)
+	if t.protocol != uint8(header.ICMPv4ProtocolNumber) {
+		return true
+	}
+	b, ok := peek(p, len(t.header))
+	typ := header.ICMPv4Type(b[0])
+	return ok && (typ == header.ICMPv4Echo || typ == header.ICMPv4EchoReply || typ >= header.ICMPv4Timestamp)
+}
+
+// mayAnswer6 is mayAnswer behind the extension headers of IPv6, as far as an error
+// could quote them. It doesn't answer where it can't see what is behind.
+func mayAnswer6(next uint8, at int, p *tun.Packet) bool {
+	for later := false; at < maxError6; {
+		b, ok := peek(p, at)
+		size, extension := extensionSize(next, b)
+		switch {
+		case next == uint8(header.ICMPv6ProtocolNumber):
+			return ok && !later && b[0]&0x80 != 0 && header.ICMPv6Type(b[0]) != header.ICMPv6RedirectMsg
+		case !extension:
+			return true
+		case !ok || later:
+			return false
+		}
+		later = next == uint8(header.IPv6FragmentHeader) && binary.BigEndian.Uint16(b[2:])>>3 != 0
+		next, at = b[0], at+size
+	}
+	return false
+}
+
+// extensionSize is the size in bytes of an extension header of IPv6 that begins
+// so (RFC 8200 §4, RFC 4302 §2.2).
+func extensionSize(number uint8, first [4]byte) (size int, ok bool) {
+	const authentication = 51
+	switch number {
+	case uint8(header.IPv6HopByHopOptionsExtHdrIdentifier), uint8(header.IPv6RoutingExtHdrIdentifier), uint8(header.IPv6DestinationOptionsExtHdrIdentifier):
+		return (int(first[1]) + 1) * 8, true
+	case uint8(header.IPv6FragmentHeader):
+		return header.IPv6FragmentHeaderSize, true
+	case authentication:
+		return (int(first[1]) + 2) * 4, true
+	}
+	return 0, false
+}
+
+// peek is what a packet has at an offset; not ok where it is shorter.
+func peek(p *tun.Packet, at int) (b [4]byte, ok bool) {
+	n, _ := p.Data.ReadAt(b[:], int64(at))
+	return b, n == len(b)
 }
 
 // opening is the beginning of a packet, for an error to quote.
@@ -105,9 +140,9 @@ func opening(p *tun.Packet, size, limit int) []byte {
 	return b[:n]
 }
 
-func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet) []byte {
+func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet, limit int) []byte {
 	const headers = header.IPv4MinimumSize + header.ICMPv4MinimumSize
-	b := append(make([]byte, headers), opening(p, t.size, maxError4-headers)...)
+	b := append(make([]byte, headers), opening(p, t.size, limit-headers)...)
 	ip := header.IPv4(b)
 	ip.Encode(&header.IPv4Fields{
 		TotalLength: uint16(len(b)), TTL: defaultTTL, Protocol: uint8(header.ICMPv4ProtocolNumber),
@@ -122,9 +157,9 @@ func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet) []byte
 	return b
 }
 
-func (e transitError) packet6(from netip.Addr, t *transit, p *tun.Packet) []byte {
+func (e transitError) packet6(from netip.Addr, t *transit, p *tun.Packet, limit int) []byte {
 	const headers = header.IPv6MinimumSize + header.ICMPv6ErrorHeaderSize
-	b := append(make([]byte, headers), opening(p, t.size, maxError6-headers)...)
+	b := append(make([]byte, headers), opening(p, t.size, limit-headers)...)
 	source, destination := endpoint.Address(from), endpoint.Address(t.source)
 	header.IPv6(b).Encode(&header.IPv6Fields{
 		PayloadLength: uint16(len(b) - header.IPv6MinimumSize), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: defaultTTL,

@@ -137,6 +137,10 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 	if err := s.createNIC(n, fmt.Sprintf("tun%d", n.id-loopbackID-1)); err != nil {
 		return err
 	}
+	if err := s.shareWith(n); err != nil {
+		s.removeNIC(n)
+		return err
+	}
 	for _, p := range addrs {
 		if err := s.addOnLink(n, p); err != nil {
 			s.removeNIC(n)
@@ -161,7 +165,7 @@ func (s *Stack) addOnLink(n *nic, p netip.Prefix) error {
 // addAddress gives an interface an address. The loopback gets it as well, so
 // that packets from the stack to itself find it there.
 func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
-	if err := s.addProtocolAddress(n.id, p); err != nil {
+	if err := s.addProtocolAddress(n.id, p, netstack.CanBePrimaryEndpoint); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -173,14 +177,14 @@ func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
 		return nil
 	}
 	host := netip.PrefixFrom(p.Addr(), p.Addr().BitLen())
-	if err := s.addProtocolAddress(lo.id, host); err != nil {
+	if err := s.addProtocolAddress(lo.id, host, netstack.CanBePrimaryEndpoint); err != nil {
 		return err
 	}
 	s.addRoute(route{destination: host, nic: lo})
-	return nil
+	return s.share(n, p.Addr())
 }
 
-func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix) error {
+func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix, primary netstack.PrimaryEndpointBehavior) error {
 	pa := tcpip.ProtocolAddress{
 		Protocol:          header.IPv4ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()},
@@ -188,7 +192,7 @@ func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix) error {
 	if p.Addr().Is6() {
 		pa.Protocol = header.IPv6ProtocolNumber
 	}
-	if err := s.ns.AddProtocolAddress(id, pa, netstack.AddressProperties{}); err != nil {
+	if err := s.ns.AddProtocolAddress(id, pa, netstack.AddressProperties{PEB: primary}); err != nil {
 		return errors.New(err.String())
 	}
 	return nil
@@ -216,12 +220,14 @@ func (s *Stack) removeNIC(n *nic) {
 		})
 	})
 	s.setOwnLocked()
-	lo := s.nics[0]
+	others := s.nics // the loopback and, of a router, all
 	s.mu.Unlock()
 	s.ns.RemoveNIC(n.id)
 	s.work.remove(n.link)
 	for _, p := range n.addresses {
-		s.ns.RemoveAddress(lo.id, tcpip.AddrFromSlice(p.Addr().AsSlice()))
+		for _, o := range others {
+			s.ns.RemoveAddress(o.id, endpoint.Address(p.Addr()))
+		}
 	}
 }
 
@@ -363,7 +369,7 @@ func (s *Stack) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.E
 		case r.nic.id == loopbackID && r.destination.IsSingleIP():
 			source = remote
 		case bound.IsValid():
-			source, ok = bound, r.nic.has(bound)
+			source, ok = bound, r.nic.has(bound) || s.cfg.Forwarding && anyHas(s.nics[1:], bound)
 		}
 		if ok {
 			return source, r.nic.id, 0
@@ -384,7 +390,11 @@ func (s *Stack) IsLocal(a netip.Addr) bool {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.ContainsFunc(s.nics, func(n *nic) bool { return n.has(a) })
+	return anyHas(s.nics, a)
+}
+
+func anyHas(list []*nic, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(n *nic) bool { return n.has(a) })
 }
 
 // IsBroadcast implements endpoint.Host.

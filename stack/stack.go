@@ -45,6 +45,8 @@ type Config struct {
 	// Forwarding makes the stack a router: packets between other hosts go on to
 	// the device that Routes has for their destination (RFC 1812), each with the
 	// sender's addresses. A packet never leaves by the device that it came from.
+	// Each of the stack's addresses can be spoken to over every device. Whether a
+	// source can be where a packet came from isn't looked at (RFC 3704).
 	Forwarding bool
 
 	// MTU of Device's interface in bytes; 0: the device's. 68 to 65535, at
@@ -263,6 +265,11 @@ func (c *Config) validate() error {
 		}
 		if r.Device == nil && c.Device == nil {
 			return fmt.Errorf("config.Routes[%d]: no device", i)
+		}
+		if r.Device != nil {
+			if err := validMTU(0, uint32(r.Device.MTU()), nil); err != nil {
+				return fmt.Errorf("config.Routes[%d]: %w", i, err)
+			}
 		}
 	}
 	if err := c.KeepAlive.validate(); err != nil {
