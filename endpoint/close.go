@@ -79,7 +79,11 @@ func (s *Socket) resetIfUnreadLocked() {
 // to LG-8: WSAEWOULDBLOCK, with the socket still open, is for a non-blocking
 // socket that lingers with data pending; a blocking one that lingers waits.
 // Calls blocked on the socket end with WSAEINTR, later ones with WSAENOTSOCK.
-func (s *Socket) Close() (code wsa.Errno) {
+func (s *Socket) Close() wsa.Errno { return s.close(true) }
+
+// close is Close. Without patience it neither waits nor refuses: where Close
+// would linger, the connection is closed gracefully, and nobody looks for how long.
+func (s *Socket) close(patience bool) (code wsa.Errno) {
 	defer s.debugCall("close", &code)
 	s.rmu.Lock() // no recv has bytes in hand that it gives back
 	s.wmu.Lock() // no send comes between the tail and the FIN
@@ -100,7 +104,7 @@ func (s *Socket) Close() (code wsa.Errno) {
 	s.pollLocked()
 	l, ep := s.values.Linger, s.ep
 	alive := s.kind == options.Stream && s.state == options.Connected
-	lingers := alive && l.On && l.Timeout > 0
+	lingers := patience && alive && l.On && l.Timeout > 0
 	if lingers && s.nonblocking.Load() && !s.shutSend && s.queued() > 0 {
 		unlock()
 		return wsa.WSAEWOULDBLOCK // LG-7

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,16 @@ import (
 //
 // Both sides of net/http leave keep-alive off unless told: in ConnState or with
 // SetKeepAlive in the Transport's DialContext.
+//
+// # When nobody refers to it any more
+//
+// A Conn, Listener or PacketConn that has become garbage without Close is closed
+// some time after the garbage collector has found it, as package net's are. The
+// close waits for nothing: where SO_LINGER says that Close waits, the connection is
+// closed gracefully. A call in progress, a Registration at a Poller and the
+// program's own references keep it; a deadline doesn't. On a stack of simnet, where
+// each run is the same, and one that was made in a bubble of testing/synctest
+// it stays open.
 type Conn struct {
 	conn
 }
@@ -59,6 +70,7 @@ type conn struct {
 	network string // as the user named it, or the protocol
 	rd, wd  deadline
 	addrs   atomic.Pointer[connAddrs] // nil until somebody asks
+	garbage runtime.Cleanup           // closes sock
 }
 
 // connAddrs are the addresses of a connection. They don't change, so a
@@ -86,7 +98,9 @@ func Dial(ctx context.Context, s *Socket, network string, addr netip.AddrPort) (
 }
 
 func newConn(s *Socket, network string) *Conn {
-	return &Conn{conn{sock: s, network: network}}
+	c := &Conn{conn{sock: s, network: network}}
+	c.own()
+	return c
 }
 
 // opError builds the error of a call of the net faces, as package net does.
@@ -150,6 +164,7 @@ func (c *conn) Write(b []byte) (int, error) {
 // progress end; their error is net.ErrClosed.
 func (c *conn) Close() error {
 	err := c.wrap("close", c.sock.Close())
+	c.garbage.Stop()
 	c.rd.stop()
 	c.wd.stop()
 	return err

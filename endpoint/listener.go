@@ -17,9 +17,12 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// NewListener returns the net face of a listening socket.
+// NewListener returns the net face of a listening socket, which owns the socket
+// from then on.
 func NewListener(s *Socket, network string) *Listener {
-	return &Listener{conn{sock: s, network: network}}
+	l := &Listener{conn{sock: s, network: network}}
+	l.conn.own()
+	return l
 }
 
 // Accept waits for the next connection, a *Conn.

@@ -27,10 +27,13 @@ var (
 	_ net.Conn       = (*PacketConn)(nil)
 )
 
-// NewPacketConn returns the net face of a datagram socket.
+// NewPacketConn returns the net face of a datagram socket, which owns the socket
+// from then on.
 func NewPacketConn(s *Socket, network string) *PacketConn {
 	s.ignoreResets()
-	return &PacketConn{conn{sock: s, network: network}}
+	c := &PacketConn{conn{sock: s, network: network}}
+	c.own()
+	return c
 }
 
 // ReadFrom reads one datagram and its sender, a *net.UDPAddr.

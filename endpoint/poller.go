@@ -49,6 +49,7 @@ type Registration struct {
 	queued bool
 	behind *Registration // in the list
 	ended  bool
+	face   Pollable // keeps the socket open until the end: see own
 }
 
 // A Notice is one result of Wait.
@@ -64,7 +65,7 @@ func NewPoller(h Host, forget func()) *Poller { return &Poller{host: h, forget: 
 // it, and when it is closed. The same socket may be registered several times.
 // It fails with WSAENOTSOCK on a closed Poller.
 func (p *Poller) Add(c Pollable, want Readiness, data any) (*Registration, error) {
-	r := &Registration{Data: data, poller: p, sock: c.pollable()}
+	r := &Registration{Data: data, poller: p, sock: c.pollable(), face: c}
 	r.want.Store(uint32(want))
 	r.call.waiter, r.call.mask = (*bell)(r), anyEvent
 	r.sock.calls.add(&r.call) // first: as soon as it is on the list another goroutine may end it
@@ -90,7 +91,7 @@ func (r *Registration) Close() {
 	p := r.poller
 	p.mu.Lock()
 	ended := r.ended
-	r.ended = true
+	r.ended, r.face = true, nil // it may be on the list still
 	p.mu.Unlock()
 	if !ended {
 		r.sock.calls.remove(&r.call)

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -220,10 +221,22 @@ func (d *deadline) set(s *Socket, mask waiter.EventMask, t time.Time) {
 	d.passed.Store(false)
 	d.at, d.armed = clock.NowMonotonic().Add(wait), true
 	if d.timer == nil {
-		d.timer = clock.AfterFunc(wait, func() { d.fire(s, mask) })
+		d.timer = clock.AfterFunc(wait, expiry(d, s, mask))
 		return
 	}
 	d.timer.Reset(wait)
+}
+
+// expiry is the function of a deadline's timer. The clock has it until it runs, so
+// it keeps neither the socket nor what the deadline is part of: see own. Whoever has
+// the deadline has the socket, too.
+func expiry(d *deadline, s *Socket, mask waiter.EventMask) func() {
+	weakly, socket := weak.Make(d), weak.Make(s)
+	return func() {
+		if d, s := weakly.Value(), socket.Value(); d != nil && s != nil {
+			d.fire(s, mask)
+		}
+	}
 }
 
 // fire is called by the timer. It may come late for a deadline that was there

@@ -42,8 +42,9 @@ func strict(t *testing.T) (s *stack.Stack, d *tun.Func, clock *faketime.ManualCl
 	s, err := stack.New(stack.Config{Device: d, Clock: clock, Addresses: prefixes("10.0.0.1/24")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	_, err = s.Listen("tcp", ":80")
+	l, err := s.Listen("tcp", ":80")
 	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
 	return s, d, clock, sent
 }
 

@@ -398,6 +398,11 @@ func (s *Stack) NewWaiter() endpoint.Waiter {
 // Outside implements endpoint.Host.
 func (s *Stack) Outside(f func()) { s.door.Do(f) }
 
+// Collects implements endpoint.Host. In a Stepped stack what the garbage collector
+// finds, and when, would be seen on the wire; the cleanups of the runtime run
+// outside of bubbles, and mustn't ring a bell that was made inside.
+func (s *Stack) Collects() bool { return s.door.Outside() }
+
 // RawAllowed implements endpoint.Host.
 func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }
 

@@ -42,6 +42,10 @@ func (d *Door) Open() {
 	d.server.Go(d.serve)
 }
 
+// Outside reports that the door was opened outside of bubbles: anybody, in a bubble
+// or not, may touch what was made there. The zero Door doesn't say.
+func (d *Door) Outside() bool { return d.errands != nil }
+
 // Close ends the goroutine, and waits for it. It is called once; afterwards Do runs everything
 // where it is called.
 func (d *Door) Close() {
