@@ -1,0 +1,287 @@
+package tcp
+
+import "time"
+
+// maxChallenges is how many segments that aren't acceptable are answered in a
+// second (RFC 5961 §7). Without a bound two ends that disagree answer each other
+// for ever.
+const maxChallenges = 10
+
+// challenges counts such answers.
+type challenges struct {
+	since time.Duration
+	count int
+}
+
+// challenge answers a segment that isn't acceptable, within the bound.
+func (c *Conn) challenge(now time.Duration) {
+	l := &c.challenges
+	if l.since == 0 || now-l.since >= time.Second {
+		*l = challenges{since: now}
+	}
+	if l.count++; l.count <= maxChallenges {
+		c.owe(ackNow)
+	}
+}
+
+// Segment takes a segment of the connection, with its payload. One for a Closed
+// connection is the caller's to answer (Segment.Reset).
+func (c *Conn) Segment(now time.Duration, s *Segment) {
+	c.Counters.SegmentsIn++
+	switch c.state {
+	case Closed:
+	case SynSent:
+		c.inSynSent(now, s)
+	case TimeWait:
+		c.inTimeWait(now, s)
+	default:
+		c.inSynchronized(now, s)
+	}
+	s.Payload.Release()
+}
+
+// inSynchronized is RFC 9293 §3.10.7.4, in its order.
+func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
+	if c.state == SynReceived && s.Flags&SYN != 0 && s.Seq == c.rcv.irs {
+		if s.Flags&ACK == 0 {
+			c.snd.syn = true // the peer's SYN again: it hasn't seen our SYN-ACK
+			return
+		}
+		s.Seq, s.Flags = s.Seq+1, s.Flags&^SYN // both SYNs crossed: the SYN-ACK is the acknowledgement
+	}
+	acceptable := c.rcv.acceptable(s.Seq, int(s.Payload.Size()))
+	if acceptable && !c.checkStamp(now, s) { // RFC 7323 §5.3, R1
+		return
+	}
+	if !acceptable {
+		if s.Flags&RST == 0 {
+			c.inUnacceptable(now, s)
+		}
+		return
+	}
+	switch {
+	case s.Flags&RST != 0: // second; RFC 5961 §3.2
+		c.inReset(now, s)
+		return
+	case s.Flags&SYN != 0: // fourth; RFC 5961 §4.2
+		c.challenge(now)
+		return
+	case s.Flags&ACK == 0: // fifth
+		return
+	}
+	c.keepAlive.Segment(instant(now))
+	if !c.inAck(now, s) {
+		return
+	}
+	c.inUrgent(s)
+	c.inText(now, s)
+}
+
+// inUnacceptable answers a segment that is not in the window. Its
+// acknowledgement and urgent pointer count while the window is closed and it is
+// what comes next (RFC 9293 §3.10.7.4, first).
+func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
+	r := &c.rcv
+	n := int(s.Payload.Size())
+	if n > 0 && s.Flags&SYN == 0 && !s.Seq.Add(n).After(r.next) {
+		r.again = Block{s.Seq, s.Seq.Add(n)} // RFC 2883 §4.1
+	}
+	if s.Flags&(ACK|SYN) == ACK && s.Seq == r.next && c.checkStamp(now, s) {
+		c.keepAlive.Segment(instant(now))
+		if !c.inAck(now, s) {
+			return
+		}
+		c.inUrgent(s)
+	}
+	if n == 0 || s.Flags&SYN != 0 {
+		c.challenge(now)
+		return
+	}
+	c.owe(ackNow)
+}
+
+// maxStampAge is how long a timestamp tells old segments from new ones (RFC
+// 7323 §5.5).
+const maxStampAge = 24 * 24 * time.Hour
+
+// checkStamp is the PAWS test; it answers what fails, and notes the timestamp of
+// a segment that passes (RFC 7323 §4.3, §5.3). A RST passes.
+func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
+	r, o := &c.rcv, &s.Options
+	if !c.stamps || s.Flags&RST != 0 {
+		return true
+	}
+	if !o.Timestamps {
+		return false // §3.2: all but a RST have them
+	}
+	old := int32(o.TSVal-r.tsRecent) < 0
+	if old && now-r.tsAge < maxStampAge {
+		c.challenge(now)
+		return false
+	}
+	if !s.Seq.After(r.lastAck) {
+		r.tsRecent, r.tsAge = o.TSVal, now
+	}
+	return true
+}
+
+// inReset is a RST in the window: only one with the exact number counts.
+func (c *Conn) inReset(now time.Duration, s *Segment) {
+	switch {
+	case s.Seq != c.rcv.next:
+		c.challenge(now)
+	case c.state == SynReceived:
+		c.becomeClosed(Refused)
+	default:
+		c.becomeClosed(ResetByPeer)
+	}
+}
+
+// inAck is the fifth step, with the part of each state that concerns our FIN. It
+// reports whether the segment is to be looked at further.
+func (c *Conn) inAck(now time.Duration, s *Segment) bool {
+	if c.state == SynReceived {
+		if s.Ack != c.snd.next {
+			c.reset, _ = s.Reset()
+			return false
+		}
+		c.establish(now, s)
+		c.setWindow(s)
+	}
+	// RFC 5961 §5.2. What is older than the largest window can't be from this
+	// connection, what was never sent neither.
+	if s.Ack.After(c.snd.next) || c.snd.una.From(s.Ack) > max(c.snd.largest, c.snd.mss) {
+		c.challenge(now)
+		return false
+	}
+	if s.Ack.Before(c.snd.una) {
+		return true // an old duplicate: its data may be new
+	}
+	moved := c.updateWindow(s)
+	c.acknowledge(now, s, moved)
+	if c.snd.fin && c.snd.finSent() && c.snd.una == c.snd.next {
+		c.becomeFinAcked()
+		if c.state == FinWait2 && c.orphan {
+			c.timers.linger = now + or(c.cfg.FinWait, defaultFinWait)
+		}
+	}
+	return c.state != Closed
+}
+
+// updateWindow takes the peer's window, unless the segment is older than the one
+// that it was taken from (RFC 9293 §3.10.7.4). One that acknowledges something
+// is not, whatever its number: the old window counted from the new SND.UNA would
+// be more than was promised. It reports whether the window has changed.
+func (c *Conn) updateWindow(s *Segment) (changed bool) {
+	b := &c.snd
+	if !(s.Ack.After(b.una) || b.wl1.Before(s.Seq) || b.wl1 == s.Seq && !s.Ack.Before(b.wl2)) {
+		return false
+	}
+	old := b.una.Add(b.window)
+	c.setWindow(s)
+	return s.Ack.Add(b.window) != old
+}
+
+// inUrgent is the sixth step: where the urgent data ends is noted, if that lies
+// further on than what was known (RFC 9293 §3.8.5, RFC 6093).
+func (c *Conn) inUrgent(s *Segment) {
+	if s.Flags&URG == 0 {
+		return
+	}
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+	default:
+		return
+	}
+	r := &c.rcv
+	up := s.Seq.Add(int(s.Urgent))
+	if c.cfg.Expedited {
+		up++
+	}
+	if up == s.Seq || r.urgent && !up.After(r.up) || !up.After(r.read) {
+		return
+	}
+	r.urgent, r.up = true, up
+	c.events |= Urgent
+}
+
+// inText is the seventh and the eighth step: data, and the FIN.
+func (c *Conn) inText(now time.Duration, s *Segment) {
+	n := int(s.Payload.Size())
+	fin := s.Flags&FIN != 0
+	if n == 0 && !fin {
+		return
+	}
+	r := &c.rcv
+	switch c.state {
+	case Established, FinWait1, FinWait2:
+	default: // the peer's FIN has come: nothing is behind it
+		c.challenge(now)
+		return
+	}
+	end := s.Seq.Add(n)
+	if c.orphan && n > 0 && end.After(r.next) { // RFC 1122 §4.2.2.13
+		c.abort(Aborted)
+		return
+	}
+	if c.ecn {
+		switch { // RFC 3168 §6.1.3
+		case s.CE:
+			r.ecnEcho = true
+		case s.Flags&CWR != 0:
+			r.ecnEcho = false
+		}
+	}
+	hole := len(r.pieces.runs) > 0 || r.hasFIN && !r.ended
+	before := r.next
+	if n > 0 {
+		r.data(s.Seq, &s.Payload)
+	}
+	if fin && !end.After(r.edge) {
+		r.offer(end)
+	}
+	arrived := r.next.From(before)
+	if arrived > 0 {
+		c.Counters.BytesIn += uint64(arrived)
+		c.events |= Readable
+	}
+	if r.finish() {
+		c.becomeFinReceived()
+		c.owe(ackNow)
+		return
+	}
+	switch {
+	case arrived == 0 || hole || len(r.pieces.runs) > 0: // RFC 5681 §4.2: at once
+		c.owe(ackNow)
+	default:
+		c.oweDelayed(now, n)
+	}
+}
+
+// oweDelayed asks for the acknowledgement of data that came in order: every
+// second full segment at least draws one (RFC 9293 §3.8.6.3).
+func (c *Conn) oweDelayed(now time.Duration, n int) {
+	r := &c.rcv
+	if c.cfg.DelayAck == 0 {
+		c.owe(ackSoon)
+	}
+	r.unackedBytes += n
+	switch {
+	case r.unackedBytes >= 2*r.least:
+		c.owe(ackNow)
+	case c.cfg.DelayAck > 0:
+		c.owe(ackLater)
+		if c.timers.ack == 0 {
+			c.timers.ack = now + c.cfg.DelayAck
+		}
+	}
+}
+
+// inTimeWait is what the other states do, for a connection of which only the
+// memory of its numbers is left.
+func (c *Conn) inTimeWait(now time.Duration, s *Segment) {
+	w := c.Remains()
+	if answer, verdict := w.Segment(now, s); verdict == Answer && answer.Flags&ACK != 0 {
+		c.challenge(now)
+	}
+}

@@ -1,0 +1,137 @@
+package tcp
+
+import "encoding/binary"
+
+// Option kinds (RFC 9293 §3.1, RFC 7323, RFC 2018).
+const (
+	kindEnd           = 0
+	kindNop           = 1
+	kindMSS           = 2
+	kindScale         = 3
+	kindSACKPermitted = 4
+	kindSACK          = 5
+	kindTimestamps    = 8
+)
+
+// MaxScale is the largest window scale (RFC 7323 §2.3).
+const MaxScale = 14
+
+// MaxOptions is the room for options in a header, in bytes.
+const MaxOptions = 40
+
+// NoScale is Options.Scale when there is no window scale option.
+const NoScale = -1
+
+// maxBlocks is how many SACK blocks fit into a header.
+const maxBlocks = 4
+
+// A Block is a range of the sequence space that a SACK option names, [Start, End).
+type Block struct{ Start, End Seq }
+
+// Options are the options of one segment.
+type Options struct {
+	MSS           uint16 // bytes; 0: absent
+	Scale         int8   // NoScale: absent
+	SACKPermitted bool
+	Timestamps    bool
+	TSVal, TSEcr  uint32 // valid with Timestamps
+	Blocks        [maxBlocks]Block
+	Count         int // of Blocks
+}
+
+// ParseOptions reads the options of a header. What is malformed ends the list:
+// the options before it count. MSS, Scale and SACKPermitted are read only where
+// syn is true, as they have a meaning in SYNs alone.
+func ParseOptions(b []byte, syn bool) Options {
+	o := Options{Scale: NoScale}
+	for len(b) > 0 {
+		kind := b[0]
+		if kind == kindEnd {
+			break
+		}
+		if kind == kindNop {
+			b = b[1:]
+			continue
+		}
+		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
+			break
+		}
+		o.parse(kind, b[2:b[1]], syn)
+		b = b[b[1]:]
+	}
+	return o
+}
+
+// parse reads one option with this value.
+func (o *Options) parse(kind byte, v []byte, syn bool) {
+	switch {
+	case kind == kindMSS && len(v) == 2 && syn:
+		o.MSS = binary.BigEndian.Uint16(v)
+	case kind == kindScale && len(v) == 1 && syn:
+		o.Scale = int8(min(v[0], MaxScale)) // RFC 7323 §2.3
+	case kind == kindSACKPermitted && len(v) == 0 && syn:
+		o.SACKPermitted = true
+	case kind == kindTimestamps && len(v) == 8:
+		o.Timestamps = true
+		o.TSVal, o.TSEcr = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
+	case kind == kindSACK && len(v)%8 == 0 && !syn:
+		for o.Count = 0; len(v) >= 8 && o.Count < maxBlocks; v = v[8:] {
+			o.Blocks[o.Count] = Block{Seq(binary.BigEndian.Uint32(v)), Seq(binary.BigEndian.Uint32(v[4:]))}
+			o.Count++
+		}
+	}
+}
+
+// Len is the length of the options in the header, padded to a multiple of 4.
+func (o *Options) Len() int {
+	n := 0
+	if o.MSS != 0 {
+		n += 4
+	}
+	if o.Scale >= 0 {
+		n += 4
+	}
+	switch {
+	case o.Timestamps:
+		n += 12
+	case o.SACKPermitted:
+		n += 4
+	}
+	if o.Count > 0 {
+		n += 4 + 8*o.Count
+	}
+	return n
+}
+
+// Append appends the options, in the order that most systems use and with the
+// padding that keeps the values aligned (RFC 7323 appendix A).
+func (o *Options) Append(b []byte) []byte {
+	if o.MSS != 0 {
+		b = append(b, kindMSS, 4, byte(o.MSS>>8), byte(o.MSS))
+	}
+	if o.Scale >= 0 {
+		b = append(b, kindNop, kindScale, 3, byte(o.Scale))
+	}
+	switch {
+	case o.Timestamps && o.SACKPermitted:
+		b = append(b, kindSACKPermitted, 2)
+	case o.Timestamps, o.SACKPermitted:
+		b = append(b, kindNop, kindNop)
+	}
+	switch {
+	case o.Timestamps:
+		b = append(b, kindTimestamps, 10)
+		b = binary.BigEndian.AppendUint32(b, o.TSVal)
+		b = binary.BigEndian.AppendUint32(b, o.TSEcr)
+	case o.SACKPermitted:
+		b = append(b, kindSACKPermitted, 2)
+	}
+	if o.Count > 0 {
+		b = append(b, kindNop, kindNop, kindSACK, byte(2+8*o.Count))
+		for _, k := range o.Blocks[:o.Count] {
+			b = binary.BigEndian.AppendUint32(b, uint32(k.Start))
+			b = binary.BigEndian.AppendUint32(b, uint32(k.End))
+		}
+	}
+	return b
+}

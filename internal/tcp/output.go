@@ -1,0 +1,290 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/nagle"
+)
+
+// sillyTimeout is the override of silly-window avoidance (RFC 1122 §4.2.3.4: 0.1
+// to 1.0 s).
+const sillyTimeout = 150 * time.Millisecond
+
+// Output gives the next segment that is to leave, into s, and reports whether
+// there is one. The payload is the caller's.
+func (c *Conn) Output(now time.Duration, s *Segment) bool {
+	switch {
+	case c.reset.Flags != 0:
+		*s, c.reset = c.reset, Segment{}
+		s.Options.Scale = NoScale
+		if c.stamps && s.Flags&ACK != 0 { // RFC 7323 §3.2: a RST without one counts as well
+			c.stampOptions(now, &s.Options)
+		}
+		c.Counters.SegmentsOut++
+		return true
+	case c.state == Closed:
+		return false
+	case c.snd.syn:
+		*s = c.sendSyn(now)
+		c.Counters.SegmentsOut++
+		return true
+	case !c.state.Synchronized():
+		return false
+	case c.state != TimeWait && (c.sendLost(now, s) || c.sendNew(now, s) || c.sendProbe(now, s)):
+		return true
+	case c.ack == ackSoon || c.ack == ackNow:
+		c.segment(now, s, c.snd.next, 0)
+		return true
+	}
+	if c.timers.resend == 0 && c.state != TimeWait {
+		c.armResend(now) // a window that is closed (RFC 9293 §3.8.6.1)
+	}
+	return false
+}
+
+func (c *Conn) stampOptions(now time.Duration, o *Options) {
+	o.Timestamps, o.TSVal, o.TSEcr = true, c.stamp(now), c.rcv.tsRecent
+}
+
+// blockSpace is the room that SACK blocks take in the next segment, in bytes.
+func (c *Conn) blockSpace() int {
+	n := len(c.rcv.pieces.runs)
+	if c.rcv.again != (Block{}) {
+		n++
+	}
+	if !c.sack || n == 0 {
+		return 0
+	}
+	return 4 + 8*min(n, c.maxBlocks())
+}
+
+func (c *Conn) maxBlocks() int {
+	if c.stamps {
+		return maxBlocks - 1
+	}
+	return maxBlocks
+}
+
+// segment makes a segment with the n bytes at seq, and the acknowledgement, the
+// window and the options of the moment.
+func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n int) {
+	r := &c.rcv
+	*s = Segment{Seq: seq, Ack: r.next, Flags: ACK, Window: r.window()}
+	o := &s.Options
+	o.Scale = NoScale
+	if c.stamps {
+		c.stampOptions(now, o)
+	}
+	if c.sack {
+		if r.again != (Block{}) {
+			o.Blocks[0], o.Count = r.again, 1 // RFC 2883 §4
+			r.again = Block{}
+		}
+		o.Count += r.pieces.blocks(o.Blocks[o.Count:c.maxBlocks()])
+	}
+	if n > 0 {
+		s.Payload = c.snd.queue.payload(seq, n)
+		s.Cut = c.snd.mss
+	}
+	if c.ecn && r.ecnEcho {
+		s.Flags |= ECE
+	}
+	if d := c.snd.up.From(seq); c.snd.urgent && d > 0 {
+		if c.cfg.Expedited {
+			d--
+		}
+		s.Flags |= URG
+		s.Urgent = uint16(min(d, 65535))
+		c.snd.tell = false
+	}
+	c.ack, c.timers.ack, r.unackedBytes, r.lastAck = ackNone, 0, 0, r.next
+	c.Counters.SegmentsOut++
+}
+
+// sendLost sends the first of what is lost again.
+func (c *Conn) sendLost(now time.Duration, s *Segment) bool {
+	o := &c.out
+	b := &o.board
+	n := b.lost.first
+	if n == 0 || o.undo.doubt == examining && o.undo.allowed > 0 && c.snd.unsent() > 0 {
+		return false
+	}
+	r := b.at(n)
+	head := n == b.base
+	// What no longer fits the peer's window waits, but for the first, which asks.
+	if r.payload() > c.room() || !head && r.end().After(c.snd.una.Add(c.snd.window)) {
+		return false
+	}
+	c.resend(now, s, n)
+	if head {
+		c.timers.resend = now + c.rtt.rto()
+	}
+	return true
+}
+
+// resend sends a record again.
+func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
+	o := &c.out
+	r := o.board.at(n)
+	size := r.payload()
+	c.segment(now, s, r.seq, size)
+	if r.flags&recordFIN != 0 {
+		s.Flags |= FIN
+	}
+	if size > 0 && r.end().From(c.snd.queue.end) >= 0 {
+		s.Flags |= PSH
+	}
+	o.board.resend(now, n)
+	o.undo.sent(int(r.size), c.stamp(now))
+	if o.phase == recovering {
+		o.prr.Sent(int(r.size))
+	}
+	c.Counters.BytesResent += uint64(size)
+}
+
+// sendNew sends data for the first time, as far as Nagle's algorithm, the
+// windows and congestion control allow, and the FIN behind it.
+func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
+	o, b := &c.out, &c.snd
+	queued := b.unsent()
+	if queued == 0 && (!b.fin || b.finSent()) {
+		o.blocked = false
+		return false
+	}
+	if c.InFlight() == 0 && b.sentAt != 0 {
+		o.control.Idle(now, now-b.sentAt, c.rtt.rto())
+	}
+	mss := max(b.mss-c.blockSpace(), 1)
+	n, room := c.allowed(now, mss, queued), c.room()
+	tail := o.tail.due && !o.tail.out
+	if tail {
+		room = mss
+	}
+	if n > room {
+		o.blocked = true
+		if n = max(0, room-room%mss); n == 0 {
+			return false
+		}
+	}
+	if limit := c.cfg.Segmenting - c.cfg.Segmenting%mss; limit > mss && !tail {
+		n = min(n, limit)
+	} else {
+		n = min(n, mss)
+	}
+	fin := b.fin && n == queued && b.usable() > n
+	if n == 0 && !fin {
+		return false
+	}
+	c.transmit(now, s, n, mss, fin)
+	return true
+}
+
+// allowed is how many of the queued bytes the gate and the peer's window let out.
+// mss is the payload of a full segment now.
+func (c *Conn) allowed(now time.Duration, mss, queued int) int {
+	b := &c.snd
+	usable := b.usable()
+	if queued == 0 || usable <= 0 {
+		c.out.blocked = false
+		return 0
+	}
+	state := nagle.State{Queued: queued, InFlight: c.InFlight(), MSS: mss, Usable: usable, Largest: b.largest,
+		Urgent: b.urgent && b.up.After(b.next), FIN: b.fin, Partial: b.partial, Override: b.silly}
+	n := c.gate.Release(state)
+	if n == 0 && state.Silly() && state.InFlight == 0 && c.timers.silly == 0 {
+		c.timers.silly = now + sillyTimeout
+	}
+	if n > usable { // full segments, and what is left of the window with the next acknowledgement
+		if n = usable; n > mss {
+			n -= n % mss
+		} else if n < mss && state.InFlight > 0 && state.Silly() {
+			n = 0
+		}
+	}
+	if n == 0 {
+		c.out.blocked = false
+	}
+	return n
+}
+
+// transmit sends n new bytes, in records of a segment each, and the FIN.
+func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
+	o, b := &c.out, &c.snd
+	c.segment(now, s, b.next, n)
+	s.Cut = mss
+	last := n == b.unsent()
+	if last && n > 0 {
+		s.Flags |= PSH
+	}
+	if fin {
+		s.Flags |= FIN
+	}
+	if c.ecn {
+		s.ECT = n > 0
+		if b.cwr && n > 0 {
+			s.Flags |= CWR
+			b.cwr = false
+		}
+	}
+	for left := n; left > 0 || fin; {
+		size := min(left, mss)
+		left -= size
+		ends := fin && left == 0
+		if ends {
+			size, fin = size+1, false
+		}
+		o.board.add(now, b.next, size, ends)
+		b.next = b.next.Add(size)
+	}
+	if n%mss != 0 {
+		b.partial = true
+	}
+	b.silly, c.timers.silly = false, 0
+	b.sentAt = now
+	c.Counters.BytesOut += uint64(n)
+	if o.phase == recovering {
+		o.prr.Sent(n)
+	}
+	if o.undo.doubt == examining && o.undo.allowed > 0 {
+		o.undo.allowed--
+	}
+	if o.tail.due {
+		o.tail = tailProbe{out: true, end: b.next}
+		c.timers.resend = 0
+	}
+	if c.timers.resend == 0 {
+		c.armResend(now)
+	}
+	c.armProbe(now)
+}
+
+// sendProbe sends what asks for an acknowledgement and takes no room: a tail
+// loss probe of old data, a probe of a closed window, a keep-alive probe, or the
+// news of urgent data.
+func (c *Conn) sendProbe(now time.Duration, s *Segment) bool {
+	o, b := &c.out, &c.snd
+	switch {
+	case o.tail.due: // RFC 8985 §7.3: nothing new can be sent
+		o.tail.due = false
+		last := o.board.behind() - 1
+		if len(o.board.records) == 0 || o.board.at(last).flags&(recordSACKed|recordLost) != 0 {
+			return false
+		}
+		o.board.lose(last)
+		c.resend(now, s, last)
+		o.tail = tailProbe{out: true, resent: true, end: b.next}
+		c.timers.resend = now + c.rtt.rto()
+	case b.probe || b.alive: // an old number, without data: no receiver finds it acceptable, and all answer
+		seq := b.next - 1
+		if b.probe {
+			seq = b.una - 1
+		}
+		b.probe, b.alive = false, false
+		c.segment(now, s, seq, 0)
+	case b.tell && b.urgent && b.up.After(b.next):
+		c.segment(now, s, b.next, 0) // RFC 9293 §3.8.5: whatever the window is
+	default:
+		return false
+	}
+	return true
+}

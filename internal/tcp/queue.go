@@ -1,0 +1,107 @@
+package tcp
+
+import "gvisor.dev/gvisor/pkg/buffer"
+
+// small is the size, in bytes, up to which a piece of data is copied behind the
+// one before it: a reference would keep a whole packet for a few bytes.
+const small = 552
+
+// chunkSize is the room of a chunk that small pieces are copied into.
+const chunkSize = 2048
+
+// A queue is a run of bytes in order: reference counted views of which none is
+// empty. The zero queue is empty.
+type queue struct {
+	views []*buffer.View
+	head  int // views[:head] are done with
+	size  int // bytes
+}
+
+// add appends a payload, whose views it takes over.
+func (q *queue) add(b *buffer.Buffer) {
+	if n := int(b.Size()); n <= small {
+		b.Apply(func(v *buffer.View) { q.copyIn(v.AsSlice()) })
+		b.Release()
+		return
+	}
+	b.Apply(func(v *buffer.View) { q.views = append(q.views, v.Clone()) })
+	q.size += int(b.Size())
+	b.Release()
+}
+
+// copyIn appends a copy of bytes, behind those in the last view where there is
+// room.
+func (q *queue) copyIn(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	q.size += len(p)
+	if q.head < len(q.views) {
+		if last := q.views[len(q.views)-1]; last.AvailableSize() >= len(p) && last.Capacity() <= chunkSize {
+			last.Write(p) // can't fail; copies first where the chunk is shared
+			return
+		}
+	}
+	v := buffer.NewView(max(len(p), min(chunkSize, q.size)))
+	v.Write(p)
+	q.views = append(q.views, v)
+}
+
+// read copies bytes from the offset skip on, and returns how many there were.
+func (q *queue) read(p []byte, skip int) (n int) {
+	for _, v := range q.views[q.head:] {
+		b := v.AsSlice()
+		if skip >= len(b) {
+			skip -= len(b)
+			continue
+		}
+		n += copy(p[n:], b[skip:])
+		skip = 0
+		if n == len(p) {
+			break
+		}
+	}
+	return n
+}
+
+// drop takes n bytes off the front.
+func (q *queue) drop(n int) {
+	q.size -= n
+	for n > 0 {
+		v := q.views[q.head]
+		if size := v.Size(); size > n {
+			v.TrimFront(n)
+			return
+		} else {
+			n -= size
+		}
+		v.Release()
+		q.views[q.head] = nil
+		q.head++
+	}
+	switch {
+	case q.head == len(q.views):
+		if cap(q.views) > 64 { // an idle connection needn't hold a list of what was
+			q.views = nil
+		}
+		q.views, q.head = q.views[:0], 0
+	case q.head > 64 && q.head > len(q.views)/2:
+		m := copy(q.views, q.views[q.head:])
+		clear(q.views[m:])
+		q.views, q.head = q.views[:m], 0
+	}
+}
+
+// take appends all of o, and leaves that empty.
+func (q *queue) take(o *queue) {
+	q.views = append(q.views, o.views[o.head:]...)
+	q.size += o.size
+	*o = queue{}
+}
+
+func (q *queue) release() {
+	for _, v := range q.views[q.head:] {
+		v.Release()
+	}
+	*q = queue{}
+}

@@ -1,0 +1,168 @@
+package tcp
+
+import "time"
+
+// rack finds losses by time: what was sent before something that has arrived is
+// lost when a reordering window more than its round trip has passed (RFC 8985).
+type rack struct {
+	order     uint32        // of the newest transmission that was delivered; 0: none
+	rtt       time.Duration // its round trip
+	fack      Seq           // behind the highest number delivered
+	known     bool          // fack is valid
+	reordered bool          // reordering was seen
+
+	mult    int // of the reordering window; 0: 1
+	persist int // recoveries until it is 1 again
+	round   Seq // a D-SACK counts once a round trip
+}
+
+// The numbers of RFC 8985.
+const (
+	dupThresh      = 3
+	maxPersist     = 16 // §6.2, step 4
+	reorderDivisor = 4
+)
+
+// newest notes the newest transmission that was delivered (RFC 8985 §6.2, step 2).
+// An answer that comes sooner than any round trip is one to the transmission before.
+func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
+	d := now - r.sent
+	if least := estimate.least.get(); r.tries > 0 && least > 0 && d < least {
+		return
+	}
+	if r.order > k.order {
+		k.order, k.rtt = r.order, max(d, 1)
+	}
+	if end := r.end(); !k.known || end.After(k.fack) {
+		k.fack, k.known = end, true
+	}
+}
+
+// measure widens the window for a D-SACK: what was sent again had only been late
+// (RFC 8985 §6.2, step 4).
+func (k *rack) measure(a *arrival, una, next Seq) {
+	switch {
+	case una.Before(k.round) && k.mult > 0:
+	case a.again:
+		k.mult, k.persist = min(max(k.mult, 1)+1, 255), maxPersist
+		k.round = next
+	default:
+		k.round = una
+	}
+}
+
+// reorderWindow is how much later than its due time a segment may come.
+func (c *Conn) reorderWindow() time.Duration {
+	o := &c.out
+	k := &o.rack
+	if !k.reordered && (o.phase != steady || o.board.sackedRecords >= dupThresh) {
+		return 0
+	}
+	return min(time.Duration(max(k.mult, 1))*c.rtt.least.get()/reorderDivisor, c.rtt.smoothed)
+}
+
+// detect marks what is lost, and reports whether something is.
+func (c *Conn) detect(a *arrival) (lost bool) {
+	if !c.sack {
+		return c.detectDuplicates(a)
+	}
+	c.timers.reorder = 0
+	b, k := &c.out.board, &c.out.rack
+	window := c.reorderWindow()
+	for n := b.flight.first; n != 0; {
+		r := b.at(n)
+		if r.order >= k.order {
+			break // sent after all that was delivered
+		}
+		due, next := r.sent+k.rtt+window, r.next
+		if due > a.now { // so are those behind it
+			c.timers.reorder = due
+			break
+		}
+		b.lose(n)
+		lost, n = true, next
+	}
+	if lost && c.out.phase == steady && k.persist > 0 {
+		if k.persist--; k.persist == 0 {
+			k.mult = 1
+		}
+	}
+	return lost
+}
+
+// reorderTimeout is the end of the time in which a segment may be reordered.
+func (c *Conn) reorderTimeout(now time.Duration) {
+	a := arrival{now: now, flight: c.InFlight(), sacked: c.out.board.sacked}
+	if c.detect(&a) && c.out.phase != repairing {
+		c.proceed(&a, true)
+	}
+}
+
+// detectDuplicates is the rule without SACK: three duplicate acknowledgements, and
+// in recovery each acknowledgement of a part (RFC 5681 §3.2, RFC 6582 §3.2).
+func (c *Conn) detectDuplicates(a *arrival) bool {
+	o := &c.out
+	partial := o.phase == recovering && a.advance && c.snd.una.Before(o.high)
+	if !partial && !(o.phase == steady && o.dupAcks >= dupThresh) || len(o.board.records) == 0 {
+		return false
+	}
+	if r := &o.board.records[0]; r.flags&recordLost == 0 {
+		o.board.lose(o.board.base)
+	}
+	return true
+}
+
+// A tailProbe is a segment that is sent when the end of a flight may be lost, so
+// that its acknowledgement shows it (RFC 8985 §7).
+type tailProbe struct {
+	due    bool // it is to leave
+	out    bool // it has left
+	resent bool // it was one that had been sent
+	end    Seq  // TLP.end_seq
+}
+
+// maxAckDelay is how long a peer may delay the acknowledgement of a lone segment.
+const maxAckDelay = 200 * time.Millisecond
+
+// armProbe sets the time of the tail loss probe (RFC 8985 §7.2).
+func (c *Conn) armProbe(now time.Duration) {
+	o := &c.out
+	c.timers.probe = 0
+	if !c.sack || o.phase != steady || o.board.sackedRecords > 0 || o.tail.out || o.tail.due || c.InFlight() == 0 {
+		return
+	}
+	after := time.Second
+	if c.rtt.smoothed > 0 {
+		after = 2 * c.rtt.smoothed
+	}
+	if len(o.board.records) == 1 {
+		after += maxAckDelay
+	}
+	if at := now + after; at < c.timers.resend { // later, the time-out does the same
+		c.timers.probe = at
+	}
+}
+
+// probeTail is the time of the probe (RFC 8985 §7.3).
+func (c *Conn) probeTail() {
+	if c.out.phase == steady && c.InFlight() > 0 {
+		c.out.tail.due = true
+	}
+}
+
+// inProbed looks whether the probe has repaired a loss (RFC 8985 §7.4.2).
+func (c *Conn) inProbed(a *arrival, ack Seq) {
+	o := &c.out
+	t := &o.tail
+	switch {
+	case !t.out || ack.Before(t.end):
+		return
+	case !t.resent, a.again && a.dup.End == t.end:
+	case ack.After(t.end):
+		o.control.Lost(a.now, a.flight)
+		o.control.Exit(o.control.Threshold())
+	case a.advance || a.blocks:
+		return // it may be the answer to the first transmission: wait
+	}
+	*t = tailProbe{}
+}

@@ -1,0 +1,213 @@
+package tcp
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+)
+
+// The receive window:
+//
+//	        read            quota, at least one segment
+//	IRS+1 ─────────▶│◀──────────────────────────────▶│ limit
+//	                │◀── queue ──▶│◀──── window ────▶│ edge
+//	                            RCV.NXT
+//
+// The edge never moves left (RFC 9293 §3.8.6), and right only by an amount
+// worth telling (RFC 1122 §4.2.3.3).
+type receiver struct {
+	irs   Seq
+	next  Seq // RCV.NXT
+	read  Seq // the next byte that Read returns
+	edge  Seq // the right edge that the peer was promised
+	told  Seq // the edge as the window of the last segment said it, rounded by the scale
+	quota int // SO_RCVBUF, bytes; where grows is true, what it is by now
+	least int // the floor of the quota: one segment
+	grows bool
+	shift uint8 // the scale of our window
+
+	queue  queue  // what came in order and wasn't read
+	pieces pieces // what came early
+	fin    Seq    // where the peer's FIN stands; valid with hasFIN
+	hasFIN bool   // it has been announced
+	ended  bool   // everything up to it has come
+
+	grown    Seq           // read, when the quota grew last
+	lastGrow time.Duration // when
+
+	tsRecent     uint32        // RFC 7323 §4.3
+	tsAge        time.Duration // when it was taken; 0: none was
+	lastAck      Seq           // the acknowledgement number of the last segment sent
+	again        Block         // data that came twice, for a D-SACK; zero: none
+	unackedBytes int           // received in order since the last acknowledgement
+
+	up     Seq  // behind the last urgent byte; valid with urgent
+	urgent bool // the peer has announced one
+
+	ecnEcho bool // a CE mark came, and no CWR since (RFC 3168 §6.1.3)
+}
+
+// autoLimit is what an unset quota grows to, in bytes.
+const autoLimit = 4 << 20
+
+// autoStart is the window in a SYN while the quota isn't set: the most that an
+// unscaled window says.
+const autoStart = 65535
+
+// scaleFor is the least scale with which a window of so many bytes can be told.
+func scaleFor(bytes int) (shift uint8) {
+	for shift < MaxScale && bytes > 65535<<shift {
+		shift++
+	}
+	return shift
+}
+
+// size is the quota with its floor.
+func (r *receiver) size() int { return max(r.quota, r.least) }
+
+// step is the least amount by which the edge moves.
+func (r *receiver) step() int { return max(1, min(r.size()/2, r.least)) }
+
+// limit is how far the edge may be: as far as the quota lets it, and as the
+// window field can tell.
+func (r *receiver) limit() Seq {
+	return earlier(r.read.Add(r.size()), r.next.Add(65535<<r.shift))
+}
+
+// window moves the edge and returns the window field for a segment that
+// acknowledges RCV.NXT.
+func (r *receiver) window() uint16 {
+	if limit := r.limit(); limit.From(r.edge) >= r.step() {
+		r.edge = limit
+	}
+	return r.field()
+}
+
+// field is the window field without moving the edge. It is rounded down: a
+// scaled window may say less than the edge, never more.
+func (r *receiver) field() uint16 {
+	field := min(max(0, r.edge.From(r.next))>>r.shift, 65535)
+	r.told = r.next.Add(field << r.shift)
+	return uint16(field)
+}
+
+// synWindow is the window field of a SYN, which is never scaled.
+func (r *receiver) synWindow() uint16 { return uint16(min(r.size(), 65535)) }
+
+// permitted is the window as the peer may know it, in bytes.
+func (r *receiver) permitted() int { return max(0, r.edge.From(r.next)) }
+
+// acceptable is the test of RFC 9293 §3.10.7.4 step 1; n is the payload. A FIN
+// takes a number, but no room.
+func (r *receiver) acceptable(seq Seq, n int) bool {
+	window := r.permitted()
+	switch {
+	case n == 0: // the edge itself, too: a sender that has filled the window acknowledges from there
+		return seq.In(r.next, window+1)
+	case window == 0:
+		return false
+	}
+	return seq.In(r.next, window) || seq.Add(n-1).In(r.next, window)
+}
+
+// data takes the payload of an acceptable segment, as far as it is in the
+// window and new. It reports whether RCV.NXT has moved.
+func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
+	n := int(b.Size())
+	end := r.edge
+	if r.hasFIN {
+		end = earlier(end, r.fin)
+	}
+	if over := seq.Add(n).From(end); over > 0 {
+		if n = max(0, n-over); n == 0 {
+			b.Release()
+			return false
+		}
+		b.Truncate(int64(n))
+	}
+	if old := r.next.From(seq); old > 0 {
+		r.again = Block{seq, earlier(seq.Add(n), r.next)}
+		if old >= n {
+			b.Release()
+			return false
+		}
+		b.TrimFront(int64(old))
+		seq, n = r.next, n-old
+	}
+	if seq != r.next {
+		if again := r.pieces.add(seq, b); again != (Block{}) {
+			r.again = again
+		}
+		return false
+	}
+	end = seq.Add(n)
+	if len(r.pieces.runs) > 0 {
+		if first := r.pieces.runs[0].start; first.Before(end) {
+			r.again = Block{first, earlier(end, r.pieces.runs[0].end)}
+		}
+	}
+	r.queue.add(b)
+	r.next = end
+	r.fill()
+	return true
+}
+
+// fill takes what came early and is in order by now.
+func (r *receiver) fill() {
+	if len(r.pieces.runs) > 0 {
+		r.next = r.pieces.take(r.next, &r.queue)
+	}
+}
+
+// offer tells where the peer's FIN stands. The first word counts.
+func (r *receiver) offer(fin Seq) {
+	if !r.hasFIN {
+		r.hasFIN, r.fin = true, fin
+	}
+}
+
+// finish takes the FIN when everything before it has come.
+func (r *receiver) finish() bool {
+	if !r.hasFIN || r.ended || r.next != r.fin {
+		return false
+	}
+	r.ended = true
+	r.next++
+	r.edge = later(r.edge, r.next)
+	return true
+}
+
+// consumed follows n bytes that were read: the quota may grow, and the peer may
+// have to be told of the room. It reports the latter: the peer is nearly out of
+// it, or there is a lot.
+func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell bool) {
+	r.queue.drop(n)
+	r.read = r.read.Add(n)
+	r.grow(now, rtt)
+	return r.opens(n)
+}
+
+// opens reports that the peer should be told of the room. After a change of the
+// quota (n is 0), whatever opens is told.
+func (r *receiver) opens(n int) bool {
+	if r.ended {
+		return false
+	}
+	opening, left := r.limit().From(r.edge), r.edge.From(r.next)
+	if opening < r.step() {
+		return false
+	}
+	return n == 0 || left < r.least || opening >= min(2*r.least, r.size()/2)
+}
+
+// grow doubles an unset quota when the application has read half of it within
+// two round trips, so that a peer could have been kept waiting by the window.
+func (r *receiver) grow(now, rtt time.Duration) {
+	if !r.grows || r.quota >= autoLimit || r.read.From(r.grown) < r.quota/2 {
+		return
+	}
+	if rtt == 0 || now-r.lastGrow <= 2*rtt || r.read.From(r.grown) >= r.quota {
+		r.quota = min(2*r.quota, autoLimit)
+	}
+	r.grown, r.lastGrow = r.read, now
+}

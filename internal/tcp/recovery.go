@@ -1,0 +1,300 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/tcp/congestion"
+)
+
+// A phase says who decides what is sent.
+type phase uint8
+
+// The phases:
+//
+//	        loss found by acknowledgements            SND.UNA ≥ high
+//	steady ───────────────────────────────▶ recovering ─────────────▶ steady
+//	   │                                        │
+//	   └──────────────── RTO ───────────────────┴──▶ repairing ─────▶ steady
+//	                          the loss was none: undo ───────▶ steady
+const (
+	steady     phase = iota // the congestion window
+	recovering              // PRR (RFC 9937)
+	repairing               // the congestion window, from one segment on, after a time-out
+)
+
+// outRecovery knows what is in flight and what became of it.
+type outRecovery struct {
+	board   scoreboard
+	control congestion.Controller
+	prr     congestion.PRR
+	phase   phase
+	high    Seq  // RecoveryPoint: SND.NXT when the phase began
+	round   Seq  // a round trip ends with its acknowledgement
+	blocked bool // the congestion window, and nothing else, keeps data back
+
+	dupAcks int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
+	rack    rack
+	tail    tailProbe
+	undo    undo
+}
+
+// pipe is what is on its way, in bytes (RFC 6675 §4).
+func (c *Conn) pipe() int { return max(0, c.out.board.pipe-c.out.dupAcks*c.snd.mss) }
+
+// room is what congestion control lets out now, in bytes.
+func (c *Conn) room() int {
+	if c.out.phase == recovering {
+		return c.out.prr.Allowance()
+	}
+	return c.out.control.Window() - c.pipe()
+}
+
+// an arrival is what one acknowledgement says.
+type arrival struct {
+	now      time.Duration
+	bytes    int           // newly delivered
+	advance  bool          // SND.UNA has moved
+	first    time.Duration // when the first of what is acknowledged, and was sent once, was sent; 0: none
+	last     time.Duration // when the last of what is delivered, and was sent once, was sent
+	mixed    bool          // some of it was sent again
+	original bool          // some of it was sent once, before the phase began
+	again    bool          // it has a D-SACK
+	dup      Block         // which
+	blocks   bool          // it has SACK blocks
+	fack     Seq           // behind the highest number delivered before it
+	flight   int           // SND.NXT − SND.UNA before it
+	sacked   int           // bytes SACKed before it
+}
+
+// acknowledge is an acknowledgement of what lies before s.Ack, from SND.UNA to
+// SND.NXT. changed: the peer's window is another.
+func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
+	o := &c.out
+	a := arrival{now: now, advance: s.Ack.After(c.snd.una), flight: c.InFlight(), sacked: o.board.sacked, fack: o.rack.fack}
+	if c.sack {
+		c.inBlocks(s, &a)
+	}
+	switch {
+	case a.advance:
+		c.advance(&a, s.Ack)
+	case s.Len() == 0 && !changed && a.flight > 0:
+		c.Counters.DupAcksIn++
+		if !c.sack && o.dupAcks < len(o.board.records) {
+			o.dupAcks++
+			a.bytes += c.snd.mss
+		}
+	}
+	if c.snd.window == 0 || changed && c.InFlight() == 0 {
+		c.openWindow(now)
+	}
+	if a.flight == 0 {
+		return
+	}
+	c.sampled(&a)
+	o.rack.measure(&a, c.snd.una, c.snd.next)
+	c.inProbed(&a, s.Ack)
+	if c.ecn && s.Flags&ECE != 0 && !c.snd.una.Before(o.high) && o.phase == steady { // RFC 3168 §6.1.2: once a round trip
+		o.control.CongestionExperienced(now, a.flight)
+		o.high, c.snd.cwr = c.snd.next, true
+	}
+	if c.spurious(&a, s) {
+		c.undoLoss(now)
+	}
+	c.proceed(&a, c.detect(&a))
+	if a.advance {
+		c.armResend(now)
+	}
+	c.armProbe(now)
+}
+
+// inBlocks takes the SACK blocks (RFC 2018 §5, RFC 2883 §4).
+func (c *Conn) inBlocks(s *Segment, a *arrival) {
+	b := &c.out.board
+	for i, k := range s.Options.Blocks[:s.Options.Count] {
+		if !k.Start.Before(k.End) || k.End.After(c.snd.next) {
+			continue
+		}
+		a.blocks = true
+		if i == 0 && (k.Start.Before(s.Ack) || s.Options.Count > 1 && within(k, s.Options.Blocks[1])) {
+			a.again, a.dup = true, k
+			continue
+		}
+		if !k.Start.Before(later(c.snd.una, s.Ack)) {
+			b.sack(k, func(r *record) { c.delivered(a, r, false) })
+		}
+	}
+}
+
+func within(k, of Block) bool { return !k.Start.Before(of.Start) && !k.End.After(of.End) }
+
+// delivered counts a record that is acknowledged or SACKed for the first time.
+func (c *Conn) delivered(a *arrival, r *record, cumulative bool) {
+	o := &c.out
+	a.bytes += int(r.size)
+	if r.tries == 0 {
+		if cumulative && (a.first == 0 || r.sent < a.first) {
+			a.first = r.sent
+		}
+		a.last = max(a.last, r.sent)
+		a.original = a.original || !r.end().After(o.high)
+		if r.end().Before(a.fack) {
+			o.rack.reordered = true // RFC 8985 §6.2, step 3
+			c.Counters.Reordered++
+		}
+	} else {
+		a.mixed = true
+	}
+	o.rack.newest(a.now, r, &c.rtt)
+}
+
+// advance moves SND.UNA.
+func (c *Conn) advance(a *arrival, ack Seq) {
+	o, b := &c.out, &c.snd
+	o.board.ack(ack, func(r *record) { c.delivered(a, r, true) })
+	if !c.sack {
+		a.bytes = max(0, a.bytes-o.dupAcks*b.mss)
+		o.dupAcks = 0
+	}
+	b.una = ack
+	if o.phase == steady {
+		o.high = later(o.high, ack)
+	}
+	if end := earlier(ack, b.queue.end); end.After(b.queue.start) {
+		b.queue.acked(end)
+		c.events |= Acked
+	}
+	if b.urgent && !ack.Before(b.up) {
+		b.urgent = false
+	}
+	if ack == b.next {
+		b.partial = false
+		if b.unsent() == 0 && (!b.fin || b.finSent()) {
+			c.events |= Sent
+		}
+	}
+	c.rtt.progress()
+	c.progress(a.now)
+}
+
+// openWindow follows an acknowledgement while the window is closed, or one that
+// changes it while nothing is in flight: the peer answers, and that counts as
+// progress (BF-23).
+func (c *Conn) openWindow(now time.Duration) {
+	c.progress(now)
+	if c.snd.usable() > 0 && c.InFlight() == 0 {
+		c.snd.probe = false
+		c.timers.resend = 0
+		c.rtt.progress()
+	}
+}
+
+// sampled measures the round trip, of what was sent once (RFC 6298 §3). Without
+// SACK an acknowledgement of something that was sent again says nothing of what
+// it covers besides.
+func (c *Conn) sampled(a *arrival) {
+	at := a.first
+	if at == 0 {
+		at = a.last
+	}
+	if at == 0 || a.mixed && !c.sack {
+		return
+	}
+	c.rtt.sample(a.now, a.now-at)
+}
+
+// proceed decides what the phase is after an acknowledgement; lost: it, or time,
+// has shown that something was lost.
+func (c *Conn) proceed(a *arrival, lost bool) {
+	o := &c.out
+	if o.phase != steady && !c.snd.una.Before(o.high) {
+		if o.phase == recovering {
+			o.control.Exit(o.control.Threshold())
+		}
+		o.phase = steady
+		o.undo.doubt = certain
+	}
+	switch {
+	case o.phase == repairing:
+		c.grow(a)
+	case o.phase == recovering:
+		o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, !lost)
+	case lost:
+		c.recover(a)
+	case a.bytes > 0:
+		c.grow(a)
+	}
+}
+
+// recover begins recovery.
+func (c *Conn) recover(a *arrival) {
+	o := &c.out
+	c.Counters.Fast++
+	o.phase, o.high = recovering, c.snd.next
+	o.control.Lost(a.now, a.flight)
+	o.undo.begin(c.snd.una, o.high)
+	o.tail = tailProbe{}
+	o.prr.Begin(a.flight-a.sacked, o.control.Threshold())
+	o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, false)
+}
+
+// grow tells congestion control of what was delivered.
+func (c *Conn) grow(a *arrival) {
+	if a.bytes == 0 {
+		return
+	}
+	o := &c.out
+	ack := congestion.Ack{Now: a.now, Bytes: a.bytes, Flight: a.flight, SRTT: c.rtt.smoothed, Limited: o.blocked}
+	if a.last != 0 {
+		ack.RTT = max(a.now-a.last, 1)
+	}
+	if !c.snd.una.Before(o.round) {
+		ack.Round, o.round = true, c.snd.next
+	}
+	o.control.Acked(ack)
+}
+
+// timeout is the retransmission time-out of data (RFC 6298 §5.4): all that isn't
+// SACKed counts as lost, and is sent again as the window, one segment now, allows.
+func (c *Conn) timeout(now time.Duration) {
+	o := &c.out
+	c.Counters.Timeouts++
+	again := o.phase == repairing && o.undo.from == c.snd.una
+	o.control.Timeout(now, c.InFlight(), again)
+	// Where the first is SACKed the peer has gone back on it (RFC 2018 §8).
+	o.board.loseAll(o.board.records[0].flags&recordSACKed != 0)
+	o.phase, o.high = repairing, c.snd.next
+	o.dupAcks, o.tail, c.timers.reorder, c.timers.probe = 0, tailProbe{}, 0, 0
+	if again {
+		o.undo.doubt = certain
+		c.blackHole(now)
+		return
+	}
+	o.undo.begin(c.snd.una, o.high)
+	o.undo.doubt = unanswered
+}
+
+// blackHole makes segments smaller when large ones draw no answer at all: a path
+// that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3).
+func (c *Conn) blackHole(now time.Duration) {
+	for _, size := range [...]int{1220, 536} { // what fits 1280 bytes of IPv6, and DefaultMSS
+		if c.snd.tries >= blackHoleTries && c.snd.mss > size {
+			if c.timers.path == 0 {
+				c.known = c.cfg.Path
+			}
+			c.shrink(size)
+			c.timers.path = now + pathLife
+			return
+		}
+	}
+}
+
+const (
+	blackHoleTries = 3                // transmissions without an answer
+	pathLife       = 10 * time.Minute // RFC 1191 §6.3: until the larger size is tried again
+)
+
+// forgetPath tries the segment size again that seemed to be lost in a black hole.
+func (c *Conn) forgetPath() {
+	c.cfg.Path = c.known
+	c.fit()
+}

@@ -1,0 +1,91 @@
+package tcp
+
+import "time"
+
+// The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at
+// least, and every system in use takes less; its §2.5 allows an upper bound.
+const (
+	minRTO      = 200 * time.Millisecond
+	maxRTO      = 120 * time.Second
+	initialRTO  = time.Second     // RFC 6298 §2.1
+	fallbackRTO = 3 * time.Second // RFC 6298 §5.7: after a SYN that was sent again
+)
+
+// rtt estimates the round trip time and the retransmission time-out (RFC 6298).
+// The zero value has no sample.
+type rtt struct {
+	smoothed time.Duration // SRTT; 0: no sample yet
+	variance time.Duration // RTTVAR
+	base     time.Duration // RTO without back-off; 0: initialRTO
+	shift    uint8         // how often it was doubled since an acknowledgement of new data
+	least    minimum       // RACK.min_RTT
+}
+
+// sample takes a measurement of data that was sent once (Karn's algorithm, RFC
+// 6298 §3).
+func (r *rtt) sample(now, d time.Duration) {
+	d = max(d, 1)
+	r.least.add(now, d)
+	if r.smoothed == 0 {
+		r.smoothed, r.variance = d, d/2
+	} else {
+		diff := r.smoothed - d
+		if diff < 0 {
+			diff = -diff
+		}
+		r.variance += (diff - r.variance) / 4
+		r.smoothed += (d - r.smoothed) / 8
+	}
+	r.base = min(max(r.smoothed+4*r.variance, minRTO), maxRTO)
+	r.shift = 0
+}
+
+// rto is the time-out with its back-off (RFC 6298 §5.5).
+func (r *rtt) rto() time.Duration {
+	base := r.base
+	if base == 0 {
+		base = initialRTO
+	}
+	if r.shift >= 10 { // 200 ms << 10 exceeds the bound
+		return maxRTO
+	}
+	return min(base<<r.shift, maxRTO)
+}
+
+// backOff doubles the time-out.
+func (r *rtt) backOff() {
+	if r.shift < 255 {
+		r.shift++
+	}
+}
+
+// progress ends the back-off: new data was acknowledged, though it may have
+// been sent twice. RFC 6298 leaves the back-off until the next sample; RFC 8985
+// and all systems end it, since data gets through again.
+func (r *rtt) progress() { r.shift = 0 }
+
+// minimum is the least sample of the last minLength, kept as the least of two
+// halves: what is older than both is forgotten (RFC 8985 §6.2 step 1 asks for a
+// windowed minimum).
+type minimum struct {
+	current, previous time.Duration // 0: no sample
+	since             time.Duration // when current began
+}
+
+const minLength = 5 * time.Minute
+
+func (m *minimum) add(now, d time.Duration) {
+	if m.since == 0 || now-m.since > minLength/2 {
+		m.previous, m.current, m.since = m.current, d, now
+		return
+	}
+	m.current = min(m.current, d)
+}
+
+// get is the minimum; 0: there is none.
+func (m *minimum) get() time.Duration {
+	if m.previous == 0 {
+		return m.current
+	}
+	return min(m.current, m.previous)
+}

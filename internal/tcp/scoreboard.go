@@ -1,0 +1,351 @@
+package tcp
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A record is one transmitted segment that isn't cumulatively acknowledged.
+type record struct {
+	seq   Seq
+	size  uint16 // of the sequence space
+	flags recordFlags
+	tries uint8         // how often it was sent again, up to 255
+	sent  time.Duration // when last
+	order uint32        // counts the transmissions of the connection
+
+	// prev and next link the records of one list; see scoreboard. In a SACKed
+	// record next is the number of a record behind it with only SACKed ones
+	// between: a way to the first that isn't.
+	prev, next uint32
+}
+
+type recordFlags uint8
+
+const (
+	recordSACKed recordFlags = 1 << iota
+	recordLost               // in the list of lost ones
+	recordFIN                // the last number is the FIN
+)
+
+func (r *record) end() Seq { return r.seq.Add(int(r.size)) }
+
+// payload is the size without the FIN, in bytes.
+func (r *record) payload() int {
+	if r.flags&recordFIN != 0 {
+		return int(r.size) - 1
+	}
+	return int(r.size)
+}
+
+// A list links records by their numbers; the zero list is empty.
+type list struct{ first, last uint32 }
+
+// A scoreboard knows what became of each segment in flight (RFC 6675 §3, RFC
+// 8985 §5.2). Records stand in the order of the sequence space, and are named by
+// numbers that grow: base is that of the first. A record is in one of two lists,
+// or SACKed and in none:
+//
+//	flight   on its way, in the order of transmission
+//	lost     to be sent again, in the order in which they were found
+//
+// Every step of an acknowledgement is O(log n), amortized: a peer that SACKs
+// every second of many small segments costs no more for each.
+type scoreboard struct {
+	records       []record
+	base          uint32 // of records[0]; numbers start at 1, 0 is none
+	flight        list
+	lost          list
+	pipe          int // bytes in flight
+	sacked        int // bytes
+	sackedRecords int
+	unsent        int // bytes lost and not sent again
+	order         uint32
+}
+
+func (b *scoreboard) at(n uint32) *record { return &b.records[n-b.base] }
+func (b *scoreboard) behind() uint32      { return b.base + uint32(len(b.records)) }
+
+// push appends a link to a list.
+func (b *scoreboard) push(l *list, n uint32) {
+	r := b.at(n)
+	r.prev, r.next = l.last, 0
+	if l.last == 0 {
+		l.first = n
+	} else {
+		b.at(l.last).next = n
+	}
+	l.last = n
+}
+
+// unlink takes a record out of its list.
+func (b *scoreboard) unlink(n uint32) {
+	r := b.at(n)
+	l := &b.flight
+	if r.flags&recordLost != 0 {
+		l = &b.lost
+		b.unsent -= int(r.size)
+	} else {
+		b.pipe -= int(r.size)
+	}
+	if r.prev == 0 {
+		l.first = r.next
+	} else {
+		b.at(r.prev).next = r.next
+	}
+	if r.next == 0 {
+		l.last = r.prev
+	} else {
+		b.at(r.next).prev = r.prev
+	}
+}
+
+// add records a segment that is sent for the first time.
+func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
+	switch {
+	case len(b.records) == 0:
+		b.base = 1
+	case b.base > renumberAt:
+		b.renumber()
+	}
+	b.order++
+	r := record{seq: seq, size: uint16(size), sent: now, order: b.order}
+	if fin {
+		r.flags = recordFIN
+	}
+	b.records = append(b.records, r)
+	b.push(&b.flight, b.behind()-1)
+	b.pipe += size
+}
+
+// renumberAt is the number from which on the records are numbered anew, so that
+// numbers don't wrap.
+const renumberAt = 1 << 31
+
+func (b *scoreboard) renumber() {
+	down := func(n *uint32) {
+		if *n != 0 {
+			*n -= b.base - 1
+		}
+	}
+	for i := range b.records {
+		down(&b.records[i].prev)
+		down(&b.records[i].next)
+	}
+	for _, n := range []*uint32{&b.flight.first, &b.flight.last, &b.lost.first, &b.lost.last} {
+		down(n)
+	}
+	b.base = 1
+}
+
+// resend records that a lost segment is sent again.
+func (b *scoreboard) resend(now time.Duration, n uint32) {
+	b.unlink(n)
+	b.order++
+	r := b.at(n)
+	r.flags &^= recordLost
+	r.sent, r.order = now, b.order
+	if r.tries < 255 {
+		r.tries++
+	}
+	b.push(&b.flight, n)
+	b.pipe += int(r.size)
+}
+
+// lose marks a segment in flight as lost.
+func (b *scoreboard) lose(n uint32) {
+	b.unlink(n)
+	r := b.at(n)
+	r.flags |= recordLost
+	b.push(&b.lost, n)
+	b.unsent += int(r.size)
+}
+
+// loseAll marks everything that isn't SACKed as lost, in the order of the
+// sequence space (RFC 6298 §5.4). forget: what was SACKed counts as lost, too,
+// as the peer has gone back on it (RFC 2018 §8).
+func (b *scoreboard) loseAll(forget bool) {
+	b.flight, b.lost, b.pipe, b.unsent = list{}, list{}, 0, 0
+	if forget {
+		b.sacked, b.sackedRecords = 0, 0
+	}
+	for i := range b.records {
+		r := &b.records[i]
+		if forget {
+			r.flags &^= recordSACKed
+		}
+		if r.flags&recordSACKed == 0 {
+			r.flags |= recordLost
+			b.push(&b.lost, b.base+uint32(i))
+			b.unsent += int(r.size)
+		}
+	}
+}
+
+// regain puts what was marked as lost, and not sent again, back into flight: the
+// losses were none.
+func (b *scoreboard) regain() {
+	var l list
+	for n := b.lost.first; n != 0; {
+		r := b.at(n)
+		next := r.next
+		r.flags &^= recordLost
+		b.pipe += int(r.size)
+		b.push(&l, n)
+		n = next
+	}
+	b.lost, b.unsent = list{}, 0
+	if l.last == 0 {
+		return
+	}
+	// They were sent before what is in flight.
+	if b.flight.first != 0 {
+		b.at(l.last).next, b.at(b.flight.first).prev = b.flight.first, l.last
+		l.last = b.flight.last
+	}
+	b.flight = l
+}
+
+// find is the number of the record that holds seq, or that of the first behind
+// it.
+func (b *scoreboard) find(seq Seq) uint32 {
+	lo, hi := 0, len(b.records)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if b.records[mid].end().After(seq) {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return b.base + uint32(lo)
+}
+
+// open is the first record from n on that isn't SACKed; it shortens the way
+// there for those that follow.
+func (b *scoreboard) open(n uint32) uint32 {
+	to := n
+	for to < b.behind() && b.at(to).flags&recordSACKed != 0 {
+		to = b.at(to).next
+	}
+	for n < to {
+		r := b.at(n)
+		n, r.next = r.next, to
+	}
+	return to
+}
+
+// sack marks what a block covers whole, and calls f for each record that is new.
+func (b *scoreboard) sack(k Block, f func(*record)) {
+	n := b.find(k.Start)
+	if n < b.behind() && b.at(n).seq.Before(k.Start) {
+		n++
+	}
+	for n = b.open(n); n < b.behind(); n = b.open(n) {
+		r := b.at(n)
+		if r.end().After(k.End) {
+			return
+		}
+		b.unlink(n)
+		f(r)
+		r.flags = r.flags&^recordLost | recordSACKed
+		r.next = n + 1
+		b.sacked += int(r.size)
+		b.sackedRecords++
+	}
+}
+
+// ack takes out what lies before una, and calls f for each record that wasn't
+// SACKed. A record that una cuts is shortened.
+func (b *scoreboard) ack(una Seq, f func(*record)) {
+	n := 0
+	for ; n < len(b.records); n++ {
+		r := &b.records[n]
+		if r.end().After(una) {
+			if cut := una.From(r.seq); cut > 0 {
+				b.shorten(r, cut)
+			}
+			break
+		}
+		if r.flags&recordSACKed != 0 {
+			b.sacked -= int(r.size)
+			b.sackedRecords--
+			continue
+		}
+		b.unlink(b.base + uint32(n))
+		f(r)
+	}
+	b.base += uint32(n)
+	b.records = b.records[n:]
+	if len(b.records) == 0 && cap(b.records) > 256 {
+		b.records = nil // an idle connection needn't hold a list of what was
+	}
+}
+
+func (b *scoreboard) shorten(r *record, cut int) {
+	switch {
+	case r.flags&recordSACKed != 0:
+		b.sacked -= cut
+	case r.flags&recordLost != 0:
+		b.unsent -= cut
+	default:
+		b.pipe -= cut
+	}
+	r.seq, r.size = r.seq.Add(cut), r.size-uint16(cut)
+}
+
+// split makes records of at most size bytes, after which the size of a segment
+// is named. What was larger, and isn't SACKed, counts as lost.
+func (b *scoreboard) split(size int) {
+	small := true
+	for i := range b.records {
+		small = small && int(b.records[i].size) <= size
+	}
+	if small {
+		return
+	}
+	old := b.records
+	b.records, b.base = make([]record, 0, 2*len(old)), 1
+	for _, r := range old {
+		large := int(r.size) > size
+		if large && r.flags&recordSACKed == 0 {
+			r.flags |= recordLost
+		}
+		end, fin := r.end(), r.flags&recordFIN
+		for at := r.seq; at.Before(end); at = r.end() {
+			r.seq, r.size = at, uint16(min(size, end.From(at)))
+			r.flags &^= recordFIN
+			if r.end() == end {
+				r.flags |= fin
+			}
+			b.records = append(b.records, r)
+		}
+	}
+	b.relink()
+}
+
+// relink makes the lists and the counts anew.
+func (b *scoreboard) relink() {
+	b.flight, b.lost, b.pipe, b.unsent, b.sacked, b.sackedRecords = list{}, list{}, 0, 0, 0, 0
+	var flight []uint32
+	for i := range b.records {
+		r, n := &b.records[i], b.base+uint32(i)
+		switch {
+		case r.flags&recordSACKed != 0:
+			b.sacked += int(r.size)
+			b.sackedRecords++
+			r.next = n + 1
+		case r.flags&recordLost != 0:
+			b.push(&b.lost, n)
+			b.unsent += int(r.size)
+		default:
+			flight = append(flight, n)
+			b.pipe += int(r.size)
+		}
+	}
+	slices.SortStableFunc(flight, func(x, y uint32) int { return cmp.Compare(b.at(x).order, b.at(y).order) })
+	for _, n := range flight {
+		b.push(&b.flight, n)
+	}
+}

@@ -1,0 +1,94 @@
+package tcp
+
+import (
+	"slices"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+)
+
+// maxChunk is the size of a chunk of the send queue, in bytes: a pool of
+// package buffer has chunks of this size.
+const maxChunk = 64 << 10
+
+// A chunk is some bytes of the send queue.
+type chunk struct {
+	start Seq
+	view  *buffer.View
+	lent  bool // a segment refers to it: nothing is appended any more
+}
+
+// A sendQueue holds what was accepted and isn't acknowledged, [start, end). The
+// zero queue is empty, with the position 0.
+type sendQueue struct {
+	chunks     []chunk
+	start, end Seq
+}
+
+func (q *sendQueue) len() int { return q.end.From(q.start) }
+
+// add appends a copy of p.
+func (q *sendQueue) add(p []byte) {
+	if n := len(q.chunks); n > 0 && !q.chunks[n-1].lent {
+		v := q.chunks[n-1].view
+		if m := min(v.AvailableSize(), len(p)); m > 0 {
+			v.Write(p[:m]) // can't fail
+			q.end, p = q.end.Add(m), p[m:]
+		}
+	}
+	for len(p) > 0 {
+		m := min(len(p), maxChunk)
+		v := buffer.NewView(m)
+		v.Write(p[:m])
+		q.chunks = append(q.chunks, chunk{start: q.end, view: v})
+		q.end, p = q.end.Add(m), p[m:]
+	}
+}
+
+// payload refers to the n bytes at seq.
+func (q *sendQueue) payload(seq Seq, n int) (b buffer.Buffer) {
+	i, found := slices.BinarySearchFunc(q.chunks, seq, func(c chunk, s Seq) int { return c.start.From(s) })
+	if !found {
+		i--
+	}
+	for ; n > 0; i++ {
+		c := &q.chunks[i]
+		c.lent = true
+		v := c.view.Clone()
+		v.TrimFront(seq.From(c.start))
+		m := min(n, v.Size())
+		v.CapLength(m)
+		b.Append(v) // can't fail
+		seq, n = seq.Add(m), n-m
+	}
+	return b
+}
+
+// acked gives back what lies before una.
+func (q *sendQueue) acked(una Seq) {
+	n := 0
+	for ; n < len(q.chunks); n++ {
+		c := &q.chunks[n]
+		if c.start.Add(c.view.Size()).After(una) {
+			break
+		}
+		c.view.Release()
+		c.view = nil
+	}
+	q.start = una
+	switch {
+	case n == len(q.chunks):
+		if cap(q.chunks) > 64 { // an idle connection needn't hold a list of what was
+			q.chunks = nil
+		}
+		q.chunks = q.chunks[:0]
+	case n > 0:
+		q.chunks = q.chunks[n:]
+	}
+}
+
+func (q *sendQueue) release() {
+	for _, c := range q.chunks {
+		c.view.Release()
+	}
+	*q = sendQueue{start: q.end, end: q.end}
+}

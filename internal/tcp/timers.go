@@ -1,0 +1,174 @@
+package tcp
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/keepalive"
+)
+
+// timers are the deadlines of a connection; zero: not set.
+type timers struct {
+	resend   time.Duration // RTO, or the next probe of a closed window
+	probe    time.Duration // the tail loss probe (RFC 8985 §7)
+	reorder  time.Duration // RACK's: a segment may be reordered until then
+	ack      time.Duration // a delayed acknowledgement
+	silly    time.Duration // the override of silly-window avoidance
+	lifetime time.Duration // TCP_MAXRT
+	linger   time.Duration // the end of FIN-WAIT-2
+	path     time.Duration // when a larger segment is tried again after a black hole
+}
+
+// Deadline is when Timer has something to do; zero: not before another call.
+func (c *Conn) Deadline() time.Duration {
+	t := &c.timers
+	next := time.Duration(0)
+	for _, d := range [...]time.Duration{t.resend, t.probe, t.reorder, t.ack, t.silly, t.lifetime, t.linger, t.path, c.nextProbe()} {
+		if d != 0 && (next == 0 || d < next) {
+			next = d
+		}
+	}
+	return next
+}
+
+// nextProbe is when keep-alive acts.
+func (c *Conn) nextProbe() time.Duration {
+	if t := c.keepAlive.Next(); !t.IsZero() {
+		return time.Duration(t.UnixNano())
+	}
+	return 0
+}
+
+// Timer does what is due.
+func (c *Conn) Timer(now time.Duration) {
+	t := &c.timers
+	if due(&t.lifetime, now) {
+		c.abort(UserTimeout)
+		return
+	}
+	if due(&t.linger, now) {
+		c.becomeClosed(None)
+		return
+	}
+	if due(&t.ack, now) {
+		c.owe(ackNow)
+	}
+	if due(&t.silly, now) {
+		c.snd.silly = true
+	}
+	if due(&t.reorder, now) {
+		c.reorderTimeout(now)
+	}
+	if due(&t.path, now) {
+		c.forgetPath()
+	}
+	if due(&t.probe, now) {
+		c.probeTail()
+	}
+	if due(&t.resend, now) {
+		c.resendTimeout(now)
+	}
+	c.pollKeepAlive(now)
+}
+
+// due reports that a deadline has passed, and clears it.
+func due(t *time.Duration, now time.Duration) bool {
+	if *t == 0 || now < *t {
+		return false
+	}
+	*t = 0
+	return true
+}
+
+// pollKeepAlive probes an idle peer in the states of KA-12.
+func (c *Conn) pollKeepAlive(now time.Duration) {
+	busy := c.Queued() > 0 || c.InFlight() > 0
+	switch c.state {
+	case Established, CloseWait, FinWait2:
+	default:
+		busy = true
+	}
+	switch c.keepAlive.Poll(instant(now), busy) {
+	case keepalive.Probe:
+		c.snd.alive = true
+	case keepalive.Drop:
+		c.abort(KeepAliveDrop)
+	}
+}
+
+// busy notes that something waits to be acknowledged: TCP_MAXRT begins.
+func (c *Conn) busy(now time.Duration) {
+	if c.snd.stuck == 0 {
+		c.snd.stuck = now
+		c.armLifetime()
+	}
+}
+
+// progress notes that the peer has answered.
+func (c *Conn) progress(now time.Duration) {
+	c.snd.tries = 0
+	c.snd.stuck = 0
+	if c.InFlight() > 0 || c.snd.unsent() > 0 {
+		c.snd.stuck = now
+	}
+	c.armLifetime()
+}
+
+func (c *Conn) armLifetime() {
+	c.timers.lifetime = 0
+	if c.cfg.Lifetime > 0 && c.snd.stuck != 0 {
+		c.timers.lifetime = c.snd.stuck + c.cfg.Lifetime
+	}
+}
+
+// exhausted counts a transmission without an answer, and reports that it was one
+// too many.
+func (c *Conn) exhausted() bool {
+	c.snd.tries++
+	limit := c.cfg.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	if c.state == SynSent || c.state == SynReceived {
+		if limit = c.cfg.SynLimit; limit == 0 {
+			limit = defaultSynLimit
+		}
+	}
+	return c.snd.tries >= limit && (c.cfg.Lifetime == 0 || c.orphan && c.cfg.Lifetime < 0)
+}
+
+// resendTimeout is the retransmission time-out (RFC 6298 §5.4 to 5.7), or the
+// time for another probe of a closed window (RFC 9293 §3.8.6.1).
+func (c *Conn) resendTimeout(now time.Duration) {
+	if c.exhausted() {
+		c.abort(TimedOut)
+		return
+	}
+	c.rtt.backOff()
+	switch {
+	case c.state == SynSent || c.state == SynReceived:
+		c.snd.syn = true
+		if c.Counters.SynResent < 255 {
+			c.Counters.SynResent++
+		}
+	case c.InFlight() == 0:
+		c.snd.probe = true
+	default:
+		c.timeout(now)
+	}
+	c.armResend(now)
+}
+
+// armResend sets the retransmission timer where something is in flight or a
+// window is closed, else stops it.
+func (c *Conn) armResend(now time.Duration) {
+	c.timers.resend = 0
+	if c.InFlight() > 0 || c.closedWindow() {
+		c.timers.resend = now + c.rtt.rto()
+	}
+}
+
+// closedWindow reports that data waits behind a window that lets none of it out,
+// with nothing in flight whose acknowledgement would open it.
+func (c *Conn) closedWindow() bool {
+	return c.state.Synchronized() && c.state != TimeWait && c.InFlight() == 0 && (c.snd.unsent() > 0 || c.snd.fin && !c.snd.finSent()) && c.snd.usable() <= 0
+}

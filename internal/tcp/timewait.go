@@ -1,0 +1,77 @@
+package tcp
+
+import "time"
+
+// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 24 bytes.
+// The caller keeps them with the addresses, and when they end.
+type Remains struct {
+	next    Seq    // SND.NXT
+	rcvNext Seq    // RCV.NXT
+	stamp   uint32 // the offset of our timestamps
+	recent  uint32 // the peer's last timestamp
+	window  uint16 // the last window field
+	stamps  bool
+}
+
+// Remains returns what is to be kept when the connection is TimeWait.
+func (c *Conn) Remains() Remains {
+	return Remains{next: c.snd.next, rcvNext: c.rcv.next, window: c.rcv.field(), stamps: c.stamps,
+		stamp: c.cfg.Stamp, recent: c.rcv.tsRecent}
+}
+
+// A TimeWaitVerdict says what a segment does to TIME-WAIT.
+type TimeWaitVerdict uint8
+
+// The verdicts.
+const (
+	Ignore TimeWaitVerdict = iota
+	Answer                 // with the segment returned; a FIN restarts the time, see Restarts
+	Reuse                  // a SYN of a new connection: a listener may have it (RFC 6191)
+)
+
+// Segment judges a segment of the four-tuple. RSTs change nothing (RFC 1337 §3).
+// For a SYN that may be reused the initial sequence number of the new connection
+// should lie beyond Next.
+func (w *Remains) Segment(now time.Duration, s *Segment) (answer Segment, v TimeWaitVerdict) {
+	o := &s.Options
+	switch {
+	case s.Flags&RST != 0:
+		return Segment{}, Ignore
+	case s.Flags&(SYN|ACK) == SYN && w.reusable(s):
+		return Segment{}, Reuse
+	case w.stamps && o.Timestamps && int32(o.TSVal-w.recent) < 0 && s.Flags&FIN == 0,
+		s.Len() > 0, s.Seq != w.rcvNext, s.Flags&ACK != 0 && s.Ack.After(w.next):
+		return w.ack(now), Answer
+	}
+	return Segment{}, Ignore // a duplicate acknowledgement: an answer might draw another
+}
+
+// reusable is the test of RFC 6191 §2: the SYN is later than everything before.
+func (w *Remains) reusable(s *Segment) bool {
+	if w.stamps && s.Options.Timestamps {
+		if d := int32(s.Options.TSVal - w.recent); d != 0 {
+			return d > 0
+		}
+	}
+	return s.Seq.After(w.rcvNext)
+}
+
+// ack is the last acknowledgement again.
+func (w *Remains) ack(now time.Duration) Segment {
+	s := Segment{Seq: w.next, Ack: w.rcvNext, Flags: ACK, Window: w.window}
+	s.Options.Scale = NoScale
+	if w.stamps {
+		s.Options.Timestamps = true
+		s.Options.TSVal, s.Options.TSEcr = w.stamp+uint32(now/time.Millisecond), w.recent
+	}
+	return s
+}
+
+// Restarts reports that the segment is the peer's FIN again: it hasn't seen the
+// acknowledgement, and 2 MSL begin anew (RFC 9293 §3.10.7.4).
+func (w *Remains) Restarts(s *Segment) bool {
+	return s.Flags&FIN != 0 && s.End() == w.rcvNext
+}
+
+// Next is the sequence number behind the last that was sent.
+func (w *Remains) Next() Seq { return w.next }

@@ -1,0 +1,90 @@
+package tcp
+
+import "time"
+
+// A doubt says how far F-RTO is in finding out whether a time-out was spurious
+// (RFC 5682 §2.1).
+type doubt uint8
+
+const (
+	certain    doubt = iota
+	unanswered       // the first segment was sent again, and nothing has come since
+	examining        // SND.UNA has moved: two new segments tell
+)
+
+// undo is what tells a loss from a delay, since recovery or a time-out began.
+type undo struct {
+	from    Seq    // SND.UNA then
+	high    Seq    // SND.NXT then
+	active  bool   // there is something to undo
+	resent  int    // bytes sent again and not reported as duplicates
+	any     bool   // something was sent again
+	stamp   uint32 // our timestamp of the first segment sent again
+	doubt   doubt
+	allowed int // new segments that F-RTO may send yet
+}
+
+func (u *undo) begin(una, next Seq) { *u = undo{from: una, high: next, active: true} }
+
+// sent notes a segment that was sent again.
+func (u *undo) sent(bytes int, stamp uint32) {
+	if !u.active {
+		return
+	}
+	if !u.any {
+		u.any, u.stamp = true, stamp
+	}
+	u.resent += bytes
+}
+
+// spurious reports that the loss that began the phase was none: what was sent
+// again is reported as a duplicate (RFC 3708), the acknowledgement echoes a
+// timestamp from before (RFC 3522), or after a time-out something arrives that
+// wasn't sent again (RFC 5682).
+func (c *Conn) spurious(a *arrival, s *Segment) bool {
+	u := &c.out.undo
+	if !u.active || !u.any {
+		return false
+	}
+	if a.again && !a.dup.Start.Before(u.from) && !a.dup.End.After(u.high) {
+		c.out.rack.reordered = true // the first transmission was only late
+		if u.resent -= a.dup.End.From(a.dup.Start); u.resent <= 0 {
+			return true
+		}
+	}
+	if c.stamps && a.advance && a.mixed && s.Options.TSEcr != 0 && int32(s.Options.TSEcr-u.stamp) < 0 {
+		return true
+	}
+	return c.forwardRecovery(a)
+}
+
+// forwardRecovery is F-RTO.
+//
+//	unanswered ──SND.UNA moved, new data waits──▶ examining ──sent once arrives──▶ spurious
+//	     └── something that was sent once arrives (SACK) ──────────────────────▶ spurious
+//	anything else ──▶ certain
+func (c *Conn) forwardRecovery(a *arrival) bool {
+	u := &c.out.undo
+	switch {
+	case u.doubt == certain || c.out.phase != repairing:
+		return false
+	case a.original && (c.sack || u.doubt == examining):
+		return true
+	case u.doubt == unanswered && a.advance && c.snd.una.Before(c.out.high) && min(c.snd.unsent(), c.snd.usable()) > 0:
+		u.doubt, u.allowed = examining, 2
+	default:
+		u.doubt = certain
+	}
+	return false
+}
+
+// undoLoss takes back what the loss did.
+func (c *Conn) undoLoss(now time.Duration) {
+	o := &c.out
+	o.control.Undo(now)
+	o.board.regain()
+	o.phase = steady
+	o.undo = undo{}
+	c.rtt.shift = 0
+	o.rack.order = 0 // it may be that of a segment that was sent again, and nothing was sent behind it
+}
