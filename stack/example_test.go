@@ -6,7 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"time"
 
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -65,4 +68,26 @@ func ExampleStack_LookupHost() {
 	defer s.Close()
 	fmt.Println(s.LookupHost(context.Background(), "Printer"))
 	// Output: [fd00::9 10.0.0.9] <nil>
+}
+
+// Every socket of a stack, those that DialContext and Listen make, too, begins with
+// these options.
+func ExampleConfig_defaults() {
+	var config stack.Config
+	config.Defaults = []options.Assignment{ // of a stack.Config
+		options.TCP_NODELAY.With(true), options.SO_KEEPALIVE.With(true), options.TCP_KEEPIDLE.With(time.Minute),
+	}
+	s, err := stack.New(config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	l, err := s.Listen("tcp", ":80")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(options.TCP_KEEPIDLE.Get(l.(*endpoint.Listener)))
+	// Output: 1m0s <nil>
 }

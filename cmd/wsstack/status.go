@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,23 +135,25 @@ func statusHandler(h host) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		var body bytes.Buffer // an error must come before the status line
 		var err error
+		var page []byte
 		if prefersJSON(r.Header.Get("Accept")) {
 			header.Set("Content-Type", "application/json")
 			encoder := json.NewEncoder(&body)
 			encoder.SetIndent("", "  ")
 			err = encoder.Encode(report)
+			page = slices.Concat(body.Bytes(), padding(body.Len()))
 		} else {
 			header.Set("Content-Type", "text/html; charset=utf-8")
 			header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 			err = statusPage.Execute(&body, report)
+			page = slices.Concat(padding(body.Len()), body.Bytes()) // a terminal shows what comes last
 		}
 		if err != nil {
 			http.Error(w, "the status page failed: "+err.Error(), http.StatusInternalServerError)
 			return
 		}
-		pad(&body)
-		header.Set("Content-Length", strconv.Itoa(body.Len()))
-		_, _ = body.WriteTo(w) // the client may be gone
+		header.Set("Content-Length", strconv.Itoa(len(page)))
+		_, _ = w.Write(page) // the client may be gone
 	})
 	return mux
 }
@@ -158,13 +161,13 @@ func statusHandler(h host) http.Handler {
 // pageBlock is what the length of the page is a multiple of: counters and times
 // change from one request to the next, and who compares two downloads, over a bad
 // link for one, needs something that doesn't.
-const pageBlock = 16 << 10
+const pageBlock = 4 << 10
 
-// pad fills up the last block with white space, which means nothing in HTML and
-// in JSON.
-func pad(body *bytes.Buffer) {
-	missing := (pageBlock - (body.Len()+1)%pageBlock) % pageBlock
-	body.WriteString(strings.Repeat(" ", missing) + "\n")
+// padding is the white space that fills up the last block of a page. It means
+// nothing in JSON, and nothing in front of a document of HTML.
+func padding(size int) []byte {
+	missing := pageBlock - size%pageBlock
+	return append(bytes.Repeat([]byte(" "), missing-1), '\n')
 }
 
 // prefersJSON reads an Accept field as far as the choice between two types

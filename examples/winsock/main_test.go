@@ -1,0 +1,10 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// socket: <nil>
+	// setsockopt: <nil>
+	// connect: WSAECONNREFUSED: connection refused
+	// recv: WSAENOTCONN: not connected
+}
