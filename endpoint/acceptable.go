@@ -43,7 +43,9 @@ func (w *Wire) oldFIN(seg Segment) bool {
 		w.Acknowledged() && h.SequenceNumber()+uint32(seg.Payload) == w.told.next()
 }
 
-// Mute reports a RST that mustn't leave: the connection is forgotten silently.
+// Mute reports a RST that mustn't leave: the connection is forgotten silently. In
+// TIME-WAIT, where both FINs are acknowledged, that is always so (RFC 9293 §3.10.5),
+// whoever ends the connection: a stack that is closed has thousands of those.
 func (w *Wire) Mute(h header.TCP) bool {
-	return h.Flags().Contains(header.TCPFlagRst) && w.has(wireMute)
+	return h.Flags().Contains(header.TCPFlagRst) && (w.has(wireMute) || w.has(wireFIN) && w.FinAcked())
 }

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -86,4 +90,63 @@ func TestCloseStopsTheReaper(t *testing.T) {
 	require.Contains(t, clock.timers(), reaper)
 	require.NoError(t, s.Close())
 	require.Empty(t, clock.timers())
+}
+
+// What a stack sends when it is closed doesn't grow with its connections in
+// TIME-WAIT, whose RST nobody needs (RFC 9293 §3.10.5), whether their sockets are
+// closed or not: it resets the others, and counts what has left.
+func TestCloseIsSilentInTimeWait(t *testing.T) {
+	for _, count := range []int{1, 100} {
+		for name, dials := range map[string]bool{"the side that connects": true, "the side that accepts": false} {
+			t.Run(fmt.Sprintf("%s, %d", name, count), func(t *testing.T) {
+				n := simnet.New(t)
+				a, b := n.Host("a", "10.0.0.1/24", "fd00::1/64"), n.Host("b", "10.0.0.2/24", "fd00::2/64")
+				n.Link(a, b)
+				waits, from := a, "a" // the former closes first
+				if !dials {
+					waits, from = b, "b"
+				}
+				l, err := b.Stack.Listen("tcp", ":80")
+				require.NoError(t, err)
+				pair := func(i int) (first, second *endpoint.Conn) {
+					c, err := a.Stack.Dial("tcp", []string{"10.0.0.2:80", "[fd00::2]:80"}[i%2])
+					require.NoError(t, err)
+					s, err := l.Accept()
+					require.NoError(t, err)
+					if dials {
+						return c.(*endpoint.Conn), s.(*endpoint.Conn)
+					}
+					return s.(*endpoint.Conn), c.(*endpoint.Conn)
+				}
+				require.NoError(t, n.Do("test", func() {
+					for i := range 2 * count {
+						first, second := pair(i)
+						require.NoError(t, first.CloseWrite())
+						n.Sleep(time.Millisecond)
+						require.NoError(t, second.CloseWrite())
+						n.Sleep(time.Millisecond)
+						if i >= count {
+							require.NoError(t, first.Close())
+						}
+					}
+					pair(0)
+				}))
+				require.Equal(t, count, waits.Stack.Stats().TimeWait)
+				n.ClearTrace()
+				before := waits.Stack.Stats()
+				require.NoError(t, waits.Stack.Close())
+				resets := 0
+				for _, line := range n.Trace() {
+					if line.From == from {
+						require.NotZero(t, line.Segment.Flags&trace.RST, line.Text)
+						resets++
+					}
+				}
+				require.Equal(t, 1, resets, "of the connection that is open")
+				after := waits.Stack.Stats()
+				require.Equal(t, before.ResetsOut+1, after.ResetsOut)
+				require.Equal(t, before.SegmentsOut+1, after.SegmentsOut)
+			})
+		}
+	}
 }

@@ -42,10 +42,11 @@ type hooks struct {
 	// with SHA-1, which ends a process with GODEBUG=fips140=only.
 	noCookies bool
 
-	half  halfOpen
-	raws  rawCounts
-	tcp   tcpWorker    // netstack's, without our hook
-	outer *tcpProtocol // with it
+	withheld withheld
+	half     halfOpen
+	raws     rawCounts
+	tcp      tcpWorker    // netstack's, without our hook
+	outer    *tcpProtocol // with it
 }
 
 // tcpWorker is the part of netstack's TCP that takes segments, on goroutines of
@@ -68,10 +69,6 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	if p := pkt.TransportProtocolNumber; p == header.ICMPv4ProtocolNumber || p == header.ICMPv6ProtocolNumber {
 		h.rightError(pkt)
 	}
-	w, _ := pkt.Owner.(*endpoint.Wire)
-	if w != nil && w.Silent() {
-		return false
-	}
 	if pkt.TransportProtocolNumber != header.TCPProtocolNumber {
 		return true
 	}
@@ -79,9 +76,11 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	if !validHeader(t) {
 		return true
 	}
+	w, _ := pkt.Owner.(*endpoint.Wire)
 	if w != nil {
 		var leaves bool
 		if w, leaves = h.out(w, pkt, t); !leaves {
+			h.withheld.count(t)
 			return false
 		}
 	}
@@ -93,6 +92,9 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 // makes it what we send. It reports whether it leaves, and returns the record: the
 // listener's where there is no other.
 func (h *hooks) out(w *endpoint.Wire, pkt *netstack.PacketBuffer, t header.TCP) (_ *endpoint.Wire, leaves bool) {
+	if w.Silent() {
+		return w, false
+	}
 	if w.Listening() {
 		// Until Accept, the segments of a connection carry the listener.
 		w.PatchHeader(pkt.NetworkHeader().Slice())

@@ -86,10 +86,10 @@ func (s *Stack) Stats() Stats {
 		PacketsIn:    n.IP.PacketsReceived.Value(),
 		PacketsOut:   n.IP.PacketsSent.Value(),
 		SegmentsIn:   n.TCP.ValidSegmentsReceived.Value(),
-		SegmentsOut:  n.TCP.SegmentsSent.Value(),
+		SegmentsOut:  outOf(n.TCP.SegmentsSent, &s.hooks.withheld.segments),
 		Retransmits:  n.TCP.Retransmits.Value(),
 		ResetsIn:     n.TCP.ResetsReceived.Value(),
-		ResetsOut:    n.TCP.ResetsSent.Value(),
+		ResetsOut:    outOf(n.TCP.ResetsSent, &s.hooks.withheld.resets),
 		DatagramsIn:  n.UDP.PacketsReceived.Value(),
 		DatagramsOut: n.UDP.PacketsSent.Value(),
 		Malformed: n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
