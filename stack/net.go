@@ -80,7 +80,8 @@ func (s *Stack) Listen(network, address string) (net.Listener, error) {
 
 // ListenPacket opens a datagram socket on a local address, an
 // *endpoint.PacketConn. Networks and addresses are as for Listen. Broadcasts
-// need "udp4", and SO_BROADCAST.
+// need "udp4", and SO_BROADCAST. The address of a group means the wildcard and
+// SO_REUSEADDR; JoinGroup joins it, or ListenMulticastUDP.
 func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
 	sock, addr, err := s.bound(network, address, wsa.SOCK_DGRAM)
 	if err != nil {
@@ -121,7 +122,18 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, net
 	if i := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return a.Addr().Is4() }); i > 0 {
 		addr = addrs[i] // of a name, as package net has it
 	}
-	wildcard := !addr.Addr().IsValid() || addr.Addr().IsUnspecified()
+	return s.boundTo(n, addr, typ)
+}
+
+// boundTo is bound, for an address. A group stands for the wildcard of its family,
+// with SO_REUSEADDR: several sockets may have the port, and each joins groups of
+// its own, as package net has it.
+func (s *Stack) boundTo(n netKind, addr netip.AddrPort, typ int32) (*endpoint.Socket, netip.AddrPort, error) {
+	group := typ == wsa.SOCK_DGRAM && addr.Addr().IsMulticast()
+	if group {
+		n.family = familyOf(addr.Addr())
+	}
+	wildcard := !addr.Addr().IsValid() || addr.Addr().IsUnspecified() || group
 	if wildcard {
 		addr = netip.AddrPortFrom(n.wildcard(), addr.Port())
 	}
@@ -130,7 +142,13 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, net
 		return nil, addr, errno
 	}
 	sock.SetV6Only(n.family != 0 || !wildcard)
-	if errno := sock.Bind(addr); errno != 0 {
+	if group {
+		errno = sock.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, []byte{1, 0, 0, 0})
+	}
+	if errno == 0 {
+		errno = sock.Bind(addr)
+	}
+	if errno != 0 {
 		sock.Close()
 		return nil, addr, errno
 	}

@@ -1,0 +1,80 @@
+package stack
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// ListenMulticastUDP is that of package net: a datagram socket on the port of a
+// group, which it has joined on an interface of NetInterfaces; nil is the one that
+// the route table has for the group. The socket is bound to the wildcard and shares
+// its port with others of the kind. It doesn't receive what this host sends:
+// SetMulticastLoopback changes that. More groups are joined with JoinGroup.
+func (s *Stack) ListenMulticastUDP(network string, ifi *net.Interface, group *net.UDPAddr) (*endpoint.PacketConn, error) {
+	if group == nil || group.IP == nil {
+		return nil, callError("listen", network, netip.AddrPort{}, &net.AddrError{Err: "missing address"})
+	}
+	addr := group.AddrPort()
+	addr = netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
+	n, err := parseNetwork(network)
+	switch {
+	case err != nil:
+	case n.typ != wsa.SOCK_DGRAM:
+		err = net.UnknownNetworkError(network)
+	case !addr.Addr().IsMulticast():
+		err = &net.AddrError{Err: "not a multicast address", Addr: addr.Addr().String()}
+	case n.family != 0 && n.family != familyOf(addr.Addr()):
+		err = &net.AddrError{Err: "not an address of " + network, Addr: addr.Addr().String()}
+	}
+	if err != nil {
+		return nil, callError("listen", network, addr, err)
+	}
+	sock, _, err := s.boundTo(n, addr, wsa.SOCK_DGRAM)
+	if err != nil {
+		return nil, callError("listen", network, addr, err)
+	}
+	c := endpoint.NewPacketConn(sock, network)
+	if err := joinAlone(c, ifi, group); err != nil {
+		c.Close()
+		return nil, callError("listen", network, addr, err.(*net.OpError).Err)
+	}
+	return c, nil
+}
+
+// joinAlone joins a group without what this host sends to it.
+func joinAlone(c *endpoint.PacketConn, ifi *net.Interface, group *net.UDPAddr) error {
+	if ifi != nil {
+		if err := c.SetMulticastInterface(ifi); err != nil {
+			return err
+		}
+	}
+	if err := c.SetMulticastLoopback(false); err != nil {
+		return err
+	}
+	return c.JoinGroup(ifi, group)
+}
+
+// NetInterfaces are the interfaces of the stack, the loopback first, for the
+// methods of PacketConn that take one. Their Addrs and MulticastAddrs methods ask
+// the system, which doesn't know them.
+func (s *Stack) NetInterfaces() []net.Interface {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	list := make([]net.Interface, 0, len(s.nics))
+	for _, n := range s.nics {
+		i := net.Interface{
+			Index: int(n.id), MTU: int(n.link.MTU()), Name: s.ns.FindNICNameFromID(n.id),
+			Flags: net.FlagUp | net.FlagRunning | net.FlagMulticast,
+		}
+		if n.id == loopbackID {
+			i.Flags |= net.FlagLoopback
+		} else {
+			i.Flags |= net.FlagPointToPoint
+		}
+		list = append(list, i)
+	}
+	return list
+}
