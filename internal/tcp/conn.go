@@ -205,6 +205,9 @@ func (c *Conn) Send(now time.Duration, p []byte) (ok bool) {
 	default:
 		return false
 	}
+	if c.snd.fin { // Close was called in SYN-RECEIVED
+		return false
+	}
 	c.snd.queue.add(p)
 	c.busy(now)
 	return true
@@ -226,7 +229,9 @@ func (c *Conn) Close(now time.Duration) {
 		c.becomeClosed(None)
 	case SynReceived, Established, CloseWait:
 		c.snd.fin = true
-		c.becomeClosing()
+		if c.state != SynReceived { // there the FIN waits for the handshake (RFC 9293 §3.10.4)
+			c.becomeClosing()
+		}
 		c.busy(now)
 	}
 }

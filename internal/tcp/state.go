@@ -67,8 +67,8 @@ const (
 //	                     │ SYN  │ SYN,ACK            │
 //	                     ▼      ▼         ACK        ▼
 //	               SynReceived ───────▶ Established ◀┘
-//	                     │ Close   Close  │     │ FIN
-//	                     ▼                ▼     ▼
+//	                           ACK  Close │     │ FIN
+//	                                      ▼     ▼
 //	                  FinWait1 ◀──────────┘   CloseWait ──Close──▶ LastAck ──ACK──▶ Closed
 //	         ACK of FIN │  │ FIN
 //	                    ▼  └──────▶ Closing ──ACK of FIN──┐
@@ -87,7 +87,7 @@ func (c *Conn) becomeEstablished() {
 // becomeClosing follows Close: our FIN is queued.
 func (c *Conn) becomeClosing() {
 	switch c.state {
-	case SynReceived, Established:
+	case Established:
 		c.state = FinWait1
 	case CloseWait:
 		c.state = LastAck
@@ -98,7 +98,7 @@ func (c *Conn) becomeClosing() {
 func (c *Conn) becomeFinReceived() {
 	c.events |= Readable
 	switch c.state {
-	case SynReceived, Established:
+	case Established:
 		c.state = CloseWait
 	case FinWait1: // our FIN isn't acknowledged, or becomeFinAcked came first
 		c.state = Closing
