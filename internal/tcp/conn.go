@@ -166,7 +166,7 @@ func New(cfg Config) *Conn {
 func (c *Conn) Open(now time.Duration) {
 	c.becomeSynSent()
 	c.snd.syn = true
-	c.snd.stuck = now
+	c.busy(now)
 }
 
 // State, Cause and the other getters say how the connection is.
