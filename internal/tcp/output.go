@@ -29,7 +29,11 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		c.Counters.SegmentsOut++
 		return true
 	case !c.state.Synchronized():
-		return false
+		if c.state != SynReceived || c.ack == ackNone {
+			return false
+		}
+		c.segment(now, s, c.snd.next, 0)
+		return true
 	case c.state != TimeWait && (c.sendLost(now, s) || c.sendNew(now, s) || c.sendProbe(now, s)):
 		return true
 	case c.ack == ackSoon || c.ack == ackNow:
