@@ -48,6 +48,7 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 			return
 		}
 		s.Seq, s.Flags = s.Seq+1, s.Flags&^SYN // both SYNs crossed: the SYN-ACK is the acknowledgement
+		s.Window >>= c.snd.shift               // which isn't scaled (RFC 7323 §2.2)
 	}
 	acceptable := c.rcv.acceptable(s.Seq, int(s.Payload.Size()))
 	if acceptable && !c.checkStamp(now, s) { // RFC 7323 §5.3, R1
@@ -125,9 +126,11 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// inReset is a RST in the window: only one with the exact number counts.
+// inReset is a RST in the window, or at its edge: only one with the exact number
+// counts, and one outside draws nothing.
 func (c *Conn) inReset(now time.Duration, s *Segment) {
 	switch {
+	case s.Seq != c.rcv.next && s.Seq == c.rcv.edge:
 	case s.Seq != c.rcv.next:
 		c.challenge(now)
 	case c.state == SynReceived:
