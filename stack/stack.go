@@ -368,10 +368,12 @@ func (s *Stack) Close() error {
 // Netstack is the gVisor stack, for what this package has no words for. Don't
 // change its filter tables, transport options, forwarding or endpoints.
 //
-// gVisor's tcp.NewForwarder panics on it, with a type in its message whose name
-// leads here: TCP is wrapped. There is no forwarder yet that accepts connections
-// for any destination; a listener takes them for each address of AddAddress, and
-// Config.Forwarding passes them on.
+// Package gonet, udp.NewForwarder and handlers of SetTransportProtocolHandler work
+// on it, with sockets that are netstack's and have no options of Winsock. gVisor's
+// tcp.NewForwarder doesn't: it asserts the type of netstack's own TCP, which is
+// wrapped here, and panics, with a type in its message whose name leads here. There
+// is no forwarder yet that accepts connections for any destination; a listener
+// takes them for each address of AddAddress, and Config.Forwarding passes them on.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
 // Clock is the clock of the stack: Config.Clock, with monotonic readings that
