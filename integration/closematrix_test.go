@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"net"
 	"syscall"
@@ -12,23 +13,31 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // A closeRow is a row of the close matrix: the stack closes, and the kernel
 // receives and sends.
 type closeRow struct {
-	name   string
-	linger int // seconds; -1: off
-	queued int // bytes sent that the kernel doesn't take
-	unread bool
-	// The kernel begins to read after this, or when the stack's close has
-	// returned.
-	reads     time.Duration
-	least     time.Duration // that close takes
-	reset     bool          // the kernel's recv fails in the end
-	unlimited bool          // close may take longer than least plus a second
+	name    string
+	linger  int // seconds; -1: off
+	queued  int // bytes sent that the kernel doesn't take
+	unread  bool
+	drained bool          // the kernel reads while close waits, not when it has returned
+	least   time.Duration // that close takes
+	wait    wait
+	reset   bool // the kernel's recv fails in the end
 }
+
+// A wait says whether close waits.
+type wait int
+
+const (
+	no    wait = iota
+	maybe      // for an acknowledgement that may be there already
+	yes
+)
 
 const closeQueued = 1 << 20
 
@@ -37,9 +46,9 @@ var closeRows = []closeRow{
 	{name: "LG-2 data queued", linger: -1, queued: closeQueued},
 	{name: "LG-3 nothing queued", linger: 0, reset: true},
 	{name: "LG-3 data queued", linger: 0, queued: closeQueued, reset: true},
-	{name: "LG-4 nothing queued", linger: 5},
-	{name: "LG-5 data queued, drained", linger: 20, queued: closeQueued, reads: 300 * time.Millisecond, least: 250 * time.Millisecond, unlimited: true},
-	{name: "LG-6 data queued, not drained", linger: 1, queued: closeQueued, least: time.Second, reset: true},
+	{name: "LG-4 nothing queued", linger: 5, wait: maybe},
+	{name: "LG-5 data queued, drained", linger: 120, queued: closeQueued, drained: true, wait: yes},
+	{name: "LG-6 data queued, not drained", linger: 1, queued: closeQueued, least: time.Second, wait: yes, reset: true},
 	{name: "LG-13 unread, default", linger: -1, unread: true, reset: true},
 	{name: "LG-13 unread and data queued", linger: -1, unread: true, queued: closeQueued, reset: true},
 	{name: "LG-13 unread, lingering", linger: 5, unread: true, reset: true},
@@ -47,15 +56,15 @@ var closeRows = []closeRow{
 
 // What Linux's recv and send return for each row of the close matrix (LG-11).
 func TestCloseMatrix(t *testing.T) {
-	n := newNetwork(t, settings{})
+	n := newNetwork(t, settings{spy: true})
 	n.eachRole(t, func(t *testing.T, r role) {
 		for _, row := range closeRows {
-			t.Run(row.name, func(t *testing.T) { row.run(t, r) })
+			t.Run(row.name, func(t *testing.T) { row.run(t, n, r) })
 		}
 	})
 }
 
-func (row closeRow) run(t *testing.T, r role) {
+func (row closeRow) run(t *testing.T, n *network, r role) {
 	closing, kernel := row.connect(t, r)
 	require.NoError(t, kernel.SetDeadline(time.Now().Add(patience)))
 	sent := pattern(row.queued)
@@ -66,50 +75,50 @@ func (row closeRow) run(t *testing.T, r role) {
 	if row.unread {
 		_, err := kernel.Write([]byte("never read"))
 		require.NoError(t, err)
-		time.Sleep(50 * time.Millisecond) // until it is there
+		soon(t, func() bool { return readable(t, closing) == len("never read") }, "the data is there")
 	}
 	require.NoError(t, closing.SetLinger(row.linger))
 
-	type result struct {
-		got []byte
-		err error
-	}
-	read := make(chan result, 1)
-	receive := func() {
-		got, err := io.ReadAll(kernel)
-		read <- result{got, err}
-	}
-	if row.reads > 0 {
-		go func() { time.Sleep(row.reads); receive() }()
-	}
+	var got []byte
+	var recvErr error
+	n.waited() // an earlier call
 	start := time.Now()
-	require.NoError(t, closing.Close())
-	took := time.Since(start)
-	require.GreaterOrEqual(t, took, row.least, "close")
-	if !row.unlimited {
-		require.Less(t, took, row.least+time.Second, "close")
-	}
-	if row.reads == 0 {
-		time.Sleep(20 * time.Millisecond) // until the RST is there
-		receive()
+	if row.drained {
+		closed := n.blocked(t, closing.Close)
+		got, recvErr = io.ReadAll(kernel)
+		require.NoError(t, <-closed)
+	} else {
+		require.NoError(t, closing.Close())
+		require.GreaterOrEqual(t, time.Since(start), row.least, "close")
+		if waited := n.waited(); row.wait != maybe {
+			require.Equal(t, row.wait == yes, waited, "close waits")
+		}
+		got, recvErr = io.ReadAll(kernel)
 	}
 
-	in := <-read
-	require.True(t, bytes.HasPrefix(sent, in.got), "what was received is not what was sent")
+	require.True(t, bytes.HasPrefix(sent, got), "what was received is not what was sent")
 	if row.reset {
-		require.ErrorIs(t, in.err, syscall.ECONNRESET, "recv, after %d bytes", len(in.got))
+		require.ErrorIs(t, recvErr, syscall.ECONNRESET, "recv, after %d bytes", len(got))
 		_, err := kernel.Write([]byte("x"))
 		require.ErrorIs(t, err, syscall.EPIPE, "send: the error was shown already")
 		return
 	}
-	require.NoError(t, in.err, "recv")
-	require.Len(t, in.got, row.queued)
+	require.NoError(t, recvErr, "recv")
+	require.Len(t, got, row.queued)
 	// The stack has closed both directions: what comes draws a RST.
 	_, err := kernel.Write([]byte("too late"))
 	require.NoError(t, err, "the first send")
 	soon(t, func() bool { _, err := kernel.Write([]byte("x")); return err != nil }, "sending fails")
 	_, err = kernel.Write([]byte("x"))
 	require.ErrorIs(t, err, syscall.EPIPE, "a later send")
+}
+
+// readable is what FIONREAD says of a connection of the stack.
+func readable(t *testing.T, c stream) int {
+	out := make([]byte, 4)
+	_, err := c.(*endpoint.Conn).Ioctl(wsa.FIONREAD, nil, out)
+	require.NoError(t, err)
+	return int(binary.LittleEndian.Uint32(out))
 }
 
 // connect returns the stack's end and the kernel's, whose buffer is small.

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -44,6 +45,7 @@ type settings struct {
 	mtu    int
 	only4  bool // an MTU below 1280 carries no IPv6
 	config func(*stack.Config)
+	spy    bool                                  // blocked and waited tell what calls wait
 	open   func(name string) (tun.Device, error) // nil: the device that usual names
 
 	// observe is called with the interface's name before it is up and before
@@ -74,6 +76,7 @@ type network struct {
 	device        tun.Device
 	stack         *stack.Stack
 	kernel, wsock *side
+	waiting       chan string // the reason of a call that has begun to wait
 }
 
 var networks atomic.Int32
@@ -113,18 +116,61 @@ func newNetwork(t testing.TB, s settings) *network {
 	if s.config != nil {
 		s.config(&cfg)
 	}
+	if s.spy {
+		n.waiting = make(chan string, 1)
+		cfg.NewWaiter = func() endpoint.Waiter { return spyWaiter{endpoint.NewChannelWaiter(), n.waiting} }
+	}
 	n.stack, err = stack.New(cfg)
 	require.NoError(t, err)
 	n.kernel, n.wsock = kernelSide(address(2)), stackSide(n.stack, address(1))
 	t.Cleanup(func() {
-		within(t, 10*time.Second, "Stack.Close", func() { require.NoError(t, n.stack.Close()) })
+		within(t, "Stack.Close", func() { require.NoError(t, n.stack.Close()) })
 	})
 	return n
 }
 
-// within fails the test when body takes longer than limit, and doesn't wait
-// for it any more.
-func within(t testing.TB, limit time.Duration, what string, body func()) {
+// A spyWaiter tells that a call of the stack waits.
+type spyWaiter struct {
+	endpoint.Waiter
+	waiting chan<- string
+}
+
+func (w spyWaiter) Wait(reason string) {
+	select {
+	case w.waiting <- reason:
+	default:
+	}
+	w.Waiter.Wait(reason)
+}
+
+// waited reports whether a call on the stack has begun to wait since it was
+// asked last.
+func (n *network) waited() bool {
+	select {
+	case <-n.waiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// blocked runs a call on the stack, and returns when it waits. One that doesn't
+// fails the test.
+func (n *network) blocked(t testing.TB, call func() error) <-chan error {
+	t.Helper()
+	n.waited() // an earlier call
+	result := make(chan error, 1)
+	go func() { result <- call() }()
+	select {
+	case err := <-result:
+		require.FailNowf(t, "the call has not waited", "it returned %v", err)
+	case <-n.waiting:
+	}
+	return result
+}
+
+// within fails the test when body hangs, and doesn't wait for it any more.
+func within(t testing.TB, what string, body func()) {
 	t.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -133,15 +179,15 @@ func within(t testing.TB, limit time.Duration, what string, body func()) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(limit):
-		require.FailNow(t, what+" has not returned", "after %v", limit)
+	case <-time.After(patience):
+		require.FailNow(t, what+" has not returned")
 	}
 }
 
 // soon waits for a condition that takes a moment.
 func soon(t testing.TB, condition func() bool, what string, args ...any) {
 	t.Helper()
-	require.Eventuallyf(t, condition, 5*time.Second, 5*time.Millisecond, what, args...)
+	require.Eventuallyf(t, condition, patience, 5*time.Millisecond, what, args...)
 }
 
 // size is the full size of a test, or a smaller one with -short and under the

@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/provider"
@@ -20,7 +22,8 @@ import (
 )
 
 // The Linux kernel answers probes, of both forms; and when the TUN goes silent
-// the connection is dropped when it is computed to be, in real time.
+// the connection is dropped when it is computed to be, by the stack's clock,
+// which stands still but for the test.
 func TestKeepAliveDrop(t *testing.T) {
 	const idle, interval, count = 500 * time.Millisecond, 200 * time.Millisecond, 3
 	for i, name := range []string{"IPv4", "IPv6", "IPv4, one octet", "IPv6, one octet"} {
@@ -28,50 +31,45 @@ func TestKeepAliveDrop(t *testing.T) {
 			v6, octet := i%2 == 1, i >= 2
 			d := newDropTest(t, v6, octet)
 			d.keepAlive(t, idle, interval, count)
-			d.answered(t, 3)
+			const answered = 3
+			for i := range answered {
+				in := d.n.stack.Stats().SegmentsIn
+				d.probesAfter(t, idle, i)
+				soon(t, func() bool { return d.n.stack.Stats().SegmentsIn > in }, "the answer")
+			}
+			value, n := make([]byte, 4), int32(4)
+			require.NoError(t, d.p.GetSockOpt(d.s, wsa.SOL_SOCKET, wsa.SO_ERROR, value, &n))
+			require.Equal(t, make([]byte, 4), value, "SO_ERROR")
 
-			recv := make(chan error, 2)
-			for range cap(recv) {
-				go func() { // ends with the drop
-					_, err := d.p.Recv(d.s, make([]byte, 1), 0)
-					recv <- err
-				}()
+			recv := func() error { _, err := d.p.Recv(d.s, make([]byte, 1), 0); return err }
+			calls := []<-chan error{d.n.blocked(t, recv), d.n.blocked(t, recv)}
+			d.silence(t)
+			d.probesAfter(t, idle, answered)
+			for i := 1; i < count; i++ {
+				d.probesAfter(t, interval-moment, answered+i) // the one before was due a moment ago
 			}
-			start := d.silence(t)
-			for range cap(recv) {
-				require.Equal(t, wsa.WSAENETRESET, receiveError(t, recv, "Recv"))
+			d.nothingFor(t, interval-2*moment)
+			d.clock.Advance(2 * moment)
+			for _, call := range calls {
+				require.Equal(t, wsa.WSAENETRESET, receiveError(t, call, "Recv"))
 			}
-			elapsed := time.Since(start)
-			soon(t, func() bool { _, resets := d.segments(start); return len(resets) > 0 }, "the RST is captured")
-			probes, resets := d.segments(start)
-			require.Len(t, probes, count)
-			require.Len(t, resets, 1)
-			require.Equal(t, d.nxt, resets[0].seq, "SEQ of the RST")
-			// The last answer came up to one idle time before the silence.
-			first := probes[0].at
-			require.LessOrEqual(t, first.Sub(start), idle+tolerance(idle))
-			for i, p := range probes {
-				require.Equal(t, d.nxt-1, p.seq)
-				require.InDelta(t, float64(i)*interval.Seconds(), p.at.Sub(first).Seconds(), tolerance(interval).Seconds(), "probe %d", i)
-			}
-			total := count * interval
-			require.InDelta(t, total.Seconds(), resets[0].at.Sub(first).Seconds(), tolerance(total).Seconds(), "the RST")
-			t.Logf("probes at %v after the silence, dropped at %v", first.Sub(start), elapsed)
+			soon(t, func() bool { _, resets := d.segments(); return len(resets) > 0 }, "the RST is captured")
+			probes, resets := d.segments()
+			require.Len(t, probes, answered+count)
+			require.Equal(t, []uint32{d.nxt}, resets, "SEQ of the RST")
 			d.later(t)
 		})
 	}
 }
 
-// tolerance is that of real time: 10 %, at least 50 ms.
-func tolerance(d time.Duration) time.Duration { return max(d/10, 50*time.Millisecond) }
-
 // A dropTest is a connection from the Winsock face to the kernel.
 type dropTest struct {
-	n  *network
-	c  *capture
-	p  *provider.Provider
-	s  wsa.SOCKET
-	v6 bool
+	n     *network
+	c     *capture
+	clock *faketime.ManualClock
+	p     *provider.Provider
+	s     wsa.SOCKET
+	v6    bool
 
 	octets int    // in each probe
 	nxt    uint32 // SND.NXT of the stack
@@ -79,14 +77,21 @@ type dropTest struct {
 
 func newDropTest(t *testing.T, v6, octet bool) *dropTest {
 	t.Helper()
-	d := &dropTest{v6: v6}
+	d := &dropTest{v6: v6, clock: faketime.NewManualClock()}
+	d.clock.Advance(time.Hour) // netstack takes time zero for "unset"
 	if octet {
 		d.octets = 1
 	}
-	d.n = newNetwork(t, settings{observe: func(name string) {
+	d.n = newNetwork(t, settings{spy: true, observe: func(name string) {
 		d.c = newCapture(t, name)
-	}, config: func(c *stack.Config) { c.KeepAlive.GarbageOctet = octet }})
-	l, err := net.Listen("tcp", netip.AddrPortFrom(d.n.kernel.addr(v6), 0).String())
+	}, config: func(c *stack.Config) { c.KeepAlive.GarbageOctet, c.Clock = octet, d.clock }})
+	// Linux answers what is out of the window, as a probe is, twice a second at
+	// most, by its own clock.
+	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_invalid_ratelimit", []byte("0"), 0); err != nil {
+		t.Skipf("the kernel would not answer every probe: %v", err)
+	}
+	silent := net.ListenConfig{KeepAlive: -1} // no probes of its own
+	l, err := silent.Listen(t.Context(), "tcp", netip.AddrPortFrom(d.n.kernel.addr(v6), 0).String())
 	require.NoError(t, err)
 	defer l.Close()
 	d.p, err = provider.Startup(d.n.stack, wsa.WINSOCK_VERSION)
@@ -121,21 +126,31 @@ func (d *dropTest) keepAlive(t *testing.T, idle, interval time.Duration, count b
 	require.NoError(t, err)
 }
 
-// answered waits until the kernel has answered so many probes.
-func (d *dropTest) answered(t *testing.T, count int) {
+// probesAfter wants a probe after a time, not before, when there were so many
+// already. It returns a moment later.
+func (d *dropTest) probesAfter(t *testing.T, wait time.Duration, before int) {
 	t.Helper()
-	soon(t, func() bool {
-		probes, _ := d.segments(time.Time{})
-		return len(probes) > count
-	}, "probes that are answered")
-	value, n := make([]byte, 4), int32(4)
-	require.NoError(t, d.p.GetSockOpt(d.s, wsa.SOL_SOCKET, wsa.SO_ERROR, value, &n))
-	require.Equal(t, make([]byte, 4), value, "SO_ERROR")
+	d.nothingFor(t, wait-moment)
+	d.clock.Advance(2 * moment)
+	soon(t, func() bool { probes, _ := d.segments(); return len(probes) == before+1 }, "the probe is captured")
+}
+
+// moment is more than the stack's clock is ahead of the test's: its readings
+// increase.
+const moment = time.Millisecond
+
+// nothingFor lets a time pass in which the stack sends nothing.
+func (d *dropTest) nothingFor(t *testing.T, wait time.Duration) {
+	t.Helper()
+	out := d.n.stack.Stats().SegmentsOut
+	d.clock.Advance(wait)
+	d.n.stack.Settle()
+	require.Equal(t, out, d.n.stack.Stats().SegmentsOut, "before its time")
 }
 
 // silence makes the kernel send nothing to the stack any more: its route there
 // is a black hole.
-func (d *dropTest) silence(t *testing.T) time.Time {
+func (d *dropTest) silence(t *testing.T) {
 	t.Helper()
 	to := d.n.wsock.addr(d.v6)
 	hole := &netlink.Route{
@@ -144,27 +159,21 @@ func (d *dropTest) silence(t *testing.T) time.Time {
 	}
 	require.NoError(t, netlink.RouteAdd(hole))
 	t.Cleanup(func() { netlink.RouteDel(hole) })
-	return time.Now()
 }
 
-// A sent is a segment of the stack.
-type sent struct {
-	at  time.Time
-	seq uint32
-}
-
-// segments are the probes and the RSTs that the stack has sent since a time.
-func (d *dropTest) segments(since time.Time) (probes, resets []sent) {
+// segments are the sequence numbers of the probes and the RSTs that the stack
+// has sent.
+func (d *dropTest) segments() (probes, resets []uint32) {
 	for _, p := range d.c.fromStack() {
 		s, ok := p.tcp()
-		if !ok || p.at.Before(since) {
+		if !ok {
 			continue
 		}
 		switch {
 		case s.Flags().Contains(header.TCPFlagRst):
-			resets = append(resets, sent{p.at, s.SequenceNumber()})
+			resets = append(resets, s.SequenceNumber())
 		case s.Flags() == header.TCPFlagAck && s.SequenceNumber() == d.nxt-1 && len(s.Payload()) == d.octets:
-			probes = append(probes, sent{p.at, s.SequenceNumber()})
+			probes = append(probes, s.SequenceNumber())
 		}
 	}
 	return probes, resets

@@ -120,8 +120,9 @@ func (r role) listenAt(t testing.TB) net.Listener {
 	return l
 }
 
-// patience bounds what should take no time; a test that meets it fails.
-const patience = 5 * time.Second
+// patience ends a test that hangs. It says nothing about how long anything may
+// take, on a machine with other things to do.
+const patience = 2 * time.Minute
 
 func (r role) dialTo(t testing.TB, l net.Listener) stream {
 	t.Helper()

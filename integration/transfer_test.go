@@ -67,7 +67,7 @@ func transfer(t testing.TB, from, to stream, size int, seed uint64) {
 // bothWays transfers size bytes in each direction at the same time.
 func bothWays(t testing.TB, a, b stream, size int) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	require.NoError(t, a.SetDeadline(deadline))
 	require.NoError(t, b.SetDeadline(deadline))
 	var wg sync.WaitGroup
@@ -98,7 +98,7 @@ func bulk(t *testing.T, r role) {
 		if !upload {
 			from, to, what = server, client, "server to client"
 		}
-		deadline := time.Now().Add(30 * time.Second)
+		deadline := time.Now().Add(patience)
 		require.NoError(t, from.SetDeadline(deadline))
 		require.NoError(t, to.SetDeadline(deadline))
 		start := time.Now()
@@ -125,8 +125,8 @@ func TestBulkForAWhile(t *testing.T) {
 	n := newNetwork(t, settings{})
 	n.eachRole(t, func(t *testing.T, r role) {
 		client, server := r.connect(t)
-		require.NoError(t, client.SetDeadline(time.Now().Add(length+30*time.Second)))
-		require.NoError(t, server.SetDeadline(time.Now().Add(length+30*time.Second)))
+		require.NoError(t, client.SetDeadline(time.Now().Add(length+patience)))
+		require.NoError(t, server.SetDeadline(time.Now().Add(length+patience)))
 		start := time.Now()
 		sent, received := make([]string, 2), make([]string, 2)
 		var total atomic.Int64

@@ -34,7 +34,7 @@ func TestUrgent(t *testing.T) {
 				defer k.Close()
 				defer w.Close()
 				kernel, wsock := &kernelUrgent{t, k.(*net.TCPConn)}, &wsockUrgent{t, w.(*winsock)}
-				within(t, patience, "the exchange", func() {
+				within(t, "the exchange", func() {
 					outOfLine(t, wsock, kernel)
 					outOfLine(t, kernel, wsock)
 					long(t, wsock, kernel)

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/stack"
 )
 
 // A stack that nobody uses sends nothing: no router solicitation, no
@@ -16,19 +19,27 @@ import (
 func TestFreshStackIsSilent(t *testing.T) {
 	t.Parallel()
 	var c *capture
-	n := newNetwork(t, settings{observe: func(name string) { c = newCapture(t, name) }})
+	clock := faketime.NewManualClock()
+	n := newNetwork(t, settings{
+		observe: func(name string) { c = newCapture(t, name) },
+		config:  func(cfg *stack.Config) { cfg.Clock = clock },
+	})
 	_, err := n.stack.Listen("tcp", ":80")
 	require.NoError(t, err)
 	_, err = n.stack.ListenPacket("udp", ":53")
 	require.NoError(t, err)
-	time.Sleep(time.Second)
-	for _, p := range c.fromStack() {
-		t.Errorf("a packet from the stack: % x", p.data)
+	for range 60 {
+		clock.Advance(time.Minute)
+		n.stack.Settle()
 	}
-	// The capture does see the stack when it talks.
+	// The capture does see the stack when it talks, and would have seen what it
+	// sent before.
 	p := newPinger(t, n.kernel.addr(true), n.wsock.addr(true))
 	p.ping(t, 1, nil)
-	soon(t, func() bool { return len(c.fromStack()) == 1 }, "one packet, the answer")
+	soon(t, func() bool { return len(c.fromStack()) > 0 }, "the answer")
+	for _, p := range c.fromStack()[:len(c.fromStack())-1] {
+		t.Errorf("a packet from the stack: % x", p.data)
+	}
 }
 
 // Every packet has the TTL or hop limit of Windows, in both roles, from the SYN
@@ -76,7 +87,7 @@ func checkSegments(t *testing.T, n *network, r role, packets []captured) {
 			require.EqualValues(t, n.mtu-overhead, header.ParseSynOptions(s.Options(), isAck).MSS)
 		}
 	}
-	require.Equal(t, 1, syns)
+	require.Positive(t, syns) // more when the other end is slow
 	require.GreaterOrEqual(t, len(packets), 5, "SYN, data, its acknowledgement, FIN, a datagram")
 }
 
