@@ -144,10 +144,41 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// joined adds a second interface to two hosts, joined by a function.
-func joined(t *testing.T, a, b *simnet.Host, sent func(packet []byte), addrs ...string) (da, db *tun.Func) {
-	da = tun.NewFunc(1500, func(p []byte) { sent(p); db.Inject(p) })
-	db = tun.NewFunc(1500, func(p []byte) { da.Inject(p) })
+// A cable is an end of a second link between two hosts, on the network's clock.
+// (A Func has a goroutine that virtual time doesn't wait for.)
+type cable struct {
+	n       *simnet.Network
+	sent    *int
+	peer    *cable
+	receive func([]tun.Packet)
+}
+
+func (c *cable) MTU() int             { return 1500 }
+func (c *cable) Offload() tun.Offload { return tun.Offload{} }
+func (c *cable) Close() error         { c.receive = nil; return nil }
+
+func (c *cable) Start(receive func([]tun.Packet)) error {
+	c.receive = receive
+	return nil
+}
+
+func (c *cable) Send(packets []tun.Packet) error {
+	for i := range packets {
+		*c.sent++
+		packet := tun.Packet{Data: packets[i].Data.Clone()}
+		c.n.Clock().AfterFunc(time.Millisecond, func() {
+			if c.peer.receive != nil {
+				c.peer.receive([]tun.Packet{packet})
+			}
+		})
+	}
+	return nil
+}
+
+// joined adds a second interface to two hosts, which count what they send.
+func joined(t *testing.T, n *simnet.Network, a, b *simnet.Host, sent *int, addrs ...string) (da, db *cable) {
+	da, db = &cable{n: n, sent: sent}, &cable{n: n, sent: new(int)}
+	da.peer, db.peer = db, da
 	require.NoError(t, a.AddDevice(da, prefixes(addrs[:len(addrs)/2]...)...))
 	require.NoError(t, b.AddDevice(db, prefixes(addrs[len(addrs)/2:]...)...))
 	return da, db
@@ -163,7 +194,7 @@ func TestRemoveDevice(t *testing.T) {
 	require.NoError(t, err)
 	for round := range 2 {
 		var sent int
-		da, db := joined(t, a, b, func([]byte) { sent++ }, "10.5.0.1/24", "fd05::1/64", "10.5.0.2/24", "fd05::2/64")
+		da, db := joined(t, n, a, b, &sent, "10.5.0.1/24", "fd05::1/64", "10.5.0.2/24", "fd05::2/64")
 		require.NoError(t, n.Do("test", func() {
 			stay, err := a.Dial("tcp", "10.0.0.2:80")
 			require.NoError(t, err)
