@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/stack"
@@ -26,29 +27,50 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// cutPair is pair on a link that can be cut; sent sees every packet of a, maybe
-// with an endpoint locked. Sockets of a that turn keep-alive on are dropped
-// within a quarter of a second.
-func cutPair(t testing.TB, sent func(packet []byte)) (a, b *stack.Stack, cut *atomic.Bool) {
+// A cutLink is pair on a link that can be cut. The clock of a stands still, but
+// for drop.
+type cutLink struct {
+	a, b  *stack.Stack
+	cut   atomic.Bool
+	clock *faketime.ManualClock
+	spy   spy // of a
+}
+
+// newCutLink makes one; sent sees every packet of a, maybe with an endpoint
+// locked.
+func newCutLink(t testing.TB, sent func(packet []byte)) *cutLink {
 	t.Helper()
-	cut = new(atomic.Bool)
+	l := &cutLink{clock: faketime.NewManualClock(), spy: newSpy()}
+	l.clock.Advance(time.Hour) // netstack takes time zero for "unset"
 	var da, db *tun.Func
 	da = tun.NewFunc(1500, func(p []byte) {
 		if sent != nil {
 			sent(p)
 		}
-		if !cut.Load() {
+		if !l.cut.Load() {
 			db.Inject(p)
 		}
 	})
 	db = tun.NewFunc(1500, func(p []byte) {
-		if !cut.Load() {
+		if !l.cut.Load() {
 			da.Inject(p)
 		}
 	})
-	a = newStack(t, da, "10.0.0.1/24", "fd00::1/64")
-	require.NoError(t, a.SetKeepAlive(stack.KeepAlive{Idle: 150 * time.Millisecond, Interval: 20 * time.Millisecond, Count: 2}))
-	return a, newStack(t, db, "10.0.0.2/24", "fd00::2/64"), cut
+	l.a = newStackOf(t, stack.Config{Device: da, Clock: l.clock, NewWaiter: l.spy.newWaiter}, "10.0.0.1/24", "fd00::1/64")
+	require.NoError(t, l.a.SetKeepAlive(stack.KeepAlive{Idle: 150 * time.Millisecond, Interval: 20 * time.Millisecond, Count: 2}))
+	l.b = newStack(t, db, "10.0.0.2/24", "fd00::2/64")
+	return l
+}
+
+// drop cuts the link, and lets the time pass after which keep-alive ends the
+// connections of a that have it on.
+func (l *cutLink) drop() {
+	stack.Settle(l.a, l.b)
+	l.cut.Store(true)
+	for range 20 {
+		l.clock.Advance(10 * time.Millisecond)
+		l.a.Settle()
+	}
 }
 
 // The net face of a drop: Read in progress gets WSAENETRESET, later calls
@@ -56,11 +78,12 @@ func cutPair(t testing.TB, sent func(packet []byte)) (a, b *stack.Stack, cut *at
 func TestConnDropped(t *testing.T) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			a, b, cut := cutPair(t, nil)
-			c, _ := connected(t, a, b, f.addr)
+			l := newCutLink(t, nil)
+			c, _ := connected(t, l.a, l.b, f.addr)
 			require.NoError(t, c.SetKeepAlive(true))
-			cut.Store(true)
-			_, err := c.Read(make([]byte, 1))
+			read := l.spy.blocked("recv", func() error { _, err := c.Read(make([]byte, 1)); return err })
+			l.drop()
+			err := <-read
 			checkOpError(t, err, "read", wsa.WSAENETRESET)
 			for range 2 {
 				_, err = c.Read(make([]byte, 1))
@@ -83,8 +106,8 @@ func TestConnDropped(t *testing.T) {
 // crypto/tls passes the error of its connection on, and keeps it: later calls
 // of a tls.Conn have WSAENETRESET as well.
 func TestTLSDropped(t *testing.T) {
-	a, b, cut := cutPair(t, nil)
-	c, peer := connected(t, a, b, families[0].addr)
+	l := newCutLink(t, nil)
+	c, peer := connected(t, l.a, l.b, families[0].addr)
 	server := tls.Server(peer, &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
 	client := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) // the certificate isn't what is tested
 	shaken := make(chan error, 1)
@@ -96,11 +119,11 @@ func TestTLSDropped(t *testing.T) {
 	_, err = io.ReadFull(client, make([]byte, 5))
 	require.NoError(t, err)
 	require.NoError(t, c.SetKeepAlive(true))
-	cut.Store(true)
-	for range 2 {
-		_, err = client.Read(make([]byte, 1))
-		require.ErrorIs(t, err, wsa.WSAENETRESET)
-	}
+	read := l.spy.blocked("recv", func() error { _, err := client.Read(make([]byte, 1)); return err })
+	l.drop()
+	require.ErrorIs(t, <-read, wsa.WSAENETRESET)
+	_, err = client.Read(make([]byte, 1))
+	require.ErrorIs(t, err, wsa.WSAENETRESET)
 	_, err = client.Write([]byte("x"))
 	require.ErrorIs(t, err, wsa.WSAENOTCONN)
 	require.NoError(t, c.Close())
@@ -120,19 +143,20 @@ func certificate(t *testing.T) tls.Certificate {
 // reads the body, too, and the context of its request ends.
 func TestHTTPDropped(t *testing.T) {
 	t.Run("client", func(t *testing.T) {
-		a, b, cut := cutPair(t, nil)
-		l, err := b.Listen("tcp", "10.0.0.2:80")
+		link := newCutLink(t, nil)
+		l, err := link.b.Listen("tcp", "10.0.0.2:80")
 		require.NoError(t, err)
 		release := make(chan struct{})
 		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			cut.Store(true)
+			link.spy.await("recv") // the client's only one
+			link.drop()
 			<-release
 		})}
 		go server.Serve(l) // ends with Close
 		defer server.Close()
 		defer close(release)
 		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := a.DialContext(ctx, network, address)
+			c, err := link.a.DialContext(ctx, network, address)
 			if err == nil {
 				err = c.(*endpoint.Conn).SetKeepAlive(true)
 			}
@@ -143,8 +167,8 @@ func TestHTTPDropped(t *testing.T) {
 		require.ErrorIs(t, err, wsa.WSAENETRESET)
 	})
 	t.Run("server", func(t *testing.T) {
-		a, b, cut := cutPair(t, nil)
-		l, err := a.Listen("tcp", "10.0.0.1:80")
+		link := newCutLink(t, nil)
+		l, err := link.a.Listen("tcp", "10.0.0.1:80")
 		require.NoError(t, err)
 		body, ended := make(chan error, 1), make(chan struct{})
 		server := &http.Server{
@@ -154,16 +178,16 @@ func TestHTTPDropped(t *testing.T) {
 				}
 			},
 			Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-				cut.Store(true)
-				_, err := io.ReadAll(r.Body)
-				body <- err
+				read := link.spy.blocked("recv", func() error { _, err := io.ReadAll(r.Body); return err })
+				link.drop()
+				body <- <-read
 				<-r.Context().Done()
 				close(ended)
 			}),
 		}
 		go server.Serve(l) // ends with Close
 		defer server.Close()
-		c, err := b.DialContext(t.Context(), "tcp", "10.0.0.1:80")
+		c, err := link.b.DialContext(t.Context(), "tcp", "10.0.0.1:80")
 		require.NoError(t, err)
 		defer c.Close()
 		_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nten bytes!")
@@ -205,7 +229,7 @@ func TestOptionCallOverlapsDrop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var s atomic.Pointer[endpoint.Socket]
 			result := make(chan wsa.Errno, 1)
-			a, b, cut := cutPair(t, func(packet []byte) {
+			l := newCutLink(t, func(packet []byte) {
 				const flags, rst = 20 + 13, 4
 				if sock := s.Load(); sock != nil && packet[flags]&rst != 0 {
 					go func() { result <- call(sock) }()
@@ -214,10 +238,10 @@ func TestOptionCallOverlapsDrop(t *testing.T) {
 					}
 				}
 			})
-			client, _ := connectedSockets(t, a, b)
+			client, _ := connectedSockets(t, l.a, l.b)
 			require.Zero(t, client.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, []byte{1, 0, 0, 0}))
 			s.Store(client)
-			cut.Store(true)
+			l.drop()
 			require.Equal(t, wsa.WSAENETRESET, <-result)
 			require.Equal(t, wsa.WSAENOTCONN, call(client), "a later call")
 			s.Store(nil)
