@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ func TestChaos(t *testing.T) {
 			return nil
 		}
 		stop := make(chan struct{})
+		enough := make(chan struct{})
+		var calls atomic.Int64
 		var wg sync.WaitGroup
 		ports := []uint16{80, 81, 82}
 		addrOf := func(i int) netip.AddrPort {
@@ -58,6 +61,9 @@ func TestChaos(t *testing.T) {
 						n.SetNonblocking(true)
 						add(n)
 						continue
+					}
+					if calls.Add(1) == 20_000 {
+						close(enough)
 					}
 					small := buf[:1+rand.IntN(300)]
 					switch rand.IntN(24) {
@@ -122,7 +128,7 @@ func TestChaos(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(200 * time.Millisecond)
+		<-enough
 		if round%2 == 0 {
 			a.Close()
 			b.Close()
@@ -132,7 +138,7 @@ func TestChaos(t *testing.T) {
 		go func() { wg.Wait(); close(done) }()
 		select {
 		case <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			panic("hangs")
 		}
 		p.Close()

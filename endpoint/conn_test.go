@@ -48,52 +48,44 @@ func TestReadAfterPeerCloseIsEOF(t *testing.T) {
 
 // A blocked call ends when its socket is closed, whichever call it is.
 func TestCloseWakesBlockedCalls(t *testing.T) {
-	a, b := pair(t)
-	silent := newStack(t, tun.NewFunc(1500, func([]byte) {}), "10.1.0.1/24")
+	a, b, spy := spiedPair(t)
+	silent := newStackOf(t, stack.Config{Device: tun.NewFunc(1500, func([]byte) {}), NewWaiter: spy.newWaiter}, "10.1.0.1/24")
 	for _, f := range families {
 		t.Run(f.name+" read", func(t *testing.T) {
 			client, _ := connected(t, a, b, f.addr)
-			checkWoken(t, client, func() error { _, err := client.Read(make([]byte, 1)); return err })
+			checkWoken(t, spy, "recv", client, func() error { _, err := client.Read(make([]byte, 1)); return err })
 		})
 		t.Run(f.name+" write", func(t *testing.T) {
 			client, _ := connected(t, a, b, f.addr)
-			checkWoken(t, client, func() error { _, err := client.Write(make([]byte, 64<<20)); return err })
+			checkWoken(t, spy, "send", client, func() error { _, err := client.Write(make([]byte, 64<<20)); return err })
 		})
 		t.Run(f.name+" accept", func(t *testing.T) {
 			l, err := b.Listen("tcp", "["+f.addr.String()+"]:0")
 			require.NoError(t, err)
-			checkWoken(t, l, func() error { _, err := l.Accept(); return err })
+			checkWoken(t, spy, "accept", l, func() error { _, err := l.Accept(); return err })
 		})
 		t.Run(f.name+" datagram", func(t *testing.T) {
 			p, err := b.ListenPacket("udp", "["+f.addr.String()+"]:0")
 			require.NoError(t, err)
-			checkWoken(t, p, func() error { _, _, err := p.ReadFrom(make([]byte, 1)); return err })
+			checkWoken(t, spy, "recv", p, func() error { _, _, err := p.ReadFrom(make([]byte, 1)); return err })
 		})
 	}
 	t.Run("connect", func(t *testing.T) {
 		s := socket(t, silent, wsa.AF_INET, wsa.SOCK_STREAM)
-		result := make(chan wsa.Errno)
-		go func() { result <- s.Connect(addrPort("10.1.0.2:80")) }()
-		require.Eventually(t, func() bool { return s.Info().State == "SYN-SENT" }, patience, time.Millisecond)
+		result := spy.blocked("connect", func() error { return s.Connect(addrPort("10.1.0.2:80")) })
 		require.Zero(t, s.Close())
 		assert.Equal(t, wsa.WSAEINTR, <-result)
 		assert.Equal(t, wsa.WSAENOTSOCK, s.Close(), "second close")
 	})
 }
 
-func checkWoken(t *testing.T, c io.Closer, call func() error) {
+func checkWoken(t *testing.T, spy spy, reason string, c io.Closer, call func() error) {
 	t.Helper()
-	result := make(chan error, 1)
-	go func() { result <- call() }()
-	time.Sleep(20 * time.Millisecond) // most likely it blocks by now; the outcome is the same if not
+	result := spy.blocked(reason, call)
 	require.NoError(t, c.Close())
-	select {
-	case err := <-result:
-		require.ErrorIs(t, err, net.ErrClosed)
-		require.ErrorContains(t, err, "use of closed network connection")
-	case <-time.After(patience):
-		t.Fatal("the call is still blocked")
-	}
+	err := <-result
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.ErrorContains(t, err, "use of closed network connection")
 	require.ErrorIs(t, c.Close(), net.ErrClosed, "second close")
 	require.ErrorIs(t, call(), net.ErrClosed, "call after close")
 }

@@ -3,10 +3,10 @@ package endpoint_test
 import (
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -24,6 +24,7 @@ func TestInfoAfterClose(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.Close()) // the first to close keeps TIME-WAIT
 		s.Close()
-		require.Eventually(t, func() bool { return s.Info().Connected == 0 }, patience, time.Millisecond)
+		stack.Settle(a, b)
+		require.Zero(t, s.Info().Connected)
 	}
 }

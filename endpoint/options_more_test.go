@@ -11,6 +11,7 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -43,10 +44,15 @@ func TestOptionsRace(t *testing.T) {
 	from := socket(t, a, wsa.AF_INET6, wsa.SOCK_DGRAM)
 	group := mcastFamilies[1].group
 	stop := make(chan struct{})
-	var wg sync.WaitGroup
+	var wg, enough sync.WaitGroup
 	loop := func(f func(i uint32)) {
+		const times = 2000
+		enough.Add(1)
 		wg.Go(func() {
 			for i := uint32(0); ; i++ {
+				if i == times {
+					enough.Done()
+				}
 				select {
 				case <-stop:
 					return
@@ -81,7 +87,7 @@ func TestOptionsRace(t *testing.T) {
 	loop(func(i uint32) {
 		_ = dgram.SetSockOpt(wsa.IPPROTO_IPV6, wsa.MCAST_JOIN_GROUP+int32(i%2), groupReq(group))
 	})
-	time.Sleep(300 * time.Millisecond)
+	enough.Wait()
 	close(stop)
 	client.Close() // ends a Send that waits for room
 	server.Close()
@@ -105,8 +111,7 @@ func TestUDPConnReset(t *testing.T) {
 				require.Zero(t, s.Connect(nobody))
 				_, err := s.Send([]byte("x"), 0)
 				require.Zero(t, err)
-				b.Settle()
-				a.Settle()
+				stack.Settle(a, b)
 				if i >= 2 { // this one meets the error, and recv returns it (NB-3)
 					_, err = s.Send([]byte("y"), 0)
 					require.Zero(t, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -119,7 +120,8 @@ func TestIoctl(t *testing.T) {
 		require.NoError(t, err)
 		return out[0]
 	}
-	require.Eventually(t, func() bool { return waiting() == 4 }, patience, time.Millisecond)
+	stack.Settle(a, b)
+	require.EqualValues(t, 4, waiting())
 
 	_, err = client.Ioctl(wsa.FIONBIO, []byte{1, 0, 0, 0}, nil)
 	require.NoError(t, err)

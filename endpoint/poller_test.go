@@ -110,20 +110,15 @@ func TestPollerKinds(t *testing.T) {
 // A blocked Wait ends with the Poller, and with the stack.
 func TestPollerCloses(t *testing.T) {
 	for _, down := range []bool{false, true} {
-		a, _ := pair(t)
+		a, _, spy := spiedPair(t)
 		p := a.NewPoller()
-		ended := make(chan error, 1)
-		go func() {
-			_, err := p.Wait(make([]endpoint.Notice, 1), -1)
-			ended <- err
-		}()
-		time.Sleep(time.Millisecond) // most likely it waits now; either order is right
+		ended := spy.blocked("poll", func() error { _, err := p.Wait(make([]endpoint.Notice, 1), -1); return err })
 		if down {
 			require.NoError(t, a.Close())
-			within(t, "Wait", func() { require.ErrorIs(t, <-ended, wsa.WSAENETDOWN) })
+			require.ErrorIs(t, <-ended, wsa.WSAENETDOWN)
 		} else {
 			require.NoError(t, p.Close())
-			within(t, "Wait", func() { require.ErrorIs(t, <-ended, net.ErrClosed) })
+			require.ErrorIs(t, <-ended, net.ErrClosed)
 		}
 		require.NoError(t, p.Close())
 		s, _ := endpoint.New(a, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
