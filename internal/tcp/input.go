@@ -112,8 +112,11 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	if !c.stamps || s.Flags&RST != 0 {
 		return true
 	}
-	if !o.Timestamps {
-		return false // §3.2: all but a RST have them
+	if !o.Timestamps { // §3.2: all but a RST have them
+		if s.Flags&SYN != 0 { // a peer that has begun anew (RFC 5961 §4.2)
+			c.challenge(now)
+		}
+		return false
 	}
 	old := int32(o.TSVal-r.tsRecent) < 0
 	if old && now-r.tsAge < maxStampAge {
