@@ -42,6 +42,10 @@ const DefaultMSS = 536
 // less, a bulk transfer would be all headers.
 const MinMSS = 48
 
+// minPath is the least that fits a path: 68 bytes of IPv4 (RFC 791) without
+// headers. An error that says less is wrong, or worse.
+const minPath = 28
+
 // The default bounds.
 const (
 	defaultLimit    = 15
@@ -355,7 +359,7 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	switch {
 	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
 		return false
-	case room < 1 || room >= c.snd.mss:
+	case room < minPath || room >= c.snd.mss:
 		return false
 	}
 	c.timers.path = 0 // this is no guess
