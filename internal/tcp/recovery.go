@@ -32,6 +32,7 @@ type outRecovery struct {
 	round   Seq  // a round trip ends with its acknowledgement
 	blocked bool // the congestion window, and nothing else, keeps data back
 
+	held    int // bytes delivered in the steady phase since SND.UNA moved
 	dupAcks int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
 	rack    rack
 	tail    tailProbe
@@ -87,13 +88,10 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	if c.snd.window == 0 || changed && c.InFlight() == 0 {
 		c.openWindow(now)
 	}
-	if a.flight == 0 {
-		return
-	}
 	c.sampled(&a)
 	o.rack.measure(&a, c.snd.una, c.snd.next)
 	c.inProbed(&a, s.Ack)
-	if c.ecn && s.Flags&ECE != 0 && !c.snd.una.Before(o.high) && o.phase == steady { // RFC 3168 §6.1.2: once a round trip
+	if c.ecn && s.Flags&ECE != 0 && a.flight > 0 && !c.snd.una.Before(o.high) && o.phase == steady { // RFC 3168 §6.1.2: once a round trip
 		o.control.CongestionExperienced(now, a.flight)
 		o.high, c.snd.cwr = c.snd.next, true
 	}
@@ -178,9 +176,13 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 
 // openWindow follows an acknowledgement while the window is closed, or one that
 // changes it while nothing is in flight: the peer answers, and that counts as
-// progress (BF-23).
+// progress (BF-23). Until the next probe leaves nothing waits for an answer.
 func (c *Conn) openWindow(now time.Duration) {
 	c.progress(now)
+	if c.closedWindow() {
+		c.snd.stuck = 0
+		c.armLifetime()
+	}
 	if c.snd.usable() > 0 && c.InFlight() == 0 {
 		c.snd.probe = false
 		c.timers.resend = 0
@@ -218,9 +220,16 @@ func (c *Conn) proceed(a *arrival, lost bool) {
 		c.grow(a)
 	case o.phase == recovering:
 		o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, !lost)
+		if lost && !c.sack { // a partial acknowledgement: RFC 6582 §3.2, step 3
+			o.prr.Allow(c.snd.mss)
+		}
 	case lost:
 		c.recover(a)
-	case a.bytes > 0:
+	case !a.advance: // RFC 5681 §3.2: a duplicate doesn't change the window; what it delivers counts later
+		o.held += a.bytes
+	default:
+		a.bytes += o.held
+		o.held = 0
 		c.grow(a)
 	}
 }
@@ -229,6 +238,7 @@ func (c *Conn) proceed(a *arrival, lost bool) {
 func (c *Conn) recover(a *arrival) {
 	o := &c.out
 	c.Counters.Fast++
+	o.held = 0
 	o.phase, o.high = recovering, c.snd.next
 	o.control.Lost(a.now, a.flight)
 	o.undo.begin(c.snd.una, o.high)
@@ -263,7 +273,7 @@ func (c *Conn) timeout(now time.Duration) {
 	// Where the first is SACKed the peer has gone back on it (RFC 2018 §8).
 	o.board.loseAll(o.board.records[0].flags&recordSACKed != 0)
 	o.phase, o.high = repairing, c.snd.next
-	o.dupAcks, o.tail, c.timers.reorder, c.timers.probe = 0, tailProbe{}, 0, 0
+	o.held, o.dupAcks, o.tail, c.timers.reorder, c.timers.probe = 0, 0, tailProbe{}, 0, 0
 	if again {
 		o.undo.doubt = certain
 		c.blackHole(now)
@@ -273,11 +283,11 @@ func (c *Conn) timeout(now time.Duration) {
 	o.undo.doubt = unanswered
 }
 
-// blackHole makes segments smaller when large ones draw no answer at all: a path
+// blackHole makes segments smaller when a large one draws no answer at all: a path
 // that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3).
 func (c *Conn) blackHole(now time.Duration) {
 	for _, size := range [...]int{1220, 536} { // what fits 1280 bytes of IPv6, and DefaultMSS
-		if c.snd.tries >= blackHoleTries && c.snd.mss > size {
+		if c.snd.tries >= blackHoleTries && c.snd.mss > size && c.out.board.records[0].payload() > size {
 			if c.timers.path == 0 {
 				c.known = c.cfg.Path
 			}

@@ -152,6 +152,7 @@ func (c *Conn) resendTimeout(now time.Duration) {
 		}
 	case c.InFlight() == 0:
 		c.snd.probe = true
+		c.busy(now)
 	default:
 		c.timeout(now)
 	}

@@ -61,6 +61,10 @@ func (p *PRR) share() int64 {
 	return whole*p.ssthresh + (rest*p.ssthresh+p.flight-1)/p.flight
 }
 
+// Allow lets at least so many bytes out, whatever the count is: what RFC 6582 §3.2
+// sends again at a partial acknowledgement.
+func (p *PRR) Allow(bytes int) { p.allowance = max(p.allowance, int64(bytes)) }
+
 // Sent counts what was sent or sent again (§6.3).
 func (p *PRR) Sent(bytes int) {
 	p.out += int64(bytes)
