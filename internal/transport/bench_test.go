@@ -1,0 +1,179 @@
+package transport
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/pipe"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+)
+
+const four = header.IPv4ProtocolNumber
+
+func benchHosts(b *testing.B, f stack.TransportProtocolFactory) (x, y *stack.Stack) {
+	l, m := pipe.New("\x02\x02\x02\x02\x02\x01", "\x02\x02\x02\x02\x02\x02", 1500)
+	x, y = host(b, f, tcpip.NewStdClock(), l, hostA), host(b, f, tcpip.NewStdClock(), m, hostB)
+	for _, s := range []*stack.Stack{x, y} {
+		sack := tcpip.TCPSACKEnabled(true)
+		s.SetTransportProtocolOption(tcp.ProtocolNumber, &sack)
+	}
+	return x, y
+}
+
+func oursPair(b *testing.B) (duplex, duplex) {
+	x, y := benchHosts(b, New)
+	l, ready := listen(b, y, four, 80)
+	c := dial(b, x, four, hostA, hostB, 1000, 80)
+	require.True(b, c.connected())
+	return c, accept(l, ready)
+}
+
+func theirsPair(b *testing.B) (duplex, duplex) {
+	x, y := benchHosts(b, tcp.NewProtocol)
+	l, err := gonet.ListenTCP(y, toStd(hostB[four], 80), four)
+	require.NoError(b, err)
+	c, err := gonet.DialTCP(x, toStd(hostB[four], 80), four)
+	require.NoError(b, err)
+	p, err := l.Accept()
+	require.NoError(b, err)
+	return c, p
+}
+
+// The engine beside netstack's TCP, over the same link.
+func BenchmarkBulk(b *testing.B) {
+	for name, pair := range map[string]func(*testing.B) (duplex, duplex){"ours": oursPair, "netstack": theirsPair} {
+		b.Run(name, func(b *testing.B) {
+			c, p := pair(b)
+			buf := make([]byte, 64<<10)
+			b.SetBytes(int64(len(buf)))
+			go func() { _, _ = io.Copy(io.Discard, struct{ io.Reader }{p}) }()
+			for b.Loop() {
+				c.Write(buf)
+			}
+		})
+	}
+}
+
+func BenchmarkPingPong(b *testing.B) {
+	for name, pair := range map[string]func(*testing.B) (duplex, duplex){"ours": oursPair, "netstack": theirsPair} {
+		b.Run(name, func(b *testing.B) {
+			c, p := pair(b)
+			go func() {
+				one := make([]byte, 1)
+				for {
+					if _, err := p.Read(one); err != nil {
+						return
+					}
+					p.Write(one)
+				}
+			}()
+			one := make([]byte, 1)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.Write(one)
+				c.Read(one)
+			}
+		})
+	}
+}
+
+// A connection is made, accepted and closed from the client's side, a FIN each way.
+func BenchmarkConnectClose(b *testing.B) {
+	b.Run("ours", func(b *testing.B) {
+		x, y := benchHosts(b, New)
+		var listeners [8]*Listener
+		var bells [8]chan struct{}
+		for i := range listeners { // more ports than TIME-WAIT keeps
+			listeners[i], bells[i] = listen(b, y, four, 80+uint16(i))
+		}
+		b.ReportAllocs()
+		one := make([]byte, 1)
+		for i := 0; b.Loop(); i++ {
+			port := i / 60_000 % len(listeners)
+			c := dial(b, x, four, hostA, hostB, uint16(1024+i%60_000), 80+uint16(port))
+			if !c.connected() {
+				b.Fatal("refused")
+			}
+			p := accept(listeners[port], bells[port])
+			c.Shutdown()
+			_, _ = p.Read(one)
+			p.Close()
+			_, _ = c.Read(one)
+		}
+	})
+	b.Run("netstack", func(b *testing.B) {
+		x, y := benchHosts(b, tcp.NewProtocol)
+		l, err := gonet.ListenTCP(y, toStd(hostB[four], 80), four)
+		require.NoError(b, err)
+		b.ReportAllocs()
+		one := make([]byte, 1)
+		for b.Loop() {
+			c, err := gonet.DialTCP(x, toStd(hostB[four], 80), four)
+			require.NoError(b, err)
+			p, err := l.Accept()
+			require.NoError(b, err)
+			_ = c.CloseWrite()
+			_, _ = p.Read(one)
+			_ = p.Close()
+			_, _ = c.Read(one)
+			_ = c.Close()
+		}
+	})
+}
+
+// BenchmarkIdle tells what a connection costs that nothing happens on, both ends
+// together, in bytes.
+func BenchmarkIdle(b *testing.B) {
+	for name, open := range map[string]func(*testing.B, int) any{"ours": oursIdle, "netstack": theirsIdle} {
+		b.Run(name, func(b *testing.B) {
+			const n = 2000
+			for b.Loop() {
+				before := heap()
+				keep := open(b, n)
+				b.ReportMetric(float64(heap()-before)/n, "B/pair")
+				runtime.KeepAlive(keep)
+			}
+		})
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+func oursIdle(b *testing.B, n int) any {
+	x, y := benchHosts(b, New)
+	l, ready := listen(b, y, four, 80)
+	var all []*stream
+	for i := range n {
+		c := dial(b, x, four, hostA, hostB, uint16(1024+i), 80)
+		all = append(all, c, accept(l, ready))
+	}
+	return all
+}
+
+func theirsIdle(b *testing.B, n int) any {
+	x, y := benchHosts(b, tcp.NewProtocol)
+	l, err := gonet.ListenTCP(y, toStd(hostB[four], 80), four)
+	require.NoError(b, err)
+	var all []net.Conn
+	for range n {
+		c, err := gonet.DialTCP(x, toStd(hostB[four], 80), four)
+		require.NoError(b, err)
+		p, err := l.Accept()
+		require.NoError(b, err)
+		all = append(all, c, p)
+	}
+	return all
+}

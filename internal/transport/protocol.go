@@ -1,0 +1,164 @@
+package transport
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+)
+
+// An ID names a connection: addresses and ports, local and remote.
+type ID = stack.TransportEndpointID
+
+// Protocol is TCP for one netstack. It is safe for concurrent use.
+type Protocol struct {
+	stack *stack.Stack
+	clock tcpip.Clock
+	table table
+	waits timeWaits
+}
+
+var _ stack.TransportProtocol = (*Protocol)(nil)
+
+// New is a stack.TransportProtocolFactory.
+func New(s *stack.Stack) stack.TransportProtocol {
+	p := &Protocol{stack: s, clock: s.Clock()}
+	p.table.init()
+	p.waits.init(p)
+	return p
+}
+
+// Of returns the Protocol of a netstack that was made with New.
+func Of(s *stack.Stack) *Protocol {
+	return s.TransportProtocolInstance(header.TCPProtocolNumber).(*Protocol)
+}
+
+// now is the time as package tcp takes it: never zero.
+func (p *Protocol) now() time.Duration {
+	return p.clock.NowMonotonic().Sub(tcpip.MonotonicTime{}) + time.Second
+}
+
+// Number implements stack.TransportProtocol.
+func (*Protocol) Number() tcpip.TransportProtocolNumber { return header.TCPProtocolNumber }
+
+// NewEndpoint implements stack.TransportProtocol. There are no endpoints:
+// connections are made with Dial and Listen.
+func (*Protocol) NewEndpoint(tcpip.NetworkProtocolNumber, *waiter.Queue) (tcpip.Endpoint, tcpip.Error) {
+	return nil, &tcpip.ErrNotSupported{}
+}
+
+// NewRawEndpoint implements stack.TransportProtocol.
+func (p *Protocol) NewRawEndpoint(n tcpip.NetworkProtocolNumber, q *waiter.Queue) (tcpip.Endpoint, tcpip.Error) {
+	return raw.NewEndpoint(p.stack, n, header.TCPProtocolNumber, q)
+}
+
+// MinimumPacketSize implements stack.TransportProtocol.
+func (*Protocol) MinimumPacketSize() int { return header.TCPMinimumSize }
+
+// ParsePorts implements stack.TransportProtocol.
+func (*Protocol) ParsePorts(b []byte) (src, dst uint16, err tcpip.Error) {
+	h := header.TCP(b)
+	return h.SourcePort(), h.DestinationPort(), nil
+}
+
+// Parse implements stack.TransportProtocol: it takes the header off the payload.
+func (*Protocol) Parse(pkt *stack.PacketBuffer) bool {
+	h, ok := pkt.Data().PullUp(header.TCPMinimumSize)
+	if !ok {
+		return false
+	}
+	// An offset that is too small or too large stays; parse refuses it.
+	size := max(int(header.TCP(h).DataOffset()), header.TCPMinimumSize)
+	if _, ok := pkt.TransportHeader().Consume(size); !ok {
+		return false
+	}
+	pkt.TransportProtocolNumber = header.TCPProtocolNumber
+	return true
+}
+
+// HandleUnknownDestinationPacket implements stack.TransportProtocol. As netstack
+// knows no connection, every segment comes here.
+func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer) stack.UnknownDestinationPacketDisposition {
+	var s tcp.Segment
+	stats := p.stack.Stats().TCP
+	switch parse(pkt, &s) {
+	case malformed:
+		stats.InvalidSegmentsReceived.Increment()
+		return stack.UnknownDestinationPacketMalformed
+	case corrupt:
+		stats.ChecksumErrors.Increment()
+		return stack.UnknownDestinationPacketMalformed
+	}
+	stats.ValidSegmentsReceived.Increment()
+	if s.Flags.Has(tcp.RST) {
+		stats.ResetsReceived.Increment()
+	}
+	p.deliver(arrival{id: id, nic: pkt.NICID, net: pkt.NetworkProtocolNumber}, &s)
+	return stack.UnknownDestinationPacketHandled
+}
+
+// An arrival is where a segment came in.
+type arrival struct {
+	id  ID
+	nic tcpip.NICID
+	net tcpip.NetworkProtocolNumber
+}
+
+// deliver gives a segment to whoever has the tuple, or else the port.
+func (p *Protocol) deliver(a arrival, s *tcp.Segment) {
+	if c := p.table.conn(a.id); c != nil {
+		c.deliver(s)
+		return
+	}
+	defer s.Payload.Release()
+	after := tcp.Seq(0) // what a new connection's numbers lie beyond; 0: anything
+	if v, next := p.waits.deliver(p, a, s); v == tcp.Reuse {
+		after = next
+	} else if v != noWait {
+		return
+	}
+	if l := p.table.listener(a); l != nil {
+		if l.deliver(a, s, after) {
+			return
+		}
+	}
+	if answer, ok := s.Reset(); ok {
+		p.reply(a, &answer)
+	}
+}
+
+// SetOption implements stack.TransportProtocol: what netstack's own options set,
+// a connection's tcp.Config has.
+func (*Protocol) SetOption(tcpip.SettableTransportProtocolOption) tcpip.Error {
+	return &tcpip.ErrUnknownProtocolOption{}
+}
+
+// Option implements stack.TransportProtocol.
+func (*Protocol) Option(tcpip.GettableTransportProtocolOption) tcpip.Error {
+	return &tcpip.ErrUnknownProtocolOption{}
+}
+
+// Close implements stack.TransportProtocol: everything ends without a segment.
+func (p *Protocol) Close() {
+	p.waits.close()
+	for _, c := range p.table.all() {
+		c.destroy()
+	}
+}
+
+// Wait implements stack.TransportProtocol: there is no goroutine to wait for.
+func (*Protocol) Wait() {}
+
+// Pause implements stack.TransportProtocol.
+func (*Protocol) Pause() {}
+
+// Resume implements stack.TransportProtocol.
+func (*Protocol) Resume() {}
+
+// Restore implements stack.TransportProtocol.
+func (*Protocol) Restore() {}

@@ -1,0 +1,108 @@
+package transport
+
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// shards is how many parts the table of connections has: a power of two. On many
+// cores they keep goroutines out of each other's way.
+const shards = 64
+
+// A table knows who has which tuple, and which port.
+type table struct {
+	parts [shards]struct {
+		sync.RWMutex
+		conns map[ID]*Conn
+	}
+	mu        sync.RWMutex
+	listeners map[endpoint]*Listener
+}
+
+// An endpoint is a local address and port; the address is empty for any.
+type endpoint struct {
+	addr tcpip.Address
+	port uint16
+	net  tcpip.NetworkProtocolNumber
+}
+
+func (t *table) init() {
+	for i := range t.parts {
+		t.parts[i].conns = map[ID]*Conn{}
+	}
+	t.listeners = map[endpoint]*Listener{}
+}
+
+// part is the shard of a tuple. Ports spread well enough: one of them is chosen
+// anew for each connection.
+func part(id ID) int { return int(id.LocalPort^id.RemotePort*31) % shards }
+
+// conn returns the connection with a tuple; nil: there is none.
+func (t *table) conn(id ID) *Conn {
+	s := &t.parts[part(id)]
+	s.RLock()
+	defer s.RUnlock()
+	return s.conns[id]
+}
+
+// add enters a connection, and reports whether its tuple was free.
+func (t *table) add(c *Conn) bool {
+	s := &t.parts[part(c.path.id)]
+	s.Lock()
+	defer s.Unlock()
+	if s.conns[c.path.id] != nil {
+		return false
+	}
+	s.conns[c.path.id] = c
+	return true
+}
+
+func (t *table) remove(c *Conn) {
+	s := &t.parts[part(c.path.id)]
+	s.Lock()
+	defer s.Unlock()
+	if s.conns[c.path.id] == c {
+		delete(s.conns, c.path.id)
+	}
+}
+
+func (t *table) all() (conns []*Conn) {
+	for i := range t.parts {
+		s := &t.parts[i]
+		s.RLock()
+		for _, c := range s.conns {
+			conns = append(conns, c)
+		}
+		s.RUnlock()
+	}
+	return conns
+}
+
+// listener returns who listens where a segment is for.
+func (t *table) listener(a arrival) *Listener {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	e := endpoint{addr: a.id.LocalAddress, port: a.id.LocalPort, net: a.net}
+	if l := t.listeners[e]; l != nil {
+		return l
+	}
+	e.addr = tcpip.Address{}
+	return t.listeners[e]
+}
+
+func (t *table) listen(l *Listener) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.listeners[l.at] != nil {
+		return false
+	}
+	t.listeners[l.at] = l
+	return true
+}
+
+func (t *table) unlisten(l *Listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.listeners, l.at)
+}

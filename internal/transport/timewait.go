@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"sync"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+)
+
+// MSL is the maximum segment lifetime: TIME-WAIT lasts twice as long (RFC 9293
+// §3.4.2 has 2 minutes; systems in use have half a minute).
+const MSL = 30 * time.Second
+
+// maxWaits bounds the records of TIME-WAIT. Beyond it the oldest goes.
+const maxWaits = 1 << 18
+
+// noWait is the verdict where no connection of the tuple is in TIME-WAIT.
+const noWait tcp.TimeWaitVerdict = 255
+
+// timeWaits are the connections in TIME-WAIT. All last equally long, so that they
+// end in the order in which they began; one timer does for all.
+type timeWaits struct {
+	mu      sync.Mutex
+	clock   tcpip.Clock
+	records map[ID]*waiting
+	order   []deadline // oldest first
+	timer   tcpip.Timer
+	running bool
+	now     func() time.Duration
+	closed  bool
+}
+
+type waiting struct {
+	tcp.Remains
+	until time.Duration
+}
+
+// A deadline is when a record may end. It ends later when its time has begun
+// anew; then it stands in the order again.
+type deadline struct {
+	id ID
+	at time.Duration
+}
+
+func (t *timeWaits) init(p *Protocol) {
+	t.clock, t.now, t.records = p.clock, p.now, map[ID]*waiting{}
+}
+
+// add begins TIME-WAIT.
+func (t *timeWaits) add(id ID, r tcp.Remains) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	until := t.now() + 2*MSL
+	t.records[id] = &waiting{Remains: r, until: until}
+	t.order = append(t.order, deadline{id, until})
+	if len(t.records) > maxWaits {
+		t.dropLocked()
+	}
+	t.armLocked()
+}
+
+// dropLocked ends the oldest.
+func (t *timeWaits) dropLocked() {
+	d := t.order[0]
+	t.order = t.order[1:]
+	w := t.records[d.id]
+	switch {
+	case w == nil:
+	case w.until > d.at:
+		t.order = append(t.order, deadline{d.id, w.until})
+	default:
+		delete(t.records, d.id)
+	}
+}
+
+func (t *timeWaits) armLocked() {
+	if t.running || len(t.order) == 0 {
+		return
+	}
+	t.running = true
+	wait := t.order[0].at - t.now()
+	if t.timer == nil {
+		t.timer = t.clock.AfterFunc(wait, t.expire)
+		return
+	}
+	t.timer.Reset(wait)
+}
+
+func (t *timeWaits) expire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.running = false
+	if t.closed {
+		return
+	}
+	for now := t.now(); len(t.order) > 0 && t.order[0].at <= now; {
+		t.dropLocked()
+	}
+	t.armLocked()
+}
+
+// deliver judges a segment, and answers it. After Reuse the record is gone; next
+// is the number behind its last.
+func (t *timeWaits) deliver(p *Protocol, a arrival, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
+	t.mu.Lock()
+	w := t.records[a.id]
+	if w == nil {
+		t.mu.Unlock()
+		return noWait, 0
+	}
+	now := t.now()
+	answer, v := w.Segment(now, s)
+	next = w.Next()
+	switch {
+	case v == tcp.Reuse:
+		if p.table.listener(a) == nil { // nobody takes it
+			v = tcp.Ignore
+			break
+		}
+		delete(t.records, a.id)
+	case w.Restarts(s):
+		w.until = now + 2*MSL
+	}
+	t.mu.Unlock()
+	if v == tcp.Answer {
+		p.reply(a, &answer)
+	}
+	return v, next
+}
+
+// busy reports that a tuple is in TIME-WAIT.
+func (t *timeWaits) busy(id ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.records[id] != nil
+}
+
+func (t *timeWaits) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.records, t.order = nil, nil
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
