@@ -328,9 +328,9 @@ func TestForwardingOffload(t *testing.T) {
 				require.EqualValues(t, 1<<20, k)
 				require.NoError(t, c.Close())
 			}
-			segments := a.Stats().SegmentsOut + b.Stats().SegmentsOut
+			forwarded := r.Stats().Forwarded // first: more may be on the way
 			if tt.name == "offload" {
-				require.LessOrEqual(t, r.Stats().Forwarded, segments)
+				require.LessOrEqual(t, forwarded, a.Stats().SegmentsOut+b.Stats().SegmentsOut)
 			}
 		})
 	}

@@ -42,7 +42,7 @@ func echoTCP(t *testing.T, client, server *host, addr tcpip.FullAddress, size in
 	}()
 	conn, err := gonet.DialTCP(client.Stack, addr, protocolNumber(addr))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	data := bytes.Repeat([]byte("0123456789abcde\n"), size/16)
 	go func() {
 		_, _ = conn.Write(data)
@@ -77,7 +77,7 @@ func echoUDP(t *testing.T, client, server *host, addr tcpip.FullAddress) {
 	conn, err := gonet.DialUDP(client.Stack, nil, &addr, protocolNumber(addr))
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
 	for _, size := range []int{1, 1000, 8000} {
 		data := bytes.Repeat([]byte{byte(size)}, size)
 		_, err = conn.Write(data)

@@ -116,5 +116,5 @@ func full(addr string, port uint16) tcpip.FullAddress {
 // soon waits for what other goroutines are about to do.
 func soon(t testing.TB, condition func() bool, message string) {
 	t.Helper()
-	require.Eventually(t, condition, 5*time.Second, time.Millisecond, message)
+	require.Eventually(t, condition, 2*time.Minute, time.Millisecond, message)
 }
