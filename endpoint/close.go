@@ -114,6 +114,9 @@ func (s *Socket) close(patience bool) (code wsa.Errno) {
 	if alive && !hard && !s.shutSend {
 		s.flushLocked(ep, s.wire, true) // NG-14
 	}
+	if s.kind != options.Stream {
+		s.dgram.kept.takeAll()
+	}
 	s.stopSillyLocked()
 	s.resetHandshakeLocked()
 	s.becomeClosedLocked()

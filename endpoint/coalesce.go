@@ -42,7 +42,7 @@ func (s *Socket) readMerged(ep tcpip.Endpoint, b []byte, flags int32) (res tcpip
 func (s *Socket) appendNext(ep tcpip.Endpoint, b []byte, res *tcpip.ReadResult, first int) int {
 	for {
 		s.dst = nil
-		next, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		next, err := s.readQueuedLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
 		switch {
 		case !queued(err):
 			return 0
@@ -52,7 +52,7 @@ func (s *Socket) appendNext(ep tcpip.Endpoint, b []byte, res *tcpip.ReadResult, 
 			return 0
 		}
 		s.dst = b
-		next, err = ep.Read(&s.dst, tcpip.ReadOptions{})
+		next, err = s.readQueuedLocked(ep, tcpip.ReadOptions{})
 		s.dst = nil
 		if err != nil {
 			return 0

@@ -24,21 +24,31 @@ func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
 
 func (s *Socket) connect(ctx context.Context, addr netip.AddrPort, d *deadline) (code wsa.Errno) {
 	defer s.debugCall("connect", &code)
-	s.mu.Lock()
-	err := s.startConnectLocked(addr)
-	async := s.async
-	s.mu.Unlock()
+	err, async := s.startConnect(addr)
 	if err != wsa.WSAEWOULDBLOCK || async {
 		return err
 	}
 	return s.awaitConnect(ctx, d)
 }
 
+// startConnect is startConnectLocked with the locks. Nothing is read from a datagram
+// socket meanwhile: its queue is sorted.
+func (s *Socket) startConnect(addr netip.AddrPort) (err wsa.Errno, async bool) {
+	if s.kind != options.Stream {
+		s.rmu.Lock()
+		defer s.rmu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.startConnectLocked(addr)
+	return err, s.async
+}
+
 // noContext never ends.
 func noContext() context.Context { return context.Background() }
 
 // startConnectLocked checks the call and starts the attempt: WSAEWOULDBLOCK
-// says that it runs.
+// says that it runs. The caller holds rmu as well, unless it is a stream.
 func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.enterLocked(); err != 0 {
 		return err
@@ -266,15 +276,17 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		if err := s.bindLocked(netip.AddrPortFrom(source, 0), true); err != 0 {
 			return err
 		}
-	} else if again := s.state == options.Connected && s.remote == addr; !again &&
-		s.kind == options.Datagram && s.dualStack() && s.ep != nil && s.binding.DualStack {
-		s.dropEndpointLocked()
-		if err := s.openDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port())); err != 0 {
-			return err
+	}
+	switch again := s.state == options.Connected && s.remote == addr; {
+	case !again && s.kind == options.Datagram && s.dualStack() && s.binding.DualStack:
+		err = s.replaceDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
+	default:
+		if err = s.connectEndpointLocked(addr); err == 0 && !again {
+			s.keepLocked(s.ep, s.peerOf(addr))
 		}
 	}
-	if err := s.ep.Connect(FullAddress(s.chosenNICLocked(addr.Addr()), addr)); err != nil {
-		return errno(err)
+	if err != 0 {
+		return err
 	}
 	s.remote, s.dissolved = addr, false
 	s.setFilterLocked()
@@ -283,14 +295,22 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	return 0
 }
 
+// connectEndpointLocked gives the endpoint of a datagram socket its peer.
+func (s *Socket) connectEndpointLocked(addr netip.AddrPort) wsa.Errno {
+	if err := s.ep.Connect(FullAddress(s.chosenNICLocked(addr.Addr()), addr)); err != nil {
+		return errno(err)
+	}
+	return 0
+}
+
 // disconnectDatagramLocked takes the peer away again.
 func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	if s.state != options.Connected {
 		return wsa.WSAEADDRNOTAVAIL
 	}
-	if s.kind == options.Raw { // netstack has no way back
-		s.dropEndpointLocked()
-		if err := s.openDatagramLocked(s.binding.Addr); err != 0 {
+	if s.kind == options.Raw || s.dualStack() && s.binding.DualStack {
+		// netstack has no way back, or none to the wildcard
+		if err := s.replaceDatagramLocked(s.binding.Addr, netip.AddrPort{}); err != 0 {
 			return err
 		}
 	} else if err := s.ep.Disconnect(); err != nil {

@@ -127,10 +127,7 @@ func (r *race) start() *Socket {
 		r.failed(a.to, err)
 		return nil
 	}
-	a.sock.mu.Lock()
-	err = a.sock.startConnectLocked(a.to)
-	a.sock.mu.Unlock()
-	switch err {
+	switch err, _ = a.sock.startConnect(a.to); err {
 	case 0:
 		return a.sock
 	case wsa.WSAEWOULDBLOCK:

@@ -106,13 +106,12 @@ func (s *Socket) readMessage(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.Re
 // readMessageLocked is readMessage for a caller that holds rmu.
 func (s *Socket) readMessageLocked(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
 	opts := tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true}
-	s.dst = b
-	res, err := ep.Read(&s.dst, opts)
-	for s.refuse(ep, &res, err, opts.Peek) {
-		s.dst = b
-		res, err = ep.Read(&s.dst, opts)
+	res, err := s.readAdmittedLocked(ep, b, opts)
+	if _, closed := err.(*tcpip.ErrClosedForReceive); closed {
+		if next := s.endpoint(); next != nil && next != ep { // a connect was faster: see replaceDatagramLocked
+			res, err = s.readAdmittedLocked(next, b, opts)
+		}
 	}
-	s.dst = nil
 	switch err.(type) {
 	case nil:
 	case *tcpip.ErrBadBuffer: // b is empty and the datagram isn't
@@ -126,6 +125,26 @@ func (s *Socket) readMessageLocked(ep tcpip.Endpoint, b []byte, flags int32) (tc
 		return res, from, wsa.WSAEMSGSIZE
 	}
 	return res, from, 0
+}
+
+// readAdmittedLocked reads the first datagram that waits and that the filter admits.
+// The caller holds rmu.
+func (s *Socket) readAdmittedLocked(ep tcpip.Endpoint, b []byte, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
+	defer func() { s.dst = nil }()
+	for {
+		s.dst = b
+		res, err := s.readQueuedLocked(ep, opts)
+		if !s.refuse(ep, &res, err, opts.Peek) {
+			return res, err
+		}
+	}
+}
+
+// endpoint is the one that the socket has now.
+func (s *Socket) endpoint() tcpip.Endpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ep
 }
 
 // compartment is the routing compartment of everything.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
@@ -47,34 +48,16 @@ func (s *Socket) setFilterLocked() {
 		multicastOnly: v.ReuseMulticastPort == 1,
 		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
 		coalesce:      v.UDP.CoalesceMax,
-		peer:          s.filterPeerLocked(),
+		peer:          s.peerOf(s.remote),
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
 		s.opt.filter.Store(&recvFilter{s.host, s.opt.groups.Clone(), rules})
 	}
 }
 
-// filterPeerLocked is recvRules.peer.
-func (s *Socket) filterPeerLocked() netip.AddrPort {
-	port := s.remote.Port()
-	if s.kind == options.Raw {
-		port = 0
-	}
-	return netip.AddrPortFrom(s.remote.Addr().Unmap(), port)
-}
-
-// fromPeer reports whether a datagram is the peer's, if there is one.
-func (f *recvFilter) fromPeer(from tcpip.FullAddress) bool {
-	if !f.peer.IsValid() {
-		return true
-	}
-	source, _ := netip.AddrFromSlice(from.Addr.AsSlice())
-	return source.Unmap() == f.peer.Addr().WithZone("") && (f.peer.Port() == 0 || f.peer.Port() == from.Port)
-}
-
 // admits reports whether the socket receives a datagram.
 func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
-	if !f.fromPeer(res.RemoteAddr) {
+	if !isFrom(f.peer, res.RemoteAddr) {
 		return false
 	}
 	nic, destination, ipv6 := arrival(res)
@@ -123,7 +106,7 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	}
 	if peek {
 		s.dst = nil
-		_, _ = ep.Read(&s.dst, tcpip.ReadOptions{})
+		_, _ = s.readQueuedLocked(ep, tcpip.ReadOptions{})
 	}
 	return true
 }
@@ -145,19 +128,14 @@ func (s *Socket) dropRefused() {
 	}
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	s.mu.Lock()
-	ep := s.ep
-	s.mu.Unlock()
+	ep := s.endpoint()
 	if ep == nil {
 		return
 	}
-	for {
-		if n, err := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption); err != nil || n == 0 {
-			return // nothing there, or an empty datagram: recv looks at that
-		}
+	for s.dgram.kept.count.Load() > 0 || ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
 		s.dst = nil
-		res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
-		if !queued(err) || !s.refuse(ep, &res, err, true) {
+		res, err := s.readQueuedLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		if !s.refuse(ep, &res, err, true) {
 			return
 		}
 	}

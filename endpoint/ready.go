@@ -128,7 +128,7 @@ func (s *Socket) readyDatagramLocked() Readiness {
 	}
 	_ = s.ep.LastError() // netstack's view of an ICMP error
 	r := s.epReadyLocked()
-	if s.softErr != 0 || s.shutRecv {
+	if s.softErr != 0 || s.shutRecv || s.dgram.kept.count.Load() > 0 {
 		r |= ReadyRead
 	}
 	return r

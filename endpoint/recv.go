@@ -319,6 +319,11 @@ func (s *Socket) Readable() (int, wsa.Errno) {
 	case ep == nil || state == options.Listening || state == options.Connecting:
 		return 0, 0
 	}
+	if s.kind != options.Stream {
+		if n, kept := s.firstKept(); kept {
+			return n, 0
+		}
+	}
 	n, terr := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
 	if terr != nil {
 		return 0, errno(terr)

@@ -231,14 +231,14 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, c
 		return len(b), 0
 	}
 	if to.Addr().IsValid() {
-		s.dgram.to = FullAddress(s.sendNIC(to.Addr()), to)
-		opts.To = &s.dgram.to
+		s.dgram.out.to = FullAddress(s.sendNIC(to.Addr()), to)
+		opts.To = &s.dgram.out.to
 	}
 	defer ctl.begin(s, ep, &opts)()
 	for {
-		s.dgram.Reset(b)
-		n, err := ep.Write(s.dgram, opts)
-		s.dgram.Reset(nil)
+		s.dgram.out.Reset(b)
+		n, err := ep.Write(&s.dgram.out, opts)
+		s.dgram.out.Reset(nil)
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
 			continue // netstack's view of an ICMP error: sends succeed (NB-3)
 		}

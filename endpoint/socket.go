@@ -272,10 +272,10 @@ type Socket struct {
 	partial  int               // bytes that calls with MSG_WAITALL have, and may give back
 
 	wmu   sync.Mutex
-	src   gather       // the bytes of the write in progress
-	tail  []byte       // accepted on a stream, held back by the Gate
-	silly tcpip.Timer  // overrides silly-window avoidance; nil when none runs
-	dgram *datagramOut // nil on streams
+	src   gather      // the bytes of the write in progress
+	tail  []byte      // accepted on a stream, held back by the Gate
+	silly tcpip.Timer // overrides silly-window avoidance; nil when none runs
+	dgram *datagrams  // nil on streams
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
@@ -321,9 +321,15 @@ func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner st
 	s.quota.Store(noQuota)
 	s.entry.Init(s, anyEvent)
 	if kind != options.Stream { // what a stream doesn't need, idle ones needn't carry
-		s.icmp, s.dgram = &icmpErrors{}, &datagramOut{}
+		s.icmp, s.dgram = &icmpErrors{}, &datagrams{}
 	}
 	return s
+}
+
+// datagrams is what a socket has that isn't a stream.
+type datagrams struct {
+	out  datagramOut // guarded by wmu
+	kept keptQueue   // guarded by rmu
 }
 
 // datagramOut is the datagram being sent, and its destination.

@@ -22,9 +22,18 @@ func (l *lab) received(s wsa.SOCKET, recv func(s wsa.SOCKET, b []byte) (int, err
 	}
 }
 
-// A connect throws away what others have sent, and keeps what the peer has; a
-// second one to the same peer keeps everything. Without a peer, recv is
-// WSAENOTCONN and recvfrom goes on (pages of connect and WSARecv).
+// noPeer is what connect takes to dissolve an association.
+func noPeer(af int32) netip.AddrPort {
+	if af == wsa.AF_INET6 {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+}
+
+// A connect throws away what others have sent, also behind what the peer has, and keeps
+// that. A second one to the same peer keeps everything, one to another peer nothing.
+// Without a peer, recv is WSAENOTCONN and recvfrom goes on, with what is the former
+// peer's at first (pages of connect and WSARecv).
 func TestDatagramConnectQueue(t *testing.T) {
 	families(t, func(t *testing.T, af int32) {
 		for _, dual := range []bool{false, af == wsa.AF_INET6} {
@@ -45,50 +54,143 @@ func TestDatagramConnectQueue(t *testing.T) {
 			peer := l.socket(l.b, af, wsa.SOCK_DGRAM)
 			require.NoError(t, l.b.Bind(peer, addrB(af, 800)))
 			other := l.socket(l.b, af, wsa.SOCK_DGRAM)
+			require.NoError(t, l.b.Bind(other, addrB(af, 801)))
 			send := func(from wsa.SOCKET, text string) {
 				_, err := l.b.SendTo(from, []byte(text), 0, addrA(af, 700))
 				require.NoError(t, err)
 				l.settle()
 			}
-			send(other, "theirs")
-			if !dual { // there its endpoint is replaced
-				send(peer, "before")
-				send(other, "")
+			readable := func() int {
+				n := make([]byte, 4)
+				_, err := l.a.Ioctl(s, wsa.FIONREAD, nil, n)
+				require.NoError(t, err)
+				return int(n[0])
 			}
+			send(other, "")
+			send(other, "theirs")
+			send(peer, "before")
+			send(other, "behind")
+			send(other, "")
+			send(peer, "second")
+			send(other, "last")
 			require.NoError(t, l.a.Connect(s, addrB(af, 800)))
-			n := make([]byte, 4)
-			_, err := l.a.Ioctl(s, wsa.FIONREAD, nil, n)
-			require.NoError(t, err)
+			require.Equal(t, len("before"), readable())
+			require.Equal(t, "rw", l.ready(s))
 			send(peer, "after")
 			send(other, "refused")
 			require.NoError(t, l.a.Connect(s, addrB(af, 800)))
+			b := make([]byte, 16)
+			n, err := l.a.Recv(s, b, wsa.MSG_PEEK)
+			require.NoError(t, err)
+			require.Equal(t, "before", string(b[:n]))
 			texts, err := l.received(s, recv)
 			require.Equal(t, wsa.WSAEWOULDBLOCK, err)
-			if dual {
-				require.Equal(t, []string{"after"}, texts)
-				require.EqualValues(t, 0, n[0])
-			} else {
-				require.Equal(t, []string{"before", "after"}, texts)
-				require.EqualValues(t, len("before"), n[0])
-			}
+			require.Equal(t, []string{"before", "second", "after"}, texts)
+			require.Zero(t, readable())
 			require.Equal(t, "w", l.ready(s))
 
-			any := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
-			if af == wsa.AF_INET6 {
-				any = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
-			}
-			require.NoError(t, l.a.Connect(s, any))
+			send(peer, "left")
+			require.NoError(t, l.a.Connect(s, noPeer(af)))
 			send(other, "anybody")
 			texts, err = l.received(s, recv)
 			require.Equal(t, wsa.WSAENOTCONN, err)
 			require.Empty(t, texts)
 			texts, err = l.received(s, recvFrom)
 			require.Equal(t, wsa.WSAEWOULDBLOCK, err)
-			require.Equal(t, []string{"anybody"}, texts)
+			require.Equal(t, []string{"left", "anybody"}, texts)
+
 			require.NoError(t, l.a.Connect(s, addrB(af, 800)))
 			send(peer, "again")
+			require.NoError(t, l.a.Connect(s, addrB(af, 801)))
 			texts, _ = l.received(s, recv)
-			require.Equal(t, []string{"again"}, texts)
+			require.Empty(t, texts)
+			send(other, "now")
+			texts, _ = l.received(s, recv)
+			require.Equal(t, []string{"now"}, texts)
 		}
+	})
+}
+
+// Datagrams of others that wait behind one of the peer at a connect aren't there
+// either when the association is dissolved first.
+func TestDatagramConnectForgets(t *testing.T) {
+	families(t, func(t *testing.T, af int32) {
+		l := newLab(t)
+		s := l.datagram(af)
+		l.nonblocking(l.a, s, true)
+		l.bind(s, addrA(af, 700))
+		peer, other := l.socket(l.b, af, wsa.SOCK_DGRAM), l.socket(l.b, af, wsa.SOCK_DGRAM)
+		require.NoError(t, l.b.Bind(peer, addrB(af, 800)))
+		for _, from := range []wsa.SOCKET{other, peer, other} {
+			_, err := l.b.SendTo(from, []byte{byte(from)}, 0, addrA(af, 700))
+			require.NoError(t, err)
+			l.settle()
+		}
+		require.NoError(t, l.a.Connect(s, addrB(af, 800)))
+		require.NoError(t, l.a.Connect(s, noPeer(af)))
+		texts, err := l.received(s, func(s wsa.SOCKET, b []byte) (int, error) {
+			n, _, err := l.a.RecvFrom(s, b, 0)
+			return n, err
+		})
+		require.Equal(t, wsa.WSAEWOULDBLOCK, err)
+		require.Equal(t, []string{string([]byte{byte(peer)})}, texts)
+	})
+}
+
+// A dual-stack socket that loses its peer has all of its addresses again, of both
+// families.
+func TestDualStackHasItsAddressesAgain(t *testing.T) {
+	l := newLab(t)
+	s := l.datagram(wsa.AF_INET6)
+	l.nonblocking(l.a, s, true)
+	require.NoError(t, setInt(l.a, s, wsa.IPPROTO_IPV6, wsa.IPV6_V6ONLY, 0))
+	l.bind(s, netip.AddrPortFrom(netip.IPv6Unspecified(), 700))
+	for _, peer := range []netip.AddrPort{addrB(wsa.AF_INET6, 800), netip.AddrPortFrom(netip.AddrFrom16(addrB(wsa.AF_INET, 800).Addr().As16()), 800)} {
+		require.NoError(t, l.a.Connect(s, peer))
+		require.NoError(t, l.a.Connect(s, noPeer(wsa.AF_INET6)))
+		for _, af := range []int32{wsa.AF_INET, wsa.AF_INET6} {
+			other := l.socket(l.b, af, wsa.SOCK_DGRAM)
+			_, err := l.b.SendTo(other, []byte("x"), 0, addrA(af, 700))
+			require.NoError(t, err)
+			l.settle()
+			n, _, err := l.a.RecvFrom(s, make([]byte, 9), 0)
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+		}
+	}
+}
+
+// What a connect keeps is bounded by the receive buffer, however often a program
+// connects and reads nothing: as much as before, and as much behind it.
+func TestDatagramConnectIsBounded(t *testing.T) {
+	families(t, func(t *testing.T, af int32) {
+		l := newLab(t)
+		s := l.datagram(af)
+		l.nonblocking(l.a, s, true)
+		require.NoError(t, setInt(l.a, s, wsa.SOL_SOCKET, wsa.SO_RCVBUF, 1000))
+		l.bind(s, addrA(af, 700))
+		peer := l.socket(l.b, af, wsa.SOCK_DGRAM)
+		require.NoError(t, l.b.Bind(peer, addrB(af, 800)))
+		none := noPeer(af)
+		for i := range 20 {
+			require.NoError(t, l.a.Connect(s, addrB(af, 800)))
+			for j := range 20 {
+				_, err := l.b.SendTo(peer, append(make([]byte, 98), byte(i), byte(j)), 0, addrA(af, 700))
+				require.NoError(t, err)
+			}
+			l.settle()
+			require.NoError(t, l.a.Connect(s, none))
+		}
+		b, got := make([]byte, 200), 0
+		for ; ; got++ {
+			n, _, err := l.a.RecvFrom(s, b, 0)
+			if err != nil {
+				require.Equal(t, wsa.WSAEWOULDBLOCK, err)
+				break
+			}
+			require.Equal(t, 100, n)
+			require.Equal(t, []byte{byte(got / 10 * 19), byte(got % 10)}, b[98:100], "the oldest, and what the last endpoint has")
+		}
+		require.Equal(t, 20, got)
 	})
 }

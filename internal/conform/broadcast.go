@@ -39,12 +39,19 @@ var sentBroadcast = []Scenario{
 		from := e.Socket(e.Q, wsa.SOCK_DGRAM)
 		e.Set(e.Q, from, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		recv := func(what string, want wsa.Errno) {
+			ready := "rw"
+			if want != 0 {
+				ready = "w"
+			}
 			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
-				_, err := e.Q.SendTo(from, []byte("x"), 0, addrOf(to))
-				e.Code("SendTo "+to, err, 0)
-				e.Do(func() { e.Net.Sleep(2 * Delay) })
-				_, err = e.P.Recv(s, make([]byte, 9), 0)
-				e.Code(what+", to "+to, err, want)
+				for _, text := range []string{"x", ""} {
+					_, err := e.Q.SendTo(from, []byte(text), 0, addrOf(to))
+					e.Code("SendTo "+to, err, 0)
+					e.Do(func() { e.Net.Sleep(2 * Delay) })
+					Equal(e, what+", to "+to+": select", e.ready(e.P, s), ready)
+					_, err = e.P.Recv(s, make([]byte, 9), 0)
+					e.Code(what+", to "+to, err, want)
+				}
 			}
 		}
 		recv("FALSE", wsa.WSAEWOULDBLOCK)
