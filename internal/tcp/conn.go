@@ -25,6 +25,7 @@ type Config struct {
 	Limit      int           // how often a segment is sent without an answer; 0: 15
 	Lifetime   time.Duration // live: TCP_MAXRT, so long without an answer; 0: Limit counts; negative: no limit
 	SynLimit   int           // how often our SYN is sent; 0: 7
+	InitialRTO time.Duration // the time-out before a round trip was measured; 0: 1 s (RFC 6298 §2.1)
 	FinWait    time.Duration // how long FIN-WAIT-2 lasts once the socket is closed; 0: 60 s
 	Segmenting int           // the largest payload that the device cuts up; 0: it doesn't
 	Expedited  bool          // the urgent pointer is that of RFC 1122: it points to the urgent byte, not behind it
@@ -147,6 +148,7 @@ func (s *sender) usable() int { return s.una.Add(s.window).From(s.next) }
 func New(cfg Config) *Conn {
 	c := &Conn{cfg: cfg}
 	c.gate.NoDelay = cfg.NoDelay
+	c.rtt.base = cfg.InitialRTO
 	c.snd.una, c.snd.next = cfg.ISS, cfg.ISS
 	c.snd.queue.start, c.snd.queue.end = cfg.ISS+1, cfg.ISS+1
 	c.snd.peer = DefaultMSS
@@ -350,6 +352,18 @@ func (c *Conn) fit() {
 	if c.out.control != nil {
 		c.out.control.SetMSS(mss)
 	}
+}
+
+// Unreachable takes an ICMP error that says that the peer can't be reached. It
+// ends a handshake when it quotes our SYN; of a connection that was established it
+// is no more than a hint, and changes nothing (RFC 5461 §4, RFC 5927 §4). It
+// reports whether it did.
+func (c *Conn) Unreachable(quoted Seq) bool {
+	if c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
+		return false
+	}
+	c.becomeClosed(PeerUnreachable)
+	return true
 }
 
 // PathMTU takes an ICMP error that says how much fits the path, counted as in

@@ -32,18 +32,19 @@ type Cause uint8
 
 // The causes.
 const (
-	None          Cause = iota // it isn't, or it ended gracefully
-	Refused                    // a RST answered our SYN
-	ResetByPeer                // a RST came
-	Aborted                    // Abort was called, or the peer sent data to a closed socket
-	TimedOut                   // the retransmission limit, of data, a FIN or a SYN
-	UserTimeout                // the user time-out (TCP_MAXRT)
-	KeepAliveDrop              // the peer answers no keep-alive probe
+	None            Cause = iota // it isn't, or it ended gracefully
+	Refused                      // a RST answered our SYN
+	ResetByPeer                  // a RST came
+	Aborted                      // Abort was called, or the peer sent data to a closed socket
+	TimedOut                     // the retransmission limit, of data, a FIN or a SYN
+	UserTimeout                  // the user time-out (TCP_MAXRT)
+	KeepAliveDrop                // the peer answers no keep-alive probe
+	PeerUnreachable              // an ICMP error answered our SYN
 )
 
 func (c Cause) String() string {
 	return [...]string{"none", "refused", "reset by peer", "aborted", "retransmission time-out", "user time-out",
-		"keep-alive drop"}[c]
+		"keep-alive drop", "unreachable"}[c]
 }
 
 // Events are what has changed since they were last taken.

@@ -31,30 +31,38 @@ type Conn struct {
 	inbox inbox
 }
 
-// An inbox holds segments until the goroutine that has the connection takes them.
-type inbox struct {
-	some     atomic.Bool
-	mu       sync.Mutex
-	segments []tcp.Segment
+// An arrived is what comes for a connection: a segment, or an ICMP error.
+type arrived struct {
+	segment tcp.Segment
+	report  Report
+	error   bool
 }
 
-func (b *inbox) put(s *tcp.Segment) {
+// An inbox holds what has come until the goroutine that has the connection takes
+// it.
+type inbox struct {
+	some  atomic.Bool
+	mu    sync.Mutex
+	items []arrived
+}
+
+func (b *inbox) put(a *arrived) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.segments) >= maxInbox {
-		s.Payload.Release()
+	if len(b.items) >= maxInbox {
+		a.segment.Payload.Release()
 		return
 	}
-	b.segments = append(b.segments, *s)
+	b.items = append(b.items, *a)
 	b.some.Store(true)
 }
 
 // take empties the inbox.
-func (b *inbox) take() []tcp.Segment {
+func (b *inbox) take() []arrived {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := b.segments
-	b.segments = nil
+	all := b.items
+	b.items = nil
 	b.some.Store(false)
 	return all
 }
@@ -85,10 +93,10 @@ func (c *Conn) lock() time.Duration {
 	return c.proto.now()
 }
 
-// deliver takes a segment, or leaves it to whoever has the connection.
-func (c *Conn) deliver(s *tcp.Segment) {
+// deliver takes what has come, or leaves it to whoever has the connection.
+func (c *Conn) deliver(a *arrived) {
 	if !c.mu.TryLock() {
-		c.inbox.put(s)
+		c.inbox.put(a)
 		if !c.mu.TryLock() { // then it is seen before the lock is given back for good
 			return
 		}
@@ -96,22 +104,27 @@ func (c *Conn) deliver(s *tcp.Segment) {
 		return
 	}
 	now := c.proto.now()
-	c.segment(now, s)
+	c.arrive(now, a)
 	c.unlock(now)
 }
 
-func (c *Conn) segment(now time.Duration, s *tcp.Segment) {
-	if c.engine.State() == tcp.Closed {
-		if answer, ok := s.Reset(); ok && !c.gone {
+func (c *Conn) arrive(now time.Duration, a *arrived) {
+	s := &a.segment
+	switch {
+	case a.error:
+		c.report(a.report)
+	case c.engine.State() == tcp.Closed: // it ended since the table was looked at
+		answer, ok := s.Reset()
+		s.Payload.Release()
+		if ok && !c.gone {
 			answer.Options.Scale = tcp.NoScale
 			c.path.write(&answer)
 		}
-		s.Payload.Release()
-		return
-	}
-	c.engine.Segment(now, s)
-	if c.engine.Prompt() {
-		c.output(now)
+	default:
+		c.engine.Segment(now, s)
+		if c.engine.Prompt() {
+			c.output(now)
+		}
 	}
 }
 
@@ -122,7 +135,7 @@ func (c *Conn) unlock(now time.Duration) {
 		if c.inbox.some.Load() {
 			all := c.inbox.take()
 			for i := range all {
-				c.segment(now, &all[i])
+				c.arrive(now, &all[i])
 			}
 		}
 		c.output(now)

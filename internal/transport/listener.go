@@ -89,9 +89,9 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		if c == nil {
 			break // the queue is full: the peer's data, or the SYN-ACK again, asks anew
 		}
-		segment := *s
-		segment.Payload = s.Payload.Clone() // the caller releases its own
-		c.deliver(&segment)
+		first := arrived{segment: *s}
+		first.segment.Payload = s.Payload.Clone() // the caller releases its own
+		c.deliver(&first)
 		l.queue.Notify(waiter.ReadableEvents)
 	}
 	return true

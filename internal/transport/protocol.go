@@ -112,7 +112,7 @@ type arrival struct {
 // deliver gives a segment to whoever has the tuple, or else the port.
 func (p *Protocol) deliver(a arrival, s *tcp.Segment) {
 	if c := p.table.conn(a.id); c != nil {
-		c.deliver(s)
+		c.deliver(&arrived{segment: *s})
 		return
 	}
 	defer s.Payload.Release()

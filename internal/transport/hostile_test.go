@@ -1,0 +1,182 @@
+package transport
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+	"gvisor.dev/gvisor/pkg/tcpip/link/pipe"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	engine "github.com/wsstack/wsstack/internal/tcp"
+)
+
+// cut is a pair of hosts with Protocol, and the way to cut the link.
+func cut(t *testing.T, clock tcpip.Clock) (a, b *stack.Stack, off func(part float64)) {
+	x, y := pipe.New("\x02\x02\x02\x02\x02\x01", "\x02\x02\x02\x02\x02\x02", 1500)
+	l, m := lose(0, x).(*lossy), lose(0, y).(*lossy)
+	a, b = host(t, New, clock, l, hostA), host(t, New, clock, m, hostB)
+	return a, b, func(part float64) {
+		for _, l := range []*lossy{l, m} {
+			l.mu.Lock()
+			l.part = part
+			l.mu.Unlock()
+		}
+	}
+}
+
+// An ICMP error counts when it quotes what is in flight, and says something that
+// can be.
+func TestReport(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		clock := faketime.NewManualClock()
+		a, b, off := cut(t, clock)
+		l, _ := listen(t, b, n, 80)
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		p, _ := l.Accept()
+		require.NotNil(t, p)
+		mss := func() (size int) { c.Do(func(_ time.Duration, e *engine.Conn) { size = e.MSS() }); return size }
+		was := mss()
+		first := isn(c.ID()) + 1
+		report := func(r Report) { Of(a).Report(c.ID(), r) }
+
+		report(Report{Quoted: first, MTU: 1400})
+		require.Equal(t, was, mss(), "nothing is in flight")
+		off(1)
+		_, err := c.Send(make([]byte, 5000))
+		require.Nil(t, err)
+		report(Report{Quoted: first - 1, MTU: 1400})
+		report(Report{Quoted: first + 100_000, MTU: 1400})
+		report(Report{Quoted: first, MTU: 20})
+		report(Report{Quoted: first})
+		require.Equal(t, was, mss())
+		report(Report{Quoted: first, MTU: 1400})
+		require.Equal(t, was-100, mss())
+		report(Report{Quoted: first, MTU: 1450})
+		require.Equal(t, was-100, mss(), "it doesn't grow")
+		off(0)
+		clock.Advance(1e9)
+		got := 0
+		for buf := make([]byte, 8192); ; {
+			k, _ := p.Read(buf)
+			if got += k; k == 0 {
+				break
+			}
+		}
+		require.Equal(t, 5000, got)
+	})
+}
+
+// A SYN that an ICMP error answers is the end of the connect, if it quotes the SYN.
+func TestUnreachable(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		a, _, off := cut(t, faketime.NewManualClock())
+		off(1)
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		Of(a).Report(c.ID(), Report{Quoted: isn(c.ID()) + 1})
+		state, _ := c.State()
+		require.Equal(t, engine.SynSent, state)
+		Of(a).Report(c.ID(), Report{Quoted: isn(c.ID())})
+		state, cause := c.State()
+		require.Equal(t, []any{engine.Closed, engine.PeerUnreachable}, []any{state, cause})
+		require.Empty(t, Of(a).table.all())
+	})
+}
+
+// A flood of SYNs is bounded, and is forgotten.
+func TestFlood(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		clock := faketime.NewManualClock()
+		a, b, off := cut(t, clock)
+		l, _ := listen(t, b, n, 80)
+		off(0)
+		p := Of(b)
+		for port := range 3 * maxHalfOpen {
+			id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: uint16(1000 + port)}
+			s := engine.Segment{Seq: 1, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
+			off(1) // the answers aren't answered
+			p.deliver(arrival{id: id, nic: 1, net: n}, &s)
+		}
+		require.Len(t, l.half, maxHalfOpen)
+		clock.Advance(5 * 60e9)
+		require.Empty(t, l.half)
+		off(0)
+		c := dial(t, a, n, hostA, hostB, 999, 80)
+		require.True(t, c.connected())
+	})
+}
+
+// Everything at once, from many goroutines: for the race detector, and nothing
+// hangs or is left.
+func TestHammer(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		a, b, off := cut(t, tcpip.NewStdClock())
+		off(0.01)
+		l, ready := listen(t, b, n, 80)
+		const conns = 20
+		var all sync.WaitGroup
+		for i := range conns {
+			all.Go(func() {
+				c := dial(t, a, n, hostA, hostB, uint16(1000+i), 80)
+				if !c.connected() {
+					return
+				}
+				abuse(&all, c.Conn, uint64(i))
+			})
+		}
+		var accepted sync.WaitGroup
+		quit := make(chan struct{})
+		accepted.Go(func() {
+			for {
+				if c, _ := l.Accept(); c != nil {
+					abuse(&all, c, 1)
+					continue
+				}
+				select {
+				case <-ready:
+				case <-quit:
+					return
+				}
+			}
+		})
+		all.Wait()
+		l.Close()
+		close(quit)
+		accepted.Wait()
+	})
+}
+
+// abuse has several goroutines at one connection, and ends it.
+func abuse(all *sync.WaitGroup, c *Conn, seed uint64) {
+	var users sync.WaitGroup
+	for i := range 3 {
+		users.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
+			buf := make([]byte, 5000)
+			for range 200 {
+				switch r.IntN(6) {
+				case 0, 1:
+					_, _ = c.Send(buf[:r.IntN(len(buf))])
+				case 2, 3:
+					_, _ = c.Read(buf)
+				case 4:
+					c.proto.Report(c.ID(), Report{Quoted: engine.Seq(r.Uint32()), MTU: r.IntN(2000)})
+				case 5:
+					c.State()
+				}
+			}
+		})
+	}
+	all.Go(func() {
+		users.Wait()
+		if seed%2 == 0 {
+			c.Shutdown()
+		}
+		c.Close()
+		c.Abort()
+	})
+}
