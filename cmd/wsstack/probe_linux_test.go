@@ -66,7 +66,7 @@ func probeUp(args []string) error {
 			return err
 		}
 		// It may be a wsstack that should have refused, and would run for ever.
-		limit := time.AfterFunc(10*time.Second, func() { _ = command.Process.Kill() })
+		limit := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
 		_ = command.Wait() // the script looks at the status
 		limit.Stop()
 		fmt.Printf("\ncommand: status %d\n", command.ProcessState.ExitCode())
@@ -76,7 +76,7 @@ func probeUp(args []string) error {
 			}
 		}
 	}
-	limit := time.AfterFunc(10*time.Second, func() { _ = up.Process.Kill() })
+	limit := time.AfterFunc(patience, func() { _ = up.Process.Kill() })
 	defer limit.Stop()
 	_, _ = io.Copy(os.Stdout, output)
 	_ = up.Wait() // the script looks at the status

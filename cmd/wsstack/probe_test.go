@@ -25,6 +25,7 @@ func probe() {
 		"tcp":        probeTCP,
 		"head":       probeHead,
 		"udp":        probeUDP,
+		"send":       probeSend,
 		"ints":       probeInterrupts,
 		"fds":        probeDescriptors,
 		"tun":        probeTUN,
@@ -45,12 +46,16 @@ func probe() {
 	}
 }
 
+// patience ends a test that hangs. It says nothing about how long anything may
+// take, on a machine with other things to do.
+const patience = 2 * time.Minute
+
 func probeDial(network, address string) (net.Conn, error) {
-	c, err := net.DialTimeout(network, address, 5*time.Second)
+	c, err := net.DialTimeout(network, address, patience)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.SetDeadline(time.Now().Add(5 * time.Second))
+	return c, c.SetDeadline(time.Now().Add(patience))
 }
 
 // probeTCP sends a text, shuts down, and prints what comes back until the end.
@@ -108,6 +113,17 @@ func probeUDP(args []string) error {
 	buf := make([]byte, 65535)
 	n, err := c.Read(buf)
 	fmt.Printf("%s\n", buf[:n])
+	return err
+}
+
+// probeSend sends a text, and waits for no answer.
+func probeSend(args []string) error {
+	c, err := probeDial("udp", args[0])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, args[1])
 	return err
 }
 
@@ -202,13 +218,15 @@ func probePing(args []string) error {
 	}
 }
 
-// probeInterrupts says ready, and after a second how many SIGINT have come.
+// probeInterrupts says ready, waits for a SIGINT, and says a second later how many
+// have come.
 func probeInterrupts([]string) error {
 	c := make(chan os.Signal, 10)
 	signal.Notify(c, syscall.SIGINT)
 	fmt.Println("ready")
+	<-c
 	time.Sleep(time.Second)
-	fmt.Printf("interrupts: %d\n", len(c))
+	fmt.Printf("interrupts: %d\n", 1+len(c))
 	return nil
 }
 

@@ -121,7 +121,7 @@ func (r *runningExec) processes() (pids []int) {
 	return pids
 }
 
-// wait returns the exit status, which must come soon.
+// wait returns the exit status.
 func (r *runningExec) wait() int {
 	r.t.Helper()
 	done := make(chan struct{})
@@ -131,8 +131,8 @@ func (r *runningExec) wait() int {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
-		r.t.Fatal("wsstack still runs after 10 seconds")
+	case <-time.After(patience):
+		r.t.Fatal("wsstack still runs")
 	}
 	return r.cmd.ProcessState.ExitCode()
 }
@@ -142,7 +142,7 @@ func (r *runningExec) wait() int {
 func (r *runningExec) checkNothingLeft() {
 	r.t.Helper()
 	left := r.remains()
-	for end := time.Now().Add(5 * time.Second); len(left) > 0 && time.Now().Before(end); left = r.remains() {
+	for end := time.Now().Add(patience); len(left) > 0 && time.Now().Before(end); left = r.remains() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	for _, what := range left {
@@ -182,7 +182,7 @@ func (r *runningExec) seeFamily() {
 	r.t.Helper()
 	const want = 8
 	got := len(r.processes())
-	for end := time.Now().Add(5 * time.Second); got < want && time.Now().Before(end); got = len(r.processes()) {
+	for end := time.Now().Add(patience); got < want && time.Now().Before(end); got = len(r.processes()) {
 		time.Sleep(time.Millisecond)
 	}
 	if got < want {
@@ -243,7 +243,7 @@ func TestExec_PIDNamespace(t *testing.T) {
 	}
 	r := launch(t, append(unshare, "wsstack", "exec", "--", "sh", "-c", family+"wait")...)
 	outer := 0
-	for deadline := time.Now().Add(5 * time.Second); outer == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); outer == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		for child := range children(r.cmd.Process.Pid) {
 			outer = child
 		}
@@ -300,9 +300,12 @@ func TestExec_EarlySignal(t *testing.T) {
 // itself here as from a terminal that goes away.
 func TestExec_IgnoredSignal(t *testing.T) {
 	requireTUN(t)
-	out, err := exec.Command("sh", "-c", `trap '' HUP
-wsstack exec -- sh -c 'kill -HUP $$; sleep 0.5; echo survived' &
-sleep 0.3; kill -HUP $!; wait $!`).CombinedOutput()
+	cmd := exec.Command("sh", "-c", `trap '' HUP
+mkfifo up go
+wsstack exec -- sh -c 'kill -HUP $$; echo > up; read line < go; echo survived' &
+read line < up; kill -HUP $!; echo > go; wait $!`)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "survived\n" {
 		t.Errorf("after SIGHUP under nohup: %q, %v, want survived", out, err)
 	}

@@ -47,7 +47,7 @@ func TestExec_TerminalInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	tty.Close() // so that the terminal ends with wsstack
-	limit := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+	limit := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
 	output := bufio.NewReader(keyboard)
 	for {
