@@ -18,7 +18,7 @@ import (
 
 // patience bounds what should happen at once, so that a test which hangs says
 // where.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // serverIP is the address of the server's stack; ports are each test's own.
 const serverIP = "10.0.0.1"

@@ -16,12 +16,15 @@ import (
 	"github.com/wsstack/wsstack/stack"
 )
 
+// patient is a configuration without the time-outs of a few seconds.
+var patient = &quic.Config{HandshakeIdleTimeout: patience, MaxIdleTimeout: patience}
+
 // A client whose port is gone draws ICMP port unreachable messages; the
 // transport, which serves all clients from one socket, stays.
 func TestQUIC_TransportStaysAfterPortUnreachable(t *testing.T) {
 	server, client := newNetwork(t)
 	transport := &quic.Transport{Conn: packetConn(t, server, ":443")}
-	l, err := transport.Listen(certificate(t, "echo"), nil)
+	l, err := transport.Listen(certificate(t, "echo"), patient)
 	require.NoError(t, err)
 	t.Cleanup(func() { transport.Close() })
 
@@ -29,7 +32,7 @@ func TestQUIC_TransportStaysAfterPortUnreachable(t *testing.T) {
 	abandoned := packetConn(t, client, ":0")
 	clientTransport := &quic.Transport{Conn: abandoned}
 	t.Cleanup(func() { clientTransport.Close() })
-	_, err = clientTransport.Dial(soon(t), serverAddr(443), trusting("echo"), nil)
+	_, err = clientTransport.Dial(soon(t), serverAddr(443), trusting("echo"), patient)
 	require.NoError(t, err)
 	served, err := l.Accept(soon(t))
 	require.NoError(t, err)
@@ -55,7 +58,7 @@ func TestQUIC_TransportStaysAfterPortUnreachable(t *testing.T) {
 	}()
 	second := &quic.Transport{Conn: packetConn(t, client, ":0")}
 	t.Cleanup(func() { second.Close() })
-	conn, err := second.Dial(soon(t), serverAddr(443), trusting("echo"), nil)
+	conn, err := second.Dial(soon(t), serverAddr(443), trusting("echo"), patient)
 	require.NoError(t, err)
 	echo, err := conn.OpenStreamSync(soon(t))
 	require.NoError(t, err)
@@ -88,7 +91,7 @@ func TestHTTP3(t *testing.T) {
 
 	qt := &quic.Transport{Conn: packetConn(t, client, ":0")}
 	defer qt.Close()
-	rt := &http3.Transport{TLSClientConfig: trusting(), Dial: dialQUIC(qt)}
+	rt := &http3.Transport{TLSClientConfig: trusting(), QUICConfig: patient, Dial: dialQUIC(qt)}
 	defer rt.Close()
 	for i := range 50 {
 		body := strings.Repeat("x", i*1000)

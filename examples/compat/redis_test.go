@@ -20,7 +20,7 @@ func TestRedis_PoolKeepsItsConnection(t *testing.T) {
 	})
 
 	d := &dialer{stack: client}
-	db := redis.NewClient(&redis.Options{Addr: serverIP + ":6379", Dialer: d.DialContext, MaxRetries: -1})
+	db := redis.NewClient(&redis.Options{Addr: serverIP + ":6379", DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, Dialer: d.DialContext, MaxRetries: -1})
 	defer db.Close()
 	for i := range 100 {
 		key, value := "key"+strconv.Itoa(i), strconv.Itoa(i*i)
@@ -40,7 +40,7 @@ func TestRedis_PublishAndSubscribe(t *testing.T) {
 		return net.Dial("tcp", redisServer.Addr())
 	})
 
-	db := redis.NewClient(&redis.Options{Addr: serverIP + ":6379", Dialer: client.DialContext})
+	db := redis.NewClient(&redis.Options{Addr: serverIP + ":6379", DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, Dialer: client.DialContext})
 	defer db.Close()
 	sub := db.Subscribe(soon(t), "news")
 	defer sub.Close()
