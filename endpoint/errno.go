@@ -6,6 +6,9 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+// Errno is a netstack error as a code of Winsock, for package stack; nil is 0.
+func Errno(err tcpip.Error) wsa.Errno { return errno(err) }
+
 // errno translates a netstack error where the call makes no difference; callers
 // deal with what means something else to them themselves.
 // Nothing above this package sees a tcpip.Error.

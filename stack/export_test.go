@@ -5,3 +5,10 @@ func (s *Stack) SetTimeWaitLimit(n int) { s.timeWaits.limit = n }
 
 // FloodedPatience is how long a handshake may take while many are half open.
 const FloodedPatience = floodedPatience
+
+// EchoesWaiting is how many calls of Ping wait.
+func (s *Stack) EchoesWaiting() int {
+	s.hooks.echoes.mu.Lock()
+	defer s.hooks.echoes.mu.Unlock()
+	return len(s.hooks.echoes.waiting)
+}

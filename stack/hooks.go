@@ -45,6 +45,7 @@ type hooks struct {
 	withheld withheld
 	half     halfOpen
 	raws     rawCounts
+	echoes   echoes
 	tcp      tcpWorker    // netstack's, without our hook
 	outer    *tcpProtocol // with it
 }

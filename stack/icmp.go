@@ -29,13 +29,27 @@ type quote struct {
 	mtu           uint32 // of a message that says "too big"
 	protocol      tcpip.TransportProtocolNumber
 	local, remote netip.AddrPort
-	seq           uint32 // of a segment
-	payload       []byte // of a datagram, as far as it is quoted
+	seq           uint32 // of a segment; the number of an echo request
+	payload       []byte // of a datagram or an echo request, as far as it is quoted
+}
+
+// echo reports a message about an echo request.
+func (q *quote) echo() bool { return isICMP(q.protocol, q.v4) }
+
+// isICMP reports the ICMP of an IP version.
+func isICMP(p tcpip.TransportProtocolNumber, v4 bool) bool {
+	return v4 && p == header.ICMPv4ProtocolNumber || !v4 && p == header.ICMPv6ProtocolNumber
 }
 
 // icmp looks at an ICMP packet that came in, and says what becomes of it. Raw
 // sockets have it already.
 func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
+	if h.echoToMany(pkt) {
+		return taken
+	}
+	if h.echoes.count.Load() > 0 {
+		h.echoReply(pkt)
+	}
 	q, ok := readError(pkt)
 	switch {
 	case !ok:
@@ -44,6 +58,9 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 		return refuse
 	case q.protocol == header.TCPProtocolNumber:
 		return h.forSegment(&q, pkt)
+	case q.echo():
+		h.echoError(&q, pkt)
+		return pass
 	}
 	if !h.stack.own.Load().has(q.local.Addr()) {
 		return pass // a wildcard has sent from an address of ours
@@ -233,11 +250,16 @@ func (q *quote) read6(ip []byte) bool {
 }
 
 func (q *quote) readTransport(source, destination, b []byte) bool {
-	if len(b) < 8 || q.protocol != header.TCPProtocolNumber && q.protocol != header.UDPProtocolNumber {
+	if len(b) < 8 || q.protocol != header.TCPProtocolNumber && q.protocol != header.UDPProtocolNumber && !q.echo() {
 		return false
 	}
 	local, _ := netip.AddrFromSlice(source)
 	remote, _ := netip.AddrFromSlice(destination)
+	if q.echo() {
+		q.local, q.remote = netip.AddrPortFrom(local, 0), netip.AddrPortFrom(remote, 0)
+		q.seq, q.payload = binary.BigEndian.Uint32(b[4:]), b[8:]
+		return q.v4 && b[0] == uint8(header.ICMPv4Echo) || !q.v4 && b[0] == uint8(header.ICMPv6EchoRequest)
+	}
 	q.local = netip.AddrPortFrom(local, binary.BigEndian.Uint16(b))
 	q.remote = netip.AddrPortFrom(remote, binary.BigEndian.Uint16(b[2:]))
 	if q.protocol == header.TCPProtocolNumber {

@@ -356,6 +356,7 @@ func (s *Stack) Close() error {
 			sock.Abandon()
 		}
 		s.pollers.wake()
+		s.hooks.echoes.wake()
 		s.ns.Destroy()
 		s.door.Do(func() { s.closeErr = s.closeDevices() }) // they wait for goroutines outside
 		s.wg.Wait()

@@ -1,0 +1,212 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// pingTimeout is how long Ping waits without a deadline, as long as Windows' ping
+// does.
+const pingTimeout = 4 * time.Second
+
+// A PingReply is what came back of a Ping.
+type PingReply struct {
+	From  netip.Addr    // who answered
+	Local netip.Addr    // the address of the stack that asked
+	RTT   time.Duration // from the request to the reply, by the stack's clock
+	TTL   int           // of the reply: its time to live, or hop limit, as it came
+}
+
+// Ping sends an ICMP echo request of 32 bytes to an address of IPv4 or IPv6, one
+// of the stack's own among them, and waits for the reply. It needs no raw socket,
+// and no privilege: Config.DenyRaw doesn't concern it. Of a group or broadcast
+// address it is the first reply; such requests have a time to live of 1. An
+// unspecified address is the loopback's. Ping is safe for concurrent use: each call
+// takes its own reply, by a number and a content that nobody guesses.
+//
+// ctx bounds the wait, its deadline also by the stack's clock; without a deadline
+// it is 4 s. Errors are *net.OpError around:
+//
+//   - the error of ctx; WSAETIMEDOUT without a deadline
+//   - an *ICMPError that came instead of a reply
+//   - WSAENETUNREACH: there is no route; WSAENETDOWN: the stack is closed
+//   - WSAEFAULT: addr isn't valid; errors.ErrUnsupported: it has a zone
+func (s *Stack) Ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
+	addr = addr.Unmap()
+	reply, err := s.ping(ctx, addr)
+	if err == nil {
+		return reply, nil
+	}
+	network := "ip4:icmp"
+	if addr.Is6() {
+		network = "ip6:ipv6-icmp"
+	}
+	e := &net.OpError{Op: "ping", Net: network, Err: err}
+	if addr.IsValid() {
+		e.Addr = &net.IPAddr{IP: addr.AsSlice(), Zone: addr.Zone()}
+	}
+	return PingReply{}, e
+}
+
+func (s *Stack) ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
+	switch {
+	case !addr.IsValid():
+		return PingReply{}, wsa.WSAEFAULT
+	case addr.Zone() != "":
+		return PingReply{}, noZones(addr)
+	case addr.IsUnspecified():
+		addr = netKind{family: familyOf(addr)}.reachable(addr)
+	}
+	if err := ctx.Err(); err != nil {
+		return PingReply{}, err
+	}
+	local, nic, errno := s.Source(netip.Addr{}, addr)
+	if errno != 0 {
+		return PingReply{}, errno
+	}
+	p := s.newEcho(local, addr)
+	s.hooks.echoes.add(p)
+	defer s.hooks.echoes.remove(p)
+	if s.Down() { // since then, nobody wakes it
+		return PingReply{}, wsa.WSAENETDOWN
+	}
+	if errno := endpoint.Errno(s.SendPacket(p.packet(nic))); errno != 0 {
+		return PingReply{}, errno
+	}
+	return s.awaitEcho(ctx, p)
+}
+
+// newEcho is a request that hasn't left yet.
+func (s *Stack) newEcho(local, remote netip.Addr) *echoRequest {
+	rng := s.ns.SecureRNG()
+	p := &echoRequest{
+		local: local, remote: remote,
+		anybody: remote.IsMulticast() || s.IsBroadcast(remote),
+		waiter:  endpoint.NewWaiter(s),
+		number:  rng.Uint32(),
+		sent:    s.clock.Now(),
+	}
+	for i := range p.content {
+		p.content[i] = 'a' + byte(i%23) // Windows' are these letters, too
+	}
+	for i := range 8 {
+		p.content[i] = byte(rng.Uint32())
+	}
+	return p
+}
+
+// packet is the request.
+func (p *echoRequest) packet(nic tcpip.NICID) *endpoint.OwnPacket {
+	o := &endpoint.OwnPacket{NIC: nic, Local: p.local, Remote: p.remote, Protocol: header.ICMPv4ProtocolNumber, TTL: defaultTTL}
+	if p.remote.Is6() {
+		o.Protocol = header.ICMPv6ProtocolNumber
+	}
+	if p.remote.IsMulticast() {
+		o.TTL = 1
+	}
+	o.Payload = p.request()
+	return o
+}
+
+// awaitEcho waits for what becomes of a request that was sent.
+func (s *Stack) awaitEcho(ctx context.Context, p *echoRequest) (PingReply, error) {
+	limit, late := pingTimeout, error(wsa.WSAETIMEDOUT)
+	if at, ok := ctx.Deadline(); ok {
+		limit, late = max(s.clock.(*strictClock).Until(at), 0), context.DeadlineExceeded
+	}
+	var expired atomic.Bool
+	timer := s.clock.AfterFunc(limit, func() {
+		expired.Store(true)
+		p.waiter.Signal()
+	})
+	defer timer.Stop()
+	if ctx.Done() != nil {
+		defer endpoint.AfterDone(ctx, p.waiter.Signal)()
+	}
+	for {
+		over := expired.Load()
+		switch reply, err, done := s.hooks.echoes.outcome(p); {
+		case done:
+			return reply, err
+		case s.Down():
+			return PingReply{}, wsa.WSAENETDOWN
+		case ctx.Err() != nil:
+			return PingReply{}, ctx.Err()
+		case over:
+			return PingReply{}, late
+		}
+		p.waiter.Wait("ping")
+	}
+}
+
+// An ICMPError is an ICMP error that quotes what was sent: destination
+// unreachable, time exceeded or parameter problem. Unwrap says it as a code of
+// Winsock.
+type ICMPError struct {
+	From       netip.Addr // the router or host that sent it
+	Type, Code uint8      // RFC 792; RFC 4443 where From is of IPv6
+}
+
+// Error implements error.
+func (e *ICMPError) Error() string {
+	return fmt.Sprintf("%s (ICMP type %d, code %d, from %v)", e.meaning(), e.Type, e.Code, e.From)
+}
+
+func (e *ICMPError) meaning() string {
+	switch {
+	case e.is(header.ICMPv4DstUnreachable, header.ICMPv6DstUnreachable):
+		return "destination unreachable"
+	case e.is(header.ICMPv4TimeExceeded, header.ICMPv6TimeExceeded):
+		return "time exceeded"
+	}
+	return "parameter problem"
+}
+
+// is reports the type of one IP version or the other.
+func (e *ICMPError) is(v4 header.ICMPv4Type, v6 header.ICMPv6Type) bool {
+	if e.From.Is4() {
+		return e.Type == uint8(v4)
+	}
+	return e.Type == uint8(v6)
+}
+
+// Unwrap is the code: WSAENETUNREACH where a router has no route, else
+// WSAEHOSTUNREACH for what is unreachable; WSAENETRESET for a time to live that
+// was over, as of a datagram (KA-36); WSAEINVAL for a header that somebody
+// objected to.
+func (e *ICMPError) Unwrap() error {
+	switch {
+	case e.is(header.ICMPv4DstUnreachable, header.ICMPv6DstUnreachable):
+		if e.noRoute() {
+			return wsa.WSAENETUNREACH
+		}
+		return wsa.WSAEHOSTUNREACH
+	case e.is(header.ICMPv4TimeExceeded, header.ICMPv6TimeExceeded):
+		return wsa.WSAENETRESET
+	}
+	return wsa.WSAEINVAL
+}
+
+// noRoute reports "net unreachable", "destination network unknown" and "net
+// unreachable for the type of service" (RFC 1122 §3.2.2.1), "no route" (RFC 4443
+// §3.1).
+func (e *ICMPError) noRoute() bool {
+	if !e.From.Is4() {
+		return e.Code == uint8(header.ICMPv6NetworkUnreachable)
+	}
+	switch header.ICMPv4Code(e.Code) {
+	case header.ICMPv4NetUnreachable, header.ICMPv4DestinationNetworkUnknown, header.ICMPv4NetUnreachableForTos:
+		return true
+	}
+	return false
+}
