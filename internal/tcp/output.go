@@ -32,12 +32,12 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		if c.state != SynReceived || c.ack == ackNone {
 			return false
 		}
-		c.segment(now, s, c.snd.next, 0)
+		c.segment(now, s, c.snd.next, 0, 0)
 		return true
 	case c.state != TimeWait && (c.sendLost(now, s) || c.sendNew(now, s) || c.sendProbe(now, s)):
 		return true
 	case c.ack == ackSoon || c.ack == ackNow:
-		c.segment(now, s, c.snd.next, 0)
+		c.segment(now, s, c.snd.next, 0, 0)
 		return true
 	}
 	if c.timers.resend == 0 && c.state != TimeWait {
@@ -56,22 +56,30 @@ func (c *Conn) blockSpace() int {
 	if c.rcv.again != (Block{}) {
 		n++
 	}
-	if !c.sack || n == 0 {
+	if n = min(n, c.maxBlocks((c.snd.mss+1)/2)); !c.sack || n == 0 {
 		return 0
 	}
-	return 4 + 8*min(n, c.maxBlocks())
+	return 4 + 8*n
 }
 
-func (c *Conn) maxBlocks() int {
+// maxBlocks is how many SACK blocks fit a segment with this payload. New data
+// leaves them at most half of a segment: with a small one nothing else would be
+// left.
+func (c *Conn) maxBlocks(payload int) int {
+	most := maxBlocks
 	if c.stamps {
-		return maxBlocks - 1
+		most--
 	}
-	return maxBlocks
+	if payload == 0 {
+		return most
+	}
+	return min(most, max(0, c.snd.mss-payload-4)/8)
 }
 
 // segment makes a segment with the n bytes at seq, and the acknowledgement, the
-// window and the options of the moment.
-func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n int) {
+// window and the options of the moment. The device cuts the payload into pieces of
+// at most cut bytes.
+func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 	r := &c.rcv
 	*s = Segment{Seq: seq, Ack: r.next, Flags: ACK, Window: r.window()}
 	o := &s.Options
@@ -79,16 +87,16 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n int) {
 	if c.stamps {
 		c.stampOptions(now, o)
 	}
-	if c.sack {
+	if most := c.maxBlocks(min(n, cut)); c.sack && most > 0 {
 		if r.again != (Block{}) {
 			o.Blocks[0], o.Count = r.again, 1 // RFC 2883 §4
 			r.again = Block{}
 		}
-		o.Count += r.pieces.blocks(o.Blocks[o.Count:c.maxBlocks()])
+		o.Count += r.pieces.blocks(o.Blocks[o.Count:most])
 	}
 	if n > 0 {
 		s.Payload = c.snd.queue.payload(seq, n)
-		s.Cut = c.snd.mss
+		s.Cut = cut
 	}
 	if c.ecn && r.ecnEcho {
 		s.Flags |= ECE
@@ -131,7 +139,7 @@ func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 	o := &c.out
 	r := o.board.at(n)
 	size := r.payload()
-	c.segment(now, s, r.seq, size)
+	c.segment(now, s, r.seq, size, c.snd.mss)
 	if r.flags&recordFIN != 0 {
 		s.Flags |= FIN
 	}
@@ -214,8 +222,7 @@ func (c *Conn) allowed(now time.Duration, mss, queued int) int {
 // transmit sends n new bytes, in records of a segment each, and the FIN.
 func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 	o, b := &c.out, &c.snd
-	c.segment(now, s, b.next, n)
-	s.Cut = mss
+	c.segment(now, s, b.next, n, mss)
 	last := n == b.unsent()
 	if last && n > 0 {
 		s.Flags |= PSH
@@ -284,9 +291,9 @@ func (c *Conn) sendProbe(now time.Duration, s *Segment) bool {
 			seq = b.una - 1
 		}
 		b.probe, b.alive = false, false
-		c.segment(now, s, seq, 0)
+		c.segment(now, s, seq, 0, 0)
 	case b.tell && b.urgent && b.up.After(b.next):
-		c.segment(now, s, b.next, 0) // RFC 9293 §3.8.5: whatever the window is
+		c.segment(now, s, b.next, 0, 0) // RFC 9293 §3.8.5: whatever the window is
 	default:
 		return false
 	}
