@@ -133,6 +133,7 @@ type sender struct {
 func (s *sender) release() {
 	s.queue.release()
 	s.fin, s.urgent, s.tell, s.probe, s.syn, s.alive = false, false, false, false, false, false
+	s.stuck = 0
 }
 
 // finSent reports that our FIN has left.
