@@ -92,11 +92,43 @@ func (q *queue) drop(n int) {
 	}
 }
 
-// take appends all of o, and leaves that empty.
+// take appends all of o, and leaves that empty. Its first views are copied where
+// there is room behind the last one: runs of a few bytes each, that a peer sends in
+// any order, become views of some size. Of the two lists the shorter one moves, so
+// that each view does O(log n) times.
 func (q *queue) take(o *queue) {
-	q.views = append(q.views, o.views[o.head:]...)
 	q.size += o.size
+	from, to := q.views[q.head:], o.views[o.head:]
+	if len(from) > 0 {
+		last := from[len(from)-1]
+		for last.Capacity() <= chunkSize && len(to) > 0 && to[0].Size() <= last.AvailableSize() {
+			last.Write(to[0].AsSlice()) // can't fail
+			to[0].Release()
+			o.views[o.head], to = nil, to[1:]
+			o.head++
+		}
+	}
+	if len(from) >= len(to) {
+		q.views = append(q.views, to...)
+	} else {
+		q.views, q.head = o.before(from)
+	}
 	*o = queue{}
+}
+
+// before returns the list of views with others in front of them, in its own room
+// where views were before.
+func (q *queue) before(first []*buffer.View) (views []*buffer.View, head int) {
+	if q.head < len(first) {
+		have := q.views[q.head:]
+		room := len(have) + len(first)
+		views = make([]*buffer.View, room+len(have), room+len(have)+8)
+		copy(views[room:], have)
+		q.views, q.head = views, room
+	}
+	head = q.head - len(first)
+	copy(q.views[head:], first)
+	return q.views, head
 }
 
 func (q *queue) release() {
