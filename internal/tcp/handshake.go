@@ -153,5 +153,5 @@ func (c *Conn) establish(now time.Duration, s *Segment) {
 // begin starts congestion control; lost: our SYN was.
 func (c *Conn) begin(lost bool) {
 	c.out.control = congestion.New(c.cfg.Algorithm, c.snd.mss, congestion.InitialWindow(c.snd.mss, lost))
-	c.out.round, c.out.high = c.snd.next, c.snd.next
+	c.out.round, c.out.high, c.out.undone = c.snd.next, c.snd.next, c.snd.next
 }

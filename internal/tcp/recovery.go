@@ -37,6 +37,7 @@ type outRecovery struct {
 	rack    rack
 	tail    tailProbe
 	undo    undo
+	undone  Seq // SND.NXT when a loss was taken back last
 }
 
 // pipe is what is on its way, in bytes (RFC 6675 §4).
@@ -241,7 +242,7 @@ func (c *Conn) recover(a *arrival) {
 	o.held = 0
 	o.phase, o.high = recovering, c.snd.next
 	o.control.Lost(a.now, a.flight)
-	o.undo.begin(c.snd.una, o.high)
+	c.beginUndo()
 	o.tail = tailProbe{}
 	o.prr.Begin(a.flight-a.sacked, o.control.Threshold())
 	o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, false)
@@ -279,7 +280,7 @@ func (c *Conn) timeout(now time.Duration) {
 		c.blackHole(now)
 		return
 	}
-	o.undo.begin(c.snd.una, o.high)
+	c.beginUndo()
 	o.undo.doubt = unanswered
 }
 

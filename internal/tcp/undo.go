@@ -24,7 +24,13 @@ type undo struct {
 	allowed int // new segments that F-RTO may send yet
 }
 
-func (u *undo) begin(una, next Seq) { *u = undo{from: una, high: next, active: true} }
+// beginUndo follows the beginning of a phase. A flight is taken back once: a peer
+// that does it with each of its acknowledgements would have us look at the whole
+// flight for each.
+func (c *Conn) beginUndo() {
+	o := &c.out
+	o.undo = undo{from: c.snd.una, high: o.high, active: !c.snd.una.Before(o.undone)}
+}
 
 // sent notes a segment that was sent again.
 func (u *undo) sent(bytes int, stamp uint32) {
@@ -85,6 +91,7 @@ func (c *Conn) undoLoss(now time.Duration) {
 	o.board.regain()
 	o.phase = steady
 	o.undo = undo{}
+	o.undone = c.snd.next
 	c.rtt.shift = 0
 	o.rack.order = 0 // it may be that of a segment that was sent again, and nothing was sent behind it
 }
