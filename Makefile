@@ -5,7 +5,7 @@ GO          ?= go
 FUZZTIME    ?= 30s
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: build test race fuzz golden bench compare soak idle determinism bulk cover lint verify help
+.PHONY: build test race fuzz fuzzsegments golden bench compare soak idle determinism bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ fuzz: ## every fuzz target for FUZZTIME, 30s each
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
+
+# Without the limit of minimizing, most of the time goes into inputs that show nothing.
+fuzzsegments: ## the TCP engine alone, for FUZZTIME: segments, calls and time in every state
+	$(GO) test -run '^$$' -fuzz '^FuzzSegments$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x ./internal/tcp
 
 # The flag -rewrite is datadriven's, or defined by the test itself; the other
 # packages would fail with an unknown flag.

@@ -78,10 +78,16 @@ func (l *lone) become(s State) {
 	l.lines, l.state, l.start = nil, s, l.now
 }
 
-func (l *lone) fin()      { l.Close(l.now); l.drain() }
-func (l *lone) finAcked() { l.give(Segment{Seq: 1, Ack: 2, Flags: ACK, Window: l.win}) }
+func (l *lone) fin() { l.Close(l.now); l.drain() }
+func (l *lone) finAcked() {
+	l.give(Segment{Seq: 1, Ack: 2, Flags: ACK, Window: l.win, Options: l.plain()})
+}
+
+// plain are the options of a segment that isn't a SYN.
+func (l *lone) plain() Options { return Options{Scale: NoScale, Timestamps: l.stamps} }
+
 func (l *lone) finCame() {
-	l.give(Segment{Seq: 1, Ack: l.snd.una - loneISS, Flags: FIN | ACK, Window: l.win})
+	l.give(Segment{Seq: 1, Ack: l.snd.una - loneISS, Flags: FIN | ACK, Window: l.win, Options: l.plain()})
 }
 
 // give plays a segment whose numbers, and times, are relative, and what it draws.

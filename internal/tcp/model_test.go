@@ -68,11 +68,16 @@ func drawLink(t *rapid.T) hostile {
 
 // bounded holds what a side may keep against what it promised.
 func bounded(t require.TestingT, s *side, quota int) {
-	r := &s.rcv
+	boundedConn(t, s.Conn, s.name, quota)
+	require.LessOrEqual(t, s.Queued(), s.limit)
+}
+
+func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
+	r := &c.rcv
 	limit := max(quota, r.quota, r.least, 65535) // SO_RCVBUF unset grows
-	require.LessOrEqual(t, r.queue.size+r.pieces.bytes, limit, "%s keeps more than its window", s.name)
+	require.LessOrEqual(t, r.queue.size+r.pieces.bytes, limit, "%s keeps more than its window", name)
 	require.LessOrEqual(t, len(r.pieces.runs), maxPieces)
-	b := &s.Conn.out.board
+	b := &c.out.board
 	pipe, lost, sacked, records := 0, 0, 0, 0
 	for i := range b.records {
 		switch k := &b.records[i]; {
@@ -85,11 +90,10 @@ func bounded(t require.TestingT, s *side, quota int) {
 			pipe += int(k.size)
 		}
 	}
-	require.Equal(t, []int{pipe, lost, sacked, records}, []int{b.pipe, b.unsent, b.sacked, b.sackedRecords}, "%s: pipe, lost, SACKed", s.name)
-	if s.State().Synchronized() {
-		require.Equal(t, s.InFlight(), pipe+lost+sacked, s.name)
+	require.Equal(t, []int{pipe, lost, sacked, records}, []int{b.pipe, b.unsent, b.sacked, b.sackedRecords}, "%s: pipe, lost, SACKed", name)
+	if c.State().Synchronized() {
+		require.Equal(t, c.InFlight(), pipe+lost+sacked, name)
 	}
-	require.LessOrEqual(t, s.Queued(), s.limit)
 }
 
 // Two ends over an adversarial link: what is sent arrives, in order and once,
