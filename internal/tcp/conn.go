@@ -77,7 +77,7 @@ type Conn struct {
 	stamps     bool    // both SYNs have timestamps
 	ecn        bool    // both SYNs agree on ECN
 	orphan     bool    // nobody reads any more
-	known      int     // Config.Path, before a black hole was suspected
+	hole       blackHole
 	Counters   Counters
 }
 
@@ -377,7 +377,7 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	case room < minPath || room >= c.snd.mss:
 		return false
 	}
-	c.timers.path = 0 // this is no guess
+	c.timers.path, c.hole = 0, blackHole{} // this is no guess
 	c.shrink(room)
 	return true
 }

@@ -113,6 +113,30 @@ func TestBlackHole(t *testing.T) {
 	require.Equal(t, 1220, p.a.MSS())
 }
 
+// An outage looks like a black hole at first; the larger segments are soon tried
+// again, and stay.
+func TestBlackHoleFalseAlarm(t *testing.T) {
+	wire := delay(5 * ms)
+	out := false
+	p := newPair(t, Config{Quota: Unset}, Config{Quota: Unset}, func(p *pair, from *side, s *Segment) []time.Duration {
+		if out {
+			return nil
+		}
+		return wire(p, from, s)
+	})
+	p.transfer(100_000, time.Minute)
+	out = true
+	p.a.out = make([]byte, 100_000)
+	p.run(2*time.Second, func() bool { return false })
+	out = false
+	require.Equal(t, 1220, p.a.MSS())
+	p.run(15*time.Second, func() bool { return false })
+	require.Equal(t, 1460, p.a.MSS())
+	p.transfer(100_000, time.Minute)
+	require.Equal(t, 1460, p.a.MSS())
+	require.Zero(t, p.a.hole)
+}
+
 // A short outage costs little more than itself.
 func TestOutage(t *testing.T) {
 	cfg := Config{Quota: 1 << 20}

@@ -130,6 +130,7 @@ func within(k, of Block) bool { return !k.Start.Before(of.Start) && !k.End.After
 func (c *Conn) delivered(a *arrival, r *record, cumulative bool) {
 	o := &c.out
 	a.bytes += int(r.size)
+	c.passed(r.payload())
 	if r.tries == 0 {
 		if cumulative && (a.first == 0 || r.sent < a.first) {
 			a.first = r.sent
@@ -285,27 +286,50 @@ func (c *Conn) timeout(now time.Duration) {
 }
 
 // blackHole makes segments smaller when a large one draws no answer at all: a path
-// that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3).
+// that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3). Plain losses
+// look alike, so the larger size is soon tried again; that it fails once more
+// makes the time twice as long, and needs fewer losses.
 func (c *Conn) blackHole(now time.Duration) {
+	tries := blackHoleTries
+	if c.hole.life > 0 {
+		tries--
+	}
 	for _, size := range [...]int{1220, 536} { // what fits 1280 bytes of IPv6, and DefaultMSS
-		if c.snd.tries >= blackHoleTries && c.snd.mss > size && c.out.board.records[0].payload() > size {
+		if c.snd.tries >= tries && c.snd.mss > size && c.out.board.records[0].payload() > size {
 			if c.timers.path == 0 {
-				c.known = c.cfg.Path
+				c.hole.path, c.hole.mss = c.cfg.Path, c.snd.mss
+				c.hole.life = min(max(2*c.hole.life, firstPathLife), maxPathLife)
 			}
 			c.shrink(size)
-			c.timers.path = now + pathLife
+			c.timers.path = now + c.hole.life
 			return
 		}
 	}
 }
 
+// A blackHole is what is suspected of a path.
+type blackHole struct {
+	path int           // Config.Path before
+	mss  int           // the segment size before, bytes
+	life time.Duration // how long the smaller one is used; 0: nothing is suspected
+}
+
 const (
-	blackHoleTries = 3                // transmissions without an answer
-	pathLife       = 10 * time.Minute // RFC 1191 §6.3: until the larger size is tried again
+	blackHoleTries = 3 // transmissions without an answer
+	firstPathLife  = 10 * time.Second
+	maxPathLife    = 10 * time.Minute // RFC 1191 §6.3
 )
+
+// passed notes that a segment of so many bytes has got through: if it is as large
+// as those that seemed to be lost in a black hole, there was none.
+func (c *Conn) passed(size int) {
+	if c.hole.life > 0 && size >= c.hole.mss && c.timers.path == 0 {
+		c.hole = blackHole{}
+	}
+}
 
 // forgetPath tries the segment size again that seemed to be lost in a black hole.
 func (c *Conn) forgetPath() {
-	c.cfg.Path = c.known
+	c.cfg.Path = c.hole.path
 	c.fit()
 }

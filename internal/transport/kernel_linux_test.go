@@ -47,14 +47,14 @@ var tuns atomic.Int32
 
 // kernel makes a TUN between the kernel, which is host B, and a netstack with
 // Protocol, host A.
-func kernel(t *testing.T, mtu int, open func(string) (tun.Device, error), bad *tun.ImpairConfig) *stack.Stack {
+func kernel(t testing.TB, mtu int, open func(string) (tun.Device, error), bad *tun.ImpairConfig) *stack.Stack {
 	if unable != nil {
 		t.Skip(unable)
 	}
 	name := fmt.Sprintf("wst%d", tuns.Add(1))
 	dev, err := open(name)
 	require.NoError(t, err)
-	require.NoError(t, tun.Configure(name, tun.Config{MTU: mtu, NoAddrGen: true, Addresses: []netip.Prefix{
+	require.NoError(t, tun.Configure(name, tun.Config{MTU: mtu, NoAddrGen: true, Congestion: "cubic", Addresses: []netip.Prefix{
 		netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::2/64")}}))
 	if bad != nil {
 		dev, err = tun.Impair(dev, *bad)
