@@ -252,6 +252,7 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 	}
 	b.silly, c.timers.silly = false, 0
 	b.sentAt = now
+	c.busy(now)
 	c.Counters.BytesOut += uint64(n)
 	if o.phase == recovering {
 		o.prr.Sent(n)
