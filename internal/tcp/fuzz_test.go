@@ -253,7 +253,7 @@ func (z *fuzzed) wind() {
 	z.SetLifetime(z.now, time.Minute)
 	z.empty()
 	for n := 0; z.Deadline() != 0; n++ {
-		require.Less(z.t, n, 2000, "deadlines without end: %+v", z.timers)
+		require.Less(z.t, n, 2000, "deadlines without end: %v %+v %+v", z.State(), z.timers, z.snd)
 		z.pass(z.Deadline() - z.now)
 		z.empty()
 		require.False(z.t, z.Deadline() != 0 && z.Deadline() <= z.now, "a deadline in the past: %+v", z.timers)
