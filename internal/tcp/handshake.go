@@ -132,6 +132,7 @@ func (c *Conn) establish(now time.Duration, s *Segment) {
 	c.timers.resend = 0
 	lost := c.Counters.SynResent > 0
 	switch {
+	case c.snd.sentAt == 0: // a SYN cookie: nobody knows
 	case !lost:
 		c.rtt.sample(now, now-c.snd.sentAt)
 	case c.stamps && s.Options.TSEcr != 0:
