@@ -119,8 +119,7 @@ func (h *hooks) echoReply(pkt *netstack.PacketBuffer) {
 		return
 	}
 	var b [icmpHeader + echoContent]byte
-	n := copy(b[:], head)
-	pkt.Data().AsRange().ToView().Read(b[n:])
+	copy(b[copy(b[:], head):], pkt.Data().AsRange().ToSlice())
 	v4 := pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber
 	if v4 && b[0] != uint8(header.ICMPv4EchoReply) || !v4 && b[0] != uint8(header.ICMPv6EchoReply) || b[1] != 0 {
 		return

@@ -2,8 +2,10 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // Two stacks of one process, joined in memory: an http.Server on one, an
@@ -90,4 +93,64 @@ func ExampleConfig_defaults() {
 	}
 	fmt.Println(options.TCP_KEEPIDLE.Get(l.(*endpoint.Listener)))
 	// Output: 1m0s <nil>
+}
+
+// Ping needs no raw socket. An error may be what a router said.
+func ExampleStack_Ping() {
+	s, err := stack.New(stack.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	reply, err := s.Ping(ctx, netip.IPv6Loopback())
+	fmt.Println(reply.From, reply.TTL, reply.RTT < time.Minute, err)
+
+	_, err = s.Ping(ctx, netip.MustParseAddr("10.0.0.1"))
+	var icmp *stack.ICMPError
+	fmt.Println(err, errors.As(err, &icmp), errors.Is(err, wsa.WSAENETUNREACH))
+	// Output:
+	// ::1 128 true <nil>
+	// ping ip4:icmp 10.0.0.1: WSAENETUNREACH: network unreachable false true
+}
+
+// Two programs on a network share the port of a group, as with package net.
+func ExampleStack_ListenMulticastUDP() {
+	da, db := tun.Pipe(1500)
+	a, err := stack.New(stack.Config{Device: da, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer a.Close()
+	b, err := stack.New(stack.Config{Device: db, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+
+	group := &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 7000}
+	listener, err := b.ListenMulticastUDP("udp4", nil, group)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer listener.Close()
+	c, err := a.ListenPacket("udp4", ":0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	sender := c.(*endpoint.PacketConn)
+	sender.SetMulticastTTL(4)
+	sender.WriteTo([]byte("hello"), group)
+
+	buf := make([]byte, 100)
+	n, from, err := listener.ReadFromUDP(buf)
+	fmt.Printf("%s from %v, %v\n", buf[:n], from.IP, err)
+	// Output: hello from 10.0.0.1, <nil>
 }

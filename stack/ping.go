@@ -80,10 +80,47 @@ func (s *Stack) ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
 	if s.Down() { // since then, nobody wakes it
 		return PingReply{}, wsa.WSAENETDOWN
 	}
+	return s.exchange(ctx, p, nic)
+}
+
+// exchange sends a request that is listed and waits for what becomes of it. The
+// time runs before the packet leaves.
+func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (PingReply, error) {
+	var expired atomic.Bool
+	limit, late := s.pingLimit(ctx)
+	timer := s.clock.AfterFunc(limit, func() {
+		expired.Store(true)
+		p.waiter.Signal()
+	})
+	defer timer.Stop()
+	if ctx.Done() != nil {
+		defer endpoint.AfterDone(ctx, p.waiter.Signal)()
+	}
 	if errno := endpoint.Errno(s.SendPacket(p.packet(nic))); errno != 0 {
 		return PingReply{}, errno
 	}
-	return s.awaitEcho(ctx, p)
+	for {
+		over := expired.Load()
+		switch reply, err, done := s.hooks.echoes.outcome(p); {
+		case done:
+			return reply, err
+		case s.Down():
+			return PingReply{}, wsa.WSAENETDOWN
+		case ctx.Err() != nil:
+			return PingReply{}, ctx.Err()
+		case over:
+			return PingReply{}, late
+		}
+		p.waiter.Wait("ping")
+	}
+}
+
+// pingLimit is how long a Ping waits, and the error when that is over.
+func (s *Stack) pingLimit(ctx context.Context) (time.Duration, error) {
+	if at, ok := ctx.Deadline(); ok {
+		return max(s.clock.(*strictClock).Until(at), 0), context.DeadlineExceeded
+	}
+	return pingTimeout, wsa.WSAETIMEDOUT
 }
 
 // newEcho is a request that hasn't left yet.
@@ -116,37 +153,6 @@ func (p *echoRequest) packet(nic tcpip.NICID) *endpoint.OwnPacket {
 	}
 	o.Payload = p.request()
 	return o
-}
-
-// awaitEcho waits for what becomes of a request that was sent.
-func (s *Stack) awaitEcho(ctx context.Context, p *echoRequest) (PingReply, error) {
-	limit, late := pingTimeout, error(wsa.WSAETIMEDOUT)
-	if at, ok := ctx.Deadline(); ok {
-		limit, late = max(s.clock.(*strictClock).Until(at), 0), context.DeadlineExceeded
-	}
-	var expired atomic.Bool
-	timer := s.clock.AfterFunc(limit, func() {
-		expired.Store(true)
-		p.waiter.Signal()
-	})
-	defer timer.Stop()
-	if ctx.Done() != nil {
-		defer endpoint.AfterDone(ctx, p.waiter.Signal)()
-	}
-	for {
-		over := expired.Load()
-		switch reply, err, done := s.hooks.echoes.outcome(p); {
-		case done:
-			return reply, err
-		case s.Down():
-			return PingReply{}, wsa.WSAENETDOWN
-		case ctx.Err() != nil:
-			return PingReply{}, ctx.Err()
-		case over:
-			return PingReply{}, late
-		}
-		p.waiter.Wait("ping")
-	}
 }
 
 // An ICMPError is an ICMP error that quotes what was sent: destination

@@ -412,3 +412,38 @@ func TestPing_Groups(t *testing.T) {
 		require.Equal(t, tt.from, p.reply.From.String())
 	}
 }
+
+// Whatever comes while a Ping waits, nobody answers in its stead who hasn't seen
+// the request: neither a message nor an error that quotes one.
+func FuzzEchoes(f *testing.F) {
+	for _, e := range echoEnds {
+		message := make([]byte, 40)
+		message[0] = e.replyType
+		f.Add(e.v4, false, message)
+		quote := icmpPacket(e.own, e.peer, 128, append([]byte{map[bool]byte{true: 8, false: 128}[e.v4]}, message[1:]...))
+		f.Add(e.v4, true, append([]byte{map[bool]byte{true: 3, false: 1}[e.v4], 0, 0, 0, 0, 0, 0, 0}, quote...))
+		f.Add(e.v4, true, quote[:30])
+		f.Add(e.v4, false, []byte{})
+	}
+	f.Fuzz(func(t *testing.T, v4, router bool, message []byte) {
+		e := echoEnds[1]
+		if v4 {
+			e = echoEnds[0]
+		}
+		if len(message) < 4 || len(message) > 1400 {
+			return
+		}
+		p := newAsker(t, v4)
+		p.ask(t, e.peer)
+		from := e.peer
+		if router {
+			from = e.router
+		}
+		p.d.Inject(icmpPacket(from, e.own, 9, message))
+		p.Settle()
+		require.Empty(t, p.done)
+		require.Equal(t, 1, p.EchoesWaiting())
+		p.clock.Advance(time.Minute)
+		require.ErrorIs(t, <-p.done, wsa.WSAETIMEDOUT)
+	})
+}
