@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -300,11 +301,13 @@ func TestExec_EarlySignal(t *testing.T) {
 // itself here as from a terminal that goes away.
 func TestExec_IgnoredSignal(t *testing.T) {
 	requireTUN(t)
-	cmd := exec.Command("sh", "-c", `trap '' HUP
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // who has died opens no pipe
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", `trap '' HUP
 mkfifo up go
 wsstack exec -- sh -c 'kill -HUP $$; echo > up; read line < go; echo survived' &
 read line < up; kill -HUP $!; echo > go; wait $!`)
-	cmd.Dir = t.TempDir()
+	cmd.Dir, cmd.WaitDelay = t.TempDir(), time.Second
 	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "survived\n" {
 		t.Errorf("after SIGHUP under nohup: %q, %v, want survived", out, err)
