@@ -209,6 +209,7 @@ func (s *Socket) flushLocked(ep tcpip.Endpoint, w *Wire, all bool) {
 	why := pushOrdinary
 	if all {
 		why = pushFinal
+		s.lastUrgentLocked(w)
 	}
 	if len(s.tail) > 0 {
 		s.pushLocked(ep, w, nil, why)

@@ -34,6 +34,7 @@ type Op struct {
 	parent  *Op            // of a transfer: the accept or connect that it completes
 	moved   int            // bytes so far
 	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
+	urgent  urgentSend     // of a send with MSG_OOB
 	look    [1]byte        // of a receive without a buffer: the byte that it looks at
 
 	mu      sync.Mutex // a leaf
@@ -213,7 +214,7 @@ func (s *Socket) recvPending(op *Op) (n int, _ netip.AddrPort, _ wsa.Errno) {
 
 func (s *Socket) advanceSend(op *Op) bool {
 	if op.mark == 0 {
-		n, err := s.sendOnce(op.buf[op.moved:], op.flags, op.to, nil, true)
+		n, err := s.sendOnce(op.buf[op.moved:], op.flags, op.to, nil, true, &op.urgent)
 		op.moved += n
 		switch {
 		case err == wsa.WSAEWOULDBLOCK:
@@ -244,6 +245,9 @@ func (s *Socket) finish(op *Op, from netip.AddrPort, err wsa.Errno) {
 	s.mu.Lock()
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
+	if op.urgent.wire != nil && op.moved < len(op.buf) {
+		s.endUrgent(&op.urgent)
+	}
 	if first {
 		op.complete(op.moved, from, err)
 	}
@@ -297,6 +301,9 @@ func (op *Op) leave() bool {
 	s.mu.Lock()
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
+	if first && op.flags&wsa.MSG_OOB != 0 {
+		s.endUrgent(&op.urgent)
+	}
 	s.ops.serving.Unlock()
 	if first && op.arrival != nil {
 		s.abandon(op.arrival)

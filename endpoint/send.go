@@ -60,16 +60,17 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 
 func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("send", &code)
-	n, err := s.sendAll(b, flags, to, d)
-	if n < len(b) && flags&wsa.MSG_OOB != 0 && s.kind == options.Stream {
-		s.retractUrgent()
+	var u urgentSend
+	n, err := s.sendAll(b, flags, to, d, &u)
+	if n < len(b) && u.wire != nil {
+		s.endUrgent(&u)
 	}
 	return n, err
 }
 
-func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline) (int, wsa.Errno) {
+func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline, u *urgentSend) (int, wsa.Errno) {
 	before := s.undropped() && !s.nonblocking.Load()
-	sent, err := s.sendOnce(b, flags, to, d, false)
+	sent, err := s.sendOnce(b, flags, to, d, false, u)
 	switch {
 	case s.nonblocking.Load(), s.kind != options.Stream && err != wsa.WSAEWOULDBLOCK:
 		return sent, err
@@ -82,7 +83,7 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline) 
 		if sent == len(b) && s.kind == options.Stream {
 			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
 		}
-		n, err := s.sendOnce(b[sent:], flags, to, d, true)
+		n, err := s.sendOnce(b[sent:], flags, to, d, true, u)
 		sent += n
 		switch {
 		case err == 0 && sent == len(b) && (s.kind != options.Stream || s.quota.Load() != 0):
@@ -108,7 +109,7 @@ func (s *Socket) sendTimeout() time.Duration {
 }
 
 // sendOnce is one attempt; see recvOnce.
-func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline, waited bool) (int, wsa.Errno) {
+func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline, waited bool, u *urgentSend) (n int, err wsa.Errno) {
 	s.mu.Lock()
 	ep, err := s.checkSendLocked(sendCall, len(b), flags, to, waited)
 	w := s.wire
@@ -125,11 +126,11 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 	case len(b) == 0:
 		return 0, 0 // nothing leaves (BF-22)
 	}
-	write := s.writeStream
 	if flags&wsa.MSG_OOB != 0 {
-		write = s.writeUrgent
+		n, err = s.writeUrgent(ep, w, b, u, waited || !s.nonblocking.Load())
+	} else {
+		n, err = s.writeStream(ep, w, b)
 	}
-	n, err := write(ep, w, b)
 	if err != 0 && err != wsa.WSAEWOULDBLOCK {
 		err = s.sendFailed(err, waited)
 	}

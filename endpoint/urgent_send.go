@@ -52,21 +52,33 @@ func (seg Segment) setUrgent(pointer uint16) {
 	seg.patch(old, pointer)
 }
 
+// An urgentSend is what a send(MSG_OOB) has said of its urgent byte. A call or an
+// operation has one from its beginning to its end, where it takes back what didn't
+// come true: others send urgent bytes meanwhile, whose pointer isn't its to change.
+// wmu guards it.
+type urgentSend struct {
+	wire *Wire  // nil: nothing was said
+	up   uint32 // SND.UP, as it was set last
+	end  uint32 // the sequence number behind what was accepted
+}
+
 // writeUrgent is send(MSG_OOB) (OB-1): the last byte of b is urgent. All that
 // is held leaves with it (NG-2), and where a window doesn't let it, a segment
-// without data that tells of it.
-func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Errno) {
+// without data that tells of it. follows says that what isn't accepted now will be
+// later: it is one notification.
+func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte, u *urgentSend, follows bool) (int, wsa.Errno) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	n := s.roomLocked(w, len(b))
 	if n == 0 {
 		return 0, wsa.WSAEWOULDBLOCK
 	}
-	end := n
-	if !s.nonblocking.Load() {
-		end = len(b) // the rest follows: it is one notification
+	size := n
+	if follows {
+		size = len(b)
 	}
-	w.urgent.setOut(s.tailEndLocked(w) + uint32(end))
+	before, up := w.urgent.out.Load(), s.tailEndLocked(w)+uint32(size)
+	w.urgent.setOut(up)
 	nxt := w.nxt.Load()
 	sent, err := s.pushLocked(ep, w, b[:n], pushUrgent)
 	switch {
@@ -75,11 +87,20 @@ func (s *Socket) writeUrgent(ep tcpip.Endpoint, w *Wire, b []byte) (int, wsa.Err
 	case w.nxt.Load() == nxt:
 		s.notifyUrgent(w)
 	}
-	if sent > 0 {
-		return sent, 0
+	if sent == 0 {
+		w.urgent.replace(w, up, before)
+		return 0, err
 	}
-	s.retractLocked(w)
-	return 0, err
+	*u = urgentSend{wire: w, up: up, end: s.tailEndLocked(w)}
+	return sent, 0
+}
+
+// replace puts another value of out where SND.UP still is up, unless that has been
+// acknowledged meanwhile.
+func (u *wireUrgent) replace(w *Wire, up uint32, out uint64) {
+	if u.out.CompareAndSwap(urgentLive|uint64(up), out) {
+		u.acked(w.una.Load())
+	}
 }
 
 // tailEndLocked is the sequence number behind what was accepted. The caller holds
@@ -98,23 +119,23 @@ func (s *Socket) notifyUrgent(w *Wire) {
 	}
 }
 
-// retractUrgent ends a send(MSG_OOB) that a time-out, say, has cut short: the
-// last byte that was accepted is the urgent one.
-func (s *Socket) retractUrgent() {
-	s.mu.Lock()
-	w := s.wire
-	s.mu.Unlock()
-	if w == nil {
-		return
-	}
+// endUrgent follows a send(MSG_OOB) that a time-out, say, has cut short: the last
+// byte of it that was accepted is the urgent one, unless another send has moved the
+// pointer since.
+func (s *Socket) endUrgent(u *urgentSend) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	s.retractLocked(w)
+	if u.wire != nil && u.up != u.end {
+		u.wire.urgent.replace(u.wire, u.up, urgentLive|uint64(u.end))
+	}
+	u.wire = nil
 }
 
-func (s *Socket) retractLocked(w *Wire) {
+// lastUrgentLocked is called before a FIN: what a send(MSG_OOB) has announced and
+// nobody has accepted doesn't come any more, and the last byte is the urgent one. The
+// caller holds wmu.
+func (s *Socket) lastUrgentLocked(w *Wire) {
 	if out, end := w.urgent.out.Load(), s.tailEndLocked(w); out != 0 && before(end, uint32(out)) {
-		w.urgent.setOut(end)
-		w.urgent.acked(w.una.Load())
+		w.urgent.replace(w, uint32(out), urgentLive|uint64(end))
 	}
 }

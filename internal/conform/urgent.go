@@ -301,6 +301,79 @@ var urgentSending = []Scenario{
 		})
 		e.Notef("what follows isn't urgent")
 	}},
+	{ID: "OB-1", Title: "a send that is refused while another one waits", Source: "W-OOB", Run: func(e *Env) {
+		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
+			e.sndbuf(s, 1000)
+			e.say(e.P, s, strings.Repeat("x", 900))
+			waits := e.Go("the other", func() { e.oob(e.P, s, strings.Repeat("y", 300)) })
+			e.Net.Sleep(time.Millisecond)
+			_, err := e.P.Send(s, []byte("z"), wsa.MSG_OOB|wsa.MSG_PARTIAL)
+			e.Code("flags", err, wsa.WSAEOPNOTSUPP)
+			e.arrive(p, "[P.] ack 1", "a")
+			e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
+			_, err = e.P.Send(s, []byte("zz"), wsa.MSG_OOB)
+			e.Code("no room", err, wsa.WSAETIMEDOUT)
+			e.arrive(p, "[P.] seq 2 ack 1", "b")
+			p.Send("[.] seq 3 ack 1001")
+			waits.Wait()
+		})
+		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+0^200 1001+0^200 1001+200^200")
+		e.Notef("what is announced of the other one stays: acknowledgements in between have its pointer")
+	}},
+	{ID: "OB-1", Title: "an overlapped send", Source: "W-OOB, API-WSASend", Run: func(e *Env) {
+		e.urgent(func(s wsa.SOCKET, p *simnet.Peer) {
+			e.sndbuf(s, 1000)
+			e.say(e.P, s, strings.Repeat("x", 900))
+			o, err := e.P.SendAsync(s, make([]byte, 300), wsa.MSG_OOB)
+			e.Code("SendAsync(MSG_OOB)", err, 0)
+			p.Send("[.] ack 1001")
+			Equal(e, "outcome", e.outcome(o), "300 success")
+		})
+		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+200^200")
+		e.Notef("one notification, of the last byte, on a non-blocking socket as well")
+	}},
+	{ID: "OB-1", Title: "an overlapped send that ends early", Source: "W-OOB, LG-19", Run: func(e *Env) {
+		e.urgent(func(s wsa.SOCKET, p *simnet.Peer) {
+			e.sndbuf(s, 1000)
+			e.say(e.P, s, strings.Repeat("x", 900))
+			for i, end := range []func(o *provider.Overlapped){
+				func(o *provider.Overlapped) { e.Check(o.Cancel(), "Cancel found nothing pending") },
+				func(*provider.Overlapped) { e.Code("CloseSocket", e.P.CloseSocket(s), 0) },
+			} {
+				o, err := e.P.SendAsync(s, make([]byte, 300), wsa.MSG_OOB)
+				e.Code("SendAsync(MSG_OOB)", err, 0)
+				end(o)
+				e.Net.Sleep(time.Millisecond)
+				p.Send(fmt.Sprintf("[.] ack %d", 1001+i*1000))
+				e.Net.Sleep(time.Millisecond)
+				if i == 0 {
+					e.say(e.P, s, strings.Repeat("z", 900))
+				}
+			}
+		})
+		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1901+100^300")
+		last := e.Segments("a")
+		Equal(e, "flags of the FIN", last[len(last)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
+		e.Notef("what was accepted ends with the urgent byte; neither what follows nor the FIN is urgent")
+	}},
+	{ID: "OB-1", Title: "SD_SEND while a send waits", Source: "W-OOB", Run: func(e *Env) {
+		e.played(func(s wsa.SOCKET, p *simnet.Peer) {
+			e.sndbuf(s, 1000)
+			e.say(e.P, s, strings.Repeat("x", 900))
+			waits := e.Go("send", func() {
+				_, err := e.P.Send(s, make([]byte, 300), wsa.MSG_OOB)
+				e.Code("Send(MSG_OOB)", err, wsa.WSAESHUTDOWN)
+			})
+			e.Net.Sleep(time.Millisecond)
+			e.Code("Shutdown", e.P.Shutdown(s, wsa.SD_SEND), 0)
+			waits.Wait()
+			e.Net.Sleep(time.Millisecond)
+			l := e.Segments("a")
+			Equal(e, "flags of the FIN", l[len(l)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
+		})
+		Equal(e, "urgent segments", e.urgents("a"), "901+100^300")
+		e.Notef("the FIN isn't urgent: what was announced doesn't come")
+	}},
 	{ID: "OB-14", Title: "sending with SO_OOBINLINE set", Source: "W-OOB", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
