@@ -14,22 +14,51 @@ import (
 // dropped.
 const maxHalfOpen = 1024
 
+// A Decision says what becomes of a SYN.
+type Decision uint8
+
+// The decisions.
+const (
+	Admit  Decision = iota // the SYN-ACK leaves
+	Hold                   // nothing leaves until Listener.Decide says more
+	Drop                   // nobody hears of it
+	Reject                 // a RST answers it
+)
+
+// A ListenConfig says how a listener takes connections. Its functions are called
+// with the listener locked: they return at once, and call nothing of this package.
+type ListenConfig struct {
+	Addr    tcpip.Address // empty: any
+	Port    uint16
+	Net     tcpip.NetworkProtocolNumber
+	Backlog int           // of connections that nobody has accepted; at least 1
+	Queue   *waiter.Queue // told of connections
+	ISN     func(ID) tcp.Seq
+
+	// Make returns what the connection of a SYN is made with, and its send quota
+	// in bytes: the options of the listener at that time.
+	Make func(ID) (cfg tcp.Config, quota int)
+
+	// Ask decides about a SYN that came for the first time; nil: Admit.
+	Ask func(ID, *tcp.Segment) Decision
+
+	// Lost is told of a connection that Ask knows of and that the peer has reset,
+	// or that was given up, before it was complete; nil: nobody.
+	Lost func(ID)
+}
+
 // A Listener has the connections to a port that were not accepted. It is safe for
 // concurrent use.
 //
-//	SYN ──▶ half-open ──ACK──▶ queue, at most backlog ──▶ Accept
+//	SYN ──▶ Ask ──▶ half-open ──ACK──▶ queue, at most Backlog ──▶ Accept
+//	         └─▶ held ──Decide──▲
 type Listener struct {
 	proto *Protocol
-	at    endpoint
-	queue *waiter.Queue
-	cfg   tcp.Config
-	quota int
-	isn   func(ID) tcp.Seq
+	cfg   ListenConfig
 
 	mu      sync.Mutex
 	half    map[ID]*half
 	ready   []*Conn
-	backlog int
 	timer   tcpip.Timer
 	running bool
 	closed  bool
@@ -38,20 +67,29 @@ type Listener struct {
 // A half is a half-open connection.
 type half struct {
 	tcp.HalfOpen
-	nic tcpip.NICID
+	nic   tcpip.NICID
+	cfg   tcp.Config // with what the way to the peer decides
+	quota int
+	held  bool // nothing leaves yet
 }
 
-// Listen takes the connections to an address and port that nobody listens on; an
-// empty address is any. cfg is what they are made with, and isn chooses their
-// initial sequence numbers.
-func (p *Protocol) Listen(addr tcpip.Address, port uint16, net tcpip.NetworkProtocolNumber, backlog int, cfg tcp.Config, quota int, isn func(ID) tcp.Seq, q *waiter.Queue) (*Listener, tcpip.Error) {
-	l := &Listener{proto: p, at: endpoint{addr, port, net}, queue: q, cfg: cfg, quota: quota, isn: isn,
-		half: map[ID]*half{}, backlog: max(backlog, 1)}
+// Listen takes the connections to an address and port that nobody listens on.
+func (p *Protocol) Listen(cfg ListenConfig) (*Listener, tcpip.Error) {
+	cfg.Backlog = max(cfg.Backlog, 1)
+	if cfg.Ask == nil {
+		cfg.Ask = func(ID, *tcp.Segment) Decision { return Admit }
+	}
+	if cfg.Lost == nil {
+		cfg.Lost = func(ID) {}
+	}
+	l := &Listener{proto: p, cfg: cfg, half: map[ID]*half{}}
 	if !p.table.listen(l) {
 		return nil, &tcpip.ErrPortInUse{}
 	}
 	return l, nil
 }
+
+func (c *ListenConfig) at() endpoint { return endpoint{c.Addr, c.Port, c.Net} }
 
 // deliver takes a segment for the port that belongs to no connection, and reports
 // whether it was the listener's. after is what a new connection's numbers are to
@@ -69,6 +107,10 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		answer.send()
 		return taken
 	}
+	if h.held && !s.Flags.Has(tcp.RST) { // it waits for Decide, not for the peer
+		l.mu.Unlock()
+		return true
+	}
 	v, answer := h.Segment(s, 65535)
 	switch v {
 	case tcp.Stays:
@@ -82,6 +124,7 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		again.send()
 	case tcp.Ends:
 		delete(l.half, a.id)
+		l.cfg.Lost(a.id)
 		l.mu.Unlock()
 	case tcp.Complete:
 		c := l.completeLocked(a, h)
@@ -92,7 +135,7 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		first := arrived{segment: *s}
 		first.segment.Payload = s.Payload.Clone() // the caller releases its own
 		c.deliver(&first)
-		l.queue.Notify(waiter.ReadableEvents)
+		l.cfg.Queue.Notify(waiter.ReadableEvents)
 	}
 	return true
 }
@@ -108,15 +151,51 @@ func (l *Listener) synLocked(a arrival, s *tcp.Segment, after tcp.Seq) (taken bo
 	case len(l.half) >= maxHalfOpen:
 		return true, synAck{}
 	}
-	iss := l.isn(a.id)
+	decision := l.cfg.Ask(a.id, s)
+	switch decision {
+	case Drop:
+		return true, synAck{}
+	case Reject:
+		return false, synAck{}
+	}
+	iss := l.cfg.ISN(a.id)
 	if after != 0 && !iss.After(after) {
 		iss = after.Add(1 << 16)
 	}
-	h := &half{HalfOpen: tcp.NewHalfOpen(iss, s), nic: a.nic}
+	h := &half{HalfOpen: tcp.NewHalfOpen(iss, s), nic: a.nic, held: decision == Hold}
+	h.cfg, h.quota = l.cfg.Make(a.id)
 	l.half[a.id] = h
+	if h.held {
+		return true, synAck{}
+	}
 	answer = l.answerLocked(a.id, h)
 	l.armLocked()
 	return true, answer
+}
+
+// Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop
+// nothing, as if the SYN had not come. It reports whether the connection was there.
+func (l *Listener) Decide(id ID, d Decision) bool {
+	l.mu.Lock()
+	h := l.half[id]
+	if h == nil || !h.held || d == Hold {
+		l.mu.Unlock()
+		return false
+	}
+	var answer synAck
+	if d == Admit {
+		h.held = false
+		answer = l.answerLocked(id, h)
+		l.armLocked()
+	} else {
+		delete(l.half, id)
+	}
+	l.mu.Unlock()
+	answer.send()
+	if d == Reject {
+		l.proto.reply(arrival{id: id, nic: h.nic, net: l.cfg.Net}, &tcp.Segment{Ack: h.IRS + 1, Flags: tcp.RST | tcp.ACK})
+	}
+	return true
 }
 
 // A synAck is a SYN-ACK that is to leave, once no lock is held.
@@ -134,31 +213,28 @@ func (a *synAck) send() {
 
 // answerLocked makes the SYN-ACK.
 func (l *Listener) answerLocked(id ID, h *half) synAck {
-	route, err := l.proto.find(h.nic, &id, l.at.net)
+	route, err := l.proto.find(h.nic, &id, l.cfg.Net)
 	if err != nil {
 		return synAck{}
 	}
 	a := synAck{path: path{route: route, id: id}}
-	cfg := l.cfg
-	a.path.configure(&cfg)
-	a.s = h.SynAck(l.proto.now(), cfg)
+	a.path.configure(&h.cfg)
+	a.s = h.SynAck(l.proto.now(), h.cfg)
 	return a
 }
 
 // completeLocked makes the connection; nil: there is no room for it.
 func (l *Listener) completeLocked(a arrival, h *half) *Conn {
-	if len(l.ready) >= l.backlog {
+	if len(l.ready) >= l.cfg.Backlog {
 		return nil
 	}
 	id := a.id
-	route, err := l.proto.find(h.nic, &id, l.at.net)
+	route, err := l.proto.find(h.nic, &id, l.cfg.Net)
 	if err != nil {
 		return nil
 	}
-	c := &Conn{proto: l.proto, path: path{route: route, id: id}, quota: l.quota, queue: &waiter.Queue{}}
-	cfg := l.cfg
-	c.path.configure(&cfg)
-	c.engine = h.Conn(l.proto.now(), cfg)
+	c := &Conn{proto: l.proto, path: path{route: route, id: id}, quota: h.quota, queue: &waiter.Queue{}}
+	c.engine = h.Conn(l.proto.now(), h.cfg)
 	if !l.proto.table.add(c) {
 		route.Release()
 		return nil
@@ -170,14 +246,17 @@ func (l *Listener) completeLocked(a arrival, h *half) *Conn {
 
 // armLocked sets the timer for the next SYN-ACK that is due again.
 func (l *Listener) armLocked() {
-	if l.running || len(l.half) == 0 {
+	if l.running {
 		return
 	}
 	next := time.Duration(0)
 	for _, h := range l.half {
-		if at := h.Next(); next == 0 || at < next {
+		if at := h.Next(); !h.held && (next == 0 || at < next) {
 			next = at
 		}
+	}
+	if next == 0 {
+		return
 	}
 	l.running = true
 	wait := max(next-l.proto.now(), 0)
@@ -198,9 +277,10 @@ func (l *Listener) fire() {
 	var again []synAck
 	for id, h := range l.half {
 		switch {
-		case h.Next() > now:
+		case h.held || h.Next() > now:
 		case h.Tries >= synTries:
 			delete(l.half, id)
+			l.cfg.Lost(id)
 		default:
 			again = append(again, l.answerLocked(id, h))
 		}

@@ -87,6 +87,8 @@ func twoHosts(t testing.TB, part float64, peer stack.TransportProtocolFactory, c
 	return a, b
 }
 
+func usual(ID) (engine.Config, int) { return engine.Config{Quota: engine.Unset}, 1 << 20 }
+
 func isn(ID) engine.Seq { return 0xffff_ff00 }
 
 // A stream is a Conn that blocks.
@@ -156,7 +158,7 @@ func listen(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, port 
 	q := &waiter.Queue{}
 	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents)
 	q.EventRegister(&e)
-	l, err := Of(s).Listen(tcpip.Address{}, port, net, 16, engine.Config{Quota: engine.Unset}, 1<<20, isn, q)
+	l, err := Of(s).Listen(ListenConfig{Port: port, Net: net, Backlog: 16, Queue: q, ISN: isn, Make: usual})
 	require.Nil(t, err)
 	return l, ready
 }

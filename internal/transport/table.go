@@ -94,15 +94,15 @@ func (t *table) listener(a arrival) *Listener {
 func (t *table) listen(l *Listener) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.listeners[l.at] != nil {
+	if t.listeners[l.cfg.at()] != nil {
 		return false
 	}
-	t.listeners[l.at] = l
+	t.listeners[l.cfg.at()] = l
 	return true
 }
 
 func (t *table) unlisten(l *Listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.listeners, l.at)
+	delete(t.listeners, l.cfg.at())
 }
