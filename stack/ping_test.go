@@ -386,6 +386,45 @@ func TestPing_ICMPErrors(t *testing.T) {
 	}
 }
 
+// A router of ours passes a Ping on, and its errors say that there is no way.
+func TestPing_Router(t *testing.T) {
+	da, dr := tun.Pipe(1500)
+	far := make(chan []byte, 10)
+	var df *tun.Func
+	df = tun.NewFunc(1500, func(p []byte) {
+		far <- append([]byte(nil), p...)
+		m := append([]byte(nil), icmpMessage(p)...)
+		if p[0]>>4 == 4 {
+			m[0] = 0
+			df.Inject(icmpPacket("10.2.0.7", "10.1.0.2", 50, m))
+			return
+		}
+		m[0] = 129
+		df.Inject(icmpPacket("fd02::7", "fd01::2", 50, m))
+	})
+	a, err := stack.New(stack.Config{Device: da, Addresses: prefixes("10.1.0.2/24", "fd01::2/64"), Routes: []stack.Route{
+		{Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("10.1.0.1")},
+		{Destination: netip.MustParsePrefix("::/0"), Gateway: netip.MustParseAddr("fd01::1")},
+	}})
+	require.NoError(t, err)
+	defer a.Close()
+	router, err := stack.New(stack.Config{Device: dr, Addresses: prefixes("10.1.0.1/24", "fd01::1/64"), Forwarding: true, Routes: []stack.Route{}})
+	require.NoError(t, err)
+	defer router.Close()
+	require.NoError(t, router.AddDevice(df, prefixes("10.2.0.1/24", "fd02::1/64")...))
+	for to, nowhere := range map[string]string{"10.2.0.7": "10.9.0.1", "fd02::7": "fd09::1"} {
+		reply, err := a.Ping(t.Context(), netip.MustParseAddr(to))
+		require.NoError(t, err)
+		require.Equal(t, 49, reply.TTL)
+		require.Len(t, far, 1)
+		<-far
+		_, err = a.Ping(t.Context(), netip.MustParseAddr(nowhere))
+		require.ErrorIs(t, err, wsa.WSAENETUNREACH)
+		var icmp *stack.ICMPError
+		require.ErrorAs(t, err, &icmp)
+	}
+}
+
 // A group or a broadcast address is answered by whoever is first.
 func TestPing_Groups(t *testing.T) {
 	for _, tt := range []struct {
