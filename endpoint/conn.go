@@ -94,10 +94,12 @@ func Dial(ctx context.Context, s *Socket, network string, addr netip.AddrPort) (
 	if s.kind == options.Datagram {
 		return NewPacketConn(s, network), nil
 	}
-	return newConn(s, network), nil
+	return NewConn(s, network), nil
 }
 
-func newConn(s *Socket, network string) *Conn {
+// NewConn returns the net face of a connected stream socket, which owns the socket
+// from then on.
+func NewConn(s *Socket, network string) *Conn {
 	c := &Conn{conn{sock: s, network: network}}
 	c.own()
 	return c

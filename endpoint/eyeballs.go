@@ -72,7 +72,7 @@ func DialFirst(ctx context.Context, h Host, network string, addrs []netip.AddrPo
 	case winner.kind == options.Datagram:
 		return NewPacketConn(winner, network), nil
 	}
-	return newConn(winner, network), nil
+	return NewConn(winner, network), nil
 }
 
 // run returns the socket that is connected, nil when none will be.

@@ -41,7 +41,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 		s, _, err := l.conn.sock.accept(nil, &l.conn.rd)
 		switch err {
 		case 0:
-			return newConn(s, l.conn.network), nil
+			return NewConn(s, l.conn.network), nil
 		case wsa.WSAECONNRESET:
 			continue
 		}

@@ -202,8 +202,12 @@ func (s *Stack) share(n *nic, a netip.Addr) error {
 	return nil
 }
 
-// shareWith gives a new interface of a router the addresses of the others.
+// shareWith gives a new interface the addresses that are adopted and, in a
+// router, those of the others.
 func (s *Stack) shareWith(n *nic) error {
+	for _, a := range s.adopted.list() {
+		s.shareAdopted(n, a)
+	}
 	if !s.cfg.Forwarding {
 		return nil
 	}

@@ -20,20 +20,36 @@ type transit struct {
 	protocol            uint8 // of IPv6, the first next header
 	offset              int   // of a fragment of IPv4
 	dontFragment        bool  // of IPv6 always
+	fragment            bool  // of IPv4
 }
 
-// forwarder is Config.Forwarding for what comes by an interface: it takes the
-// packets that others may have and that aren't for this host (RFC 1812 §5). It
+// router is Config.Forwarding, and the Forwarder, for what comes by an interface: it
+// takes the packets that others may have and that aren't for this host (RFC 1812 §5). It
 // runs on the goroutine that delivers, before netstack sees the packet. What it
 // leaves alone netstack judges, with its own forwarding off: that ends the process
 // where a device fails, counts hops one too far, and knows no segmentation offload.
-func (s *Stack) forwarder(in *nic) func(*tun.Packet) bool {
+func (s *Stack) router(in *nic) func(*tun.Packet) bool {
 	return func(p *tun.Packet) bool {
-		t, ok := parseTransit(p)
-		if !ok || !s.passes(&t) {
+		anywhere := s.anywhere.Load() != nil || s.adopted.count.Load() > 0
+		if !s.cfg.Forwarding && !anywhere {
 			return false
 		}
-		s.relay(in, &t, p)
+		t, ok := parseTransit(p)
+		if !ok {
+			return false
+		}
+		passes, v, ours := s.passes(&t), pass, false
+		if anywhere {
+			v, ours = s.receive(&t, p, passes)
+		}
+		switch {
+		case v == refuse:
+			s.hooks.dropped.Add(1)
+		case ours || !passes || !s.cfg.Forwarding:
+			return false
+		default:
+			s.relay(in, &t, p)
+		}
 		p.Data.Release()
 		return true
 	}
@@ -62,6 +78,7 @@ func parseTransit(p *tun.Packet) (t transit, ok bool) {
 		source: netip.AddrFrom4([4]byte(h.SourceAddressSlice())), destination: netip.AddrFrom4([4]byte(h.DestinationAddressSlice())),
 		header: h[:h.HeaderLength()], size: int(h.TotalLength()), ttl: h.TTL(), protocol: h.Protocol(),
 		offset: int(h.FragmentOffset()), dontFragment: h.Flags()&header.IPv4FlagDontFragment != 0,
+		fragment: h.More() || h.FragmentOffset() != 0,
 	}
 	// No packet is as long as one would be that ends with such a fragment.
 	return t, t.offset+t.size <= math.MaxUint16

@@ -354,7 +354,7 @@ func TestGVisorForwarder(t *testing.T) {
 	defer s.Close()
 	defer func() {
 		err, _ := recover().(error)
-		require.ErrorContains(t, err, "stack.gVisorForwarderUnsupportedSeeStackNetstack")
+		require.ErrorContains(t, err, "stack.gVisorForwarderUnsupportedUseStackNewForwarder")
 	}()
 	tcp.NewForwarder(s.Netstack(), 0, 1, func(*tcp.ForwarderRequest) {})
 }

@@ -99,6 +99,13 @@ func (o *halfOpen) start(id netstack.TransportEndpointID, nic tcpip.NICID, liste
 	return r.wire, arm
 }
 
+// count is how many are half open.
+func (o *halfOpen) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.byID)
+}
+
 // take removes a record and returns it.
 func (o *halfOpen) take(id netstack.TransportEndpointID) *halfRecord {
 	o.mu.Lock()

@@ -226,13 +226,13 @@ func (h *hooks) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	t.inner = p.(tcpWorker)
 	h.tcp = t.inner
 	h.outer = t
-	return &gVisorForwarderUnsupportedSeeStackNetstack{t}
+	return &gVisorForwarderUnsupportedUseStackNewForwarder{t}
 }
 
-// gVisorForwarderUnsupportedSeeStackNetstack is tcpProtocol under the name that
+// gVisorForwarderUnsupportedUseStackNewForwarder is tcpProtocol under the name that
 // somebody reads whose call of gVisor's tcp.NewForwarder panics: that asserts the
 // type of netstack's own TCP, and its message has nothing of ours but the name.
-type gVisorForwarderUnsupportedSeeStackNetstack struct{ *tcpProtocol }
+type gVisorForwarderUnsupportedUseStackNewForwarder struct{ *tcpProtocol }
 
 // SendBufferSize is asked for by every write.
 func (t *tcpProtocol) SendBufferSize() tcpip.TCPSendBufferSizeRangeOption {

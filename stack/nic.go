@@ -126,11 +126,7 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 	}
 	s.lastNIC++
 	n := &nic{id: s.lastNIC, device: d}
-	opts := link.Options{Notify: s.work.wake}
-	if s.cfg.Forwarding {
-		opts.Forward = s.forwarder(n)
-	}
-	n.link = link.New(d, opts)
+	n.link = link.New(d, link.Options{Notify: s.work.wake, Forward: s.router(n)})
 	if mtu != 0 {
 		n.link.SetMTU(mtu)
 	}
@@ -369,7 +365,7 @@ func (s *Stack) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.E
 		case r.nic.id == loopbackID && r.destination.IsSingleIP():
 			source = remote
 		case bound.IsValid():
-			source, ok = bound, r.nic.has(bound) || s.cfg.Forwarding && anyHas(s.nics[1:], bound)
+			source, ok = bound, r.nic.has(bound) || s.cfg.Forwarding && anyHas(s.nics[1:], bound) || s.adopted.has(bound)
 		}
 		if ok {
 			return source, r.nic.id, 0
@@ -390,7 +386,7 @@ func (s *Stack) IsLocal(a netip.Addr) bool {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return anyHas(s.nics, a)
+	return anyHas(s.nics, a) || s.adopted.has(a)
 }
 
 func anyHas(list []*nic, a netip.Addr) bool {

@@ -154,6 +154,8 @@ type Stack struct {
 	hooks   hooks
 	debug   debugRecords
 
+	anywhere  atomic.Pointer[Forwarder] // may be nil
+	adopted   adopted
 	pathMTU   pathMTUs
 	forwarded atomic.Uint64 // packets
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
@@ -372,9 +374,8 @@ func (s *Stack) Close() error {
 // Package gonet, udp.NewForwarder and handlers of SetTransportProtocolHandler work
 // on it, with sockets that are netstack's and have no options of Winsock. gVisor's
 // tcp.NewForwarder doesn't: it asserts the type of netstack's own TCP, which is
-// wrapped here, and panics, with a type in its message whose name leads here. There
-// is no forwarder yet that accepts connections for any destination; a listener
-// takes them for each address of AddAddress, and Config.Forwarding passes them on.
+// wrapped here, and panics, with a type in its message whose name says what to use:
+// NewForwarder.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
 // Clock is the clock of the stack: Config.Clock, with monotonic readings that
