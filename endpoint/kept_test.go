@@ -52,8 +52,7 @@ func TestReceiveWhileConnecting(t *testing.T) {
 		case 0:
 			n, _, err = s.RecvFrom(buf[:], 0)
 		case 1:
-			n, _, err = s.RecvFrom(buf[:], wsa.MSG_PEEK)
-			n = 0
+			_, _, err = s.RecvFrom(buf[:], wsa.MSG_PEEK)
 		default:
 			var m endpoint.Message
 			m, err = s.RecvMsg(buf[:], nil, 0)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -192,5 +193,48 @@ func TestDatagramConnectIsBounded(t *testing.T) {
 			require.Equal(t, []byte{byte(got / 10 * 19), byte(got % 10)}, b[98:100], "the oldest, and what the last endpoint has")
 		}
 		require.Equal(t, 20, got)
+	})
+}
+
+// A raw socket's queue is sorted by the peer's address, and goes on with the socket
+// when the association is dissolved.
+func TestRawConnectQueue(t *testing.T) {
+	families(t, func(t *testing.T, af int32) {
+		const protocol = 200
+		l := newLab(t)
+		raw := func(p *provider.Provider) wsa.SOCKET {
+			s, err := p.Socket(af, wsa.SOCK_RAW, protocol)
+			require.NoError(t, err)
+			return s
+		}
+		s, peer, other := raw(l.a), raw(l.b), raw(l.a)
+		l.nonblocking(l.a, s, true)
+		l.bind(s, addrA(af, 0))
+		send := func(p *provider.Provider, from wsa.SOCKET, text string) {
+			_, err := p.SendTo(from, []byte(text), 0, addrA(af, 0))
+			require.NoError(t, err)
+			l.settle()
+		}
+		texts := func() (texts []string) {
+			b := make([]byte, 64)
+			for {
+				n, _, err := l.a.RecvFrom(s, b, 0)
+				if err != nil {
+					require.Equal(t, wsa.WSAEWOULDBLOCK, err)
+					return texts
+				}
+				texts = append(texts, string(b[max(n-1, 0):n]))
+			}
+		}
+		send(l.a, other, "1")
+		send(l.b, peer, "2")
+		send(l.a, other, "3")
+		send(l.b, peer, "4")
+		require.NoError(t, l.a.Connect(s, addrB(af, 0)))
+		send(l.a, other, "5")
+		send(l.b, peer, "6")
+		require.NoError(t, l.a.Connect(s, noPeer(af)))
+		send(l.a, other, "7")
+		require.Equal(t, []string{"2", "4", "6", "7"}, texts())
 	})
 }
