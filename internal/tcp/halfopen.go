@@ -81,6 +81,13 @@ func (h *HalfOpen) SynAck(now time.Duration, cfg Config) Segment {
 	return h.conn(now, cfg).synSegment(now)
 }
 
+// Again is the SYN-ACK for a SYN that came again, or for what isn't acceptable. It
+// doesn't count as one of Tries: anybody who knows the addresses draws it, and
+// mustn't end the record, or put off its end.
+func (h *HalfOpen) Again(now time.Duration, cfg Config) Segment {
+	return h.conn(now, cfg).synSegment(now)
+}
+
 // Next is when the SYN-ACK is due again; RFC 6298 §5.5.
 func (h *HalfOpen) Next() time.Duration {
 	after := time.Duration(0)
@@ -96,7 +103,7 @@ type HalfOpenVerdict uint8
 // The verdicts.
 const (
 	Stays     HalfOpenVerdict = iota // with answer, if it has flags
-	SynRepeat                        // the SYN came again: the SYN-ACK is due
+	SynRepeat                        // the SYN came again, or what isn't acceptable: Again is the answer
 	Complete                         // Conn takes the segment
 	Ends                             // the peer has reset it
 )

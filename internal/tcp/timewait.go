@@ -2,7 +2,7 @@ package tcp
 
 import "time"
 
-// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 24 bytes.
+// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes.
 // The caller keeps them with the addresses, and when they end.
 type Remains struct {
 	next    Seq    // SND.NXT
