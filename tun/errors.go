@@ -15,7 +15,7 @@ var (
 	ErrClosed error = fmt.Errorf("tun: device is closed: %w", net.ErrClosed)
 
 	// ErrStarted is returned by a second Start.
-	ErrStarted = errors.New("tun: device is already started")
+	ErrStarted = errors.New("tun: device is already started: it belongs to one stack")
 
 	// ErrName: the system has no interfaces of such a name.
 	ErrName = errors.New("not an interface name")
