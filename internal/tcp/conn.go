@@ -179,6 +179,9 @@ func (c *Conn) Open(now time.Duration) {
 // State, Cause and the other getters say how the connection is.
 func (c *Conn) State() State { return c.state }
 
+// ISS is our initial sequence number.
+func (c *Conn) ISS() Seq { return c.cfg.ISS }
+
 // Cause is why the connection is Closed.
 func (c *Conn) Cause() Cause { return c.cause }
 

@@ -77,6 +77,7 @@ func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber,
 	}
 	c := &Conn{proto: p, path: path{route: route, id: id}, queue: q, quota: quota}
 	c.path.configure(&cfg)
+	p.number(&id, &cfg)
 	c.engine = tcp.New(cfg)
 	if p.waits.busy(id) || !p.table.add(c) {
 		route.Release()

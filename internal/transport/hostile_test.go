@@ -41,7 +41,7 @@ func TestReport(t *testing.T) {
 		require.NotNil(t, p)
 		mss := func() (size int) { c.Do(func(_ time.Duration, e *engine.Conn) { size = e.MSS() }); return size }
 		was := mss()
-		first := isn(c.ID()) + 1
+		first := iss(c) + 1
 		report := func(r Report) { Of(a).Report(c.ID(), r) }
 
 		report(Report{Quoted: first, MTU: 1400})
@@ -77,10 +77,10 @@ func TestUnreachable(t *testing.T) {
 		a, _, off := cut(t, faketime.NewManualClock())
 		off(1)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		Of(a).Report(c.ID(), Report{Quoted: isn(c.ID()) + 1})
+		Of(a).Report(c.ID(), Report{Quoted: iss(c) + 1})
 		state, _ := c.State()
 		require.Equal(t, engine.SynSent, state)
-		Of(a).Report(c.ID(), Report{Quoted: isn(c.ID())})
+		Of(a).Report(c.ID(), Report{Quoted: iss(c)})
 		state, cause := c.State()
 		require.Equal(t, []any{engine.Closed, engine.PeerUnreachable}, []any{state, cause})
 		require.Empty(t, Of(a).table.all())
@@ -102,10 +102,25 @@ func TestFlood(t *testing.T) {
 			p.deliver(arrival{id: id, nic: 1, net: n}, &s)
 		}
 		require.Len(t, l.half, maxHalfOpen)
+		off(0)
+		c := dial(t, a, n, hostA, hostB, 998, 80)
+		require.True(t, c.connected(), "by a cookie")
+		served, _ := l.Accept()
+		require.NotNil(t, served)
+		_, err := c.Send([]byte("cookie"))
+		require.Nil(t, err)
+		buf := make([]byte, 10)
+		k, _ := served.Read(buf)
+		require.Equal(t, "cookie", string(buf[:k]))
+		forged := engine.Segment{Seq: 8, Ack: 9, Flags: engine.ACK}
+		id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: 997}
+		p.deliver(arrival{id: id, nic: 1, net: n}, &forged)
+		require.Nil(t, p.table.conn(id))
+		off(1)
 		clock.Advance(5 * 60e9)
 		require.Empty(t, l.half)
 		off(0)
-		c := dial(t, a, n, hostA, hostB, 999, 80)
+		c = dial(t, a, n, hostA, hostB, 999, 80)
 		require.True(t, c.connected())
 	})
 }

@@ -10,9 +10,12 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// maxHalfOpen bounds the half-open connections of a listener; a SYN beyond it is
-// dropped.
+// maxHalfOpen bounds the half-open connections of a listener; a SYN beyond it gets a
+// SYN cookie, and is forgotten.
 const maxHalfOpen = 1024
+
+// cookieLife is how long an acknowledgement of a cookie may come.
+const cookieLife = 128 * time.Second
 
 // A Decision says what becomes of a SYN.
 type Decision uint8
@@ -33,7 +36,6 @@ type ListenConfig struct {
 	Net     tcpip.NetworkProtocolNumber
 	Backlog int           // of connections that nobody has accepted; at least 1
 	Queue   *waiter.Queue // told of connections
-	ISN     func(ID) tcp.Seq
 
 	// Make returns what the connection of a SYN is made with, and its send quota
 	// in bytes: the options of the listener at that time.
@@ -59,6 +61,7 @@ type Listener struct {
 	mu      sync.Mutex
 	half    map[ID]*half
 	ready   []*Conn
+	cookies time.Duration // until when acknowledgements of SYN cookies may come
 	timer   tcpip.Timer
 	running bool
 	closed  bool
@@ -102,9 +105,10 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 	}
 	h := l.half[a.id]
 	if h == nil {
-		taken, answer := l.synLocked(a, s, after)
+		taken, answer, c := l.firstLocked(a, s, after)
 		l.mu.Unlock()
 		answer.send()
+		l.begin(c, s)
 		return taken
 	}
 	if h.held && !s.Flags.Has(tcp.RST) { // it waits for Decide, not for the peer
@@ -129,48 +133,86 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 	case tcp.Complete:
 		c := l.completeLocked(a, h)
 		l.mu.Unlock()
-		if c == nil {
-			break // the queue is full: the peer's data, or the SYN-ACK again, asks anew
-		}
-		first := arrived{segment: *s}
-		first.segment.Payload = s.Payload.Clone() // the caller releases its own
-		c.deliver(&first)
-		l.cfg.Queue.Notify(waiter.ReadableEvents)
+		l.begin(c, s)
 	}
 	return true
 }
 
-// synLocked takes a SYN (RFC 9293 §3.10.7.2). Everything else is answered by a
-// RST, or dropped when it is one.
-func (l *Listener) synLocked(a arrival, s *tcp.Segment, after tcp.Seq) (taken bool, answer synAck) {
+// begin gives a connection the segment that completed it; nil: the queue is full,
+// and the peer's data, or the SYN-ACK again, asks anew.
+func (l *Listener) begin(c *Conn, s *tcp.Segment) {
+	if c == nil {
+		return
+	}
+	first := arrived{segment: *s}
+	first.segment.Payload = s.Payload.Clone() // the caller releases its own
+	c.deliver(&first)
+	l.cfg.Queue.Notify(waiter.ReadableEvents)
+}
+
+// firstLocked takes the first segment of a connection: a SYN, or the
+// acknowledgement of a cookie (RFC 9293 §3.10.7.2). Everything else is answered by
+// a RST, or dropped when it is one.
+func (l *Listener) firstLocked(a arrival, s *tcp.Segment, after tcp.Seq) (taken bool, answer synAck, made *Conn) {
 	switch {
 	case s.Flags.Has(tcp.RST):
-		return true, synAck{}
-	case s.Flags.Has(tcp.ACK) || !s.Flags.Has(tcp.SYN):
-		return s.Flags&(tcp.ACK|tcp.SYN) == 0, synAck{} // without both it is dropped
-	case len(l.half) >= maxHalfOpen:
-		return true, synAck{}
+		return true, synAck{}, nil
+	case s.Flags.Has(tcp.ACK):
+		h := l.cookieLocked(a, s)
+		if h == nil {
+			return false, synAck{}, nil
+		}
+		return true, synAck{}, l.completeLocked(a, h)
+	case !s.Flags.Has(tcp.SYN):
+		return true, synAck{}, nil
 	}
 	decision := l.cfg.Ask(a.id, s)
 	switch decision {
 	case Drop:
-		return true, synAck{}
+		return true, synAck{}, nil
 	case Reject:
-		return false, synAck{}
+		return false, synAck{}, nil
 	}
-	iss := l.cfg.ISN(a.id)
-	if after != 0 && !iss.After(after) {
-		iss = after.Add(1 << 16)
-	}
-	h := &half{HalfOpen: tcp.NewHalfOpen(iss, s), nic: a.nic, held: decision == Hold}
+	h := &half{nic: a.nic, held: decision == Hold}
 	h.cfg, h.quota = l.cfg.Make(a.id)
-	l.half[a.id] = h
-	if h.held {
-		return true, synAck{}
+	l.proto.number(&a.id, &h.cfg)
+	if len(l.half) >= maxHalfOpen {
+		if h.held {
+			return true, synAck{}, nil
+		}
+		now, t := l.proto.now(), tupleOf(&a.id)
+		h.HalfOpen = l.proto.secret.Cookie(now, t.slice(), s)
+		l.cookies = now + cookieLife
+		return true, l.answerLocked(a.id, h), nil
 	}
-	answer = l.answerLocked(a.id, h)
-	l.armLocked()
-	return true, answer
+	if after != 0 && !h.cfg.ISS.After(after) {
+		h.cfg.ISS = after.Add(1 << 16)
+	}
+	h.HalfOpen = tcp.NewHalfOpen(h.cfg.ISS, s)
+	l.half[a.id] = h
+	if !h.held {
+		answer = l.answerLocked(a.id, h)
+		l.armLocked()
+	}
+	return true, answer, nil
+}
+
+// cookieLocked returns the record of a connection whose SYN got a cookie that this
+// segment acknowledges; nil: there was none.
+func (l *Listener) cookieLocked(a arrival, s *tcp.Segment) *half {
+	now := l.proto.now()
+	if now > l.cookies {
+		return nil
+	}
+	t := tupleOf(&a.id)
+	record, ok := l.proto.secret.Check(now, t.slice(), s)
+	if !ok {
+		return nil
+	}
+	h := &half{HalfOpen: record, nic: a.nic}
+	h.cfg, h.quota = l.cfg.Make(a.id)
+	l.proto.number(&a.id, &h.cfg)
+	return h
 }
 
 // Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -89,7 +90,11 @@ func twoHosts(t testing.TB, part float64, peer stack.TransportProtocolFactory, c
 
 func usual(ID) (engine.Config, int) { return engine.Config{Quota: engine.Unset}, 1 << 20 }
 
-func isn(ID) engine.Seq { return 0xffff_ff00 }
+// iss is the initial sequence number of a connection.
+func iss(c *stream) (n engine.Seq) {
+	c.Do(func(_ time.Duration, e *engine.Conn) { n = e.ISS() })
+	return n
+}
 
 // A stream is a Conn that blocks.
 type stream struct {
@@ -149,7 +154,7 @@ func dial(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, from, t
 	id := ID{LocalAddress: from[net], LocalPort: local, RemoteAddress: to[net], RemotePort: remote}
 	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.WritableEvents)
 	q.EventRegister(&e)
-	c, err := Of(s).Dial(0, id, net, engine.Config{ISS: isn(id), Quota: engine.Unset}, 1<<20, q)
+	c, err := Of(s).Dial(0, id, net, engine.Config{Quota: engine.Unset}, 1<<20, q)
 	require.Nil(t, err)
 	return &stream{c, ready}
 }
@@ -158,7 +163,7 @@ func listen(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, port 
 	q := &waiter.Queue{}
 	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents)
 	q.EventRegister(&e)
-	l, err := Of(s).Listen(ListenConfig{Port: port, Net: net, Backlog: 16, Queue: q, ISN: isn, Make: usual})
+	l, err := Of(s).Listen(ListenConfig{Port: port, Net: net, Backlog: 16, Queue: q, Make: usual})
 	require.Nil(t, err)
 	return l, ready
 }

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"encoding/binary"
+	"io"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -17,10 +19,11 @@ type ID = stack.TransportEndpointID
 
 // Protocol is TCP for one netstack. It is safe for concurrent use.
 type Protocol struct {
-	stack *stack.Stack
-	clock tcpip.Clock
-	table table
-	waits timeWaits
+	stack  *stack.Stack
+	clock  tcpip.Clock
+	secret tcp.Secret
+	table  table
+	waits  timeWaits
 }
 
 var _ stack.TransportProtocol = (*Protocol)(nil)
@@ -28,6 +31,10 @@ var _ stack.TransportProtocol = (*Protocol)(nil)
 // New is a stack.TransportProtocolFactory.
 func New(s *stack.Stack) stack.TransportProtocol {
 	p := &Protocol{stack: s, clock: s.Clock()}
+	rng := s.SecureRNG()
+	if _, err := io.ReadFull(rng.Reader, p.secret[:]); err != nil {
+		panic("transport: the netstack's source of randomness: " + err.Error())
+	}
 	p.table.init()
 	p.waits.init(p)
 	return p
@@ -41,6 +48,31 @@ func Of(s *stack.Stack) *Protocol {
 // now is the time as package tcp takes it: never zero.
 func (p *Protocol) now() time.Duration {
 	return p.clock.NowMonotonic().Sub(tcpip.MonotonicTime{}) + time.Second
+}
+
+// A tuple is an ID as package tcp takes it.
+type tuple struct {
+	bytes [36]byte
+	size  int
+}
+
+func tupleOf(id *ID) (t tuple) {
+	b := t.bytes[:0]
+	b = append(b, id.LocalAddress.AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, id.LocalPort)
+	b = append(b, id.RemoteAddress.AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, id.RemotePort)
+	t.size = len(b)
+	return t
+}
+
+func (t *tuple) slice() []byte { return t.bytes[:t.size] }
+
+// number chooses the initial sequence number and the offset of the timestamps of a
+// connection that begins now.
+func (p *Protocol) number(id *ID, cfg *tcp.Config) {
+	t := tupleOf(id)
+	cfg.ISS, cfg.Stamp = p.secret.ISN(p.now(), t.slice()), p.secret.Stamp(t.slice())
 }
 
 // Number implements stack.TransportProtocol.
