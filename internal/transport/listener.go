@@ -123,7 +123,8 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 			l.proto.reply(a, &answer)
 		}
 	case tcp.SynRepeat:
-		again := l.answerLocked(a.id, h)
+		again := l.pathLocked(a.id, h)
+		again.s = h.Again(l.proto.now(), h.cfg)
 		l.mu.Unlock()
 		again.send()
 	case tcp.Ends:
@@ -255,13 +256,19 @@ func (a *synAck) send() {
 
 // answerLocked makes the SYN-ACK.
 func (l *Listener) answerLocked(id ID, h *half) synAck {
+	a := l.pathLocked(id, h)
+	a.s = h.SynAck(l.proto.now(), h.cfg)
+	return a
+}
+
+// pathLocked is a SYN-ACK without its segment; one without a route doesn't leave.
+func (l *Listener) pathLocked(id ID, h *half) synAck {
 	route, err := l.proto.find(h.nic, &id, l.cfg.Net)
 	if err != nil {
 		return synAck{}
 	}
 	a := synAck{path: path{route: route, id: id}}
 	a.path.configure(&h.cfg)
-	a.s = h.SynAck(l.proto.now(), h.cfg)
 	return a
 }
 

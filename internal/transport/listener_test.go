@@ -144,3 +144,28 @@ func TestReuse(t *testing.T) {
 		clock.Advance(3 * MSL)
 	})
 }
+
+// TIME-WAIT answers what isn't acceptable, ten times a second.
+func TestTimeWaitAnswers(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		clock := faketime.NewManualClock()
+		a, b := twoHosts(t, 0, New, clock)
+		l, _ := listen(t, b, n, 80)
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		p, _ := l.Accept()
+		p.Close()
+		c.Close()
+		sent := b.Stats().TCP.SegmentsSent
+		old := func() { // an old duplicate with data
+			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &engine.Segment{Seq: iss(c), Ack: 1, Flags: engine.ACK | engine.FIN})
+		}
+		before := sent.Value()
+		for range 50 {
+			old()
+		}
+		require.EqualValues(t, maxAnswers, sent.Value()-before)
+		clock.Advance(1e9)
+		old()
+		require.EqualValues(t, maxAnswers+1, sent.Value()-before)
+	})
+}

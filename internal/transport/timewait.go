@@ -34,7 +34,24 @@ type timeWaits struct {
 
 type waiting struct {
 	tcp.Remains
-	until time.Duration
+	until    time.Duration
+	answers  uint8         // in the second since answered
+	answered time.Duration // when the first of them left
+}
+
+// maxAnswers is how often TIME-WAIT answers in a second (RFC 5961 §7).
+const maxAnswers = 10
+
+// quiet counts an answer, and reports that it is one too many.
+func (w *waiting) quiet(now time.Duration) bool {
+	if now-w.answered >= time.Second {
+		w.answered, w.answers = now, 0
+	}
+	if w.answers >= maxAnswers {
+		return true
+	}
+	w.answers++
+	return false
 }
 
 // A deadline is when a record may end. It ends later when its time has begun
@@ -126,8 +143,9 @@ func (t *timeWaits) deliver(p *Protocol, a arrival, s *tcp.Segment) (v tcp.TimeW
 	case w.Restarts(s):
 		w.until = now + 2*MSL
 	}
+	quiet := v == tcp.Answer && w.quiet(now)
 	t.mu.Unlock()
-	if v == tcp.Answer {
+	if v == tcp.Answer && !quiet {
 		p.reply(a, &answer)
 	}
 	return v, next
