@@ -293,6 +293,15 @@ func (c *Conn) Discard(now time.Duration, n int) {
 	}
 }
 
+// RecvUrgent is where the urgent data ends that the peer has announced: so many
+// bytes of what Read returns from now on, whether they have come or not, the last of
+// them urgent. ok is false when none was announced, or all was read.
+func (c *Conn) RecvUrgent() (ahead int, ok bool) {
+	r := &c.rcv
+	ahead = r.up.From(r.read)
+	return ahead, r.urgent && ahead > 0
+}
+
 // SetQuota is SO_RCVBUF. What was promised stays promised.
 func (c *Conn) SetQuota(bytes int) {
 	c.rcv.quota, c.rcv.grows = bytes, false
