@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"fmt"
 	"os"
 	"testing"
 
@@ -14,19 +13,7 @@ import (
 var unable error
 
 func TestMain(m *testing.M) {
-	if netns.Inside() {
-		netns.Setup()
-		os.Exit(m.Run())
-	}
-	status, err := netns.RunAgain()
-	if err == nil {
-		os.Exit(status)
-	}
-	if netns.RequireTUN() {
-		fmt.Fprintf(os.Stderr, "bench: WSSTACK_REQUIRE_TUN is set, and %v\n", err)
-		os.Exit(1)
-	}
-	unable = err
+	unable = netns.Main("bench", m.Run)
 	os.Exit(m.Run())
 }
 

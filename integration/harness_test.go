@@ -23,19 +23,10 @@ import (
 var unable error
 
 func TestMain(m *testing.M) {
-	if netns.Inside() {
-		netns.Setup()
+	unable = netns.Main("integration", func() int {
 		goleak.VerifyTestMain(m) // doesn't return
-	}
-	status, err := netns.RunAgain()
-	if err == nil {
-		os.Exit(status)
-	}
-	if netns.RequireTUN() {
-		fmt.Fprintf(os.Stderr, "integration: WSSTACK_REQUIRE_TUN is set, and %v\n", err)
-		os.Exit(1)
-	}
-	unable = err
+		return 0
+	})
 	os.Exit(m.Run())
 }
 

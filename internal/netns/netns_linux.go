@@ -1,6 +1,6 @@
 // Package netns runs a test binary again in a network namespace of its own, so
 // that its tests have a kernel side that nobody else uses: the tests of
-// integration, and the benchmarks over a TUN.
+// integration and of the TCP engine, and the benchmarks over a TUN.
 package netns
 
 import (

@@ -27,19 +27,7 @@ import (
 var unable error
 
 func TestMain(m *testing.M) {
-	if netns.Inside() {
-		netns.Setup()
-		os.Exit(m.Run())
-	}
-	status, err := netns.RunAgain()
-	if err == nil {
-		os.Exit(status)
-	}
-	if netns.RequireTUN() {
-		fmt.Fprintf(os.Stderr, "transport: WSSTACK_REQUIRE_TUN is set, and %v\n", err)
-		os.Exit(1)
-	}
-	unable = err
+	unable = netns.Main("transport", m.Run)
 	os.Exit(m.Run())
 }
 
