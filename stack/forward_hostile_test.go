@@ -209,33 +209,12 @@ func TestForwardingLoop(t *testing.T) {
 // path, and everything arrives.
 func TestForwardingOffloadToASmallerLink(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		da, ra := tun.Pipe(1500)
 		rb, db := tun.Pipe(1300)
 		var far tun.Device = rb
 		if plain {
 			far = struct{ tun.Device }{rb}
 		}
-		a, err := stack.New(stack.Config{Device: da, Addresses: prefixes("10.1.0.9/16", "fd01::9/32")})
-		require.NoError(t, err)
-		defer a.Close()
-		r, err := stack.New(stack.Config{Device: ra, Addresses: prefixes("10.1.0.1/16", "fd01::1/32"), Forwarding: true})
-		require.NoError(t, err)
-		defer r.Close()
-		require.NoError(t, r.AddDevice(far, prefixes("10.2.0.1/16", "fd02::1/32")...))
-		b, err := stack.New(stack.Config{Device: db, Addresses: prefixes("10.2.0.9/16", "fd02::9/32")})
-		require.NoError(t, err)
-		defer b.Close()
-		l, err := b.Listen("tcp", ":80")
-		require.NoError(t, err)
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() { io.Copy(c, c); c.Close() }()
-			}
-		}()
+		a, _, _ := offloadPath(t, far, db)
 		for _, to := range []string{"10.2.0.9:80", "[fd02::9]:80"} {
 			c, err := a.Dial("tcp", to)
 			require.NoError(t, err)

@@ -282,6 +282,34 @@ func TestForwardingConversation(t *testing.T) {
 	}
 }
 
+// offloadPath is a client 10.1.0.9, a router with another device, far, and behind that
+// a server at 10.2.0.9, port 80, that sends back what comes; IPv6 likewise.
+func offloadPath(t *testing.T, far, end tun.Device) (client, router, server *stack.Stack) {
+	host := func(d tun.Device, forwarding bool, addrs ...string) *stack.Stack {
+		s, err := stack.New(stack.Config{Device: d, Addresses: prefixes(addrs...), Forwarding: forwarding})
+		require.NoError(t, err)
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	da, ra := tun.Pipe(1500)
+	client = host(da, false, "10.1.0.9/16", "fd01::9/32")
+	router = host(ra, true, "10.1.0.1/16", "fd01::1/32")
+	require.NoError(t, router.AddDevice(far, prefixes("10.2.0.1/16", "fd02::1/32")...))
+	server = host(end, false, "10.2.0.9/16", "fd02::9/32")
+	l, err := server.Listen("tcp", ":80")
+	require.NoError(t, err)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { io.Copy(c, c); c.Close() }()
+		}
+	}()
+	return client, router, server
+}
+
 // Segments of 64 KiB cross from one device that carries them to another that
 // does, and are cut up for one that doesn't.
 func TestForwardingOffload(t *testing.T) {
@@ -296,29 +324,8 @@ func TestForwardingOffload(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			da, ra := tun.Pipe(1500)
 			rb, db := tt.far()
-			a, err := stack.New(stack.Config{Device: da, Addresses: prefixes("10.1.0.9/16", "fd01::9/32")})
-			require.NoError(t, err)
-			defer a.Close()
-			r, err := stack.New(stack.Config{Device: ra, Addresses: prefixes("10.1.0.1/16", "fd01::1/32"), Forwarding: true})
-			require.NoError(t, err)
-			defer r.Close()
-			require.NoError(t, r.AddDevice(rb, prefixes("10.2.0.1/16", "fd02::1/32")...))
-			b, err := stack.New(stack.Config{Device: db, Addresses: prefixes("10.2.0.9/16", "fd02::9/32")})
-			require.NoError(t, err)
-			defer b.Close()
-			l, err := b.Listen("tcp", ":80")
-			require.NoError(t, err)
-			go func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() { io.Copy(c, c); c.Close() }()
-				}
-			}()
+			a, r, b := offloadPath(t, rb, db)
 			for _, to := range []string{"10.2.0.9:80", "[fd02::9]:80"} {
 				c, err := a.Dial("tcp", to)
 				require.NoError(t, err)
