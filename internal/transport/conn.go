@@ -242,13 +242,12 @@ func (c *Conn) Do(f func(now time.Duration, engine *tcp.Conn)) {
 // tcpip.ErrClosedForSend after Shutdown or the end of the connection.
 func (c *Conn) Send(b []byte) (n int, err tcpip.Error) {
 	now := c.lock()
-	if n = min(len(b), c.quota-c.engine.Queued()); n > 0 && !c.engine.Send(now, b[:n]) {
-		n, err = 0, &tcpip.ErrClosedForSend{}
-	} else if s := c.engine.State(); n <= 0 && s == tcp.Closed {
+	n = max(0, min(len(b), c.quota-c.engine.Queued()))
+	if c.engine.State() == tcp.Closed || n > 0 && !c.engine.Send(now, b[:n]) {
 		n, err = 0, &tcpip.ErrClosedForSend{}
 	}
 	c.unlock(now)
-	return max(n, 0), err
+	return n, err
 }
 
 // Read copies what has come. Nothing there: n is 0, and ended says that nothing

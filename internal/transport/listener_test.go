@@ -169,3 +169,21 @@ func TestTimeWaitAnswers(t *testing.T) {
 		require.EqualValues(t, maxAnswers+1, sent.Value()-before)
 	})
 }
+
+// The records of TIME-WAIT are bounded, also when the oldest has begun anew, which
+// isn't the first to go then.
+func TestTimeWaitBound(t *testing.T) {
+	a, _ := twoHosts(t, 0, New, faketime.NewManualClock())
+	w := &Of(a).waits
+	id := func(i int) ID {
+		return ID{LocalAddress: hostA[four], LocalPort: uint16(i), RemoteAddress: hostB[four], RemotePort: uint16(i >> 16)}
+	}
+	for i := range maxWaits {
+		w.add(id(i), engine.Remains{})
+	}
+	w.records[id(0)].until++
+	w.add(id(maxWaits), engine.Remains{})
+	require.Equal(t, maxWaits, len(w.records)) // not Len, which prints them all
+	require.True(t, w.busy(id(0)))
+	require.False(t, w.busy(id(1)))
+}

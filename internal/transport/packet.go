@@ -119,7 +119,7 @@ func (w *path) writePacket(s *tcp.Segment) {
 	})
 	s.Payload = buffer.Buffer{}
 	defer pkt.DecRef()
-	if int(s.Cut) > 0 && pkt.Data().Size() > s.Cut && w.route.HasHostGSOCapability() {
+	if s.Cut > 0 && pkt.Data().Size() > s.Cut && w.route.HasHostGSOCapability() {
 		pkt.GSOOptions = w.gso(s.Cut)
 	}
 	w.encode(pkt, s, options)
@@ -177,7 +177,7 @@ func (w *path) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 
 // reply sends a segment that no connection sends.
 func (p *Protocol) reply(a arrival, s *tcp.Segment) {
-	s.Options.Scale = clearScale(s)
+	s.Options.Scale = tcp.NoScale // no SYN is sent so
 	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
 	if err != nil {
 		return
@@ -185,14 +185,6 @@ func (p *Protocol) reply(a arrival, s *tcp.Segment) {
 	defer route.Release()
 	w := path{route: route, id: a.id}
 	w.write(s)
-}
-
-// clearScale is the window scale of a segment: none, unless it is a SYN.
-func clearScale(s *tcp.Segment) int8 {
-	if s.Flags.Has(tcp.SYN) {
-		return s.Options.Scale
-	}
-	return tcp.NoScale
 }
 
 // find is the way to a peer; nic 0: any. The local address is chosen when it is

@@ -75,7 +75,7 @@ func (t *timeWaits) add(id ID, r tcp.Remains) {
 	until := t.now() + 2*MSL
 	t.records[id] = &waiting{Remains: r, until: until}
 	t.order = append(t.order, deadline{id, until})
-	if len(t.records) > maxWaits {
+	for len(t.records) > maxWaits { // the oldest may be one whose time has begun anew
 		t.dropLocked()
 	}
 	t.armLocked()
