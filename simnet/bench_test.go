@@ -24,7 +24,7 @@ func BenchmarkTransfer(b *testing.B) {
 	b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(packets), "µs/packet")
 }
 
-// BenchmarkPackets measures the same where netstack's own work per packet is
+// BenchmarkPackets measures the same where TCP's own work per packet is
 // small: eight connections with short queues.
 func BenchmarkPackets(b *testing.B) {
 	var packets uint64

@@ -153,9 +153,7 @@ func (n *Network) must(err error) {
 // goroutine that runs the network: it may use sockets, but must not wait.
 func (n *Network) Clock() tcpip.Clock { return n.wall }
 
-// Now is the time since New, in whole microseconds: the timers of netstack fire
-// some nanoseconds late, because its monotonic clock must tick at every reading
-// (RACK takes equal times for reordering).
+// Now is the time since New, in whole microseconds.
 func (n *Network) Now() time.Duration { return n.now().Truncate(time.Microsecond) }
 
 // Timers is the number of timers that have yet to fire, for tests that look for

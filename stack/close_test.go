@@ -71,10 +71,9 @@ func (c *timerClock) timers() (list []time.Duration) {
 	return list
 }
 
-// No timer outlives the stack, that which ends slow handshakes included: it would
+// No timer outlives the stack, that of half-open connections included: it would
 // hold all of the stack for as long.
-func TestCloseStopsTheReaper(t *testing.T) {
-	const reaper = 7 * time.Second
+func TestCloseStopsTimers(t *testing.T) {
 	clock := &timerClock{ManualClock: faketime.NewManualClock(), running: map[*countedTimer]time.Duration{}}
 	d := tun.NewFunc(1500, func([]byte) {})
 	s, err := stack.New(stack.Config{Device: d, Clock: clock, Addresses: prefixes("10.0.0.1/24")})
@@ -84,10 +83,10 @@ func TestCloseStopsTheReaper(t *testing.T) {
 	defer l.Close()
 	d.Inject(segment(them, us, 1000, 80, 1, 0, header.TCPFlagSyn, synOptions, nil))
 	s.Settle()
-	require.Contains(t, clock.timers(), reaper)
-	clock.Advance(reaper) // it is started again
+	require.NotEmpty(t, clock.timers())
+	clock.Advance(time.Second) // the SYN-ACK is sent again
 	s.Settle()
-	require.Contains(t, clock.timers(), reaper)
+	require.NotEmpty(t, clock.timers())
 	require.NoError(t, s.Close())
 	require.Empty(t, clock.timers())
 }
@@ -131,7 +130,7 @@ func TestCloseIsSilentInTimeWait(t *testing.T) {
 					}
 					pair(0)
 				}))
-				require.Equal(t, count, waits.Stack.Stats().TimeWait)
+				require.Equal(t, 2*count, waits.Stack.Stats().TimeWait)
 				n.ClearTrace()
 				before := waits.Stack.Stats()
 				require.NoError(t, waits.Stack.Close())

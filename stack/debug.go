@@ -5,10 +5,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
-
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/trace"
 )
@@ -18,8 +14,8 @@ import (
 const debugLimit = 4096
 
 // debugRecords holds what SO_DEBUG has recorded until the pump writes it to
-// Config.Logger: hooks record with netstack's locks held, and calls with their
-// socket's, so neither may wait for a logger. A slow logger slows the pump. It
+// Config.Logger: segments are recorded with their connection's lock held, and calls
+// with their socket's, so neither may wait for a logger. A slow logger slows the pump. It
 // must not wait for the stack that it logs for.
 type debugRecords struct {
 	log *slog.Logger
@@ -78,33 +74,4 @@ func debugAttrs(r endpoint.Record) []slog.Attr {
 			slog.String("flags", trace.Flags(r.Flags).String()), slog.Int("len", r.Len))
 	}
 	return attrs
-}
-
-// debugSegment records a segment of a socket with SO_DEBUG.
-func (h *hooks) debugSegment(id endpoint.Debuggee, t header.TCP, payload int, event string) {
-	if id != 0 {
-		h.stack.Debug(endpoint.Record{
-			Time: h.clock.Now(), Socket: uint64(id), Event: event, Segment: true,
-			Seq: t.SequenceNumber(), Ack: t.AckNumber(), Flags: t.Flags(), Len: payload,
-		})
-	}
-}
-
-// debuggee is the socket that wants a record of a segment which leaves. w is the
-// record of its connection; nil: it is one of SendOwn, which says so itself, or a
-// RST of netstack for a connection that it doesn't have, which counts as a segment
-// of the listener that is there.
-func (h *hooks) debuggee(w *endpoint.Wire, pkt *netstack.PacketBuffer, t header.TCP) endpoint.Debuggee {
-	if w != nil {
-		return w.Debugging()
-	}
-	if id, own := pkt.Owner.(endpoint.Debuggee); own {
-		return id
-	}
-	source, _ := addresses(pkt)
-	ep := h.stack.listeners.at(endpoint.AddrPort(tcpip.FullAddress{Addr: source, Port: t.SourcePort()}))
-	if v, ok := h.wires.Load(ep); ok {
-		return v.(*endpoint.Wire).Debugging()
-	}
-	return 0
 }

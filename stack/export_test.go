@@ -1,10 +1,8 @@
 package stack
 
-// SetTimeWaitLimit is for tests that have no room for 65,536 connections.
-func (s *Stack) SetTimeWaitLimit(n int) { s.timeWaits.limit = n }
-
-// FloodedPatience is how long a handshake may take while many are half open.
-const FloodedPatience = floodedPatience
+// SetTimeWaitLimit is for tests that have no room for as many connections as there
+// may be.
+func (s *Stack) SetTimeWaitLimit(n int) { s.tcp.SetTimeWaitLimit(n) }
 
 // EchoesWaiting is how many calls of Ping wait.
 func (s *Stack) EchoesWaiting() int {

@@ -353,7 +353,7 @@ func TestForwardingToADeadDevice(t *testing.T) {
 	require.Empty(t, c.sent)
 }
 
-// gVisor's forwarder can't work on a stack whose TCP is wrapped. It panics; the
+// gVisor's forwarder can't work on a stack whose TCP isn't gVisor's. It panics; the
 // message leads to what to use.
 func TestGVisorForwarder(t *testing.T) {
 	s, err := stack.New(stack.Config{})

@@ -55,7 +55,7 @@ type Forwarder struct {
 	destinations []netip.Prefix
 	inFlight     int
 
-	mu     sync.Mutex // before the locks of sockets, and netstack's
+	mu     sync.Mutex // before the locks of sockets, connections and netstack
 	doors  map[netip.AddrPort]*list.Element
 	order  *list.List // of *forwarderDoor, that of the oldest SYN first
 	closed bool
@@ -154,7 +154,7 @@ func (f *Forwarder) knock(at netip.AddrPort) verdict {
 	now := f.stack.clock.NowMonotonic()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || f.stack.hooks.half.count() >= f.inFlight {
+	if f.closed || f.stack.tcp.HalfOpen() >= f.inFlight {
 		return refuse
 	}
 	if e := f.doors[at]; e != nil {

@@ -41,7 +41,7 @@ func TestTimeWaitGivesMemoryBack(t *testing.T) {
 		require.Equal(t, 1, s.Stats().Sockets)
 		stays[round] = heap() - start
 		t.Logf("%.1f MB in TIME-WAIT, %.1f MB afterwards", float64(taken)/1e6, float64(stays[round])/1e6)
-		require.Greater(t, taken, int64(dials*4096), "bytes: there was something to give back")
+		require.Greater(t, taken, int64(dials*100), "bytes: there was something to give back")
 		require.Less(t, stays[round], int64(6<<20), "bytes")
 	}
 	require.Less(t, stays[1]-stays[0], int64(1<<20), "bytes more with each round")

@@ -8,9 +8,10 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -76,50 +77,21 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 	return pass
 }
 
-// forSegment tells the connection whose segment is quoted. An error that quotes
-// nothing in flight is forged or too late (RFC 5927 §4.1 and §7), and netstack
-// mustn't see one for a SYN or SYN-ACK: it would give up at some of them. With
-// TCP_FAIL_CONNECT_ON_ICMP_ERROR any of them ends an attempt to connect, without it
-// none does, and the SYN is retransmitted until the time-out (NB-3).
+// forSegment tells the connection whose segment is quoted. What no connection
+// believes is forged or too late (RFC 5927 §4.1 and §7).
 func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
-	id := netstack.TransportEndpointID{
+	id := transport.ID{
 		LocalPort: q.local.Port(), LocalAddress: endpoint.Address(q.local.Addr()),
 		RemotePort: q.remote.Port(), RemoteAddress: endpoint.Address(q.remote.Addr()),
 	}
-	ep, ok := h.stack.ns.FindTransportEndpoint(pkt.NetworkProtocolNumber, header.TCPProtocolNumber, id, pkt.NICID).(*tcp.Endpoint)
-	if !ok {
+	r := transport.Report{Quoted: tcp.Seq(q.seq), Info: q.info(pkt)}
+	if q.tooBig() {
+		r.MTU = int(q.mtu)
+	}
+	if !h.stack.tcp.Report(id, r) {
 		return refuse
 	}
-	wire := h.wireOf(ep, id)
-	switch {
-	case wire == nil:
-		return refuse
-	case q.tooBig() && wire.DataOutstanding(q.seq):
-		h.stack.pathMTU.learn(q.remote.Addr(), q.mtu)
-		if least := h.stack.cfg.MinPathMTU; q.v4 && q.mtu < least {
-			q.mtu = least
-			raiseMTU(header.ICMPv4(pkt.TransportHeader().Slice()), uint16(least))
-			wire.AllowFragments()
-		}
-		wire.PathMTU(q.mtu, q.v4)
-		return pass
-	case q.tooBig():
-		return refuse
-	case ep.EndpointState() == tcp.StateSynSent:
-		wire.Unreachable(q.seq, q.info(pkt))
-		return taken
-	case !wire.DataOutstanding(q.seq):
-		return refuse
-	}
-	return pass
-}
-
-// raiseMTU overwrites the MTU of a message, for netstack. The header is nobody
-// else's: see editSYN.
-func raiseMTU(h header.ICMPv4, mtu uint16) {
-	sum := checksum.Combine(^h.Checksum(), ^h.MTU())
-	h.SetMTU(mtu)
-	h.SetChecksum(^checksum.Combine(sum, mtu)) // RFC 1624 §3
+	return taken
 }
 
 // info is what TCP_ICMP_ERROR_INFO tells of the message.
@@ -195,8 +167,7 @@ func (q *quote) tooBig() bool {
 	return q.kind == uint8(header.ICMPv6PacketTooBig)
 }
 
-// impossible reports a message that names an MTU which no link has: netstack would
-// send segments of a byte for the rest of the connection. RFC 791 wants 68 bytes of
+// impossible reports a message that names an MTU which no link has. RFC 791 wants 68 bytes of
 // every link, RFC 8201 §4 has messages with less than 1,280 discarded. Routers
 // older than RFC 1191 say 0; they aren't believed, either.
 func (q *quote) impossible() bool {

@@ -46,13 +46,8 @@ func (k KeepAlive) validate() error {
 	return nil
 }
 
-// keepAlive is KeepAlive with the zero fields filled in.
-type keepAlive struct {
-	defaults options.KeepAlive
-	octet    bool
-}
-
-func (k KeepAlive) resolve(p options.Profile) *keepAlive {
+// resolve is KeepAlive with the zero fields filled in.
+func (k KeepAlive) resolve(p options.Profile) *options.KeepAlive {
 	d := options.Defaults(p, wsa.AF_INET, options.Stream).KeepAlive
 	if k.Idle != 0 {
 		d.Idle = k.Idle
@@ -66,7 +61,7 @@ func (k KeepAlive) resolve(p options.Profile) *keepAlive {
 	case k.Count < 0:
 		d.Count = 0
 	}
-	return &keepAlive{d, k.GarbageOctet}
+	return &d
 }
 
 // SetKeepAlive replaces Config.KeepAlive. Sockets that exist keep their
@@ -78,11 +73,9 @@ func (s *Stack) SetKeepAlive(k KeepAlive) error {
 		return fmt.Errorf("stack: %w", err)
 	}
 	s.keepAlive.Store(k.resolve(s.cfg.Profile))
+	s.tcp.SetGarbage(k.GarbageOctet)
 	return nil
 }
 
 // KeepAliveDefaults implements endpoint.Host.
-func (s *Stack) KeepAliveDefaults() options.KeepAlive { return s.keepAlive.Load().defaults }
-
-// GarbageOctet implements endpoint.Host.
-func (s *Stack) GarbageOctet() bool { return s.keepAlive.Load().octet }
+func (s *Stack) KeepAliveDefaults() options.KeepAlive { return *s.keepAlive.Load() }

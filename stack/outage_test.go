@@ -11,8 +11,7 @@ import (
 )
 
 // A whole window that is lost to a short outage is repaired in slow start, not
-// at two segments per retransmission time-out: netstack's RACK did that, and is
-// off (see setTransport).
+// at two segments per retransmission time-out.
 func TestLostWindowIsRepairedFast(t *testing.T) {
 	const size = 4 << 20
 	n := simnet.New(t, simnet.TraceLimit(0))

@@ -118,7 +118,7 @@ func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (
 // pingLimit is how long a Ping waits, and the error when that is over.
 func (s *Stack) pingLimit(ctx context.Context) (time.Duration, error) {
 	if at, ok := ctx.Deadline(); ok {
-		return max(s.clock.(*strictClock).Until(at), 0), context.DeadlineExceeded
+		return max(s.clock.Until(at), 0), context.DeadlineExceeded
 	}
 	return pingTimeout, wsa.WSAETIMEDOUT
 }

@@ -197,7 +197,7 @@ func (p *ports) hold(b *endpoint.Binding, active func() bool) (release func()) {
 }
 
 // held reports whether a connection holds the address of b. The holds are asked
-// without the lock: they look at netstack's endpoints.
+// without the lock: they look at connections.
 func (p *ports) held(b *endpoint.Binding) bool {
 	p.mu.Lock()
 	var holds []*hold

@@ -13,7 +13,6 @@ import (
 // pump delivers what the devices have queued and serves the sockets that hooks
 // have signalled. Nothing else moves a socket by itself.
 type pump struct {
-	hooks *hooks
 	debug *debugRecords // nil: none are written
 	bell  chan struct{} // holds one ring
 	quit  chan struct{}
@@ -21,10 +20,7 @@ type pump struct {
 	signals struct { // a leaf lock: hooks take it with endpoints locked
 		sync.Mutex
 		sockets []*endpoint.Socket // bounded: each socket is in it at most once
-		syns    []heldSYN          // accepted; bounded: those that were held
 	}
-
-	reap atomic.Bool // handshakes may take too long: see halfOpen
 
 	mu      sync.Mutex // one turn at a time; Settle takes turns, too
 	stopped bool       // by Close: what comes in is dropped
@@ -106,9 +102,6 @@ func (p *pump) round() (n int, more bool) {
 		n += delivered
 		more = more || delivered == deliverBatch
 	}
-	for p.deliverSYN() {
-		n++
-	}
 	return n + p.serve(), more
 }
 
@@ -124,9 +117,6 @@ func (p *pump) step() (delivered, served bool) {
 		if l.Deliver(1) > 0 {
 			return true, false
 		}
-	}
-	if p.deliverSYN() {
-		return true, false
 	}
 	return false, p.serve() > 0
 }
@@ -144,10 +134,6 @@ func (p *pump) serve() int {
 	if p.debug != nil {
 		n += p.debug.write()
 	}
-	if p.reap.Swap(false) {
-		p.hooks.reap()
-		n++
-	}
 	return n
 }
 
@@ -155,7 +141,7 @@ func (p *pump) serve() int {
 func (p *pump) idle() bool {
 	p.signals.Lock()
 	defer p.signals.Unlock()
-	if len(p.signals.sockets)+len(p.signals.syns) > 0 || p.reap.Load() || p.debug != nil && p.debug.waiting() {
+	if len(p.signals.sockets) > 0 || p.debug != nil && p.debug.waiting() {
 		return false
 	}
 	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })
@@ -176,9 +162,9 @@ func (s *Stack) pump() {
 // Signal implements endpoint.Host.
 func (s *Stack) Signal(sock *endpoint.Socket) { s.work.signal(sock) }
 
-// Settle returns when the queue of every device of this stack is empty,
-// netstack's goroutines and the pump are idle, and every timer due now has run.
-// It does not advance the clock and does not wait for the goroutines of the
+// Settle returns when the queue of every device of this stack is empty, the pump
+// is idle, and every timer due now has run. A segment is processed by whoever
+// delivers it, so that nothing else is on its way then. It does not advance the clock and does not wait for the goroutines of the
 // application. For a stack joined to another by tun.Pipe it promises only this
 // side; see the function Settle.
 func (s *Stack) Settle() {
@@ -188,52 +174,25 @@ func (s *Stack) Settle() {
 		s.settleSteps()
 		return
 	}
-	for quiet := 0; quiet < 1+maxHops && !s.Down(); quiet++ {
+	for !s.Down() {
 		before := s.activity()
 		done := s.work.turn()
-		s.hooks.barrier()
 		// In the order in which packets go: one that has left a device by then
 		// is in the pump's queue, or was delivered and counted.
-		if done != 0 || !s.devicesIdle() || !s.work.idle() || s.activity() != before {
-			quiet = -1
-			runtime.Gosched() // a device's reader may have packets in hand
-		}
-	}
-}
-
-// settleSteps is Settle for Config.Stepped. netstack's goroutines have work
-// only when a packet was delivered or a segment injected, and each one needs a
-// barrier; more of them where its segment may hop from one processor to another.
-func (s *Stack) settleSteps() {
-	for !s.Down() {
-		delivered, served := s.work.step()
-		if !delivered && !served {
+		if done == 0 && s.devicesIdle() && s.work.idle() && s.activity() == before {
 			return
 		}
-		switch {
-		case s.hooks.hops.Swap(false):
-			for range 1 + maxHops {
-				s.hooks.barrier()
-			}
-		case delivered:
-			s.hooks.barrier()
-		}
+		runtime.Gosched() // a device's reader may have packets in hand
 	}
 }
 
-// maxHops is how often a segment may hop from one of netstack's processors to
-// another, which may have paused by then, so that its barrier is the next one:
-// from TIME-WAIT, or from a listener that is closed meanwhile, to a listener,
-// and from there to the connection that an acknowledgement with data makes
-// (a SYN cookie).
-const maxHops = 2
-
-// barrier returns when netstack's processors have drained, but for segments that
-// hopped meanwhile to one that had paused. Of its protocols only
-// TCP has some, so that Stack.Pause would ask 250 others in vain.
-func (h *hooks) barrier() {
-	h.tcp.Pause()
-	h.tcp.Resume()
+// settleSteps is Settle for Config.Stepped.
+func (s *Stack) settleSteps() {
+	for !s.Down() {
+		if delivered, served := s.work.step(); !delivered && !served {
+			return
+		}
+	}
 }
 
 // Settle settles stacks that are joined: it returns when none of them has sent

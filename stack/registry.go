@@ -76,7 +76,7 @@ type Stats struct {
 	Forwarded             uint64 // packets between other hosts, sent on (Config.Forwarding)
 	Sockets               int    // open now
 	Bindings              int    // local addresses and ports taken now
-	TimeWait              int    // connections in TIME-WAIT now whose sockets are closed
+	TimeWait              int    // connections in TIME-WAIT now
 }
 
 // Stats returns the counters.
@@ -86,16 +86,17 @@ func (s *Stack) Stats() Stats {
 		PacketsIn:    n.IP.PacketsReceived.Value(),
 		PacketsOut:   n.IP.PacketsSent.Value(),
 		SegmentsIn:   n.TCP.ValidSegmentsReceived.Value(),
-		SegmentsOut:  outOf(n.TCP.SegmentsSent, &s.hooks.withheld.segments),
+		SegmentsOut:  n.TCP.SegmentsSent.Value(),
 		Retransmits:  n.TCP.Retransmits.Value(),
 		ResetsIn:     n.TCP.ResetsReceived.Value(),
-		ResetsOut:    outOf(n.TCP.ResetsSent, &s.hooks.withheld.resets),
+		ResetsOut:    n.TCP.ResetsSent.Value(),
 		DatagramsIn:  n.UDP.PacketsReceived.Value(),
 		DatagramsOut: n.UDP.PacketsSent.Value(),
 		Malformed: n.IP.MalformedPacketsReceived.Value() + n.NICs.MalformedL4RcvdPackets.Value() +
 			n.TCP.InvalidSegmentsReceived.Value() + n.UDP.MalformedPacketsReceived.Value(),
 		ChecksumErrors: n.TCP.ChecksumErrors.Value() + n.UDP.ChecksumErrors.Value(),
 		Dropped: n.DroppedPackets.Value() + s.hooks.dropped.Load() +
+			n.TCP.ListenOverflowSynDrop.Value() + n.TCP.ListenOverflowAckDrop.Value() +
 			n.IP.InvalidSourceAddressesReceived.Value() + n.IP.InvalidDestinationAddressesReceived.Value(),
 	}
 	st.Forwarded = s.forwarded.Load()
@@ -106,6 +107,6 @@ func (s *Stack) Stats() Stats {
 	st.Sockets = len(s.sockets.open)
 	s.sockets.mu.Unlock()
 	st.Bindings = s.ports.bindings()
-	st.TimeWait = s.timeWaits.count()
+	st.TimeWait = s.tcp.TimeWaits()
 	return st
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/internal/outside"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
@@ -136,33 +137,29 @@ type Route struct {
 // A Stack is one network stack. Its methods are safe for concurrent use.
 //
 // It runs two goroutines of its own, the pump and one that does what mustn't be
-// done in a bubble of testing/synctest, and netstack one per CPU; none per
-// socket.
+// done in a bubble of testing/synctest; none per socket or connection.
 //
 // A stack may be made outside of a bubble and used inside. Its time stays the real
 // one; a deadline of a net.Conn is as far away as it is by the time of who sets
 // it. A goroutine that waits for the stack isn't durably blocked.
 type Stack struct {
-	cfg     Config
-	clock   tcpip.Clock
-	door    outside.Door // out of bubbles of testing/synctest
-	ns      *netstack.Stack
-	hosts   map[string][]netip.Addr // Config.Hosts by hostKey
-	log     *slog.Logger
-	ports   ports
-	orphans orphans
-	hooks   hooks
-	debug   debugRecords
+	cfg   Config
+	clock clock
+	door  outside.Door // out of bubbles of testing/synctest
+	ns    *netstack.Stack
+	tcp   *transport.Protocol
+	hosts map[string][]netip.Addr // Config.Hosts by hostKey
+	log   *slog.Logger
+	ports ports
+	hooks hooks
+	debug debugRecords
 
 	anywhere  atomic.Pointer[Forwarder] // may be nil
 	adopted   adopted
 	pathMTU   pathMTUs
 	forwarded atomic.Uint64 // packets
 	fragments atomic.Uint32 // the ID of the last message that was cut up here
-	keepAlive atomic.Pointer[keepAlive]
-
-	listeners listeners
-	timeWaits timeWaits
+	keepAlive atomic.Pointer[options.KeepAlive]
 
 	down     atomic.Bool // set by Close, before anything is taken down
 	sockets  registry
@@ -204,12 +201,10 @@ func New(cfg Config) (*Stack, error) {
 	s.debug.log, s.work.debug = s.log, &s.debug
 	s.work.init()
 	s.pathMTU.init(s.clock)
-	s.work.hooks = &s.hooks
 	s.hooks.init(s)
 	s.ns = newNetstack(s)
 	rng := s.ns.SecureRNG()
 	s.ports.init(&rng, cfg.Profile, cfg.DynamicPorts)
-	s.timeWaits.init(&s.ports)
 	s.fragments.Store(rng.Uint32())
 	if err := s.start(); err != nil {
 		s.ns.Destroy()
@@ -347,16 +342,13 @@ func (r Route) validate() error {
 func (s *Stack) Close() error {
 	s.closeOnce.Do(func() {
 		s.down.Store(true)
-		s.settleMu.Lock() // no Settle runs any more: netstack's Pause hangs after Close
+		s.settleMu.Lock() // no Settle and no AddDevice runs any more
 		defer s.settleMu.Unlock()
 		s.work.stop()
-		s.hooks.half.stop()
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
-		for _, sock := range s.orphans.drain() {
-			sock.Abandon()
-		}
+		s.tcp.AbortOrphans()
 		s.pollers.wake()
 		s.hooks.echoes.wake()
 		s.ns.Destroy()
@@ -371,15 +363,15 @@ func (s *Stack) Close() error {
 // Netstack is the gVisor stack, for what this package has no words for. Don't
 // change its filter tables, transport options, forwarding or endpoints.
 //
-// Package gonet, udp.NewForwarder and handlers of SetTransportProtocolHandler work
-// on it, with sockets that are netstack's and have no options of Winsock. gVisor's
-// tcp.NewForwarder doesn't: it asserts the type of netstack's own TCP, which is
-// wrapped here, and panics, with a type in its message whose name says what to use:
-// NewForwarder.
+// Its TCP isn't gVisor's: package gonet makes datagram sockets on it, which are
+// netstack's and have no options of Winsock, but no connections and listeners.
+// udp.NewForwarder works. gVisor's tcp.NewForwarder doesn't: it asserts the type of
+// gVisor's TCP, and panics, with a type in its message whose name says what to use:
+// NewForwarder. A handler of SetTransportProtocolHandler for TCP sees every segment
+// before the stack does, not only those that are for nobody.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
-// Clock is the clock of the stack: Config.Clock, with monotonic readings that
-// strictly increase.
+// Clock is the clock of the stack: Config.Clock, or the real one.
 func (s *Stack) Clock() tcpip.Clock { return s.clock }
 
 // Profile is Config.Profile.

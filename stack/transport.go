@@ -1,0 +1,52 @@
+package stack
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip"
+	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/transport"
+)
+
+// newTCP makes the TCP of the stack.
+func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
+	s.tcp = transport.New(ns).(*transport.Protocol)
+	s.tcp.Configure(transport.Hooks{
+		Freed: func(id transport.ID) {
+			s.ports.vacate(endpoint.Tuple{
+				Local: addrPort(id.LocalAddress, id.LocalPort), Remote: addrPort(id.RemoteAddress, id.RemotePort),
+			})
+		},
+		PathMTU: func(remote tcpip.Address, mtu uint32) {
+			s.LearnPathMTU(addrPort(remote, 0).Addr(), mtu)
+		},
+		MinPathMTU: s.cfg.MinPathMTU,
+	})
+	s.tcp.SetGarbage(s.cfg.KeepAlive.GarbageOctet)
+	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}
+}
+
+// TCP implements endpoint.Host.
+func (s *Stack) TCP() *transport.Protocol { return s.tcp }
+
+// MinMSS implements endpoint.Host.
+func (s *Stack) MinMSS() int { return int(s.cfg.MinMSS) }
+
+// gVisorForwarderUnsupportedUseStackNewForwarder is our TCP under the name that
+// somebody reads whose call of gVisor's tcp.NewForwarder panics: that asserts the
+// type of gVisor's TCP, and its message has nothing of ours but the name.
+type gVisorForwarderUnsupportedUseStackNewForwarder struct{ *transport.Protocol }
+
+// NewEndpoint fails: it is called for who makes sockets of gVisor's own packages.
+func (gVisorForwarderUnsupportedUseStackNewForwarder) NewEndpoint(tcpip.NetworkProtocolNumber, *waiter.Queue) (tcpip.Endpoint, tcpip.Error) {
+	return nil, &errNoEndpoint{}
+}
+
+// errNoEndpoint says what to use instead of gonet.
+type errNoEndpoint struct{ tcpip.ErrNotSupported }
+
+// String implements tcpip.Error.
+func (*errNoEndpoint) String() string {
+	return "TCP has no endpoints of gVisor here: use Dial, Listen or NewForwarder of the wsstack Stack"
+}
