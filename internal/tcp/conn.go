@@ -13,6 +13,7 @@ import (
 type Config struct {
 	ISS             Seq  // our initial sequence number (RFC 6528)
 	MSS             int  // what our SYN announces, bytes: the MTU of the interface without IP and TCP headers
+	MinMSS          int  // the least that a peer's SYN may say, bytes; 0: the constant MinMSS
 	Path            int  // live: what fits the path to the peer, counted in the same way; 0: MSS
 	Quota           int  // live: SO_RCVBUF, bytes; Unset: the window begins at 65,535 and grows
 	NoScale, NoSACK bool // our SYN doesn't offer window scaling, SACK
@@ -23,12 +24,16 @@ type Config struct {
 	NoDelay    bool          // live: TCP_NODELAY
 	DelayAck   time.Duration // live: an acknowledgement of less than two full segments may wait so long; 0: none does
 	Limit      int           // how often a segment is sent without an answer; 0: 15
-	Lifetime   time.Duration // live: TCP_MAXRT, so long without an answer; 0: Limit counts; negative: no limit
-	SynLimit   int           // how often our SYN is sent; 0: 7
+	Lifetime   time.Duration // live: TCP_MAXRT, so long without an answer once the handshake is complete; 0: Limit counts; negative: no limit
+
+	SynLimit    int           // live: how often our SYN is sent; 0: 7; negative: no limit
+	SynLifetime time.Duration // live: so long may our SYN stay without an answer, from the first one on; 0: no limit
+	FailOnICMP  bool          // an ICMP error that quotes our SYN ends the attempt
+
 	InitialRTO time.Duration // the time-out before a round trip was measured; 0: 1 s (RFC 6298 §2.1)
 	FinWait    time.Duration // how long FIN-WAIT-2 lasts once the socket is closed; 0: 60 s
 	Segmenting int           // the largest payload that the device cuts up; 0: it doesn't
-	Expedited  bool          // the urgent pointer is that of RFC 1122: it points to the urgent byte, not behind it
+	Expedited  bool          // live: the urgent pointer is that of RFC 1122: it points to the urgent byte, not behind it
 	Stamp      uint32        // the offset of our timestamps from the clock (RFC 7323 §5.4)
 }
 
@@ -39,9 +44,16 @@ const Unset = -1
 // bytes.
 const DefaultMSS = 536
 
-// MinMSS is the least MSS that a peer's SYN may say (C: 48, as Linux has it): with
-// less, a bulk transfer would be all headers.
+// MinMSS is the least MSS that a peer's SYN may say, unless Config.MinMSS is
+// another (48, as Linux has it): with less, a bulk transfer would be all headers.
 const MinMSS = 48
+
+func (cfg *Config) minMSS() int {
+	if cfg.MinMSS == 0 {
+		return MinMSS
+	}
+	return cfg.MinMSS
+}
 
 // minPath is the least that fits a path: 68 bytes of IPv4 (RFC 791) without
 // headers. An error that says less is wrong, or worse.
@@ -77,19 +89,14 @@ type Conn struct {
 	stamps     bool    // both SYNs have timestamps
 	ecn        bool    // both SYNs agree on ECN
 	orphan     bool    // nobody reads any more
+	deaf       bool    // new data is refused: see Deafen
+	garbage    bool    // keep-alive probes carry an octet: see SetGarbage
 	hole       blackHole
+	notices    []Notice
+	since      time.Duration // when the handshake was complete; 0: it isn't
+	heard      time.Duration // when the last acceptable segment came; 0: none has
+	left       int           // bytes that the end found unacknowledged
 	Counters   Counters
-}
-
-// Counters are what SIO_TCP_INFO tells.
-type Counters struct {
-	BytesIn, BytesOut       uint64 // in order; without what was sent again
-	BytesResent             uint64
-	SegmentsIn, SegmentsOut uint64
-	Reordered, Timeouts     uint64
-	Fast                    uint64 // recoveries that no time-out began
-	DupAcksIn               uint64
-	SynResent               uint8
 }
 
 // ackState says whether an acknowledgement is owed.
@@ -156,6 +163,7 @@ func New(cfg Config) *Conn {
 	c.fit()
 	r := &c.rcv
 	r.least = max(cfg.MSS, 1)
+	r.read = r.irs + 1
 	if r.quota = cfg.Quota; r.quota == Unset {
 		r.quota, r.grows = autoStart, true
 	}
@@ -173,7 +181,7 @@ func New(cfg Config) *Conn {
 func (c *Conn) Open(now time.Duration) {
 	c.becomeSynSent()
 	c.snd.syn = true
-	c.busy(now)
+	c.busy(now) // Config.SynLifetime begins
 }
 
 // State, Cause and the other getters say how the connection is.
@@ -209,7 +217,7 @@ func (c *Conn) MSS() int { return c.snd.mss }
 
 // Send accepts all of p, after Open or the handshake. ok is false when nothing
 // can be sent any more. How much may be accepted is up to the caller.
-func (c *Conn) Send(now time.Duration, p []byte) (ok bool) {
+func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
 	switch c.state {
 	case SynSent, SynReceived, Established, CloseWait:
 	default:
@@ -219,16 +227,6 @@ func (c *Conn) Send(now time.Duration, p []byte) (ok bool) {
 		return false
 	}
 	c.snd.queue.add(p)
-	c.busy(now)
-	return true
-}
-
-// SendUrgent is Send; the last byte is urgent (RFC 6093: SND.UP is behind it).
-func (c *Conn) SendUrgent(now time.Duration, p []byte) (ok bool) {
-	if !c.Send(now, p) {
-		return false
-	}
-	c.snd.urgent, c.snd.up, c.snd.tell = true, c.snd.queue.end, true
 	return true
 }
 
@@ -239,19 +237,11 @@ func (c *Conn) Close(now time.Duration) {
 		c.becomeClosed(None)
 	case SynReceived, Established, CloseWait:
 		c.snd.fin = true
+		c.endUrgent()
 		if c.state != SynReceived { // there the FIN waits for the handshake (RFC 9293 §3.10.4)
 			c.becomeClosing()
 		}
-		c.busy(now)
-	}
-}
-
-// Orphan says that nobody reads any more: data that comes resets the connection
-// (RFC 1122 §4.2.2.13), and FIN-WAIT-2 is bounded.
-func (c *Conn) Orphan(now time.Duration) {
-	c.orphan = true
-	if c.state == FinWait2 {
-		c.timers.linger = now + or(c.cfg.FinWait, defaultFinWait)
+		c.armOrphan(now)
 	}
 }
 
@@ -259,10 +249,18 @@ func (c *Conn) Orphan(now time.Duration) {
 // SND.NXT, or the right edge of the peer's window when that has shrunk below.
 func (c *Conn) Abort() { c.abort(Aborted) }
 
+// Expire is Abort at the end of a linger time (LG-6, LG-18): where bytes are
+// unacknowledged the peer is told in CLOSING and LAST-ACK as well (LG-17).
+func (c *Conn) Expire() { c.abort(TimedOut) }
+
 func (c *Conn) abort(why Cause) {
 	switch c.state {
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.reset = c.rst()
+	case Closing, LastAck: // RFC 9293 §3.10.5 has none for ABORT; what is lost otherwise the peer has to know
+		if why != Aborted && c.Queued() > 0 {
+			c.reset = c.rst()
+		}
 	}
 	c.becomeClosed(why)
 }
@@ -293,42 +291,13 @@ func (c *Conn) Discard(now time.Duration, n int) {
 	}
 }
 
-// RecvUrgent is where the urgent data ends that the peer has announced: so many
-// bytes of what Read returns from now on, whether they have come or not, the last of
-// them urgent. ok is false when none was announced, or all was read.
-func (c *Conn) RecvUrgent() (ahead int, ok bool) {
-	r := &c.rcv
-	ahead = r.up.From(r.read)
-	return ahead, r.urgent && ahead > 0
-}
-
-// SetQuota is SO_RCVBUF. What was promised stays promised.
-func (c *Conn) SetQuota(bytes int) {
-	c.rcv.quota, c.rcv.grows = bytes, false
-	if c.state.Synchronized() && c.rcv.opens(0) {
-		c.owe(ackNow)
+// Restore puts bytes that Read or Discard has taken back in front of those that wait
+// to be read. The peer's window doesn't shrink by it (RFC 9293 §3.8.6). After an end
+// that wasn't graceful nothing is readable, and nothing is put back.
+func (c *Conn) Restore(p []byte) {
+	if c.cause == None {
+		c.rcv.restore(p)
 	}
-}
-
-// SetNoDelay is TCP_NODELAY. What was held back may leave with the next Output.
-func (c *Conn) SetNoDelay(on bool) { c.gate.NoDelay = on }
-
-// SetLifetime is TCP_MAXRT, from now on where data waits.
-func (c *Conn) SetLifetime(now, d time.Duration) {
-	c.cfg.Lifetime = d
-	if c.snd.stuck != 0 {
-		c.snd.stuck = now
-	}
-	c.armLifetime()
-}
-
-// SetKeepAlive begins an idle period, or ends probing.
-func (c *Conn) SetKeepAlive(now time.Duration, on bool, cfg keepalive.Config) {
-	if !on || !c.state.Synchronized() {
-		c.keepAlive.Stop()
-		return
-	}
-	c.keepAlive.Start(instant(now), cfg)
 }
 
 // instant is the form of a time that package keepalive takes.
@@ -367,12 +336,12 @@ func (c *Conn) fit() {
 	}
 }
 
-// Unreachable takes an ICMP error that says that the peer can't be reached. It
-// ends a handshake when it quotes our SYN; of a connection that was established it
-// is no more than a hint, and changes nothing (RFC 5461 §4, RFC 5927 §4). It
-// reports whether it did.
+// Unreachable takes an ICMP error that says that the peer can't be reached. With
+// Config.FailOnICMP it ends a handshake when it quotes our SYN; otherwise, and of a
+// connection that was established, it is no more than a hint, and changes nothing
+// (RFC 5461 §4, RFC 5927 §4). It reports whether it did.
 func (c *Conn) Unreachable(quoted Seq) bool {
-	if c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
+	if !c.cfg.FailOnICMP || c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
 		return false
 	}
 	c.becomeClosed(PeerUnreachable)

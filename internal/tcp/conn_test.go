@@ -29,31 +29,3 @@ func TestTransfer(t *testing.T) {
 		})
 	}
 }
-
-// The mark of urgent data is a distance in the stream, on both readings of the
-// pointer, before and after it was read.
-func TestRecvUrgent(t *testing.T) {
-	for _, cfg := range []Config{{Quota: Unset}, {Quota: Unset, Expedited: true}} {
-		p := newPair(t, cfg, cfg, delay(ms))
-		_, ok := p.b.RecvUrgent()
-		require.False(t, ok)
-		require.True(t, p.a.Send(p.now, []byte("before")))
-		require.True(t, p.a.SendUrgent(p.now, []byte("!")))
-		require.True(t, p.a.Send(p.now, []byte("after")))
-		p.b.paused = true
-		p.run(time.Second, func() bool { return p.b.Readable() == 12 })
-		p.serve(p.b)
-		require.NotZero(t, p.b.events&Urgent)
-		ahead, ok := p.b.RecvUrgent()
-		require.True(t, ok)
-		require.Equal(t, 7, ahead)
-		buf := make([]byte, 6)
-		require.Equal(t, 6, p.b.Read(p.now, buf, 0, false))
-		ahead, _ = p.b.RecvUrgent()
-		require.Equal(t, 1, ahead)
-		require.Equal(t, 1, p.b.Read(p.now, buf[:1], 0, false))
-		require.Equal(t, "!", string(buf[:1]))
-		_, ok = p.b.RecvUrgent()
-		require.False(t, ok)
-	}
-}

@@ -126,7 +126,7 @@ func (l *lone) call(verb string, args []string) error {
 	case "send":
 		l.Send(l.now, make([]byte, n[0]))
 	case "urgent":
-		l.SendUrgent(l.now, make([]byte, n[0]))
+		l.SendUrgent(l.now, make([]byte, n[0]), n[1])
 	case "close":
 		l.Close(l.now)
 	case "orphan":
@@ -140,7 +140,9 @@ func (l *lone) call(verb string, args []string) error {
 	case "nodelay":
 		l.SetNoDelay(args[0] == "on")
 	case "keepalive": // idle, interval and count; none: off
-		l.SetKeepAlive(l.now, len(args) > 0, probing(n[0], n[1], n[2]))
+		l.SetKeepAlive(l.now, l.now, len(args) > 0, probing(n[0], n[1], n[2]))
+	case "synlimit": // how many, and seconds
+		l.SetSynLimit(l.now, n[0], time.Duration(n[1])*time.Second)
 	case "path":
 		l.tell("= %v", l.PathMTU(n[0], loneISS.Add(n[1])))
 	case "show":
@@ -194,7 +196,7 @@ func (l *lone) set(arg string) (err error) {
 	flags := map[string]*bool{"noscale": &cfg.NoScale, "nosack": &cfg.NoSACK, "timestamps": &cfg.Timestamps,
 		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
 	numbers := map[string]*int{"path": &cfg.Path, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS}
-	times := map[string]*time.Duration{"delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}
+	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}
 	switch {
 	case flags[name] != nil:
 		*flags[name] = true

@@ -106,9 +106,7 @@ func (z *fuzzed) act() {
 	case 0:
 		z.send(z.pick(1, 100, 1000, 5000, 60000))
 	case 1:
-		if n := z.word() % 3000; z.Queued() < 200_000 && z.SendUrgent(z.now, make([]byte, n)) {
-			z.sent += n
-		}
+		z.urge()
 	case 2:
 		z.Read(z.now, make([]byte, z.word()), 0, z.flag())
 	case 3:
@@ -139,6 +137,16 @@ func (z *fuzzed) send(n int) {
 	}
 }
 
+func (z *fuzzed) urge() {
+	n := z.word() % 3000
+	if z.Queued() >= 200_000 {
+		return
+	}
+	if _, ok := z.SendUrgent(z.now, make([]byte, n), 0); ok {
+		z.sent += n
+	}
+}
+
 func (z *fuzzed) call() {
 	switch z.byte() % 8 {
 	case 0:
@@ -148,7 +156,7 @@ func (z *fuzzed) call() {
 	case 2:
 		z.SetNoDelay(z.flag())
 	case 3:
-		z.SetKeepAlive(z.now, z.flag(), probing(1, 1, z.byte()%4))
+		z.SetKeepAlive(z.now, z.now, z.flag(), probing(1, 1, z.byte()%4))
 	case 4:
 		z.SetLifetime(z.now, time.Duration(z.near())*time.Second)
 	case 5:
@@ -249,7 +257,7 @@ func (z *fuzzed) check() {
 // wind lets all that is due be done: each deadline lies in the future, and without
 // a segment from the peer the connection ends, or has nothing to do.
 func (z *fuzzed) wind() {
-	z.SetKeepAlive(z.now, false, probing(1, 1, 1))
+	z.SetKeepAlive(z.now, z.now, false, probing(1, 1, 1))
 	z.SetLifetime(z.now, time.Minute)
 	z.empty()
 	for n := 0; z.Deadline() != 0; n++ {

@@ -78,14 +78,18 @@ func (h *HalfOpen) SynAck(now time.Duration, cfg Config) Segment {
 	if h.Tries < 255 {
 		h.Tries++
 	}
-	return h.conn(now, cfg).synSegment(now)
+	s := h.conn(now, cfg).synSegment(now)
+	s.Again = h.Tries > 1
+	return s
 }
 
 // Again is the SYN-ACK for a SYN that came again, or for what isn't acceptable. It
 // doesn't count as one of Tries: anybody who knows the addresses draws it, and
 // mustn't end the record, or put off its end.
 func (h *HalfOpen) Again(now time.Duration, cfg Config) Segment {
-	return h.conn(now, cfg).synSegment(now)
+	s := h.conn(now, cfg).synSegment(now)
+	s.Again = true
+	return s
 }
 
 // Next is when the SYN-ACK is due again; RFC 6298 §5.5.

@@ -41,7 +41,8 @@ func (c *Conn) synSegment(now time.Duration) Segment {
 func (c *Conn) sendSyn(now time.Duration) Segment {
 	c.snd.syn = false
 	c.ack = ackNone
-	if c.snd.next == c.cfg.ISS {
+	again := c.snd.next != c.cfg.ISS
+	if !again {
 		c.snd.next++
 		c.snd.sentAt = now
 	}
@@ -49,7 +50,9 @@ func (c *Conn) sendSyn(now time.Duration) Segment {
 	if c.timers.resend == 0 {
 		c.timers.resend = now + c.rtt.rto()
 	}
-	return c.synSegment(now)
+	s := c.synSegment(now)
+	s.Again = again
+	return s
 }
 
 // inSynSent is RFC 9293 §3.10.7.3.
@@ -76,6 +79,7 @@ func (c *Conn) inSynSent(now time.Duration, s *Segment) {
 	}
 	c.establish(now, s)
 	c.owe(ackNow)
+	c.inUrgent(s)
 	c.inText(now, s)
 }
 
@@ -88,7 +92,7 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	r.told = r.edge
 	c.snd.peer = DefaultMSS
 	if o.MSS != 0 {
-		c.snd.peer = max(int(o.MSS), MinMSS)
+		c.snd.peer = max(int(o.MSS), c.cfg.minMSS())
 	}
 	c.sack = o.SACKPermitted && !c.cfg.NoSACK
 	c.scaled = o.Scale >= 0 && !c.cfg.NoScale
@@ -127,6 +131,7 @@ func (c *Conn) setWindow(s *Segment) {
 
 // establish follows the acknowledgement of our SYN.
 func (c *Conn) establish(now time.Duration, s *Segment) {
+	c.since, c.heard = now, now
 	c.snd.una = c.cfg.ISS + 1
 	c.snd.wl2 = c.snd.una
 	c.timers.resend = 0

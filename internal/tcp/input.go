@@ -70,12 +70,18 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	case s.Flags&ACK == 0: // fifth
 		return
 	}
-	c.keepAlive.Segment(instant(now))
+	c.hear(now)
 	if !c.inAck(now, s) {
 		return
 	}
 	c.inUrgent(s)
 	c.inText(now, s)
+}
+
+// hear notes an acceptable segment: keep-alive begins anew (KA-9).
+func (c *Conn) hear(now time.Duration) {
+	c.heard = now
+	c.keepAlive.Segment(instant(now))
 }
 
 // inUnacceptable answers a segment that is not in the window. Its
@@ -88,7 +94,7 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 		r.again = Block{s.Seq, s.Seq.Add(n)} // RFC 2883 §4.1
 	}
 	if s.Flags&(ACK|SYN) == ACK && s.Seq == r.next && c.checkStamp(now, s) {
-		c.keepAlive.Segment(instant(now))
+		c.hear(now)
 		if !c.inAck(now, s) {
 			return
 		}
@@ -138,6 +144,8 @@ func (c *Conn) inReset(now time.Duration, s *Segment) {
 		c.challenge(now)
 	case c.state == SynReceived:
 		c.becomeClosed(Refused)
+	case (c.state == Closing || c.state == LastAck) && c.Queued() == 0:
+		c.becomeClosed(None) // nobody is told, and what was received stays (RFC 9293 §3.10.7.4): all that misses is the word for our FIN
 	default:
 		c.becomeClosed(ResetByPeer)
 	}
@@ -167,9 +175,7 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	c.acknowledge(now, s, moved)
 	if c.snd.fin && c.snd.finSent() && c.snd.una == c.snd.next {
 		c.becomeFinAcked()
-		if c.state == FinWait2 && c.orphan {
-			c.timers.linger = now + or(c.cfg.FinWait, defaultFinWait)
-		}
+		c.armLinger(now)
 	}
 	return c.state != Closed
 }
@@ -188,29 +194,6 @@ func (c *Conn) updateWindow(s *Segment) (changed bool) {
 	return s.Ack.Add(b.window) != old
 }
 
-// inUrgent is the sixth step: where the urgent data ends is noted, if that lies
-// further on than what was known (RFC 9293 §3.8.5, RFC 6093).
-func (c *Conn) inUrgent(s *Segment) {
-	if s.Flags&URG == 0 {
-		return
-	}
-	switch c.state {
-	case Established, FinWait1, FinWait2:
-	default:
-		return
-	}
-	r := &c.rcv
-	up := s.Seq.Add(int(s.Urgent))
-	if c.cfg.Expedited {
-		up++
-	}
-	if up == s.Seq || r.urgent && !up.After(r.up) || !up.After(r.read) {
-		return
-	}
-	r.urgent, r.up = true, up
-	c.events |= Urgent
-}
-
 // inText is the seventh and the eighth step: data, and the FIN.
 func (c *Conn) inText(now time.Duration, s *Segment) {
 	n := int(s.Payload.Size())
@@ -226,8 +209,7 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 		return
 	}
 	end := s.Seq.Add(n)
-	if c.orphan && n > 0 && end.After(r.next) { // RFC 1122 §4.2.2.13
-		c.abort(Aborted)
+	if n > 0 && end.After(r.next) && c.refuses() {
 		return
 	}
 	if c.ecn {
@@ -241,6 +223,10 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 	hole := len(r.pieces.runs) > 0 || r.hasFIN && !r.ended
 	before := r.next
 	if n > 0 {
+		if s.Seq.After(before) {
+			c.Counters.EarlySegments++
+			c.Counters.EarlyBytes += uint64(n)
+		}
 		r.data(s.Seq, &s.Payload)
 	}
 	if fin && !end.After(r.edge) {
@@ -262,6 +248,20 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 	default:
 		c.oweDelayed(now, n)
 	}
+}
+
+// refuses resets the connection where nobody takes the new data that has come: the
+// socket is closed (RFC 1122 §4.2.2.13), or shut down for receiving (SH-2).
+func (c *Conn) refuses() bool {
+	switch {
+	case c.orphan:
+		c.abort(Aborted)
+	case c.deaf:
+		c.abort(Unwanted)
+	default:
+		return false
+	}
+	return true
 }
 
 // oweDelayed asks for the acknowledgement of data that came in order: every

@@ -3,6 +3,8 @@ package tcp
 import (
 	"time"
 
+	"gvisor.dev/gvisor/pkg/buffer"
+
 	"github.com/wsstack/wsstack/nagle"
 )
 
@@ -140,6 +142,7 @@ func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 	r := o.board.at(n)
 	size := r.payload()
 	c.segment(now, s, r.seq, size, c.snd.mss)
+	s.Again = true
 	if r.flags&recordFIN != 0 {
 		s.Flags |= FIN
 	}
@@ -171,6 +174,11 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	tail := o.tail.due && !o.tail.out
 	if tail {
 		room = mss
+	}
+	if few := o.board.few(n, mss); few < n {
+		if n, o.blocked = few, false; n == 0 {
+			return false
+		}
 	}
 	if n > room {
 		o.blocked = true
@@ -291,8 +299,12 @@ func (c *Conn) sendProbe(now time.Duration, s *Segment) bool {
 		if b.probe {
 			seq = b.una - 1
 		}
+		octet := c.garbage && !b.probe
 		b.probe, b.alive = false, false
 		c.segment(now, s, seq, 0, 0)
+		if octet {
+			s.Payload, s.Cut = buffer.MakeWithData([]byte{0}), 1
+		}
 	case b.tell && b.urgent && b.up.After(b.next):
 		c.segment(now, s, b.next, 0, 0) // RFC 9293 §3.8.5: whatever the window is
 	default:

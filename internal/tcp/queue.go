@@ -64,6 +64,17 @@ func (q *queue) read(p []byte, skip int) (n int) {
 	return n
 }
 
+// restore puts a copy of bytes in front.
+func (q *queue) restore(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	v := buffer.NewView(len(p))
+	v.Write(p) // can't fail
+	q.size += len(p)
+	q.views, q.head = q.before([]*buffer.View{v})
+}
+
 // drop takes n bytes off the front.
 func (q *queue) drop(n int) {
 	q.size -= n

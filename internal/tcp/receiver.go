@@ -183,8 +183,15 @@ func (r *receiver) finish() bool {
 func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell bool) {
 	r.queue.drop(n)
 	r.read = r.read.Add(n)
+	r.forget()
 	r.grow(now, rtt)
 	return r.opens(n)
+}
+
+// restore puts bytes back that were consumed. The edge stays where it is.
+func (r *receiver) restore(p []byte) {
+	r.queue.restore(p)
+	r.read = r.read.Add(-len(p))
 }
 
 // opens reports that the peer should be told of the room. After a change of the

@@ -174,6 +174,7 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 	}
 	c.rtt.progress()
 	c.progress(a.now)
+	c.armOrphan(a.now)
 }
 
 // openWindow follows an acknowledgement while the window is closed, or one that
@@ -181,10 +182,6 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 // progress (BF-23). Until the next probe leaves nothing waits for an answer.
 func (c *Conn) openWindow(now time.Duration) {
 	c.progress(now)
-	if c.closedWindow() {
-		c.snd.stuck = 0
-		c.armLifetime()
-	}
 	if c.snd.usable() > 0 && c.InFlight() == 0 {
 		c.snd.probe = false
 		c.timers.resend = 0

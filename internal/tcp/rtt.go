@@ -3,10 +3,12 @@ package tcp
 import "time"
 
 // The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at
-// least, and every system in use takes less; its §2.5 allows an upper bound.
+// least, and every system in use takes less; its §2.5 allows an upper bound, and 60 s
+// is the one on the page of TCP_MAXRT. A time-out before any measurement that
+// Config.InitialRTO sets above that stays what it is.
 const (
 	minRTO      = 200 * time.Millisecond
-	maxRTO      = 120 * time.Second
+	maxRTO      = 60 * time.Second
 	initialRTO  = time.Second     // RFC 6298 §2.1
 	fallbackRTO = 3 * time.Second // RFC 6298 §5.7: after a SYN that was sent again
 )
@@ -19,6 +21,7 @@ type rtt struct {
 	base     time.Duration // RTO without back-off; 0: initialRTO
 	shift    uint8         // how often it was doubled since an acknowledgement of new data
 	least    minimum       // RACK.min_RTT
+	shortest time.Duration // the least sample ever; 0: no sample yet
 }
 
 // sample takes a measurement of data that was sent once (Karn's algorithm, RFC
@@ -26,6 +29,9 @@ type rtt struct {
 func (r *rtt) sample(now, d time.Duration) {
 	d = max(d, 1)
 	r.least.add(now, d)
+	if r.shortest == 0 || d < r.shortest {
+		r.shortest = d
+	}
 	if r.smoothed == 0 {
 		r.smoothed, r.variance = d, d/2
 	} else {
@@ -46,10 +52,11 @@ func (r *rtt) rto() time.Duration {
 	if base == 0 {
 		base = initialRTO
 	}
+	most := max(base, maxRTO)
 	if r.shift >= 10 { // 200 ms << 10 exceeds the bound
-		return maxRTO
+		return most
 	}
-	return min(base<<r.shift, maxRTO)
+	return min(base<<r.shift, most)
 }
 
 // backOff doubles the time-out.

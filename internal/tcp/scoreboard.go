@@ -61,6 +61,7 @@ type scoreboard struct {
 	sacked        int // bytes
 	sackedRecords int
 	unsent        int // bytes lost and not sent again
+	small         int // records of less than smallSegment
 	order         uint32
 }
 
@@ -117,6 +118,36 @@ func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
 	b.records = append(b.records, r)
 	b.push(&b.flight, b.behind()-1)
 	b.pipe += size
+	b.small += r.small()
+}
+
+// Segments of less than smallSegment bytes may be in flight by the number of
+// maxSmall at most: a record costs as much as the data in it, and a peer that asks
+// for tiny segments and acknowledges nothing would have us keep one for every few
+// bytes of its window.
+const (
+	smallSegment = 1024
+	maxSmall     = 2048
+)
+
+// small is 1 for a small segment.
+func (r *record) small() int {
+	if r.size < smallSegment {
+		return 1
+	}
+	return 0
+}
+
+// few is how many of n bytes may leave in segments of mss bytes and a rest.
+func (b *scoreboard) few(n, mss int) int {
+	left := max(0, maxSmall-b.small)
+	switch rest := n % mss; {
+	case mss < smallSegment:
+		return min(n, left*mss)
+	case left == 0 && rest < smallSegment:
+		return n - rest
+	}
+	return n
 }
 
 // renumberAt is the number from which on the records are numbered anew, so that
@@ -268,6 +299,7 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 			}
 			break
 		}
+		b.small -= r.small()
 		if r.flags&recordSACKed != 0 {
 			b.sacked -= int(r.size)
 			b.sackedRecords--
@@ -292,7 +324,9 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	default:
 		b.pipe -= cut
 	}
+	b.small -= r.small()
 	r.seq, r.size = r.seq.Add(cut), r.size-uint16(cut)
+	b.small += r.small()
 }
 
 // split makes records of at most size bytes, after which the size of a segment
@@ -327,10 +361,11 @@ func (b *scoreboard) split(size int) {
 
 // relink makes the lists and the counts anew.
 func (b *scoreboard) relink() {
-	b.flight, b.lost, b.pipe, b.unsent, b.sacked, b.sackedRecords = list{}, list{}, 0, 0, 0, 0
+	b.flight, b.lost, b.pipe, b.unsent, b.sacked, b.sackedRecords, b.small = list{}, list{}, 0, 0, 0, 0, 0
 	var flight []uint32
 	for i := range b.records {
 		r, n := &b.records[i], b.base+uint32(i)
+		b.small += r.small()
 		switch {
 		case r.flags&recordSACKed != 0:
 			b.sacked += int(r.size)

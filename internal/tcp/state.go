@@ -40,11 +40,12 @@ const (
 	UserTimeout                  // the user time-out (TCP_MAXRT)
 	KeepAliveDrop                // the peer answers no keep-alive probe
 	PeerUnreachable              // an ICMP error answered our SYN
+	Unwanted                     // data came that nobody takes: see Deafen
 )
 
 func (c Cause) String() string {
 	return [...]string{"none", "refused", "reset by peer", "aborted", "retransmission time-out", "user time-out",
-		"keep-alive drop", "unreachable"}[c]
+		"keep-alive drop", "unreachable", "unwanted data"}[c]
 }
 
 // Events are what has changed since they were last taken.
@@ -134,6 +135,7 @@ func (c *Conn) becomeClosed(why Cause) {
 		return
 	}
 	c.state, c.cause = Closed, why
+	c.left = c.Queued()
 	c.events |= Over
 	c.timers = timers{}
 	c.keepAlive.Stop()
@@ -142,5 +144,6 @@ func (c *Conn) becomeClosed(why Cause) {
 	c.out = outRecovery{}
 	if why != None {
 		c.rcv.queue.release()
+		c.notices = nil
 	}
 }

@@ -13,7 +13,8 @@ type timers struct {
 	reorder  time.Duration // RACK's: a segment may be reordered until then
 	ack      time.Duration // a delayed acknowledgement
 	silly    time.Duration // the override of silly-window avoidance
-	lifetime time.Duration // TCP_MAXRT
+	lifetime time.Duration // TCP_MAXRT, or the limit of an attempt to connect
+	orphan   time.Duration // of a closed socket: the peer has acknowledged nothing new
 	linger   time.Duration // the end of FIN-WAIT-2
 	path     time.Duration // when a larger segment is tried again after a black hole
 }
@@ -22,7 +23,7 @@ type timers struct {
 func (c *Conn) Deadline() time.Duration {
 	t := &c.timers
 	next := time.Duration(0)
-	for _, d := range [...]time.Duration{t.resend, t.probe, t.reorder, t.ack, t.silly, t.lifetime, t.linger, t.path, c.nextProbe()} {
+	for _, d := range [...]time.Duration{t.resend, t.probe, t.reorder, t.ack, t.silly, t.lifetime, t.orphan, t.linger, t.path, c.nextProbe()} {
 		if d != 0 && (next == 0 || d < next) {
 			next = d
 		}
@@ -42,7 +43,15 @@ func (c *Conn) nextProbe() time.Duration {
 func (c *Conn) Timer(now time.Duration) {
 	t := &c.timers
 	if due(&t.lifetime, now) {
-		c.abort(UserTimeout)
+		if c.state.Synchronized() {
+			c.abort(UserTimeout)
+		} else {
+			c.abort(TimedOut)
+		}
+		return
+	}
+	if due(&t.orphan, now) {
+		c.abort(TimedOut)
 		return
 	}
 	if due(&t.linger, now) {
@@ -107,16 +116,21 @@ func (c *Conn) busy(now time.Duration) {
 func (c *Conn) progress(now time.Duration) {
 	c.snd.tries = 0
 	c.snd.stuck = 0
-	if c.InFlight() > 0 || c.snd.unsent() > 0 {
+	if c.InFlight() > 0 {
 		c.snd.stuck = now
 	}
 	c.armLifetime()
 }
 
+// armLifetime sets the time at which something has been without an answer for too
+// long: TCP_MAXRT is for what follows the handshake, which has a limit of its own.
 func (c *Conn) armLifetime() {
-	c.timers.lifetime = 0
-	if c.cfg.Lifetime > 0 && c.snd.stuck != 0 {
-		c.timers.lifetime = c.snd.stuck + c.cfg.Lifetime
+	life := c.cfg.Lifetime
+	if !c.state.Synchronized() {
+		life = c.cfg.SynLifetime
+	}
+	if c.timers.lifetime = 0; life > 0 && c.snd.stuck != 0 {
+		c.timers.lifetime = c.snd.stuck + life
 	}
 }
 
@@ -124,14 +138,16 @@ func (c *Conn) armLifetime() {
 // too many.
 func (c *Conn) exhausted() bool {
 	c.snd.tries++
+	if !c.state.Synchronized() {
+		limit := c.cfg.SynLimit
+		if limit == 0 {
+			limit = defaultSynLimit
+		}
+		return limit > 0 && c.snd.tries >= limit
+	}
 	limit := c.cfg.Limit
 	if limit == 0 {
 		limit = defaultLimit
-	}
-	if c.state == SynSent || c.state == SynReceived {
-		if limit = c.cfg.SynLimit; limit == 0 {
-			limit = defaultSynLimit
-		}
 	}
 	return c.snd.tries >= limit && (c.cfg.Lifetime == 0 || c.orphan && c.cfg.Lifetime < 0)
 }
