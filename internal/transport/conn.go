@@ -1,89 +1,93 @@
 package transport
 
 import (
+	"container/list"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/wsa"
 )
 
-// maxInbox bounds the segments that wait while another goroutine has the
-// connection. What would be one more is lost.
-const maxInbox = 1024
+// Settings are what a connection is made with: the engine's, and those of its
+// packets.
+type Settings struct {
+	tcp.Config
+	TTL      uint8 // 0: the route's default
+	TOS      uint8 // its two low bits, which are those of ECN, don't count
+	Fragment bool  // routers may cut up its IPv4 packets: DF is clear, and they have an IP ID
+	Tap      Tap   // nil: the listener's; a connection of Dial then has none
+}
+
+// A Tap is shown every segment of a connection (SO_DEBUG): out as it leaves, RSTs
+// and what is sent again included, a large one before it is cut up; in as it has
+// come, before anything has looked at it. The segment is only lent. See the
+// package's comment about locks.
+type Tap func(out bool, s *tcp.Segment)
+
+// An Owner has a connection. It is told what has happened to it after that shows in
+// State, Queued and Readable, from any goroutine, without any lock of this package
+// held. The goroutine may be one that is in a call of the Owner's, so ConnChanged
+// stores and signals, and no more.
+type Owner interface {
+	ConnChanged(tcp.Events)
+}
 
 // A Conn is one connection. It is safe for concurrent use.
 type Conn struct {
-	proto *Protocol
-	path  path
-	queue *waiter.Queue // told of what changes, without a lock
+	proto  *Protocol
+	dialed bool // by Dial: Hooks.Freed is told of the end
+	owner  atomic.Pointer[Owner]
+	shown  shown
+	icmp   atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt
 
 	mu     sync.Mutex
 	engine *tcp.Conn
-	quota  int // of bytes queued: SO_SNDBUF
+	path   path // its ID never changes
 	timer  tcpip.Timer
 	armed  time.Duration // when the timer goes off; 0: it doesn't
 	gone   bool          // out of the table
+	ends   []func()      // of AfterEnd
+
+	orphan *list.Element // guarded by the orphans; nil: it isn't one
 
 	inbox inbox
 }
 
-// An arrived is what comes for a connection: a segment, or an ICMP error.
-type arrived struct {
-	segment tcp.Segment
-	report  Report
-	error   bool
-}
+// newConn makes a connection that has a route, but no engine yet.
+func (p *Protocol) newConn(w path) *Conn { return &Conn{proto: p, path: w} }
 
-// An inbox holds what has come until the goroutine that has the connection takes
-// it.
-type inbox struct {
-	some  atomic.Bool
-	mu    sync.Mutex
-	items []arrived
-}
-
-func (b *inbox) put(a *arrived) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.items) >= maxInbox {
-		a.segment.Payload.Release()
-		return
-	}
-	b.items = append(b.items, *a)
-	b.some.Store(true)
-}
-
-// take empties the inbox.
-func (b *inbox) take() []arrived {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := b.items
-	b.items = nil
-	b.some.Store(false)
-	return all
-}
-
-// Dial begins a connection from id's local address and port, which must be free,
-// to its remote ones. nic 0: any interface. The local address is chosen when it is
-// empty.
-func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber, cfg tcp.Config, quota int, q *waiter.Queue) (*Conn, tcpip.Error) {
-	route, err := p.find(nic, &id, net)
+// Dial begins a connection from id's local address and port to its remote ones; its
+// SYN has left when it returns. nic 0: any interface. The local address is chosen
+// when it is empty. The owner, which may be nil, may be told of changes before Dial
+// returns. It fails with ErrPortInUse when another connection has the tuple, be it
+// in TIME-WAIT, and with what netstack says when there is no way to the peer; Hooks
+// hear nothing of a Dial that failed.
+func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber, set Settings, owner Owner) (*Conn, tcpip.Error) {
+	w, err := p.find(arrival{id, nic, net}, &set)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{proto: p, path: path{route: route, id: id}, queue: q, quota: quota}
-	c.path.configure(&cfg)
-	p.number(&id, &cfg)
-	c.engine = tcp.New(cfg)
-	if p.waits.busy(id) || !p.table.add(c) {
-		route.Release()
+	p.number(&w.id, &set.Config)
+	c := p.newConn(w)
+	c.dialed = true
+	c.engine = tcp.New(set.Config)
+	c.SetOwner(owner)
+	now := c.lock() // nobody else gives it a segment before its SYN has left
+	if !p.table.add(c) {
+		c.mu.Unlock()
+		w.route.Release()
 		return nil, &tcpip.ErrPortInUse{}
 	}
-	now := c.lock()
+	if p.waits.busy(w.id) { // after add: what leaves the table is in TIME-WAIT before
+		p.table.remove(c)
+		c.mu.Unlock()
+		w.route.Release()
+		return nil, &tcpip.ErrPortInUse{}
+	}
 	c.engine.Open(now)
 	c.unlock(now)
 	return c, nil
@@ -109,28 +113,38 @@ func (c *Conn) deliver(a *arrived) {
 	c.unlock(now)
 }
 
+// arrive gives the engine what has come. What comes when the connection has left
+// the table, by somebody who looked there before, is lost, as on a wire.
 func (c *Conn) arrive(now time.Duration, a *arrived) {
 	s := &a.segment
 	switch {
-	case a.error:
+	case a.report != nil:
 		c.report(a.report)
-	case c.engine.State() == tcp.Closed: // it ended since the table was looked at
+		return
+	case c.gone:
+		s.Payload.Release()
+		return
+	}
+	if c.path.tap != nil {
+		c.path.tap(false, s)
+	}
+	if c.engine.State() == tcp.Closed { // it came with what has ended the connection
 		answer, ok := s.Reset()
 		s.Payload.Release()
-		if ok && !c.gone {
+		if ok {
 			answer.Options.Scale = tcp.NoScale
 			c.path.write(&answer)
 		}
-	default:
-		c.engine.Segment(now, s)
-		if c.engine.Prompt() {
-			c.output(now)
-		}
+		return
+	}
+	c.engine.Segment(now, s)
+	if c.engine.Prompt() {
+		c.output(now)
 	}
 }
 
-// unlock sends what is due and gives the lock back; what has come meanwhile is
-// served as well.
+// unlock sends what is due, shows how the connection is, and gives the lock back;
+// what has come meanwhile is served as well.
 func (c *Conn) unlock(now time.Duration) {
 	for {
 		if c.inbox.some.Load() {
@@ -142,6 +156,7 @@ func (c *Conn) unlock(now time.Duration) {
 		c.output(now)
 		c.arm(now)
 		events := c.engine.TakeEvents()
+		c.shown.store(c.engine)
 		c.leave(events)
 		c.mu.Unlock()
 		c.tell(events)
@@ -182,53 +197,30 @@ func (c *Conn) arm(now time.Duration) {
 func (c *Conn) fire() {
 	now := c.lock()
 	c.armed = 0
+	c.engine.SetGarbage(c.proto.garbage.Load())
 	c.engine.Timer(now)
 	c.unlock(now)
 }
 
-// leave takes a connection that is over out of the table; of one in TIME-WAIT a
-// record stays.
-func (c *Conn) leave(events tcp.Events) {
-	if events&(tcp.Over|tcp.Lingering) == 0 || c.gone {
+// tell tells the owner.
+func (c *Conn) tell(events tcp.Events) {
+	if events == 0 {
 		return
 	}
-	c.gone = true
-	if events&tcp.Lingering != 0 {
-		c.proto.waits.add(c.path.id, c.engine.Remains())
-	}
-	c.proto.table.remove(c)
-	c.path.route.Release()
-	if c.timer != nil {
-		c.timer.Stop()
+	if o := c.owner.Load(); o != nil {
+		(*o).ConnChanged(events)
 	}
 }
 
-// tell wakes who waits.
-func (c *Conn) tell(events tcp.Events) {
-	mask := waiter.EventMask(0)
-	if events&(tcp.Readable|tcp.Over) != 0 {
-		mask |= waiter.ReadableEvents
+// SetOwner makes o the one who is told from now on; nil: nobody is. The new owner
+// looks at the connection afterwards, because what happened before isn't told again.
+// The old one may be told once more by a goroutine that was about to.
+func (c *Conn) SetOwner(o Owner) {
+	if o == nil {
+		c.owner.Store(nil)
+		return
 	}
-	if events&(tcp.Connected|tcp.Acked|tcp.Sent|tcp.Over) != 0 {
-		mask |= waiter.WritableEvents
-	}
-	if events&tcp.Urgent != 0 {
-		mask |= waiter.EventPri
-	}
-	if events&tcp.Over != 0 {
-		mask |= waiter.EventHUp | waiter.EventErr
-	}
-	if mask != 0 && c.queue != nil {
-		c.queue.Notify(mask)
-	}
-}
-
-// destroy ends the connection without a segment: its stack is closed.
-func (c *Conn) destroy() {
-	now := c.lock()
-	c.engine.Abort()
-	c.leave(tcp.Over)
-	c.unlock(now)
+	c.owner.Store(&o)
 }
 
 // Do calls f with the connection to itself, and then sends what is due.
@@ -238,52 +230,20 @@ func (c *Conn) Do(f func(now time.Duration, engine *tcp.Conn)) {
 	c.unlock(now)
 }
 
-// Send takes as much of b as the send quota has room for; none: 0. The error is
-// tcpip.ErrClosedForSend after Shutdown or the end of the connection.
-func (c *Conn) Send(b []byte) (n int, err tcpip.Error) {
-	now := c.lock()
-	n = max(0, min(len(b), c.quota-c.engine.Queued()))
-	if c.engine.State() == tcp.Closed || n > 0 && !c.engine.Send(now, b[:n]) {
-		n, err = 0, &tcpip.ErrClosedForSend{}
-	}
-	c.unlock(now)
-	return n, err
-}
-
-// Read copies what has come. Nothing there: n is 0, and ended says that nothing
-// will come.
-func (c *Conn) Read(b []byte) (n int, ended bool) {
-	now := c.lock()
-	n = c.engine.Read(now, b, 0, false)
-	ended = n == 0 && (c.engine.PeerClosed() || c.engine.State() == tcp.Closed)
-	c.unlock(now)
-	return n, ended
-}
-
-// State and cause of the connection at the moment.
-func (c *Conn) State() (tcp.State, tcp.Cause) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.engine.State(), c.engine.Cause()
-}
-
 // ID is the tuple.
 func (c *Conn) ID() ID { return c.path.id }
 
-// Shutdown sends a FIN behind what is queued.
-func (c *Conn) Shutdown() { c.Do(func(now time.Duration, e *tcp.Conn) { e.Close(now) }) }
-
-// Close is Shutdown, and says that nobody reads any more.
-func (c *Conn) Close() {
-	c.Do(func(now time.Duration, e *tcp.Conn) {
-		if e.Readable() > 0 { // RFC 1122 §4.2.2.13: what was received is lost, and the peer is told
-			e.Abort()
-			return
-		}
-		e.Orphan(now)
-		e.Close(now)
-	})
+// SetIP sets what the headers of the connection's packets have from now on. The
+// fields are those of Settings.
+func (c *Conn) SetIP(ttl, tos uint8, fragment bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.path.headers = headers{ttl, tos &^ ecnMask, fragment}
 }
 
-// Abort resets the connection.
-func (c *Conn) Abort() { c.Do(func(_ time.Duration, e *tcp.Conn) { e.Abort() }) }
+// SetTap makes t the tap of the connection; nil: it has none.
+func (c *Conn) SetTap(t Tap) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.path.tap = t
+}

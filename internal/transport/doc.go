@@ -14,6 +14,35 @@
 // holder serves before it goes: so the pump waits for no caller, and two
 // connections that face each other on one machine for neither.
 //
-// Lock order: Conn.mu, then a shard of the table or Listener.mu. Callbacks of
-// waiter queues are called without a lock.
+// # Locks
+//
+// The order is Conn.mu or Listener.mu, then a leaf: a shard of the table of
+// connections, the listeners' table, the records of TIME-WAIT, the list of
+// orphans, an inbox. Nobody locks two connections, two listeners, or one of each.
+// A caller may hold locks of its own that come before all of these, if nothing
+// that is called from here takes them:
+//
+//	called                        with these locked                  and may
+//	Owner.ConnChanged             nothing of this package            store and signal
+//	ListenConfig.Arrived          nothing of this package            call this package
+//	ListenConfig.Make, Ask, Lost  the Listener                       take leaf locks of its own
+//	Tap                           the Conn or the Listener, maybe    take leaf locks of its own
+//	Conn.AfterEnd's function      the Conn, maybe                    take leaf locks of its own
+//	Hooks.Freed                   a Conn or TIME-WAIT, maybe         take leaf locks of its own
+//	Hooks.PathMTU                 a Conn                             take leaf locks of its own
+//	Conn.Do's function            the Conn                           take leaf locks of its own
+//
+// All of them are called on whatever goroutine comes by: one that brings a
+// segment, a timer's, or a caller's, which may hold locks of its own then. Conn.ID,
+// State, Queued, Readable, Unreachable and SetOwner take no lock, so everything of
+// the list may call them.
+//
+// # Bounds
+//
+// An inbox holds 1,024 segments. A listener has 4,096 half-open connections, after
+// which SYNs are answered by cookies that need no record, and 1,024 requests that
+// wait for a decision, after which SYNs are dropped. There are 4,096 orphans at
+// most, which hold 256 MiB at most unless it is only one, and 262,144 records of
+// TIME-WAIT; beyond these bounds the oldest goes. The connections that have an
+// owner are the owner's to bound: Arrived and Dial.
 package transport

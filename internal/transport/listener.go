@@ -1,18 +1,23 @@
 package transport
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// maxHalfOpen bounds the half-open connections of a listener; a SYN beyond it gets a
-// SYN cookie, and is forgotten.
-const maxHalfOpen = 1024
+// The bounds of a listener. A SYN beyond the half-open connections gets a SYN
+// cookie, and is forgotten (RFC 4987 §3.6); one beyond the requests that are held is
+// dropped, and comes again (CA-8).
+const (
+	maxHalfOpen = 4096
+	maxHeld     = 1024
+)
 
 // cookieLife is how long an acknowledgement of a cookie may come.
 const cookieLife = 128 * time.Second
@@ -28,344 +33,164 @@ const (
 	Reject                 // a RST answers it
 )
 
-// A ListenConfig says how a listener takes connections. Its functions are called
-// with the listener locked: they return at once, and call nothing of this package.
+// A ListenConfig says how a listener takes connections. Make, Ask and Lost are
+// called with the listener locked: they return at once, and call nothing of this
+// package that takes a lock.
 type ListenConfig struct {
-	Addr    tcpip.Address // empty: any
-	Port    uint16
-	Net     tcpip.NetworkProtocolNumber
-	Backlog int           // of connections that nobody has accepted; at least 1
-	Queue   *waiter.Queue // told of connections
+	Addr  tcpip.Address // empty: any
+	Port  uint16
+	Net   tcpip.NetworkProtocolNumber // the version of Addr
+	Dual  bool                        // with the IPv6 wildcard: IPv4 as well
+	Order uint64                      // of several listeners on one address, the one with the least gets everything (RU-8)
 
-	// Make returns what the connection of a SYN is made with, and its send quota
-	// in bytes: the options of the listener at that time.
-	Make func(ID) (cfg tcp.Config, quota int)
+	// Make returns the settings of the connection that a SYN, or the
+	// acknowledgement of a SYN cookie, asks for: those of the listener at that time.
+	Make func(ID) Settings
 
-	// Ask decides about a SYN that came for the first time; nil: Admit.
+	// Ask decides about a SYN that came for the first time; nil: Admit. The segment
+	// is only lent. It isn't asked while 1,024 requests are held.
 	Ask func(ID, *tcp.Segment) Decision
 
-	// Lost is told of a connection that Ask knows of and that the peer has reset,
-	// or that was given up, before it was complete; nil: nobody.
+	// Arrived takes a connection that is complete, and has no owner yet, without any
+	// lock of this package held. If it doesn't want it, which it says with false, the
+	// connection is reset. While Close runs one may still arrive.
+	Arrived func(*Conn) bool
+
+	// Lost is told of a request or a half-open connection that the peer has reset,
+	// or whose time is over; nil: nobody. Close tells nobody.
 	Lost func(ID)
+
+	Tap Tap // shown every segment that comes to the listener, and its answers
 }
 
-// A Listener has the connections to a port that were not accepted. It is safe for
-// concurrent use.
+// A Listener has the connections to a port whose handshake isn't complete. It is
+// safe for concurrent use.
 //
-//	SYN ──▶ Ask ──▶ half-open ──ACK──▶ queue, at most Backlog ──▶ Accept
+//	SYN ──▶ Ask ──▶ half-open ──ACK──▶ Arrived
 //	         └─▶ held ──Decide──▲
 type Listener struct {
 	proto *Protocol
 	cfg   ListenConfig
 
 	mu      sync.Mutex
-	half    map[ID]*half
-	ready   []*Conn
+	closed  bool
+	records map[ID]*half
+	agenda  agenda        // the same records, the one that is due first
+	arrived uint64        // how many records there have been
+	held    int           // how many wait for Decide
 	cookies time.Duration // until when acknowledgements of SYN cookies may come
 	timer   tcpip.Timer
-	running bool
-	closed  bool
+	armed   time.Duration // when the timer goes off; 0: it doesn't
 }
 
-// A half is a half-open connection.
-type half struct {
-	tcp.HalfOpen
-	nic   tcpip.NICID
-	cfg   tcp.Config // with what the way to the peer decides
-	quota int
-	held  bool // nothing leaves yet
-}
-
-// Listen takes the connections to an address and port that nobody listens on.
+// Listen takes the connections to an address and port. It fails when the Protocol is
+// closed.
 func (p *Protocol) Listen(cfg ListenConfig) (*Listener, tcpip.Error) {
-	cfg.Backlog = max(cfg.Backlog, 1)
 	if cfg.Ask == nil {
 		cfg.Ask = func(ID, *tcp.Segment) Decision { return Admit }
 	}
 	if cfg.Lost == nil {
 		cfg.Lost = func(ID) {}
 	}
-	l := &Listener{proto: p, cfg: cfg, half: map[ID]*half{}}
-	if !p.table.listen(l) {
-		return nil, &tcpip.ErrPortInUse{}
+	l := &Listener{proto: p, cfg: cfg, records: map[ID]*half{}}
+	if !p.listeners.add(l) {
+		return nil, &tcpip.ErrInvalidEndpointState{}
 	}
 	return l, nil
 }
 
-func (c *ListenConfig) at() endpoint { return endpoint{c.Addr, c.Port, c.Net} }
+// Close ends the listener. A RST answers each half-open connection (LG-16) and each
+// request that is held, in the order in which they came. Those that have arrived are
+// their owner's.
+func (l *Listener) Close() {
+	l.proto.listeners.remove(l)
+	for _, h := range l.empty() {
+		if h.held {
+			l.proto.reply(h.arrival, h.refusal(), l.cfg.Tap)
+		} else {
+			l.answer(h, h.reset())
+		}
+	}
+}
+
+// empty ends everything without a segment, and returns what there was, in order of
+// arrival.
+func (l *Listener) empty() []*half {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := slices.Clone(l.agenda)
+	slices.SortFunc(all, func(a, b *half) int { return cmp.Compare(a.order, b.order) })
+	for _, h := range all {
+		l.removeLocked(h)
+	}
+	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	return all
+}
 
 // deliver takes a segment for the port that belongs to no connection, and reports
-// whether it was the listener's. after is what a new connection's numbers are to
-// lie beyond; 0: anything.
+// whether it was the listener's; else a RST answers it. after is what a new
+// connection's numbers are to lie beyond; 0: anything.
 func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return false
 	}
-	h := l.half[a.id]
-	if h == nil {
-		taken, answer, c := l.firstLocked(a, s, after)
-		l.mu.Unlock()
-		answer.send()
-		l.begin(c, s)
-		return taken
+	if l.cfg.Tap != nil {
+		l.cfg.Tap(false, s)
 	}
-	if h.held && !s.Flags.Has(tcp.RST) { // it waits for Decide, not for the peer
-		l.mu.Unlock()
-		return true
+	var o outcome
+	switch h := l.records[a.id]; {
+	case h == nil:
+		o = l.firstLocked(a, s, after)
+	case h.held:
+		o = l.againLocked(h, a, s)
+	default:
+		o = l.laterLocked(h, s)
 	}
-	v, answer := h.Segment(s, 65535)
-	switch v {
-	case tcp.Stays:
-		l.mu.Unlock()
-		if answer.Flags != 0 {
-			l.proto.reply(a, &answer)
-		}
-	case tcp.SynRepeat:
-		again := l.pathLocked(a.id, h)
-		again.s = h.Again(l.proto.now(), h.cfg)
-		l.mu.Unlock()
-		again.send()
-	case tcp.Ends:
-		delete(l.half, a.id)
-		l.cfg.Lost(a.id)
-		l.mu.Unlock()
-	case tcp.Complete:
-		c := l.completeLocked(a, h)
-		l.mu.Unlock()
-		l.begin(c, s)
+	l.mu.Unlock()
+	if o.about != nil {
+		l.answer(o.about, &o.answer)
 	}
-	return true
+	if o.made != nil {
+		l.begin(o.made, s)
+	}
+	return !o.refused
 }
 
-// begin gives a connection the segment that completed it; nil: the queue is full,
-// and the peer's data, or the SYN-ACK again, asks anew.
+// An outcome is what a segment leads to, once no lock is held.
+type outcome struct {
+	refused bool        // a RST answers it, as if nobody listened
+	about   *half       // whose peer gets the answer; nil: nobody
+	answer  tcp.Segment // leaves with the settings of the half-open connection
+	made    *Conn       // the segment has completed it
+}
+
+// begin hands on a connection and gives it the segment that completed it.
 func (l *Listener) begin(c *Conn, s *tcp.Segment) {
-	if c == nil {
+	if !l.cfg.Arrived(c) {
+		l.proto.stack.Stats().TCP.ListenOverflowAckDrop.Increment()
+		c.Abort()
 		return
 	}
 	first := arrived{segment: *s}
 	first.segment.Payload = s.Payload.Clone() // the caller releases its own
 	c.deliver(&first)
-	l.cfg.Queue.Notify(waiter.ReadableEvents)
 }
 
-// firstLocked takes the first segment of a connection: a SYN, or the
-// acknowledgement of a cookie (RFC 9293 §3.10.7.2). Everything else is answered by
-// a RST, or dropped when it is one.
-func (l *Listener) firstLocked(a arrival, s *tcp.Segment, after tcp.Seq) (taken bool, answer synAck, made *Conn) {
-	switch {
-	case s.Flags.Has(tcp.RST):
-		return true, synAck{}, nil
-	case s.Flags.Has(tcp.ACK):
-		h := l.cookieLocked(a, s)
-		if h == nil {
-			return false, synAck{}, nil
-		}
-		return true, synAck{}, l.completeLocked(a, h)
-	case !s.Flags.Has(tcp.SYN):
-		return true, synAck{}, nil
-	}
-	decision := l.cfg.Ask(a.id, s)
-	switch decision {
-	case Drop:
-		return true, synAck{}, nil
-	case Reject:
-		return false, synAck{}, nil
-	}
-	h := &half{nic: a.nic, held: decision == Hold}
-	h.cfg, h.quota = l.cfg.Make(a.id)
-	l.proto.number(&a.id, &h.cfg)
-	if len(l.half) >= maxHalfOpen {
-		if h.held {
-			return true, synAck{}, nil
-		}
-		now, t := l.proto.now(), tupleOf(&a.id)
-		h.HalfOpen = l.proto.secret.Cookie(now, t.slice(), s)
-		l.cookies = now + cookieLife
-		return true, l.answerLocked(a.id, h), nil
-	}
-	if after != 0 && !h.cfg.ISS.After(after) {
-		h.cfg.ISS = after.Add(1 << 16)
-	}
-	h.HalfOpen = tcp.NewHalfOpen(h.cfg.ISS, s)
-	l.half[a.id] = h
-	if !h.held {
-		answer = l.answerLocked(a.id, h)
-		l.armLocked()
-	}
-	return true, answer, nil
-}
-
-// cookieLocked returns the record of a connection whose SYN got a cookie that this
-// segment acknowledges; nil: there was none.
-func (l *Listener) cookieLocked(a arrival, s *tcp.Segment) *half {
-	now := l.proto.now()
-	if now > l.cookies {
-		return nil
-	}
-	t := tupleOf(&a.id)
-	record, ok := l.proto.secret.Check(now, t.slice(), s)
-	if !ok {
-		return nil
-	}
-	h := &half{HalfOpen: record, nic: a.nic}
-	h.cfg, h.quota = l.cfg.Make(a.id)
-	l.proto.number(&a.id, &h.cfg)
-	return h
-}
-
-// Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop
-// nothing, as if the SYN had not come. It reports whether the connection was there.
-func (l *Listener) Decide(id ID, d Decision) bool {
-	l.mu.Lock()
-	h := l.half[id]
-	if h == nil || !h.held || d == Hold {
-		l.mu.Unlock()
-		return false
-	}
-	var answer synAck
-	if d == Admit {
-		h.held = false
-		answer = l.answerLocked(id, h)
-		l.armLocked()
-	} else {
-		delete(l.half, id)
-	}
-	l.mu.Unlock()
-	answer.send()
-	if d == Reject {
-		l.proto.reply(arrival{id: id, nic: h.nic, net: l.cfg.Net}, &tcp.Segment{Ack: h.IRS + 1, Flags: tcp.RST | tcp.ACK})
-	}
-	return true
-}
-
-// A synAck is a SYN-ACK that is to leave, once no lock is held.
-type synAck struct {
-	path path
-	s    tcp.Segment
-}
-
-func (a *synAck) send() {
-	if a.path.route != nil {
-		a.path.write(&a.s)
-		a.path.route.Release()
-	}
-}
-
-// answerLocked makes the SYN-ACK.
-func (l *Listener) answerLocked(id ID, h *half) synAck {
-	a := l.pathLocked(id, h)
-	a.s = h.SynAck(l.proto.now(), h.cfg)
-	return a
-}
-
-// pathLocked is a SYN-ACK without its segment; one without a route doesn't leave.
-func (l *Listener) pathLocked(id ID, h *half) synAck {
-	route, err := l.proto.find(h.nic, &id, l.cfg.Net)
+// answer sends a segment to the peer of a half-open connection.
+func (l *Listener) answer(h *half, s *tcp.Segment) {
+	set := h.set
+	w, err := l.proto.find(h.arrival, &set)
 	if err != nil {
-		return synAck{}
-	}
-	a := synAck{path: path{route: route, id: id}}
-	a.path.configure(&h.cfg)
-	return a
-}
-
-// completeLocked makes the connection; nil: there is no room for it.
-func (l *Listener) completeLocked(a arrival, h *half) *Conn {
-	if len(l.ready) >= l.cfg.Backlog {
-		return nil
-	}
-	id := a.id
-	route, err := l.proto.find(h.nic, &id, l.cfg.Net)
-	if err != nil {
-		return nil
-	}
-	c := &Conn{proto: l.proto, path: path{route: route, id: id}, quota: h.quota, queue: &waiter.Queue{}}
-	c.engine = h.Conn(l.proto.now(), h.cfg)
-	if !l.proto.table.add(c) {
-		route.Release()
-		return nil
-	}
-	delete(l.half, a.id)
-	l.ready = append(l.ready, c)
-	return c
-}
-
-// armLocked sets the timer for the next SYN-ACK that is due again.
-func (l *Listener) armLocked() {
-	if l.running {
 		return
 	}
-	next := time.Duration(0)
-	for _, h := range l.half {
-		if at := h.Next(); !h.held && (next == 0 || at < next) {
-			next = at
-		}
+	if w.tap = l.cfg.Tap; h.set.Tap != nil {
+		w.tap = h.set.Tap
 	}
-	if next == 0 {
-		return
-	}
-	l.running = true
-	wait := max(next-l.proto.now(), 0)
-	if l.timer == nil {
-		l.timer = l.proto.clock.AfterFunc(wait, l.fire)
-		return
-	}
-	l.timer.Reset(wait)
-}
-
-// synTries is how often a SYN-ACK is sent.
-const synTries = 5
-
-func (l *Listener) fire() {
-	l.mu.Lock()
-	l.running = false
-	now := l.proto.now()
-	var again []synAck
-	for id, h := range l.half {
-		switch {
-		case h.held || h.Next() > now:
-		case h.Tries >= synTries:
-			delete(l.half, id)
-			l.cfg.Lost(id)
-		default:
-			again = append(again, l.answerLocked(id, h))
-		}
-	}
-	l.armLocked()
-	l.mu.Unlock()
-	for i := range again {
-		again[i].send()
-	}
-}
-
-// Accept returns the connection that came first, and the queue that it tells;
-// nil: there is none.
-func (l *Listener) Accept() (*Conn, *waiter.Queue) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.ready) == 0 {
-		return nil, nil
-	}
-	c := l.ready[0]
-	l.ready[0] = nil
-	l.ready = l.ready[1:]
-	return c, c.queue
-}
-
-// Close ends the listener; connections that nobody accepted are reset.
-func (l *Listener) Close() {
-	l.proto.table.unlisten(l)
-	l.mu.Lock()
-	ready := l.ready
-	l.closed, l.ready, l.half = true, nil, nil
-	if l.timer != nil {
-		l.timer.Stop()
-	}
-	l.mu.Unlock()
-	for _, c := range ready {
-		c.Abort()
-	}
+	w.write(s)
+	w.route.Release()
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/binary"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -22,8 +23,14 @@ type Protocol struct {
 	stack  *stack.Stack
 	clock  tcpip.Clock
 	secret tcp.Secret
-	table  table
-	waits  timeWaits
+	hooks  Hooks
+
+	table     table
+	listeners listeners
+	waits     timeWaits
+	orphans   orphans
+	half      atomic.Int32 // half-open connections, of all listeners
+	garbage   atomic.Bool  // keep-alive probes carry an octet
 }
 
 var _ stack.TransportProtocol = (*Protocol)(nil)
@@ -37,6 +44,7 @@ func New(s *stack.Stack) stack.TransportProtocol {
 	}
 	p.table.init()
 	p.waits.init(p)
+	p.orphans.maxCount, p.orphans.maxBytes = maxOrphans, maxOrphanBytes
 	return p
 }
 
@@ -121,10 +129,10 @@ func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer
 	switch parse(pkt, &s) {
 	case malformed:
 		stats.InvalidSegmentsReceived.Increment()
-		return stack.UnknownDestinationPacketMalformed
+		return stack.UnknownDestinationPacketHandled // netstack would count it again
 	case corrupt:
 		stats.ChecksumErrors.Increment()
-		return stack.UnknownDestinationPacketMalformed
+		return stack.UnknownDestinationPacketHandled
 	}
 	stats.ValidSegmentsReceived.Increment()
 	if s.Flags.Has(tcp.RST) {
@@ -149,18 +157,20 @@ func (p *Protocol) deliver(a arrival, s *tcp.Segment) {
 	}
 	defer s.Payload.Release()
 	after := tcp.Seq(0) // what a new connection's numbers lie beyond; 0: anything
-	if v, next := p.waits.deliver(p, a, s); v == tcp.Reuse {
+	if v, next := p.waits.deliver(a, s); v == tcp.Reuse {
 		after = next
 	} else if v != noWait {
 		return
 	}
-	if l := p.table.listener(a); l != nil {
+	var tap Tap // a RST counts as a segment of who listens there
+	if l := p.listeners.at(&a); l != nil {
 		if l.deliver(a, s, after) {
 			return
 		}
+		tap = l.cfg.Tap
 	}
 	if answer, ok := s.Reset(); ok {
-		p.reply(a, &answer)
+		p.reply(a, &answer, tap)
 	}
 }
 
@@ -177,6 +187,7 @@ func (*Protocol) Option(tcpip.GettableTransportProtocolOption) tcpip.Error {
 
 // Close implements stack.TransportProtocol: everything ends without a segment.
 func (p *Protocol) Close() {
+	p.listeners.close()
 	p.waits.close()
 	for _, c := range p.table.all() {
 		c.destroy()

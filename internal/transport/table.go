@@ -1,37 +1,23 @@
 package transport
 
-import (
-	"sync"
-
-	"gvisor.dev/gvisor/pkg/tcpip"
-)
+import "sync"
 
 // shards is how many parts the table of connections has: a power of two. On many
 // cores they keep goroutines out of each other's way.
 const shards = 64
 
-// A table knows who has which tuple, and which port.
+// A table knows who has which tuple. Its locks are leaves.
 type table struct {
 	parts [shards]struct {
 		sync.RWMutex
 		conns map[ID]*Conn
 	}
-	mu        sync.RWMutex
-	listeners map[endpoint]*Listener
-}
-
-// An endpoint is a local address and port; the address is empty for any.
-type endpoint struct {
-	addr tcpip.Address
-	port uint16
-	net  tcpip.NetworkProtocolNumber
 }
 
 func (t *table) init() {
 	for i := range t.parts {
 		t.parts[i].conns = map[ID]*Conn{}
 	}
-	t.listeners = map[endpoint]*Listener{}
 }
 
 // part is the shard of a tuple. Ports spread well enough: one of them is chosen
@@ -77,32 +63,4 @@ func (t *table) all() (conns []*Conn) {
 		s.RUnlock()
 	}
 	return conns
-}
-
-// listener returns who listens where a segment is for.
-func (t *table) listener(a arrival) *Listener {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	e := endpoint{addr: a.id.LocalAddress, port: a.id.LocalPort, net: a.net}
-	if l := t.listeners[e]; l != nil {
-		return l
-	}
-	e.addr = tcpip.Address{}
-	return t.listeners[e]
-}
-
-func (t *table) listen(l *Listener) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.listeners[l.cfg.at()] != nil {
-		return false
-	}
-	t.listeners[l.cfg.at()] = l
-	return true
-}
-
-func (t *table) unlisten(l *Listener) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.listeners, l.cfg.at())
 }

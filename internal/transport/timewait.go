@@ -13,7 +13,8 @@ import (
 // §3.4.2 has 2 minutes; systems in use have half a minute).
 const MSL = 30 * time.Second
 
-// maxWaits bounds the records of TIME-WAIT. Beyond it the oldest goes.
+// maxWaits bounds the records of TIME-WAIT, unless SetTimeWaitLimit says otherwise.
+// Beyond it the oldest goes.
 const maxWaits = 1 << 18
 
 // noWait is the verdict where no connection of the tuple is in TIME-WAIT.
@@ -22,18 +23,21 @@ const noWait tcp.TimeWaitVerdict = 255
 // timeWaits are the connections in TIME-WAIT. All last equally long, so that they
 // end in the order in which they began; one timer does for all.
 type timeWaits struct {
-	mu      sync.Mutex
-	clock   tcpip.Clock
+	proto *Protocol
+
+	mu      sync.Mutex // a leaf
+	limit   int
 	records map[ID]*waiting
 	order   []deadline // oldest first
 	timer   tcpip.Timer
 	running bool
-	now     func() time.Duration
 	closed  bool
 }
 
 type waiting struct {
 	tcp.Remains
+	headers       // of the answers
+	dialed   bool // Hooks.Freed is told of the end
 	until    time.Duration
 	answers  uint8         // in the second since answered
 	answered time.Duration // when the first of them left
@@ -62,23 +66,45 @@ type deadline struct {
 }
 
 func (t *timeWaits) init(p *Protocol) {
-	t.clock, t.now, t.records = p.clock, p.now, map[ID]*waiting{}
+	t.proto, t.limit, t.records = p, maxWaits, map[ID]*waiting{}
 }
 
 // add begins TIME-WAIT.
-func (t *timeWaits) add(id ID, r tcp.Remains) {
+func (t *timeWaits) add(id ID, w waiting) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return
 	}
-	until := t.now() + 2*MSL
-	t.records[id] = &waiting{Remains: r, until: until}
-	t.order = append(t.order, deadline{id, until})
-	for len(t.records) > maxWaits { // the oldest may be one whose time has begun anew
+	w.until = t.proto.now() + 2*MSL
+	t.records[id] = &w
+	t.order = append(t.order, deadline{id, w.until})
+	t.boundLocked()
+	t.armLocked()
+}
+
+// boundLocked drops what is too much. The oldest may be one whose time has begun
+// anew: it isn't the first to go then.
+func (t *timeWaits) boundLocked() {
+	for len(t.records) > t.limit {
 		t.dropLocked()
 	}
-	t.armLocked()
+}
+
+// TimeWaits is how many connections are in TIME-WAIT.
+func (p *Protocol) TimeWaits() int {
+	p.waits.mu.Lock()
+	defer p.waits.mu.Unlock()
+	return len(p.waits.records)
+}
+
+// SetTimeWaitLimit bounds the connections in TIME-WAIT; at least 1. Beyond it the
+// oldest is forgotten, without a segment.
+func (p *Protocol) SetTimeWaitLimit(n int) {
+	p.waits.mu.Lock()
+	defer p.waits.mu.Unlock()
+	p.waits.limit = max(n, 1)
+	p.waits.boundLocked()
 }
 
 // dropLocked ends the oldest.
@@ -91,7 +117,15 @@ func (t *timeWaits) dropLocked() {
 	case w.until > d.at:
 		t.order = append(t.order, deadline{d.id, w.until})
 	default:
-		delete(t.records, d.id)
+		t.removeLocked(d.id, w)
+	}
+}
+
+// removeLocked forgets a record: its tuple is free.
+func (t *timeWaits) removeLocked(id ID, w *waiting) {
+	delete(t.records, id)
+	if w.dialed {
+		t.proto.freed(id)
 	}
 }
 
@@ -100,9 +134,9 @@ func (t *timeWaits) armLocked() {
 		return
 	}
 	t.running = true
-	wait := t.order[0].at - t.now()
+	wait := t.order[0].at - t.proto.now()
 	if t.timer == nil {
-		t.timer = t.clock.AfterFunc(wait, t.expire)
+		t.timer = t.proto.clock.AfterFunc(wait, t.expire)
 		return
 	}
 	t.timer.Reset(wait)
@@ -115,7 +149,7 @@ func (t *timeWaits) expire() {
 	if t.closed {
 		return
 	}
-	for now := t.now(); len(t.order) > 0 && t.order[0].at <= now; {
+	for now := t.proto.now(); len(t.order) > 0 && t.order[0].at <= now; {
 		t.dropLocked()
 	}
 	t.armLocked()
@@ -123,30 +157,31 @@ func (t *timeWaits) expire() {
 
 // deliver judges a segment, and answers it. After Reuse the record is gone; next
 // is the number behind its last.
-func (t *timeWaits) deliver(p *Protocol, a arrival, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
+func (t *timeWaits) deliver(a arrival, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
+	p := t.proto
 	t.mu.Lock()
 	w := t.records[a.id]
 	if w == nil {
 		t.mu.Unlock()
 		return noWait, 0
 	}
-	now := t.now()
+	now := t.proto.now()
 	answer, v := w.Segment(now, s)
 	next = w.Next()
 	switch {
 	case v == tcp.Reuse:
-		if p.table.listener(a) == nil { // nobody takes it
+		if p.listeners.at(&a) == nil { // nobody takes it
 			v = tcp.Ignore
 			break
 		}
-		delete(t.records, a.id)
+		t.removeLocked(a.id, w)
 	case w.Restarts(s):
 		w.until = now + 2*MSL
 	}
-	quiet := v == tcp.Answer && w.quiet(now)
+	quiet, headers := v == tcp.Answer && w.quiet(now), w.headers
 	t.mu.Unlock()
 	if v == tcp.Answer && !quiet {
-		p.reply(a, &answer)
+		p.replyWith(a, &answer, headers, nil)
 	}
 	return v, next
 }

@@ -1,0 +1,79 @@
+package transport
+
+import "github.com/wsstack/wsstack/internal/tcp"
+
+// leave takes a connection that is over out of the table; of one in TIME-WAIT a
+// record stays, which is there before the tuple is free in the table.
+func (c *Conn) leave(events tcp.Events) {
+	if events&(tcp.Over|tcp.Lingering) == 0 || c.gone {
+		return
+	}
+	c.gone = true
+	lingers := events&tcp.Lingering != 0
+	if lingers {
+		c.proto.waits.add(c.path.id, waiting{Remains: c.engine.Remains(), headers: c.path.headers, dialed: c.dialed})
+	}
+	c.proto.table.remove(c)
+	c.proto.orphans.remove(c)
+	c.path.route.Release()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if c.dialed && !lingers {
+		c.proto.freed(c.path.id)
+	}
+	for _, f := range c.ends {
+		f()
+	}
+	c.ends = nil
+}
+
+// AfterEnd has f called once: when the connection is over or in TIME-WAIT, which is
+// at once if it is. The connection may be locked then.
+func (c *Conn) AfterEnd(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		f()
+		return
+	}
+	c.ends = append(c.ends, f)
+}
+
+// Close says that nobody reads or writes any more: what was accepted is still sent,
+// and a FIN behind it, while the connection is listed as an orphan. If there is
+// something that nobody has read, the connection is reset instead, so that the peer
+// hears that it is lost (RFC 1122 §4.2.2.13, LG-13).
+func (c *Conn) Close() {
+	now := c.lock()
+	var evicted []*Conn
+	if e := c.engine; e.Readable() > 0 {
+		e.Abort()
+	} else {
+		e.Orphan(now)
+		e.Close(now)
+		if s := e.State(); !c.gone && s != tcp.Closed && s != tcp.TimeWait {
+			evicted = c.proto.orphans.add(c, e.Queued())
+		}
+	}
+	c.unlock(now)
+	for _, old := range evicted {
+		old.Abort()
+	}
+}
+
+// Abort resets the connection, with a RST in the states that RFC 9293 §3.10.5 has
+// one in (LG-17).
+func (c *Conn) Abort() {
+	now := c.lock()
+	c.engine.Abort()
+	c.unlock(now)
+}
+
+// destroy ends the connection without a segment: its stack is closed.
+func (c *Conn) destroy() {
+	now := c.lock()
+	c.engine.Abort()
+	c.leave(tcp.Over)
+	c.unlock(now)
+}

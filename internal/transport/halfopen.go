@@ -1,0 +1,194 @@
+package transport
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+)
+
+// How long a handshake may take: as long as a connect of ours (NB-1), and while many
+// are half open, until after the second retransmission of the SYN-ACK. Nobody hears
+// of the end: a client that still wants to connect sends its SYN again.
+const (
+	halfPatience    = 21 * time.Second
+	floodedPatience = 7 * time.Second
+	flooded         = 1024 // half open, of all listeners of the Protocol
+)
+
+// A half is the record of a half-open connection, or of a request that is held: some
+// 400 bytes.
+type half struct {
+	tcp.HalfOpen
+	arrival
+	set   Settings // with what the way to the peer decides
+	order uint64   // of arrival
+	since time.Duration
+
+	held     bool          // nothing leaves yet
+	last     time.Duration // held: when the SYN came last
+	patience time.Duration // held: how long its next copy may take
+
+	at    time.Duration // when something is due
+	index int           // in the agenda; see heap.Interface
+}
+
+// syn takes the SYN. after is what our numbers are to lie beyond; 0: anything.
+func (h *half) syn(s *tcp.Segment, after tcp.Seq) {
+	if after != 0 && !h.set.ISS.After(after) {
+		h.set.ISS = after.Add(1 << 16)
+	}
+	h.HalfOpen = tcp.NewHalfOpen(h.set.ISS, s)
+}
+
+// reset is the RST for a half-open connection that ends, with the number that the
+// peer expects (RFC 9293 §3.10.5).
+func (h *half) reset() *tcp.Segment {
+	s := &tcp.Segment{Seq: h.ISS + 1, Ack: h.IRS + 1, Flags: tcp.RST | tcp.ACK}
+	s.Options.Scale = tcp.NoScale // no SYN is sent so
+	return s
+}
+
+// HalfOpen is how many connections are half open on all listeners. Requests that are
+// held don't count.
+func (p *Protocol) HalfOpen() int { return int(p.half.Load()) }
+
+// life is how long a handshake may take at the moment.
+func (p *Protocol) life() time.Duration {
+	if p.half.Load() >= flooded {
+		return floodedPatience
+	}
+	return halfPatience
+}
+
+// enterLocked takes in a record, whose order of arrival that is.
+func (l *Listener) enterLocked(h *half) {
+	l.arrived++
+	h.order = l.arrived
+	l.records[h.id] = h
+	heap.Push(&l.agenda, h)
+}
+
+// removeLocked takes a record out, if it is there.
+func (l *Listener) removeLocked(h *half) {
+	if l.records[h.id] != h {
+		return
+	}
+	delete(l.records, h.id)
+	heap.Remove(&l.agenda, h.index)
+	if h.held {
+		l.held--
+	} else {
+		l.proto.half.Add(-1)
+	}
+}
+
+// admitLocked begins the handshake of a record that was entered: the SYN-ACK leaves.
+func (l *Listener) admitLocked(h *half) outcome {
+	now := l.proto.now()
+	h.since = now
+	l.proto.half.Add(1)
+	o := outcome{about: h, answer: h.SynAck(now, h.set.Config)}
+	l.scheduleLocked(now, h)
+	l.armLocked(now)
+	return o
+}
+
+// scheduleLocked sets when something is due next, later than now.
+func (l *Listener) scheduleLocked(now time.Duration, h *half) {
+	if h.at = h.since + halfPatience; h.held {
+		h.at = h.last + h.patience
+	} else {
+		for _, at := range [...]time.Duration{h.since + floodedPatience, h.Next()} { // there may be a flood by then
+			if at > now {
+				h.at = min(h.at, at)
+			}
+		}
+	}
+	heap.Fix(&l.agenda, h.index)
+}
+
+// over reports that the time of a record is over.
+func (l *Listener) over(now time.Duration, h *half) bool {
+	if h.held {
+		return now-h.last >= h.patience
+	}
+	return now-h.since >= l.proto.life()
+}
+
+// armLocked sets the timer for what is due next. It isn't set back for a later time:
+// it then looks again.
+func (l *Listener) armLocked(now time.Duration) {
+	if len(l.agenda) == 0 || l.armed != 0 && l.armed <= l.agenda[0].at {
+		return
+	}
+	l.armed = l.agenda[0].at
+	wait := max(l.armed-now, 0)
+	if l.timer == nil {
+		l.timer = l.proto.clock.AfterFunc(wait, l.fire)
+		return
+	}
+	l.timer.Reset(wait)
+}
+
+func (l *Listener) fire() {
+	for _, o := range l.due() {
+		l.answer(o.about, &o.answer)
+	}
+}
+
+// due does what is due, and returns the SYN-ACKs that leave again.
+func (l *Listener) due() (again []outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.armed = 0
+	now := l.proto.now()
+	for len(l.agenda) > 0 && l.agenda[0].at <= now {
+		h := l.agenda[0]
+		if l.over(now, h) {
+			l.removeLocked(h)
+			l.cfg.Lost(h.id)
+			continue
+		}
+		if !h.held && h.Next() <= now {
+			again = append(again, outcome{about: h, answer: h.SynAck(now, h.set.Config)})
+		}
+		l.scheduleLocked(now, h)
+	}
+	l.armLocked(now)
+	return again
+}
+
+// An agenda has the records in the order in which something is due, and of one time
+// in the order in which they came. It is a heap.Interface.
+type agenda []*half
+
+func (a agenda) Len() int { return len(a) }
+
+func (a agenda) Less(i, j int) bool {
+	if a[i].at != a[j].at {
+		return a[i].at < a[j].at
+	}
+	return a[i].order < a[j].order
+}
+
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].index, a[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (a *agenda) Push(x any) {
+	h := x.(*half)
+	h.index = len(*a)
+	*a = append(*a, h)
+}
+
+// Pop implements heap.Interface.
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	h := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	return h
+}

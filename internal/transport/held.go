@@ -1,0 +1,85 @@
+package transport
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+)
+
+// A request is forgotten when the next retransmission of its SYN is overdue: its
+// sender has given up (CA-7). The gaps between retransmissions double.
+const (
+	firstPatience = 7500 * time.Millisecond // the first gap is 3 s at most
+	gapPatience   = 2.5
+)
+
+// holdLocked enters the record of a request.
+func (l *Listener) holdLocked(h *half) {
+	now := l.proto.now()
+	h.held, h.last, h.patience = true, now, firstPatience
+	l.held++
+	l.enterLocked(h)
+	l.scheduleLocked(now, h)
+	l.armLocked(now)
+}
+
+// againLocked takes a segment for a request that is held. A copy of the SYN renews
+// the patience (CA-7); one with another number is a new attempt of the same peer, and
+// takes the place of the first. A RST ends the request if it names its number or the
+// next, because anybody can send one; other segments have no connection that they
+// could belong to.
+func (l *Listener) againLocked(h *half, a arrival, s *tcp.Segment) outcome {
+	now := l.proto.now()
+	switch {
+	case s.Flags.Has(tcp.RST):
+		if s.Seq == h.IRS || s.Seq == h.IRS+1 {
+			l.removeLocked(h)
+			l.cfg.Lost(h.id)
+		}
+		return outcome{}
+	case s.Flags.Has(tcp.ACK):
+		return outcome{refused: true}
+	case !s.Flags.Has(tcp.SYN):
+		return outcome{}
+	case s.Seq == h.IRS:
+		h.patience = max(firstPatience, time.Duration(float64(now-h.last)*gapPatience))
+	default:
+		h.syn(s, 0)
+		h.arrival, h.patience = a, firstPatience
+	}
+	h.last = now
+	l.scheduleLocked(now, h)
+	return outcome{}
+}
+
+// Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop
+// nothing, as if the SYN had not come. It reports whether the request was there.
+func (l *Listener) Decide(id ID, d Decision) bool {
+	l.mu.Lock()
+	h := l.records[id]
+	if h == nil || !h.held || d == Hold {
+		l.mu.Unlock()
+		return false
+	}
+	var o outcome
+	if d == Admit {
+		h.held = false
+		l.held--
+		o = l.admitLocked(h)
+	} else {
+		l.removeLocked(h)
+	}
+	l.mu.Unlock()
+	switch d {
+	case Admit:
+		l.answer(o.about, &o.answer)
+	case Reject:
+		l.proto.reply(h.arrival, h.refusal(), l.cfg.Tap)
+	}
+	return true
+}
+
+// refusal is the RST that answers the SYN of a request (RFC 9293 §3.10.7.1).
+func (h *half) refusal() *tcp.Segment {
+	return &tcp.Segment{Ack: h.IRS + 1, Flags: tcp.RST | tcp.ACK}
+}

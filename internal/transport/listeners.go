@@ -1,0 +1,83 @@
+package transport
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+// listeners knows who listens where.
+type listeners struct {
+	mu     sync.RWMutex           // a leaf
+	byPort map[uint16][]*Listener // the least Order first; a slice that is in here isn't written
+	closed bool
+}
+
+// add enters a listener; false: everything is closed.
+func (t *listeners) add(l *Listener) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if t.byPort == nil {
+		t.byPort = map[uint16][]*Listener{}
+	}
+	list := append(slices.Clone(t.byPort[l.cfg.Port]), l)
+	slices.SortStableFunc(list, func(a, b *Listener) int { return cmp.Compare(a.cfg.Order, b.cfg.Order) })
+	t.byPort[l.cfg.Port] = list
+	return true
+}
+
+func (t *listeners) remove(l *Listener) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := slices.DeleteFunc(slices.Clone(t.byPort[l.cfg.Port]), func(o *Listener) bool { return o == l })
+	if len(list) == 0 {
+		delete(t.byPort, l.cfg.Port)
+		return
+	}
+	t.byPort[l.cfg.Port] = list
+}
+
+// at returns the listener that gets the segments to an address which belong to no
+// connection: one on the address before one on the wildcard, and of several the one
+// with the least Order (RU-8). nil: nobody listens there.
+func (t *listeners) at(a *arrival) *Listener {
+	t.mu.RLock()
+	list := t.byPort[a.id.LocalPort]
+	t.mu.RUnlock()
+	for _, l := range list {
+		if l.cfg.Net == a.net && l.cfg.Addr == a.id.LocalAddress {
+			return l
+		}
+	}
+	for _, l := range list {
+		if l.everywhere(a.net) {
+			return l
+		}
+	}
+	return nil
+}
+
+// everywhere reports a listener on the wildcard of an IP version.
+func (l *Listener) everywhere(net tcpip.NetworkProtocolNumber) bool {
+	c := &l.cfg
+	return c.Addr == tcpip.Address{} && (c.Net == net || c.Dual && c.Net == header.IPv6ProtocolNumber)
+}
+
+// close ends all of them without a segment.
+func (t *listeners) close() {
+	t.mu.Lock()
+	lists := t.byPort
+	t.closed, t.byPort = true, nil
+	t.mu.Unlock()
+	for _, list := range lists {
+		for _, l := range list {
+			l.empty()
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package transport
+
+import (
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+)
+
+// A path is how the segments of a connection leave.
+type path struct {
+	route *stack.Route
+	id    ID
+	headers
+	tap Tap // nil: nobody looks
+}
+
+// headers are what the IP headers of a connection's packets have.
+type headers struct {
+	ttl      uint8 // 0: the route's
+	tos      uint8 // without the ECN bits
+	fragment bool  // routers may cut up IPv4 packets
+}
+
+// mss is what fits a packet to the peer, in bytes.
+func (w *path) mss() int {
+	return min(int(w.route.MTU())-header.TCPMinimumSize, 65535)
+}
+
+// configure sets what the way to the peer decides.
+func (w *path) configure(cfg *tcp.Config) {
+	if mss := w.mss(); cfg.MSS == 0 || cfg.MSS > mss {
+		cfg.MSS = mss
+	}
+	cfg.Segmenting = w.segmenting()
+}
+
+// segmenting is how much payload the device, or the stack below, takes at once.
+func (w *path) segmenting() int {
+	if !w.route.HasHostGSOCapability() && !w.route.HasGVisorGSOCapability() {
+		return 0
+	}
+	return min(int(w.route.GSOMaxSize()), 65535) - header.IPv6MinimumSize - header.TCPMinimumSize - tcp.MaxOptions
+}
+
+// write sends a segment, and takes over its payload. An error of the network is
+// a loss: TCP sends again.
+func (w *path) write(s *tcp.Segment) {
+	if w.tap != nil {
+		w.tap(true, s)
+	}
+	if int(s.Payload.Size()) > s.Cut && w.route.HasGVisorGSOCapability() && w.route.Loop()&stack.PacketLoop == 0 {
+		w.cut(s)
+		return
+	}
+	w.writePacket(s)
+}
+
+// cut sends a large payload as segments of their own.
+func (w *path) cut(s *tcp.Segment) {
+	whole, flags, seq := s.Payload, s.Flags, s.Seq
+	for rest := int(whole.Size()); rest > 0; rest = int(whole.Size()) {
+		n := min(rest, s.Cut)
+		part := *s
+		part.Seq = seq
+		if part.Flags = flags; n < rest {
+			part.Flags &^= tcp.FIN | tcp.PSH
+		}
+		part.Payload = whole.Clone()
+		part.Payload.Truncate(int64(n))
+		whole.TrimFront(int64(n))
+		w.writePacket(&part)
+		seq = seq.Add(n)
+		flags &^= tcp.CWR
+	}
+	whole.Release()
+}
+
+func (w *path) writePacket(s *tcp.Segment) {
+	options := s.Options.Len()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		ReserveHeaderBytes: header.TCPMinimumSize + options + int(w.route.MaxHeaderLength()),
+		Payload:            s.Payload,
+	})
+	s.Payload = buffer.Buffer{}
+	defer pkt.DecRef()
+	if s.Cut > 0 && pkt.Data().Size() > s.Cut && w.route.HasHostGSOCapability() {
+		pkt.GSOOptions = w.gso(s.Cut)
+	}
+	w.encode(pkt, s, options)
+	tos := w.tos
+	if s.ECT {
+		tos |= ecnECT0
+	}
+	ttl := w.ttl
+	if ttl == 0 {
+		ttl = w.route.DefaultTTL()
+	}
+	stats := w.route.Stats().TCP
+	err := w.route.WritePacket(stack.NetworkHeaderParams{Protocol: header.TCPProtocolNumber, TTL: ttl, TOS: tos, DF: !w.fragment}, pkt)
+	if err != nil {
+		stats.SegmentSendErrors.Increment()
+		return
+	}
+	stats.SegmentsSent.Increment()
+	if s.Again {
+		stats.Retransmits.Increment()
+	}
+	if s.Flags.Has(tcp.RST) {
+		stats.ResetsSent.Increment()
+	}
+}
+
+// gso says that a device cuts the packet into payloads of size bytes, and writes
+// the checksums.
+func (w *path) gso(size int) stack.GSO {
+	g := stack.GSO{Type: stack.GSOTCPv4, L3HdrLen: header.IPv4MinimumSize, NeedsCsum: true,
+		CsumOffset: header.TCPChecksumOffset, MSS: uint16(size), MaxSize: w.route.GSOMaxSize()}
+	if w.route.NetProto() == header.IPv6ProtocolNumber {
+		g.Type, g.L3HdrLen = stack.GSOTCPv6, header.IPv6MinimumSize
+	}
+	return g
+}
+
+// encode writes the header. A device that cuts the packet gets the checksum of
+// the pseudo-header, as Linux's CHECKSUM_PARTIAL has it.
+func (w *path) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
+	h := header.TCP(pkt.TransportHeader().Push(header.TCPMinimumSize + options))
+	pkt.TransportProtocolNumber = header.TCPProtocolNumber
+	h.Encode(&header.TCPFields{
+		SrcPort: w.id.LocalPort, DstPort: w.id.RemotePort, SeqNum: uint32(s.Seq), AckNum: uint32(s.Ack),
+		DataOffset: uint8(header.TCPMinimumSize + options), Flags: header.TCPFlags(s.Flags),
+		WindowSize: s.Window, UrgentPointer: s.Urgent,
+	})
+	s.Options.Append(h[header.TCPMinimumSize:header.TCPMinimumSize])
+	sum := w.route.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(pkt.Size()))
+	switch {
+	case pkt.GSOOptions.Type != stack.GSONone:
+		h.SetChecksum(sum)
+	case w.route.RequiresTXTransportChecksum():
+		h.SetChecksum(^h.CalculateChecksum(checksum.Combine(sum, pkt.Data().Checksum())))
+	}
+}
+
+// reply sends a segment that no connection sends.
+func (p *Protocol) reply(a arrival, s *tcp.Segment, tap Tap) {
+	p.replyWith(a, s, headers{}, tap)
+}
+
+func (p *Protocol) replyWith(a arrival, s *tcp.Segment, h headers, tap Tap) {
+	s.Options.Scale = tcp.NoScale // no SYN is sent so
+	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
+	if err != nil {
+		return
+	}
+	defer route.Release()
+	w := path{route: route, id: a.id, headers: h, tap: tap}
+	w.write(s)
+}
+
+// find is the way to a peer, which decides about a part of the settings; nic 0: any.
+// The local address is chosen when it is empty.
+func (p *Protocol) find(a arrival, set *Settings) (path, tcpip.Error) {
+	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
+	if err != nil {
+		return path{}, err
+	}
+	a.id.LocalAddress = route.LocalAddress()
+	w := path{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment}, tap: set.Tap}
+	w.configure(&set.Config)
+	return w, nil
+}
