@@ -3,9 +3,10 @@ package endpoint
 import (
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -89,9 +90,18 @@ func (s *Socket) abandon(a *acceptance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a.accepted != nil {
-		a.accepted.call, a.accepted = nil, nil
+		s.releaseLocked(a)
 		s.calls.wake(waiter.ReadableEvents)
 	}
+}
+
+// releaseLocked ends the claim of a call on the connection that it has accepted.
+func (s *Socket) releaseLocked(a *acceptance) {
+	if d := s.door; d != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+	}
+	a.accepted.call, a.accepted = nil, nil
 }
 
 // acceptOnce is one attempt.
@@ -113,23 +123,19 @@ func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
 	case a.condition == nil || p.decided:
 		return s.admitLocked(a, p)
 	}
-	p.asked = true
 	answer := s.askLocked(a.condition, p)
-	p.asked = false
 	if err := s.enterLocked(); err == wsa.WSAENOTSOCK {
 		return nil, wsa.WSAEINTR // closed by the condition function, or meanwhile
 	} else if err != 0 {
 		return nil, err
 	}
-	s.takeInLocked()
 	switch {
-	case p.request != nil && p.request.over.Load():
+	case s.door.gone(p):
 		return nil, s.vanishedLocked(a)
 	case answer == wsa.CF_ACCEPT:
 		return s.admitLocked(a, p)
 	case answer == wsa.CF_REJECT:
 		s.refuseLocked(p)
-		s.door.removeLocked(p)
 		return nil, wsa.WSAECONNREFUSED
 	}
 	s.calls.wake(waiter.ReadableEvents) // others may ask again
@@ -142,15 +148,15 @@ func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
 // askLocked runs a condition function, with the lock given up. A panic of it
 // leaves the request to others.
 func (s *Socket) askLocked(condition Condition, p *incoming) int32 {
+	d := s.door
+	d.setAsked(p, true)
+	local, peer := s.ends(p.id)
 	s.mu.Unlock()
-	returned := false
 	defer func() {
 		s.mu.Lock()
-		p.asked = returned
+		d.setAsked(p, false)
 	}()
-	answer := condition(p.peer, p.local)
-	returned = true
-	return answer
+	return condition(peer, local)
 }
 
 // arrivalLocked finds what the call is about.
@@ -169,25 +175,37 @@ func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
 	case a.deadline != nil && a.deadline.passed.Load():
 		return nil, errDeadline
 	}
-	s.takeInLocked()
 	if p := a.accepted; p != nil {
-		if p.opening() {
-			return nil, wsa.WSAEWOULDBLOCK
-		}
-		return p, 0
+		return s.openedLocked(a, p)
 	}
-	if p := s.door.next(a); p != nil {
+	p, lost := s.door.next(a)
+	switch {
+	case p != nil:
 		return p, 0
-	}
-	if s.door.lost {
+	case lost:
 		return nil, s.vanishedLocked(a)
 	}
 	return nil, wsa.WSAEWOULDBLOCK
 }
 
+// openedLocked looks what became of the handshake that a call has accepted.
+func (s *Socket) openedLocked(a *acceptance, p *incoming) (*incoming, wsa.Errno) {
+	s.door.mu.Lock()
+	over, opening := p.over, p.opening()
+	s.door.mu.Unlock()
+	switch {
+	case over:
+		a.accepted = nil
+		return nil, s.vanishedLocked(a)
+	case opening:
+		return nil, wsa.WSAEWOULDBLOCK
+	}
+	return p, 0
+}
+
 // vanishedLocked is the code for a request that has vanished.
 func (s *Socket) vanishedLocked(a *acceptance) wsa.Errno {
-	s.door.lost = false
+	s.door.told()
 	if a.blocking {
 		return wsa.WSAEWOULDBLOCK // goes on waiting
 	}
@@ -197,82 +215,50 @@ func (s *Socket) vanishedLocked(a *acceptance) wsa.Errno {
 // admitLocked is CF_ACCEPT: it answers a request, or makes the socket of an
 // established connection.
 func (s *Socket) admitLocked(a *acceptance, p *incoming) (*Socket, wsa.Errno) {
-	if p.established() {
-		a.accepted, p.call = nil, nil
-		s.door.removeLocked(p)
-		if p.over.Load() && a.blocking && p.request != nil {
-			s.forgetLocked(p)
+	d := s.door
+	if c := d.take(p); c != nil {
+		a.accepted = nil
+		if st, _ := c.State(); st == tcp.Closed && a.blocking && p.requested {
 			return nil, wsa.WSAEWOULDBLOCK // CA-7
 		}
-		return s.inheritLocked(p)
+		return s.inheritLocked(c)
 	}
-	syn := s.door.door.take(p.request, false)
-	if syn == nil {
-		s.takeInLocked()
+	if !d.decide(a, p) {
 		return nil, s.vanishedLocked(a)
 	}
-	p.decided = true
-	if a.blocking {
-		p.call, a.accepted = a, p
-	}
-	s.host.AnswerSYN(p.request, syn)
+	d.listener.Decide(p.id, transport.Admit) // where the peer was faster, vanish follows
 	return nil, wsa.WSAEWOULDBLOCK
 }
 
 // refuseLocked resets an arrival.
 func (s *Socket) refuseLocked(p *incoming) {
-	if p.established() {
-		s.forgetLocked(p)
-		p.ep.Abort()
+	if c := s.door.take(p); c != nil {
+		c.Abort()
 		return
 	}
-	if syn := s.door.door.take(p.request, true); syn != nil {
-		s.host.RefuseSYN(p.request, syn)
-	}
+	s.door.remove(p)
+	s.door.listener.Decide(p.id, transport.Reject)
 }
 
 // inheritLocked makes the socket of an established connection. It is
 // WSAECONNRESET for one that has ended since.
-func (s *Socket) inheritLocked(p *incoming) (*Socket, wsa.Errno) {
-	p.queue.EventUnregister(&p.entry)
-	if p.over.Load() { // no socket: its timers would outlive it
-		s.host.Unwatch(p.ep)
-		p.ep.Abort()
+func (s *Socket) inheritLocked(c *transport.Conn) (*Socket, wsa.Errno) {
+	if st, _ := c.State(); st == tcp.Closed {
 		return nil, wsa.WSAECONNRESET
 	}
 	n := newSocket(s.host, s.family, s.kind, s.protocol, s.owner)
 	n.values = options.Inherit(s.values)
 	n.opt.from = s.handleLocked()
 	n.nonblocking.Store(s.nonblocking.Load())
-	n.remote = p.peer
+	_, n.remote = s.ends(c.ID())
 
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.adoptLocked(p.ep, p.queue, p.wire)
+	n.adoptConnLocked(c)
 	n.holdAddressLocked(s.binding)
 	n.applyLocked()
-	n.becomeConnectedLocked(p.wire.Established(s.host.Clock().NowMonotonic()))
-	n.applyDebugLocked()
+	n.becomeConnectedLocked(n.establishedAtLocked())
 	n.inheritEventsLocked(s)
 	s.host.Register(n)
 	return n, 0
-}
-
-// sendReset sends the RST for a handshake that isn't complete. netstack's has
-// the sequence number 0, which no peer takes (RFC 9293 §3.10.7.3: it must
-// acknowledge the SYN; §3.10.7.4: it must be in the window).
-func (s *Socket) sendReset(w *Wire, local, remote netip.AddrPort) {
-	if !w.has(wireISS) {
-		return // nothing was sent
-	}
-	ip := &s.values.IPv4
-	if local.Addr().Unmap().Is6() {
-		ip = &s.values.IPv6
-	}
-	s.sendOwn(OwnSegment{
-		Local: local, Remote: remote,
-		Seq: w.nxt.Load(), Ack: w.told.next(),
-		Flags: header.TCPFlagRst | header.TCPFlagAck,
-		TTL:   ip.TTL, TOS: ip.TOS,
-	})
 }

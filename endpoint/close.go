@@ -4,8 +4,9 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -17,10 +18,6 @@ import (
 // connected, the code of its end on one that was.
 func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 	defer s.debugCall("shutdown", &code)
-	s.rmu.Lock() // no recv has bytes in hand that it gives back
-	defer s.rmu.Unlock()
-	s.wmu.Lock() // no send comes between the tail and the FIN
-	defer s.wmu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
@@ -41,8 +38,7 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 	if how != wsa.SD_RECEIVE && !s.shutSend {
 		s.shutSend = true
 		if s.kind == options.Stream {
-			s.flushLocked(s.ep, s.wire, true)
-			s.ep.Shutdown(tcpip.ShutdownWrite)
+			s.conn.Do(func(now time.Duration, e *tcp.Conn) { e.Close(now) })
 		}
 	}
 	s.calls.wake(anyEvent)
@@ -58,21 +54,31 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 }
 
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
-// has data queued, or was sent some since. What comes when no receive is
-// pending any more is not acknowledged: nobody gets it (SH-2).
+// has data queued, or is sent some. What comes when no receive is pending any more
+// is not acknowledged: nobody gets it (SH-2).
 func (s *Socket) resetIfUnreadLocked() {
 	pending := s.receiving.Load() > 0 || len(s.ops.queues[opRecv]) > 0 // they take the data (C-47)
-	if !s.shutRecv || s.state != options.Connected || s.closed || pending {
+	if !s.shutRecv || s.conn == nil || s.state != options.Connected || s.closed || pending {
 		return
 	}
-	s.refuses.Store(true)
-	queued, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	if queued == 0 && s.held.Load() == 0 && !s.refused.Load() {
-		return
+	s.noRecv.Store(false)
+	s.conn.Do(func(_ time.Duration, e *tcp.Conn) {
+		if e.Readable() > 0 {
+			e.Abort()
+			s.shutReset = true
+		} else {
+			e.Deafen(true)
+		}
+	})
+	s.pollLocked()
+}
+
+// received follows a receive call that was in progress. One that was pending at
+// SD_RECEIVE takes the next data; what is left then resets (C-47).
+func (s *Socket) received() {
+	if s.receiving.Add(-1) == 0 && s.noRecv.Load() {
+		s.host.Signal(s)
 	}
-	s.shutReset = true
-	s.ep.Abort()
-	s.becomeDeadLocked(wsa.WSAECONNABORTED)
 }
 
 // Close is closesocket. What it does to a connection is the close matrix LG-2
@@ -85,77 +91,86 @@ func (s *Socket) Close() wsa.Errno { return s.close(true) }
 // would linger, the connection is closed gracefully, and nobody looks for how long.
 func (s *Socket) close(patience bool) (code wsa.Errno) {
 	defer s.debugCall("close", &code)
-	s.rmu.Lock() // no recv has bytes in hand that it gives back
-	s.wmu.Lock() // no send comes between the tail and the FIN
 	s.mu.Lock()
-	unlock := func() {
-		s.mu.Unlock()
-		s.wmu.Unlock()
-		s.rmu.Unlock()
-	}
 	if s.closed {
 		down := s.down
-		unlock()
+		s.mu.Unlock()
 		if down {
 			return 0 // closed by the stack; the handle is freed now (ND-1)
 		}
 		return wsa.WSAENOTSOCK
 	}
 	s.pollLocked()
-	l, ep := s.values.Linger, s.ep
-	alive := s.kind == options.Stream && s.state == options.Connected
+	l := s.values.Linger
+	alive := s.conn != nil && s.state == options.Connected
 	lingers := patience && alive && l.On && l.Timeout > 0
-	if lingers && s.nonblocking.Load() && !s.shutSend && s.queued() > 0 {
-		unlock()
+	if lingers && s.nonblocking.Load() && !s.shutSend && s.conn.Queued() > 0 {
+		s.mu.Unlock()
 		return wsa.WSAEWOULDBLOCK // LG-7
 	}
-	unread := len(s.unread)+s.partial > 0 || alive && s.wire.urgent.waiting.Load()
-	hard := alive && l.On && l.Timeout == 0
-	if alive && !hard && !s.shutSend {
-		s.flushLocked(ep, s.wire, true) // NG-14
-	}
-	if s.kind != options.Stream {
-		s.dgram.kept.takeAll()
-	}
-	s.stopSillyLocked()
-	s.resetHandshakeLocked()
+	unhold := s.unhold
+	s.unhold = nil
 	s.becomeClosedLocked()
+	c, ep := s.takeLocked()
 	s.mu.Unlock()
-	s.wmu.Unlock()
 
 	switch {
-	case ep == nil:
-	case alive && unread:
-		ep.Abort() // LG-13, for bytes that netstack believes were read
-		lingers = false
-	case hard:
-		s.hardClose(ep)
-	default:
-		ep.Close()
+	case c != nil && (!alive || l.On && l.Timeout == 0 || s.hasUnread(c)):
+		c.Abort()
+	case c != nil:
+		c.Close()
+	case ep != nil:
+		s.closeDatagram(ep)
 	}
-	s.rmu.Unlock()
 	s.endAborted()
 	if lingers && !s.nonblocking.Load() {
-		s.linger(ep, time.Duration(l.Timeout)*time.Second)
+		s.linger(c, time.Duration(l.Timeout)*time.Second)
 	}
-	s.Serve() // an endpoint that is done already sends no event
-	s.becomeOrphan()
+	if c != nil {
+		c.SetOwner(nil)
+		if unhold != nil {
+			c.AfterEnd(unhold)
+		}
+	}
 	return 0
+}
+
+// takeLocked takes the connection, or the endpoint, out of a socket that is closed.
+func (s *Socket) takeLocked() (*transport.Conn, tcpip.Endpoint) {
+	c, ep := s.conn, s.ep
+	s.conn, s.ep = nil, nil
+	return c, ep
+}
+
+// hasUnread reports bytes that were received and that nobody has got (LG-13):
+// urgent ones and those that a call with MSG_WAITALL has in hand count.
+func (s *Socket) hasUnread(c *transport.Conn) (unread bool) {
+	c.Do(func(now time.Duration, e *tcp.Conn) {
+		s.urgent.pull(now, e)
+		s.urgent.skip(now, e)
+		unread = e.Readable() > 0 || s.partial.Load() > 0 || s.urgent.waiting.Load()
+	})
+	return unread
+}
+
+// closeDatagram closes the endpoint of a datagram socket, once nobody reads from it
+// or writes to it.
+func (s *Socket) closeDatagram(ep tcpip.Endpoint) {
+	s.rmu.Lock()
+	s.wmu.Lock()
+	s.dgram.kept.takeAll()
+	s.queue.EventUnregister(&s.entry)
+	s.wmu.Unlock()
+	s.rmu.Unlock()
+	s.host.ForgetDatagrams(ep)
+	ep.Close()
 }
 
 // becomeClosedLocked ends the socket's life for its callers; the connection may
 // live on for a while.
 func (s *Socket) becomeClosedLocked() {
 	s.closed = true
-	s.stopSynTimerLocked()
-	s.stopKeepAliveLocked()
-	if s.down {
-		s.stopRetransmitLocked()
-	}
 	s.closeListenerLocked()
-	if s.state == options.Listening {
-		s.host.NotListening(s.binding, s.ep)
-	}
 	if s.binding != nil {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close
@@ -170,15 +185,15 @@ func (s *Socket) becomeClosedLocked() {
 // linger waits, after a graceful close, until the peer has acknowledged all data
 // and the FIN. When the time is over it resets the connection (LG-4 to LG-6);
 // the caller can't tell one from the other (LG-10).
-func (s *Socket) linger(ep tcpip.Endpoint, timeout time.Duration) {
+func (s *Socket) linger(conn *transport.Conn, timeout time.Duration) {
 	c := s.begin(anyEvent, timeout)
 	defer s.end(c)
 	for {
-		switch st := tcp.EndpointState(ep.State()); {
-		case ended(st), st == tcp.StateFinWait2, st == tcp.StateTimeWait, s.wire.FinAcked():
+		switch st, _ := conn.State(); {
+		case finAcked(st):
 			return
 		case c.expired.Load(), s.host.Down():
-			ep.Abort()
+			conn.Abort()
 			return
 		}
 		c.waiter.Wait("linger")
@@ -188,49 +203,21 @@ func (s *Socket) linger(ep tcpip.Endpoint, timeout time.Duration) {
 // CloseDown ends the socket because its stack is being closed (ND-2): calls in
 // progress and later ones get WSAENETDOWN, and the connection is reset.
 func (s *Socket) CloseDown() {
-	s.wmu.Lock()
 	s.mu.Lock()
-	ep := s.ep
 	if s.closed {
 		s.mu.Unlock()
-		s.wmu.Unlock()
 		return
 	}
 	s.down = true
-	s.stopSillyLocked()
 	s.becomeClosedLocked()
+	c, ep := s.takeLocked()
+	s.unholdLocked()
 	s.mu.Unlock()
-	s.wmu.Unlock()
 	s.endAborted()
+	if c != nil {
+		c.Abort()
+	}
 	if ep != nil {
 		ep.Abort()
 	}
-}
-
-// serveClosedLocked lets the hooks forget an endpoint that is done.
-func (s *Socket) serveClosedLocked() {
-	if s.ep == nil {
-		return
-	}
-	timeWait := false
-	if s.kind == options.Stream {
-		st := tcp.EndpointState(s.ep.State())
-		timeWait = st == tcp.StateTimeWait
-		if !ended(st) && !timeWait {
-			s.answerLocked()
-			s.serveOrphanLocked()
-			return
-		}
-		s.endOrphanLocked()
-		s.wire.attach(nil) // the records of halfOpen may outlive the socket
-	}
-	s.stopRetransmitLocked()
-	s.host.Unwatch(s.ep)
-	s.queue.EventUnregister(&s.entry)
-	s.unholdLocked()
-	if timeWait {
-		s.host.Leave(Remnant{s.ep, s.queue, s.wire, s.takeTupleLocked()})
-	}
-	s.vacateLocked()
-	s.ep = nil
 }

@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -114,9 +115,7 @@ func (s *Socket) boundAddr() netip.Addr {
 	return s.binding.Addr.Addr()
 }
 
-// connectStreamLocked starts the handshake from a specific local address:
-// netstack leaks the port of an endpoint that is bound to the wildcard and
-// then connected (ARCHITECTURE.md, "Where netstack differs").
+// connectStreamLocked starts the handshake from a specific local address.
 func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
 	source, nic, err := s.sourceLocked(addr.Addr().Unmap())
 	if err != 0 {
@@ -171,31 +170,27 @@ func (s *Socket) connectAnywhereLocked(nic tcpip.NICID, source netip.Addr, addr 
 
 // handshakeLocked sends the SYN. A failure leaves the socket as it was.
 func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) wsa.Errno {
-	if err := s.newEndpointLocked(netProto(local.Addr())); err != 0 {
-		return err
+	id := transport.ID{
+		LocalAddress: Address(local.Addr()), LocalPort: local.Port(),
+		RemoteAddress: Address(remote.Addr()), RemotePort: remote.Port(),
 	}
-	if err := s.ep.Bind(FullAddress(nic, local)); err != nil {
-		s.dropEndpointLocked()
+	tuple := Tuple{local, remote}
+	s.host.Occupy(tuple)
+	c, err := s.host.TCP().Dial(nic, id, netProto(local.Addr()), s.settingsLocked(remote.Addr()), s)
+	if err != nil {
+		s.host.Vacate(tuple)
+		if _, used := err.(*tcpip.ErrPortInUse); used { // TIME-WAIT included (RU-11)
+			return wsa.WSAEADDRINUSE
+		}
 		return errno(err)
 	}
-	s.offerLocked()
-	err := s.ep.Connect(FullAddress(0, remote))
-	switch err.(type) {
-	case *tcpip.ErrConnectStarted:
-	case *tcpip.ErrBadLocalAddress: // the pair of addresses is in use, TIME-WAIT included (RU-11)
-		s.dropEndpointLocked()
-		return wsa.WSAEADDRINUSE
-	default:
-		s.dropEndpointLocked()
-		return errno(err)
-	}
+	s.conn, s.opt.live, s.opt.known = c, s.liveLocked(remote.Addr()), true
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.icmpError = nil
 	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
 	s.local = s.present(FullAddress(nic, local))
-	s.occupyLocked(local, remote)
 	s.becomeConnectingLocked()
-	s.startSynTimerLocked()
+	s.host.Signal(s) // the answer may have come before the socket was Connecting
 	return wsa.WSAEWOULDBLOCK
 }
 

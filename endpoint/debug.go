@@ -3,9 +3,9 @@ package endpoint
 import (
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -25,11 +25,8 @@ type Record struct {
 	Len      int
 }
 
-// debugging is the mark of SO_DEBUG in a record of a connection, for the hooks:
-// the ID of the socket, 0 where it is off. It costs them one atomic load.
-//
 // Records are stored in a bounded ring of the stack, and written by the pump:
-// neither hooks nor calls wait for the logger.
+// neither calls nor the transport wait for the logger.
 
 // debugCall records a call that has ended. It is deferred, so it comes after
 // the call has let go of its locks.
@@ -54,39 +51,29 @@ func (s *Socket) record(r Record) {
 	s.host.Debug(r)
 }
 
-// applyDebugLocked makes SO_DEBUG hold for the calls and for the hooks.
+// applyDebugLocked makes SO_DEBUG hold for the calls and for the connection.
 func (s *Socket) applyDebugLocked() {
-	s.debugOn.Store(s.values.Debug)
-	if s.wire == nil {
-		return
-	}
-	id := uint64(0)
-	if s.values.Debug {
-		id = s.id
-	}
-	if s.wire.debug.Load() != id {
-		s.wire.debug.Store(id)
+	on := s.values.Debug
+	s.debugOn.Store(on)
+	switch {
+	case s.conn == nil:
+	case on:
+		s.conn.SetTap(s.tapSegment)
+	default:
+		s.conn.SetTap(nil)
 	}
 }
 
-// Debugging is the socket that wants a record of each segment; 0: none does.
-func (w *Wire) Debugging() Debuggee { return Debuggee(w.debug.Load()) }
-
-// A Debuggee is the ID of a socket with SO_DEBUG. It is the tcpip.PacketOwner of
-// a segment that no endpoint of netstack sends, by which the egress hook, which
-// records whatever leaves, knows whose it is.
-type Debuggee uint64
-
-var _ tcpip.PacketOwner = Debuggee(0)
-
-// KUID and KGID make a Debuggee a tcpip.PacketOwner. Nothing matches on them.
-func (Debuggee) KUID() uint32 { return 0 }
-func (Debuggee) KGID() uint32 { return 0 }
-
-// sendOwn sends a segment past netstack. It is the only caller of Host.SendOwn.
-func (s *Socket) sendOwn(o OwnSegment) {
-	if s.debugOn.Load() {
-		o.Debug = Debuggee(s.id)
+// tapSegment is the transport.Tap of a connection, or of a listener, which has it
+// always.
+func (s *Socket) tapSegment(out bool, seg *tcp.Segment) {
+	if !s.debugOn.Load() {
+		return
 	}
-	s.host.SendOwn(o)
+	event := "segment in"
+	if out {
+		event = "segment out"
+	}
+	s.record(Record{Event: event, Segment: true, Seq: uint32(seg.Seq), Ack: uint32(seg.Ack),
+		Flags: header.TCPFlags(seg.Flags), Len: int(seg.Payload.Size())})
 }

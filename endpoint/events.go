@@ -3,9 +3,7 @@ package endpoint
 import (
 	"sync/atomic"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -259,14 +257,13 @@ func (s *Socket) hasDataLocked() bool {
 	if s.shutRecv {
 		return false
 	}
-	n, _ := s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	return int64(n)+s.held.Load() > s.wire.urgent.holes.Load()
+	return s.readableOf(s.conn) > 0
 }
 
 // atEndLocked reports that the peer's FIN has come: on a connected stream.
 func (s *Socket) atEndLocked() bool {
-	switch tcp.EndpointState(s.ep.State()) {
-	case tcp.StateCloseWait, tcp.StateLastAck, tcp.StateClosing, tcp.StateTimeWait, tcp.StateClose:
+	switch s.connState() {
+	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWait, tcp.Closed:
 		return true
 	}
 	return false

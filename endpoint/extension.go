@@ -2,7 +2,9 @@ package endpoint
 
 import (
 	"net/netip"
+	"time"
 
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -93,35 +95,25 @@ func (s *Socket) advanceAccept(op *Op) bool {
 // become makes s the connection of n, a socket that was just accepted and is
 // nobody's else: n is forgotten.
 func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
-	n.rmu.Lock() // the pump takes no byte of it any more
-	unread := n.unread
-	n.unread = nil
 	n.mu.Lock()
-	ep, queue, w, unhold := n.ep, n.queue, n.wire, n.unhold
-	n.unhold = nil
-	n.queue.EventUnregister(&n.entry)
-	n.ep = nil
+	conn, unhold := n.conn, n.unhold
+	n.conn, n.unhold = nil, nil
 	n.becomeClosedLocked()
 	n.mu.Unlock()
-	n.rmu.Unlock()
 
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.host.Unwatch(ep)
-		ep.Abort()
+		conn.Abort()
 		if unhold != nil {
 			unhold()
 		}
 		return wsa.WSA_OPERATION_ABORTED
 	}
-	s.unread = unread
-	s.held.Store(int64(len(unread)))
 	s.remote, s.opt.from = n.remote, n.opt.from
 	s.unhold = unhold // RU-12
-	s.adoptLocked(ep, queue, w)
+	s.adoptConnLocked(conn)
+	conn.Do(func(time.Duration, *tcp.Conn) { s.urgent.takeOver(&n.urgent) })
 	s.applyLocked()
 	s.context = &lateContext{values: n.values, accepted: true}
 	s.becomeConnectedLocked(n.connected)
@@ -221,7 +213,7 @@ func (s *Socket) updateContextLocked() {
 		return
 	}
 	s.values, s.context = s.context.values, nil
-	s.startKeepAliveLocked(s.values.KeepAlive, s.now())
+	s.startKeepAliveLocked(s.values.KeepAlive, s.host.Clock().NowMonotonic())
 }
 
 // UpdateConnectContext is SO_UPDATE_CONNECT_CONTEXT. After an ordinary connect

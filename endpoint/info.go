@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
@@ -45,21 +44,23 @@ func (s *Socket) Info() Info {
 		Options: s.values,
 	}
 	i.Connected, _ = (*optionView)(s).ConnectedFor()
-	if s.ep != nil && s.state&(options.Connected|options.Bound) != 0 {
+	switch {
+	case s.conn != nil && s.state == options.Connected:
+		i.RecvQueue, i.SendQueue = s.conn.Readable(), s.conn.Queued()
+	case s.ep != nil:
 		i.RecvQueue, _ = s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-		i.SendQueue = s.queued()
 	}
 	return i
 }
 
 // stateName is the TCP state in the spelling of RFC 9293 where there is one.
 func (s *Socket) stateName() string {
-	if s.kind == options.Stream && s.ep != nil {
-		if name, ok := tcpStates[tcp.EndpointState(s.ep.State())]; ok {
-			return name
-		}
+	if s.conn != nil {
+		return s.connState().String()
 	}
 	switch s.state {
+	case options.Listening:
+		return "LISTEN"
 	case options.Fresh:
 		return "unbound"
 	case options.Bound:
@@ -68,20 +69,4 @@ func (s *Socket) stateName() string {
 		return "connected"
 	}
 	return "CLOSED"
-}
-
-var tcpStates = map[tcp.EndpointState]string{
-	tcp.StateListen:      "LISTEN",
-	tcp.StateConnecting:  "SYN-SENT",
-	tcp.StateSynSent:     "SYN-SENT",
-	tcp.StateSynRecv:     "SYN-RECEIVED",
-	tcp.StateEstablished: "ESTABLISHED",
-	tcp.StateFinWait1:    "FIN-WAIT-1",
-	tcp.StateFinWait2:    "FIN-WAIT-2",
-	tcp.StateCloseWait:   "CLOSE-WAIT",
-	tcp.StateClosing:     "CLOSING",
-	tcp.StateLastAck:     "LAST-ACK",
-	tcp.StateTimeWait:    "TIME-WAIT",
-	tcp.StateClose:       "CLOSED",
-	tcp.StateError:       "CLOSED",
 }

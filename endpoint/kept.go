@@ -132,7 +132,7 @@ func (s *Socket) replaceDatagramLocked(local, peer netip.AddrPort) wsa.Errno {
 		return err
 	}
 	s.keepLocked(old, s.peerOf(peer))
-	s.host.Unwatch(old)
+	s.host.ForgetDatagrams(old)
 	old.Close()
 	return 0
 }

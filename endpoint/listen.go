@@ -5,12 +5,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// acceptQueue is netstack's limit of connections that are half open, and the
-// largest backlog. It is higher than most backlogs because netstack answers
-// with SYN cookies near its limit, and cookie connections have no window scale
-// and no SACK (ARCHITECTURE.md, "Where netstack differs"). At 5.4 KB a
-// connection it bounds a flood at 22 MB a listener.
-const acceptQueue = 4096
+// maxBacklog is the largest backlog.
+const maxBacklog = 4096
 
 // Listen makes a bound stream socket accept connections. backlog is how many
 // established connections may wait for accept; beyond it a SYN is answered
@@ -44,23 +40,25 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 	if backlog < 0 {
 		return wsa.WSAEINVAL
 	}
+	return s.listenLocked(min(max(int(backlog), 1), maxBacklog))
+}
+
+// listenLocked opens the door.
+func (s *Socket) listenLocked(backlog int) wsa.Errno {
 	addr := s.binding.Addr
-	if err := s.newEndpointLocked(s.listenProto(addr.Addr())); err != 0 {
-		return err
+	s.door = &door{socket: s, backlog: backlog, conditional: s.values.ConditionalAccept}
+	s.applyStreamLocked()
+	cfg := s.door.config()
+	cfg.Port, cfg.Net, cfg.Dual, cfg.Order = addr.Port(), s.listenProto(addr.Addr()), s.binding.DualStack, s.binding.Order
+	if !addr.Addr().Unmap().IsUnspecified() {
+		cfg.Addr = Address(addr.Addr())
 	}
-	if err := s.ep.Bind(FullAddress(0, addr)); err != nil {
-		s.dropEndpointLocked()
-		return errno(err)
-	}
-	s.openLocked(min(max(int(backlog), 1), acceptQueue))
-	s.offerLocked()
-	if err := s.ep.Listen(acceptQueue); err != nil {
-		s.listens.Store(false)
+	listener, err := s.host.TCP().Listen(cfg)
+	if err != nil {
 		s.door = nil
-		s.dropEndpointLocked()
 		return errno(err)
 	}
-	s.host.Listening(s.binding, s.ep)
+	s.door.listener = listener
 	s.becomeListeningLocked()
 	return 0
 }

@@ -54,7 +54,7 @@ const (
 	slotLimit = 64
 )
 
-// before compares positions, and sequence numbers.
+// before compares positions.
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // announce is a segment's word that the byte at a position is urgent. The

@@ -58,7 +58,8 @@ func (s *Socket) recvMsg(b, control []byte, flags int32, d *deadline) (_ Message
 
 func (s *Socket) recvMsgOnce(b, control []byte, flags int32, d *deadline, waited bool) (Message, wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkRecvLocked(recvMsg, flags, waited)
+	err := s.checkRecvLocked(recvMsg, flags, waited)
+	ep := s.ep
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline

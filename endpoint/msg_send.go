@@ -62,7 +62,8 @@ func (s *Socket) sendMsg(b, control []byte, flags int32, to netip.AddrPort, d *d
 
 func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, d *deadline, waited bool) (int, wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkSendLocked(sendMsg, len(b), flags, to, waited)
+	err := s.checkSendLocked(sendMsg, len(b), flags, to, waited)
+	ep := s.ep
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline

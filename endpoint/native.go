@@ -9,20 +9,20 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// newEndpointLocked makes the netstack endpoint, for addresses of the given
-// protocol, and gives it what the socket has been told so far. Endpoints are
-// single use, so a socket may have several in its life.
+// newEndpointLocked makes the netstack endpoint of a datagram or raw socket, for
+// addresses of the given protocol, and gives it what the socket has been told so
+// far. Endpoints are single use, so a socket may have several in its life.
 func (s *Socket) newEndpointLocked(proto tcpip.NetworkProtocolNumber) wsa.Errno {
 	queue := &waiter.Queue{}
 	ep, err := s.makeEndpoint(proto, queue)
 	if err != nil {
 		return errno(err)
 	}
-	// The registry decides, netstack never vetoes. Datagram sockets with both
-	// flags would be chosen by a hash.
+	// The registry decides, netstack never vetoes. Sockets with both flags would be
+	// chosen by a hash.
 	ep.SocketOptions().SetReuseAddress(true)
-	ep.SocketOptions().SetReusePort(s.kind == options.Stream)
-	s.adoptLocked(ep, queue, nil)
+	s.ep, s.queue, s.opt.known = ep, queue, false
+	queue.EventRegister(&s.entry)
 	s.applyLocked()
 	return 0
 }
@@ -41,22 +41,6 @@ func (s *Socket) makeEndpoint(proto tcpip.NetworkProtocolNumber, queue *waiter.Q
 	return raw.NewEndpoint(ns, proto, transport, queue)
 }
 
-// adoptLocked makes ep the endpoint of the socket. A stream endpoint that was
-// accepted comes with the record the hooks have kept.
-func (s *Socket) adoptLocked(ep tcpip.Endpoint, queue *waiter.Queue, w *Wire) {
-	s.ep, s.queue, s.opt.known, s.lastTry = ep, queue, false, false
-	if s.kind == options.Stream {
-		if w == nil {
-			w = newWire()
-			ep.SetOwner(w)
-		}
-		w.attach(s)
-		s.wire = w
-		s.host.Watch(ep, w)
-	}
-	queue.EventRegister(&s.entry)
-}
-
 // dropEndpointLocked forgets the endpoint after an attempt that failed, so
 // that the socket can try again with another.
 func (s *Socket) dropEndpointLocked() {
@@ -64,12 +48,7 @@ func (s *Socket) dropEndpointLocked() {
 		return
 	}
 	s.queue.EventUnregister(&s.entry)
-	if s.wire != nil {
-		s.wire.attach(nil)
-	}
-	s.host.Unwatch(s.ep)
+	s.host.ForgetDatagrams(s.ep)
 	s.ep.Abort()
-	s.vacateLocked()
-	s.unholdLocked()
-	s.ep, s.queue, s.wire = nil, nil, nil
+	s.ep, s.queue = nil, nil
 }

@@ -4,8 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -15,12 +14,7 @@ import (
 func (s *Socket) SetSockOpt(level, name int32, optval []byte) (code wsa.Errno) {
 	defer s.debugCall("setsockopt", &code)
 	before := s.undropped()
-	err := s.setSockOpt(level, name, optval)
-	if err == 0 && s.noDelay.Load() {
-		s.flush()
-	}
-	s.pullUrgent() // SO_OOBINLINE may have put a byte back (OB-12)
-	return s.caught(before, err)
+	return s.caught(before, s.setSockOpt(level, name, optval))
 }
 
 func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
@@ -39,7 +33,6 @@ func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
 // GetSockOpt is getsockopt; n is the value for *optlen.
 func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
 	defer s.debugCall("getsockopt", &err)
-	s.pullUrgent() // for TCP_ATMARK
 	before := s.undropped()
 	n, err = s.getSockOpt(level, name, optval)
 	return n, s.caught(before, err)
@@ -54,35 +47,27 @@ func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 	return options.Get(&s.values, (*optionView)(s), level, name, optval)
 }
 
-// applyLocked gives the endpoint the stored values that netstack acts on. It
+// applyLocked gives the connection, or the endpoint, the stored values that it acts on. It
 // runs after every set and for every new endpoint, so that an endpoint made
 // late has them all. Each part knows what it has given the endpoint, and
 // gives it what is different: no list says which option concerns which part.
 func (s *Socket) applyLocked() {
 	s.applyDebugLocked()
+	if s.kind == options.Stream {
+		s.applyStreamLocked()
+		return
+	}
 	if s.ep == nil {
 		return
 	}
 	fresh := !s.opt.known
-	if s.door != nil {
-		s.door.door.paused.Store(s.values.PauseAccept)
-	}
 	ops := s.ep.SocketOptions()
 	ops.SetBroadcast(s.values.Broadcast)
 	if s.family == wsa.AF_INET6 {
 		ops.SetV6Only(!s.dualStack())
 	}
-	v := (*optionView)(s)
-	if s.kind == options.Stream {
-		v.SetNoDelay(s.values.NoDelay)
-		s.applyRetransmitLocked()
-		if s.state == options.Listening {
-			s.offerLocked() // IN-4
-		}
-		s.applyUrgentLocked()
-	}
 	s.applyIPLocked(fresh)
-	s.applyBuffersLocked(fresh)
+	s.applyRecvBufferLocked(fresh)
 	s.opt.known = true
 }
 
@@ -130,29 +115,27 @@ func (v *optionView) TakeError() wsa.Errno {
 }
 
 func (v *optionView) ConnectedFor() (time.Duration, bool) {
-	if v.kind != options.Stream || v.state != options.Connected || v.ep == nil {
-		return 0, false // the latter: it is being closed
+	if v.conn == nil || v.state != options.Connected {
+		return 0, false
 	}
 	// Half-closed counts, closed by both sides doesn't (CT-5).
-	if st := tcp.EndpointState(v.ep.State()); ended(st) || st == tcp.StateTimeWait {
+	if st := (*Socket)(v).connState(); st == tcp.Closed || st == tcp.TimeWait {
 		return 0, false
 	}
 	return v.host.Clock().NowMonotonic().Sub(v.connected), true
 }
 
-func (v *optionView) MSS() (int, bool) {
-	if v.wire == nil || v.state != options.Connected {
+func (v *optionView) MSS() (mss int, ok bool) {
+	if v.conn == nil || v.state != options.Connected {
 		return 0, false
 	}
-	return v.wire.MSS(), true
+	v.conn.Do(func(_ time.Duration, e *tcp.Conn) { mss = e.MSS() })
+	return mss, true
 }
 
-// SetNoDelay switches the Gate. Bytes that it holds leave when SetSockOpt has
-// released the socket's lock (NG-6).
-func (v *optionView) SetNoDelay(on bool) wsa.Errno {
-	v.noDelay.Store(on)
-	return 0
-}
+// SetNoDelay has nothing to do: applyLocked tells the connection, and what it held
+// leaves (NG-6).
+func (v *optionView) SetNoDelay(bool) wsa.Errno { return 0 }
 
-// SetOOBInline has nothing to do: applyLocked tells the hooks.
+// SetOOBInline has nothing to do: applyLocked tells the connection (OB-12).
 func (v *optionView) SetOOBInline(bool) wsa.Errno { return 0 }

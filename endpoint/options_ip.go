@@ -19,7 +19,8 @@ const LoopMark = 0x5753
 // optionState is what a socket keeps for its options besides the Values. Its
 // fields are guarded by Socket.mu but for the atomic ones.
 type optionState struct {
-	known    bool // the netstack endpoint has been given applied
+	known    bool // the connection has been given live, or the netstack endpoint applied
+	live     liveState
 	applied  ipState
 	received int64 // SO_RCVBUF that netstack was given; not of a stream
 	groups   options.Memberships
@@ -38,7 +39,6 @@ type ipState struct {
 	discover                            tcpip.PMTUDStrategy
 	noChecksum                          bool
 	checksum                            int32
-	congestion                          options.Congestion
 }
 
 // ipStateLocked is what netstack should know.
@@ -51,15 +51,10 @@ func (s *Socket) ipStateLocked() ipState {
 		discover:   tcpip.PMTUDiscoveryDo,
 		noChecksum: s.values.UDP.NoChecksum,
 		checksum:   v6.Checksum,
-		congestion: s.values.TCP.Congestion,
 	}
 	// netstack has one value for both families of each of these.
 	if s.family == wsa.AF_INET6 {
 		st.multicastTTL = v6.MulticastTTL
-	}
-	if s.kind == options.Stream {
-		st.tos = s.ipValuesLocked(s.endAddr()).TOS
-		st.class = st.tos
 	}
 	if v4.DoesFragment() {
 		st.discover = tcpip.PMTUDiscoveryDont
@@ -67,21 +62,15 @@ func (s *Socket) ipStateLocked() ipState {
 	return st
 }
 
-// applyIPLocked gives the endpoint the values of the IP, UDP and TCP options
+// applyIPLocked gives the endpoint the values of the IP and UDP options
 // that netstack acts on, when it is new or they have changed.
 func (s *Socket) applyIPLocked(fresh bool) {
-	if s.kind != options.Stream {
-		s.setFilterLocked()
-	}
+	s.setFilterLocked()
 	st, old := s.ipStateLocked(), s.opt.applied
 	if !fresh && old == st {
 		return
 	}
 	s.opt.applied = st
-	if s.wire != nil {
-		v4, v6 := &s.values.IPv4, &s.values.IPv6
-		s.wire.setHeaders(v4.TTL, v4.TOS, v6.TTL, v6.TOS)
-	}
 	if s.kind == options.Raw {
 		s.applyRawLocked(st, fresh)
 		return
@@ -100,12 +89,7 @@ func (s *Socket) applyIPLocked(fresh bool) {
 			mustApply(s.ep.SetSockOptInt(o.option, o.new))
 		}
 	}
-	if s.kind == options.Datagram {
-		s.applyDatagramLocked(st, old, fresh)
-	} else if fresh && st.congestion != options.CongestionDefault || !fresh && st.congestion != old.congestion {
-		cc := congestionNames[st.congestion]
-		mustApply(s.ep.SetSockOpt(&cc))
-	}
+	s.applyDatagramLocked(st, old, fresh)
 }
 
 func (s *Socket) applyDatagramLocked(st, old ipState, fresh bool) {
@@ -156,19 +140,6 @@ func mustApply(err tcpip.Error) {
 	if err != nil {
 		panic("endpoint: netstack refuses an option: " + err.String())
 	}
-}
-
-// endAddr is an address that says which family the endpoint of a stream has.
-func (s *Socket) endAddr() netip.Addr {
-	switch {
-	case s.remote.IsValid():
-		return s.remote.Addr()
-	case s.local.IsValid():
-		return s.local.Addr()
-	case s.family == wsa.AF_INET6:
-		return netip.IPv6Unspecified()
-	}
-	return netip.IPv4Unspecified()
 }
 
 // ipValuesLocked are the options that govern traffic with a.

@@ -3,18 +3,9 @@ package endpoint
 import (
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
-
-// congestionNames are netstack's names of the algorithms.
-var congestionNames = map[options.Congestion]tcpip.CongestionControlOption{
-	options.CongestionDefault: "cubic",
-	options.CongestionReno:    "reno",
-	options.CongestionCubic:   "cubic",
-}
 
 // Control carries out a control code of options.Controls; n is the number of
 // bytes written to out. Another code is WSAEOPNOTSUPP.

@@ -82,8 +82,7 @@ type opState struct {
 func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
 	op := &Op{kind: opRecv, sock: s, buf: b, flags: flags}
 	return s.start(op, func() wsa.Errno {
-		_, err := s.checkRecvLocked(recvAsync, flags, false)
-		return err
+		return s.checkRecvLocked(recvAsync, flags, false)
 	})
 }
 
@@ -93,8 +92,7 @@ func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
 func (s *Socket) SendAsync(b []byte, flags int32, to netip.AddrPort) (*Op, wsa.Errno) {
 	op := &Op{kind: opSend, sock: s, buf: b, flags: flags, to: to}
 	return s.start(op, func() wsa.Errno {
-		_, err := s.checkSendLocked(sendCall, len(b), flags, to, false)
-		return err
+		return s.checkSendLocked(sendCall, len(b), flags, to, false)
 	})
 }
 
@@ -202,11 +200,11 @@ func (s *Socket) recvPending(op *Op) (n int, _ netip.AddrPort, _ wsa.Errno) {
 	}
 	s.mu.Lock()
 	shut := s.shutRecv && s.state == options.Connected && s.kind == options.Stream && !s.closed
-	ep, w := s.ep, s.wire
+	conn := s.conn
 	s.mu.Unlock()
 	a := attempt{waited: true, more: op.moved > 0}
 	if shut {
-		n, err := s.recvStream(ep, w, b, flags, a)
+		n, err := s.recvStream(conn, b, flags, a)
 		return n, netip.AddrPort{}, err
 	}
 	return s.recvOnce(b, flags, nil, a)
@@ -227,10 +225,8 @@ func (s *Socket) advanceSend(op *Op) bool {
 		}
 		op.mark = s.accepted.Load()
 	}
-	s.mu.Lock()
-	err, w := s.checkAwaitLocked(), s.wire
-	s.mu.Unlock()
-	if err == 0 && w.acked() < op.mark {
+	acked, err := s.checkAwait()
+	if err == 0 && acked < op.mark {
 		return false
 	}
 	s.finish(op, netip.AddrPort{}, err)
@@ -245,8 +241,8 @@ func (s *Socket) finish(op *Op, from netip.AddrPort, err wsa.Errno) {
 	s.mu.Lock()
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
-	if op.urgent.wire != nil && op.moved < len(op.buf) {
-		s.endUrgent(&op.urgent)
+	if op.moved < len(op.buf) {
+		op.urgent.end()
 	}
 	if first {
 		op.complete(op.moved, from, err)
@@ -302,7 +298,7 @@ func (op *Op) leave() bool {
 	first := s.dequeueLocked(op)
 	s.mu.Unlock()
 	if first && op.flags&wsa.MSG_OOB != 0 {
-		s.endUrgent(&op.urgent)
+		op.urgent.end()
 	}
 	s.ops.serving.Unlock()
 	if first && op.arrival != nil {

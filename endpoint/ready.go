@@ -100,15 +100,12 @@ func (s *Socket) readyStreamLocked() Readiness {
 		}
 		return 0
 	case options.Connected:
-		r := s.epReadyLocked()
-		if !s.writable() {
-			r &^= ReadyWrite
+		var r Readiness
+		if s.writableLocked() {
+			r |= ReadyWrite
 		}
-		switch {
-		case s.shutRecv, s.hasDataLocked(): // after SD_RECEIVE, recv fails at once
+		if s.shutRecv || s.hasDataLocked() || s.atEndLocked() { // after SD_RECEIVE, recv fails at once
 			r |= ReadyRead
-		case s.wire.urgent.holes.Load() > 0 && !s.atEndLocked():
-			r &^= ReadyRead // urgent bytes are all there is
 		}
 		return r
 	case options.Dead:

@@ -7,6 +7,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -81,14 +83,15 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	defer s.end(c)
 	s.receiving.Add(1)
 	defer s.received()
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
 	for got := 0; ; waited = true {
 		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: true})
 		got += n
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
-			s.rmu.Lock()
-			s.partial -= got
-			s.rmu.Unlock()
+			s.partial.Add(-int64(got))
 			return got, 0 // full, or the stream has ended, or a mark (OB-6)
 		case err == 0:
 			continue
@@ -98,37 +101,21 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 		case err == wsa.WSAEWOULDBLOCK:
 			err = wsa.WSAETIMEDOUT
 		}
-		s.giveBack(b[:got])
+		s.giveBack(conn, b[:got])
 		return 0, s.caught(before, err)
 	}
 }
 
 // giveBack puts the bytes that recvAll has read in front of those still queued.
-func (s *Socket) giveBack(b []byte) {
+func (s *Socket) giveBack(conn *transport.Conn, b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	s.mu.Lock()
-	w := s.wire
-	s.mu.Unlock()
-	s.rmu.Lock()
-	s.giveBackLocked(w, b)
-	s.partial -= len(b)
-	s.rmu.Unlock()
+	conn.Do(func(_ time.Duration, e *tcp.Conn) {
+		e.Restore(b)
+		s.partial.Add(-int64(len(b)))
+	})
 	s.calls.wake(waiter.ReadableEvents)
-}
-
-// giveBackLocked is giveBack with rmu held; it wakes nobody.
-func (s *Socket) giveBackLocked(w *Wire, b []byte) {
-	s.putBackLocked(b)
-	s.position -= uint32(len(b))
-	w.took(-len(b))
-}
-
-// putBackLocked puts bytes that nobody has got yet in front of those queued.
-func (s *Socket) putBackLocked(b []byte) {
-	s.unread = append(append(make([]byte, 0, len(b)+len(s.unread)), b...), s.unread...)
-	s.held.Store(int64(len(s.unread)))
 }
 
 func (s *Socket) recvTimeout() time.Duration {
@@ -151,8 +138,8 @@ type attempt struct {
 func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, a attempt) (int, netip.AddrPort, wsa.Errno) {
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
-	ep, err := s.checkRecvLocked(recvCall, flags, a.waited)
-	w := s.wire
+	err := s.checkRecvLocked(recvCall, flags, a.waited)
+	ep, conn := s.ep, s.conn
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline
@@ -163,113 +150,83 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *deadline, a attempt) (int, n
 	if s.kind != options.Stream {
 		return s.readDatagram(ep, b, flags)
 	}
-	n, err := s.recvStream(ep, w, b, flags, a)
+	n, err := s.recvStream(conn, b, flags, a)
 	return n, netip.AddrPort{}, err
 }
 
 // recvStream is one attempt on a stream whose state permits it.
-func (s *Socket) recvStream(ep tcpip.Endpoint, w *Wire, b []byte, flags int32, a attempt) (n int, err wsa.Errno) {
-	var taken int
+func (s *Socket) recvStream(conn *transport.Conn, b []byte, flags int32, a attempt) (n int, err wsa.Errno) {
 	if flags&wsa.MSG_OOB != 0 {
-		n, taken, err = s.readUrgent(ep, w, b, flags&wsa.MSG_PEEK != 0, a.waited)
-	} else {
-		n, taken, err = s.readStream(ep, w, b, flags&wsa.MSG_PEEK != 0, a)
+		return s.readUrgent(conn, b, flags&wsa.MSG_PEEK != 0, a.waited)
 	}
-	s.took(w, taken)
-	return n, err
+	return s.readStream(conn, b, flags&wsa.MSG_PEEK != 0, a)
 }
 
 // checkRecvLocked holds the rules of flags and states of a receive. waited says
 // that the call was in progress already, with flags that it may have.
-func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) (tcpip.Endpoint, wsa.Errno) {
+func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) wsa.Errno {
 	err := s.enterLocked()
 	if err == 0 && !waited && flags != 0 {
 		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
 	}
 	switch {
 	case err == wsa.WSAENOTSOCK && waited:
-		return nil, wsa.WSAEINTR
+		return wsa.WSAEINTR
 	case err != 0:
-		return nil, err
+		return err
 	case s.kind != options.Stream && s.ep == nil:
-		return nil, wsa.WSAEINVAL
+		return wsa.WSAEINVAL
 	case s.softErr != 0 && !s.shutRecv: // an ICMP error for an earlier datagram (NB-3)
-		return nil, s.takeSoftErrorLocked()
+		return s.takeSoftErrorLocked()
 	case s.shutReset: // SH-2: by this side, which is what it is told
-		return nil, wsa.WSAESHUTDOWN
+		return wsa.WSAESHUTDOWN
 	case s.state == options.Dead:
-		return nil, s.deadErrnoLocked(waited)
+		return s.deadErrnoLocked(waited)
 	case s.kind == options.Stream && s.state != options.Connected:
-		return nil, wsa.WSAENOTCONN
+		return wsa.WSAENOTCONN
 	case s.shutRecv && !(waited && s.kind == options.Stream): // C-47: a pending one goes on
-		return nil, wsa.WSAESHUTDOWN
+		return wsa.WSAESHUTDOWN
 	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
-		return nil, wsa.WSAEINVAL
+		return wsa.WSAEINVAL
 	}
-	return s.ep, 0
+	return 0
 }
 
 // readStream reads what is queued, up to the next mark (OB-6). At the end of the
 // stream it returns 0, and so it does where a call that has bytes already goes
-// no further. taken is what it has taken of the stream.
-func (s *Socket) readStream(ep tcpip.Endpoint, w *Wire, b []byte, peek bool, a attempt) (n, taken int, err wsa.Errno) {
+// no further.
+func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt) (n int, err wsa.Errno) {
 	if len(b) == 0 {
-		return 0, 0, 0
+		return 0, 0
 	}
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
-	for n == 0 {
-		room := b
-		if w.urgent.busy.Load() {
-			size, skipped, stop := s.toMarkLocked(ep, w, len(b), a.more)
-			if taken += skipped; stop {
-				return 0, taken, 0
-			}
-			room = b[:size]
+	stop, end := false, false
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		var size int
+		if size, stop = s.urgent.limit(now, e, len(b), a.more); stop {
+			return
 		}
-		got, terr := s.takeLocked(ep, room, peek)
-		switch terr.(type) {
-		case nil:
-		case *tcpip.ErrWouldBlock:
-			return 0, taken, wsa.WSAEWOULDBLOCK
-		case *tcpip.ErrClosedForReceive:
-			return 0, taken, s.endOfStream(a.waited)
-		default:
-			return 0, taken, s.latch(terr, a.waited)
-		}
-		n = s.passLocked(w, room[:got], peek)
-	}
-	if !peek {
-		taken += n
-	}
-	if a.all {
-		s.partial += n
-	}
-	return n, taken, 0
-}
-
-// takeLocked reads what is at the front of the queue: at least one byte, unless
-// it fails. The caller holds rmu.
-func (s *Socket) takeLocked(ep tcpip.Endpoint, b []byte, peek bool) (int, tcpip.Error) {
-	if len(s.unread) > 0 {
-		n := copy(b, s.unread)
+		n = e.Read(now, b[:size], 0, peek)
 		if !peek {
-			s.unread = s.unread[n:]
-			s.held.Store(int64(len(s.unread)))
+			s.urgent.passed(e)
 		}
-		return n, nil
+		if a.all {
+			s.partial.Add(int64(n))
+		}
+		end = n == 0 && streamEnded(e)
+	})
+	switch {
+	case n > 0 || stop:
+		return n, 0
+	case end:
+		return 0, s.endOfStream(a.waited)
 	}
-	s.dst = b
-	res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: peek})
-	s.dst = nil
-	if err == nil && !peek {
-		ep.ModerateRecvBuf(res.Count)
-	}
-	return res.Count, err
+	return 0, wsa.WSAEWOULDBLOCK
 }
 
-// endOfStream decides what the end of netstack's queue means: the peer's FIN,
-// or a death whose error another call has just taken from netstack.
+// streamEnded reports that nothing more comes.
+func streamEnded(e *tcp.Conn) bool { return e.PeerClosed() || e.State() == tcp.Closed }
+
+// endOfStream decides what the end of the stream means: the peer's FIN, or a death.
 func (s *Socket) endOfStream(waited bool) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,20 +235,6 @@ func (s *Socket) endOfStream(waited bool) wsa.Errno {
 		return s.deadErrnoLocked(waited)
 	}
 	return 0
-}
-
-// latch records the error that netstack gave to this call: it shows it to one
-// call only.
-func (s *Socket) latch(err tcpip.Error, waited bool) wsa.Errno {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == options.Connected {
-		s.becomeDeadLocked(s.verdict(err))
-	}
-	if s.state == options.Dead {
-		return s.deadErrnoLocked(waited)
-	}
-	return errno(err)
 }
 
 // readDatagram reads one datagram; see readMessage.
@@ -309,27 +252,26 @@ func (s *Socket) Readable() (int, wsa.Errno) {
 	s.settle()
 	s.mu.Lock()
 	err := s.enterLocked()
-	ep, state := s.ep, s.state
+	ep, conn, state := s.ep, s.conn, s.state
 	s.mu.Unlock()
 	switch {
 	case err != 0:
 		return 0, err
 	case state == options.Dead && s.kind == options.Stream:
 		return 0, wsa.WSAENOTCONN
-	case ep == nil || state == options.Listening || state == options.Connecting:
+	case conn != nil && state == options.Connected:
+		return s.readableOf(conn), 0
+	case ep == nil:
 		return 0, 0
 	}
-	if s.kind != options.Stream {
-		if n, kept := s.firstKept(); kept {
-			return n, 0
-		}
+	if n, kept := s.firstKept(); kept {
+		return n, 0
 	}
 	n, terr := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	if terr != nil {
-		return 0, errno(terr)
-	}
-	if s.kind == options.Stream {
-		n = max(n+int(s.held.Load())-int(s.wire.urgent.holes.Load()), 0)
-	}
-	return n, 0
+	return n, errno(terr)
+}
+
+// readableOf is how many bytes of the stream wait for recv.
+func (s *Socket) readableOf(conn *transport.Conn) int {
+	return max(conn.Readable()-int(s.urgent.holes.Load()), 0)
 }

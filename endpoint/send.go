@@ -62,8 +62,8 @@ func (s *Socket) send(b []byte, flags int32, to netip.AddrPort, d *deadline) (_ 
 	defer s.debugCall("send", &code)
 	var u urgentSend
 	n, err := s.sendAll(b, flags, to, d, &u)
-	if n < len(b) && u.wire != nil {
-		s.endUrgent(&u)
+	if n < len(b) {
+		u.end()
 	}
 	return n, err
 }
@@ -111,8 +111,8 @@ func (s *Socket) sendTimeout() time.Duration {
 // sendOnce is one attempt; see recvOnce.
 func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline, waited bool, u *urgentSend) (n int, err wsa.Errno) {
 	s.mu.Lock()
-	ep, err := s.checkSendLocked(sendCall, len(b), flags, to, waited)
-	w := s.wire
+	err = s.checkSendLocked(sendCall, len(b), flags, to, waited)
+	ep, conn := s.ep, s.conn
 	s.mu.Unlock()
 	if err == 0 && d != nil && d.passed.Load() {
 		err = errDeadline
@@ -127,9 +127,9 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 		return 0, 0 // nothing leaves (BF-22)
 	}
 	if flags&wsa.MSG_OOB != 0 {
-		n, err = s.writeUrgent(ep, w, b, u, waited || !s.nonblocking.Load())
+		n, err = s.writeUrgent(conn, b, u, waited || !s.nonblocking.Load())
 	} else {
-		n, err = s.writeStream(ep, w, b)
+		n, err = s.writeStream(conn, b)
 	}
 	if err != 0 && err != wsa.WSAEWOULDBLOCK {
 		err = s.sendFailed(err, waited)
@@ -139,53 +139,53 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *deadline,
 
 // checkSendLocked holds the rules of flags and states of a send, and binds a
 // datagram socket that isn't bound. waited is as for checkRecvLocked.
-func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.AddrPort, waited bool) (tcpip.Endpoint, wsa.Errno) {
+func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.AddrPort, waited bool) wsa.Errno {
 	err := s.enterLocked()
 	if err == 0 && !waited && flags != 0 {
 		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
 	}
 	switch {
 	case err == wsa.WSAENOTSOCK && waited:
-		return nil, wsa.WSAEINTR
+		return wsa.WSAEINTR
 	case err != 0:
-		return nil, err
+		return err
 	case s.kind != options.Stream:
 		return s.checkSendToLocked(size, to)
 	case s.state == options.Dead:
-		return nil, s.deadErrnoLocked(waited)
+		return s.deadErrnoLocked(waited)
 	case s.state != options.Connected:
-		return nil, wsa.WSAENOTCONN
+		return wsa.WSAENOTCONN
 	case s.shutSend:
-		return nil, wsa.WSAESHUTDOWN
+		return wsa.WSAESHUTDOWN
 	}
-	return s.ep, 0
+	return 0
 }
 
-func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint, wsa.Errno) {
+func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
 	limit := s.maxMessageLocked()
 	switch explicit := to.Addr().IsValid(); {
 	case s.shutSend:
-		return nil, wsa.WSAESHUTDOWN
+		return wsa.WSAESHUTDOWN
 	case !explicit && s.state != options.Connected:
-		return nil, wsa.WSAENOTCONN
+		return wsa.WSAENOTCONN
 	case !explicit:
 		to = s.remote
 	default:
 		if err := s.checkFamily(to); err != 0 {
-			return nil, err
+			return err
 		}
 		if err := s.checkDestinationLocked(to); err != 0 {
-			return nil, err
+			return err
 		}
 	}
 	if s.host.IsBroadcast(to.Addr().Unmap()) && !s.values.Broadcast {
-		return nil, wsa.WSAEACCES // BC-1
+		return wsa.WSAEACCES // BC-1
 	}
 	if size > limit {
-		return nil, wsa.WSAEMSGSIZE
+		return wsa.WSAEMSGSIZE
 	}
 	if err := s.checkFragmentLocked(size, to); err != 0 {
-		return nil, err
+		return err
 	}
 	if s.ep == nil {
 		wildcard := netip.IPv4Unspecified()
@@ -193,15 +193,15 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) (tcpip.Endpoint,
 			wildcard = netip.IPv6Unspecified()
 		}
 		if err := s.bindLocked(netip.AddrPortFrom(wildcard, 0), true); err != 0 {
-			return nil, err
+			return err
 		}
 	}
 	s.recordSentLocked(to)
-	return s.ep, 0
+	return 0
 }
 
-// sendFailed turns an error of netstack into the code of the reason: netstack
-// says "closed for send" for every end of a connection.
+// sendFailed is the code of a send that the connection has refused: the reason of its
+// end.
 func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,11 +209,6 @@ func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 	switch {
 	case s.closed:
 		return wsa.WSAEINTR
-	case s.state == options.Connected && !s.shutSend:
-		// The connection is over, but its error went to a call that hasn't
-		// recorded it yet, or was a graceful end of both directions.
-		s.becomeDeadLocked(s.verdict(nil))
-		fallthrough
 	case s.state == options.Dead:
 		return s.deadErrnoLocked(waited)
 	}

@@ -18,7 +18,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/waiter"
 
-	"github.com/wsstack/wsstack/keepalive"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -67,46 +67,26 @@ type Host interface {
 	// was, until release, while active says so: it takes no lock of a socket.
 	Hold(b *Binding, active func() bool) (release func())
 
-	// Listening makes ep a listener of the address of b, until NotListening:
-	// of several on one address the first that was bound gets everything.
-	Listening(b *Binding, ep tcpip.Endpoint)
-	NotListening(b *Binding, ep tcpip.Endpoint)
+	// TCP is the transport protocol of the stack.
+	TCP() *transport.Protocol
 
-	// Occupy and Vacate bracket a connection that was made from here, so that
-	// no port is chosen for its peer twice. Leave does the latter when the
-	// connection has left TIME-WAIT; the number of those is bounded.
-	Occupy(t Tuple)
-	Vacate(t Tuple)
-	Leave(r Remnant)
+	// MinMSS is the least MSS that a peer's SYN may say, in bytes.
+	MinMSS() int
 
-	// Watch makes the hooks report the segments of a netstack endpoint to w,
-	// until Unwatch. Adopt returns the record that the hooks have kept of an
-	// endpoint that came out of Accept.
-	Watch(ep tcpip.Endpoint, w *Wire)
-	Unwatch(ep tcpip.Endpoint)
-	Adopt(ep tcpip.Endpoint) *Wire
+	// ForgetDatagrams ends what the stack keeps for a datagram endpoint.
+	ForgetDatagrams(ep tcpip.Endpoint)
 
-	// KeepAliveDefaults are the parameters of sockets that set none, and
-	// GarbageOctet says that probes carry one octet (KA-8).
+	// KeepAliveDefaults are the parameters of sockets that set none.
 	KeepAliveDefaults() options.KeepAlive
-	GarbageOctet() bool
 
 	// Defaults are the options that new sockets have set, besides.
 	Defaults() []options.Assignment
 
-	// Orphan lists a closed socket whose connection lives on, with what it
-	// holds in bytes, until NoOrphan. It may Evict others.
-	Orphan(s *Socket, bytes int)
-	NoOrphan(s *Socket)
-
-	// HalfOpen takes the connections out of netstack whose handshake with a
-	// listener isn't complete, oldest first, and sends nothing.
-	HalfOpen(listener *Wire) []HalfOpen
-
-	// AnswerSYN gives netstack a SYN that was held, RefuseSYN answers it with
-	// a RST. Both take over the packet.
-	AnswerSYN(r *Request, syn *stack.PacketBuffer)
-	RefuseSYN(r *Request, syn *stack.PacketBuffer)
+	// Occupy brackets, with Vacate, an attempt to connect, so that no port is chosen
+	// for its peer twice. It comes before the SYN leaves; when that is so, the stack
+	// does the rest.
+	Occupy(t Tuple)
+	Vacate(t Tuple)
 
 	// PathMTU is what is known of the path to an address besides the MTU of the
 	// interface, in bytes; 0: nothing. LearnPathMTU is for an ICMP error that
@@ -114,12 +94,8 @@ type Host interface {
 	PathMTU(remote netip.Addr) uint32
 	LearnPathMTU(remote netip.Addr, mtu uint32)
 
-	// SendOwn sends a segment past netstack's endpoints, SendPacket a message.
-	// They never wait. Inject gives the netstack endpoint of a connection a
-	// segment as if it came from the peer; the addresses are those of the endpoint.
-	SendOwn(OwnSegment)
+	// SendPacket sends a message past netstack's endpoints. It never waits.
 	SendPacket(*OwnPacket) tcpip.Error
-	Inject(tcpip.Endpoint, OwnSegment)
 
 	// Collects reports that sockets are closed when their net faces have become
 	// garbage: that anybody may Signal them at any time.
@@ -162,28 +138,17 @@ type Binding struct {
 // A Tuple is the two ends of a TCP connection.
 type Tuple struct{ Local, Remote netip.AddrPort }
 
-// A Remnant is a connection in TIME-WAIT whose socket is closed.
-type Remnant struct {
-	Endpoint tcpip.Endpoint
-	Queue    *waiter.Queue // of Endpoint
-	Wire     *Wire
-	Tuple    Tuple // not valid for a connection that was accepted
-}
-
-// A HalfOpen is a connection between its SYN and the end of the handshake.
-type HalfOpen struct {
-	Local, Remote netip.AddrPort
-	Wire          *Wire
-}
-
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
-// Lock order: ops.serving, then rmu, then wmu, then mu, then netstack's locks and the host's. The
-// locks of calls and of the deadlines are leaves. Nothing waits with a lock
-// held, and netstack's callbacks take none but the leaf of calls.
+// A stream has a connection or a listener of package transport, the others an
+// endpoint of netstack. What belongs to a connection alone is in it: a socket may
+// have one after the other.
 //
-// The order of the fields leaves no holes: with 1,792 bytes it is of the next
-// smaller class of the allocator, 256 bytes below the one above.
+// Lock order: ops.serving, then rmu, then wmu, then mu, then the lock of a
+// listener or a connection, of netstack or of the host. rmu and wmu are for
+// datagrams; what a stream does with its bytes is done with the connection locked.
+// The locks of calls, of the door and of the deadlines are leaves. Nothing waits
+// with a lock held, and callbacks take leaves only.
 type Socket struct {
 	host     Host
 	id       uint64
@@ -194,87 +159,58 @@ type Socket struct {
 
 	calls       calls
 	nonblocking atomic.Bool
-	signalled   atomic.Bool   // the pump has this socket in its list
-	probeFired  atomic.Bool   // probeTimer has fired
-	dropped     atomic.Bool   // keep-alive has dropped the connection, and is done with that
-	undecided   atomic.Bool   // a connect is in progress: the pump looks what becomes of it
-	stuckFired  atomic.Bool   // stuckTimer has fired
-	debugOn     atomic.Bool   // SO_DEBUG
-	noDelay     atomic.Bool   // TCP_NODELAY, for the Gate
-	sillyFired  atomic.Bool   // the timer silly has fired
-	listens     atomic.Bool   // the pump looks at connections that arrive
-	evicted     atomic.Bool   // there are too many orphans
-	receiving   atomic.Int32  // receive calls in progress on a stream
-	noRecv      atomic.Bool   // shutRecv on a stream: the pump looks at data that comes
-	refuses     atomic.Bool   // and no receive is pending: the hooks keep data from netstack
-	refused     atomic.Bool   // they have
-	urgent      atomic.Bool   // pullUrgent has something to do, or will have
-	unreachable atomic.Bool   // nobody has the net face any more: the pump closes the socket
-	kind        options.Kind  // never changes
-	synFired    atomic.Uint64 // the attempt to connect whose synTimer has fired
-	waiting     atomic.Int64  // len(tail), for the hooks
-	quota       atomic.Int64  // SO_SNDBUF of a stream, bytes; noQuota: not set
-	accepted    atomic.Int64  // bytes that sends have accepted on the stream
+	signalled   atomic.Bool  // the pump has this socket in its list
+	dropped     atomic.Bool  // the connection was dropped, and the socket knows
+	undecided   atomic.Bool  // a connect is in progress: the pump looks what becomes of it
+	debugOn     atomic.Bool  // SO_DEBUG
+	noRecv      atomic.Bool  // shutRecv on a stream, with receives that were pending then
+	unreachable atomic.Bool  // nobody has the net face any more: the pump closes the socket
+	receiving   atomic.Int32 // receive calls in progress on a stream
+	partial     atomic.Int64 // bytes that calls with MSG_WAITALL have, and may give back
+	quota       atomic.Int64 // SO_SNDBUF of a stream, bytes; noQuota: not set
+	accepted    atomic.Int64 // bytes that sends have accepted on the stream
+	kind        options.Kind // never changes
 
-	mu          sync.Mutex
-	values      options.Values
-	opt         optionState
-	state       options.State
-	closed      bool
-	down        bool // closed by Stack.Close
-	shutRecv    bool
-	shutReset   bool // it has reset the connection (SH-2)
-	dissolved   bool // connect has removed the peer of a datagram socket
-	shutSend    bool
-	dropSeen    bool               // a call was told of the keep-alive drop (C-10)
-	dropTaken   bool               // so was a set of SO_KEEPALIVE (C-11)
-	connects    bool               // the connection is, or will be, one that connect has made
-	async       bool               // that attempt, or the one that runs, was made by a non-blocking connect
-	lastTry     bool               // netstack was told to give up: see serveRetransmitLocked
-	implicit    bool               // the binding was made by connect or sendto
-	pending     wsa.Errno          // SO_ERROR
-	reason      wsa.Errno          // why the connection died; what later calls return
-	softErr     wsa.Errno          // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
-	connectErr  wsa.Errno          // why the last attempt to connect failed
-	icmpError   *wsa.ICMPErrorInfo // that it failed for; nil: for another reason
-	synPlan     *synSchedule       // of the attempt to connect that runs; nil when none does
-	synTimer    tcpip.Timer        // fires when synPlan has something to do; nil when no attempt runs
-	attempt     uint64             // counts the attempts to connect
-	prober      keepalive.Prober
-	lastSegment time.Time           // the last one that prober was told of
-	probeTimer  tcpip.Timer         // fires when prober has something to do
-	probeAt     time.Time           // when
-	icmp        *icmpErrors         // nil on streams
-	stuckTimer  tcpip.Timer         // fires when TCP_MAXRT may be over
-	stuckAt     time.Time           // when
-	binding     *Binding            // nil: not bound
-	tuple       *Tuple              // of the connection that connect made, in the registry; nil: none
-	unhold      func()              // lets go of an exclusive listener's address; may be nil
-	local       netip.AddrPort      // what getsockname shows
-	remote      netip.AddrPort      // the peer; not valid when there is none
-	ep          tcpip.Endpoint      // nil until the address is decided
-	queue       *waiter.Queue       // of ep
-	entry       waiter.Entry        // registered with queue
-	wire        *Wire               // what the hooks saw of ep; nil for datagrams
-	connected   tcpip.MonotonicTime // when the connection was established
-	events      eventState
-	door        *listening // nil unless listening
-	orphan      *orphan    // nil unless closed, with the connection alive
-	ops         opState
-	context     *lateContext // nil: nothing is missing
+	mu         sync.Mutex
+	values     options.Values
+	opt        optionState
+	state      options.State
+	closed     bool
+	down       bool // closed by Stack.Close
+	shutRecv   bool
+	shutReset  bool // it has reset the connection (SH-2)
+	dissolved  bool // connect has removed the peer of a datagram socket
+	shutSend   bool
+	dropSeen   bool                // a call was told of the keep-alive drop (C-10)
+	dropTaken  bool                // so was a set of SO_KEEPALIVE (C-11)
+	connects   bool                // the connection is, or will be, one that connect has made
+	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
+	implicit   bool                // the binding was made by connect or sendto
+	pending    wsa.Errno           // SO_ERROR
+	reason     wsa.Errno           // why the connection died; what later calls return
+	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
+	connectErr wsa.Errno           // why the last attempt to connect failed
+	icmpError  *wsa.ICMPErrorInfo  // that it failed for; nil: for another reason
+	icmp       *icmpErrors         // nil on streams
+	binding    *Binding            // nil: not bound
+	unhold     func()              // lets go of an exclusive listener's address; may be nil
+	local      netip.AddrPort      // what getsockname shows
+	remote     netip.AddrPort      // the peer; not valid when there is none
+	conn       *transport.Conn     // of a stream; nil: none
+	door       *door               // of a listening stream; nil: none
+	ep         tcpip.Endpoint      // of a datagram socket; nil until the address is decided
+	queue      *waiter.Queue       // of ep
+	entry      waiter.Entry        // registered with queue
+	connected  tcpip.MonotonicTime // when the connection was established
+	events     eventState
+	ops        opState
+	context    *lateContext // nil: nothing is missing
+	urgent     urgentData
 
-	rmu      sync.Mutex
-	dst      tcpip.SliceWriter // the buffer of the read in progress
-	unread   []byte            // taken from ep and given back: precedes what ep holds
-	held     atomic.Int64      // len(unread), for those who have not rmu
-	position uint32            // of the next byte of recv in the stream, modulo 2^32
-	partial  int               // bytes that calls with MSG_WAITALL have, and may give back
-
+	rmu   sync.Mutex
+	dst   tcpip.SliceWriter // the buffer of the read in progress
 	wmu   sync.Mutex
-	src   gather      // the bytes of the write in progress
-	tail  []byte      // accepted on a stream, held back by the Gate
-	silly tcpip.Timer // overrides silly-window avoidance; nil when none runs
-	dgram *datagrams  // nil on streams
+	dgram *datagrams // nil on streams
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
@@ -395,8 +331,8 @@ func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
 // the endpoint locked.
 func (s *Socket) NotifyEvent(mask waiter.EventMask) {
 	s.calls.wake(mask)
-	if mask&(waiter.EventErr|waiter.EventHUp) != 0 || s.noRecv.Load() || s.undecided.Load() || s.listens.Load() || s.urgent.Load() {
-		s.host.Signal(s) // the reason of a death is latched at once
+	if mask&(waiter.EventErr|waiter.EventHUp) != 0 {
+		s.host.Signal(s)
 	}
 }
 
@@ -412,8 +348,6 @@ func (s *Socket) Serve() {
 	if s.unreachable.Swap(false) {
 		s.close(false)
 	}
-	s.flush()
-	s.compact()
 	s.pullUrgent()
 	s.serveOps()
 	if s.events.selected.Load() {
@@ -422,19 +356,11 @@ func (s *Socket) Serve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.serveRetransmitLocked()
-		s.serveClosedLocked()
 		return
 	}
-	if s.door != nil {
-		s.serveListenerLocked()
-	}
-	s.answerLocked()
 	s.pollLocked()
 	s.serveICMPLocked()
 	s.resetIfUnreadLocked()
-	s.serveKeepAliveLocked()
-	s.serveRetransmitLocked()
 	s.serveChangesLocked()
 	s.observeLocked()
 }

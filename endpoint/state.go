@@ -2,10 +2,12 @@ package endpoint
 
 import (
 	"net/netip"
+	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/keepalive"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
@@ -49,9 +51,11 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	s.state, s.connected = options.Connected, at
 	s.undecided.Store(false)
 	s.values.StickyError = 0 // C-02; the documented SO_ERROR isn't there
-	s.stopSynTimerLocked()
-	s.synPlan = nil
-	if s.ep != nil {
+	switch {
+	case s.conn != nil:
+		id := s.conn.ID()
+		s.local = s.present(tcpip.FullAddress{Addr: id.LocalAddress, Port: id.LocalPort})
+	case s.ep != nil:
 		if local, err := s.ep.GetLocalAddress(); err == nil {
 			if s.kind == options.Raw {
 				local.Port = 0 // netstack shows the protocol
@@ -60,12 +64,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 		}
 	}
 	if s.values.KeepAlive.On {
-		// A time so long ago that a probe is overdue counts as just that long ago.
-		k, from := s.values.KeepAlive, instant(at)
-		if oldest := s.now().Add(-k.Idle); from.Before(oldest) {
-			from = oldest
-		}
-		s.startKeepAliveLocked(k, from) // KA-16
+		s.startKeepAliveLocked(s.values.KeepAlive, at) // KA-16
 	}
 	s.debugStateLocked(0)
 	s.observeLocked()
@@ -76,9 +75,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 // an address that connect chose is given back.
 func (s *Socket) becomeUnconnectedLocked() {
 	s.undecided.Store(false)
-	s.stopSynTimerLocked()
-	s.synPlan = nil
-	s.dropEndpointLocked()
+	s.dropConnLocked()
 	s.remote = netip.AddrPort{}
 	s.state, s.connects = options.Bound, false
 	if s.context != nil { // of ConnectEx
@@ -104,31 +101,25 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	if !s.host.Profile().Endings().ConnectErrors {
 		s.pending = reason
 	}
-	s.stopKeepAliveLocked()
-	s.stopRetransmitLocked()
 	s.debugStateLocked(reason)
 	s.observeLocked()
 	s.calls.wake(anyEvent)
 }
 
-// pollLocked looks what became of the netstack endpoint since the last call,
-// and moves the socket. Every call starts with it.
+// pollLocked looks what became of the connection since the last call, and moves the
+// socket. Every call starts with it.
 func (s *Socket) pollLocked() {
-	if s.kind != options.Stream || s.ep == nil || s.closed {
+	if s.conn == nil || s.closed {
 		return
 	}
-	switch st := tcp.EndpointState(s.ep.State()); s.state {
-	case options.Connecting:
-		switch {
-		case established(st):
-			s.becomeConnectedLocked(s.wire.Established(s.host.Clock().NowMonotonic()))
+	st, cause := s.conn.State()
+	if s.state == options.Connecting {
+		switch at := s.establishedLocked(st); {
+		case at != 0:
+			s.becomeConnectedLocked(transport.Clock(at))
 			s.calls.wake(anyEvent)
-		case ended(st), s.wire.has(wireUnreachable), s.serveSynLocked():
-			err := s.connectErrorLocked(ended(st))
-			if err == wsa.WSAETIMEDOUT && ended(st) && s.restartHandshakeLocked() {
-				return
-			}
-			s.connectErr = err
+		case st == tcp.Closed:
+			s.connectErr = s.connectErrorLocked(cause)
 			if s.async { // a blocking call returns it instead (EO-6)
 				s.pending = s.connectErr
 			}
@@ -136,55 +127,64 @@ func (s *Socket) pollLocked() {
 			s.observeLocked()
 			s.calls.wake(anyEvent)
 		}
-	case options.Connected:
-		if !ended(st) {
-			return
-		}
-		// Without an error, CLOSED is the end of a graceful close.
-		if err := s.ep.LastError(); err != nil || st == tcp.StateError || s.wire.Reset() {
-			s.becomeDeadLocked(s.verdict(err))
-		}
 	}
+	// Without a cause, CLOSED is the end of a graceful close.
+	if s.state == options.Connected && st == tcp.Closed && cause != tcp.None {
+		s.endLocked(cause)
+	}
+}
+
+// establishedLocked is when the handshake was complete, if it is; else 0. The
+// connection may have ended since.
+func (s *Socket) establishedLocked(st tcp.State) (at time.Duration) {
+	if st.Synchronized() || st == tcp.Closed {
+		s.conn.Do(func(_ time.Duration, e *tcp.Conn) { at = e.Established() })
+	}
+	return at
 }
 
 // connectErrorLocked is the code of an attempt to connect that has failed.
-func (s *Socket) connectErrorLocked(ended bool) wsa.Errno {
-	switch {
-	case s.wire.has(wireUnreachable):
-		s.icmpError = s.wire.icmpError.Load()
+func (s *Socket) connectErrorLocked(cause tcp.Cause) wsa.Errno {
+	switch cause {
+	case tcp.PeerUnreachable:
+		s.icmpError = s.conn.Unreachable()
 		return wsa.WSAEHOSTUNREACH
-	case !ended:
-		return wsa.WSAETIMEDOUT
-	}
-	switch err := s.ep.LastError().(type) {
-	case *tcpip.ErrConnectionReset:
+	case tcp.Refused, tcp.ResetByPeer:
 		return wsa.WSAECONNREFUSED
-	case nil, *tcpip.ErrAborted, *tcpip.ErrConnectionAborted:
-		return wsa.WSAETIMEDOUT
-	default:
-		return errno(err)
 	}
+	return wsa.WSAETIMEDOUT
 }
 
-// verdict says why an established connection ended, from what netstack reports
-// and what the hooks saw. A drop by keep-alive isn't among the reasons: that is
-// latched where it is decided.
-func (s *Socket) verdict(err tcpip.Error) wsa.Errno {
-	_, timedOut := err.(*tcpip.ErrTimeout)
-	_, reset := err.(*tcpip.ErrConnectionReset)
-	_, aborted := err.(*tcpip.ErrAborted) // what netstack says of a RST in CLOSE-WAIT
-	cause := keepalive.Verdict(keepalive.Evidence{
-		// netstack may have dropped the one that the hooks saw: after a
-		// time-out, it wasn't the reset.
-		ResetSeen:  reset || s.wire.Reset() && !timedOut,
-		PeerClosed: s.wire.has(wireFIN) || aborted,
-		TimedOut:   timedOut,
-		Unacked:    s.wire.Unacked(),
-	})
-	if cause == keepalive.ClosedReset {
+// endLocked latches why an established connection has ended. When the peer is gone
+// (KA-19, TCP_MAXRT) the port is free from then on.
+func (s *Socket) endLocked(cause tcp.Cause) {
+	s.shutReset = s.shutReset || cause == tcp.Unwanted
+	s.becomeDeadLocked(s.verdictLocked(cause))
+	if cause != tcp.KeepAliveDrop && cause != tcp.UserTimeout {
+		return
+	}
+	if s.binding != nil {
+		s.host.Unbind(s.binding)
+		s.binding = nil
+	}
+	s.dropped.Store(true)
+}
+
+// verdictLocked is the code for the calls in progress.
+func (s *Socket) verdictLocked(cause tcp.Cause) wsa.Errno {
+	e := keepalive.Evidence{
+		Dropped:     cause == tcp.KeepAliveDrop,
+		ResetSeen:   cause == tcp.ResetByPeer,
+		TimedOut:    cause == tcp.TimedOut,
+		UserTimeout: cause == tcp.UserTimeout,
+		Aborted:     cause == tcp.Aborted || cause == tcp.Unwanted,
+	}
+	s.conn.Do(func(_ time.Duration, c *tcp.Conn) { e.PeerClosed, e.Unacked = c.PeerClosed(), c.Left() })
+	verdict := keepalive.Verdict(e)
+	if verdict == keepalive.ClosedReset {
 		return s.host.Profile().Endings().ClosedReset
 	}
-	return cause.InProgress()
+	return verdict.InProgress()
 }
 
 // deadErrnoLocked is what recv, send and shutdown return on a dead connection.
@@ -201,19 +201,6 @@ func (s *Socket) deadErrnoLocked(waited bool) wsa.Errno {
 	}
 	return ends.LaterDrop
 }
-
-// established reports a TCP state in which the handshake is over and the
-// endpoint is still in use.
-func established(st tcp.EndpointState) bool {
-	switch st {
-	case tcp.StateEstablished, tcp.StateFinWait1, tcp.StateFinWait2, tcp.StateCloseWait,
-		tcp.StateClosing, tcp.StateLastAck, tcp.StateTimeWait:
-		return true
-	}
-	return false
-}
-
-func ended(st tcp.EndpointState) bool { return st == tcp.StateClose || st == tcp.StateError }
 
 // enterLocked holds the checks that every call but closesocket starts with, in
 // the order of the documents: WSAENETDOWN, then WSAENOTSOCK.
@@ -264,7 +251,7 @@ func (s *Socket) AddressRemoved(a netip.Addr) {
 	switch s.state {
 	case options.Connected:
 		s.becomeDeadLocked(wsa.WSAECONNABORTED)
-		s.ep.Abort()
+		s.conn.Abort()
 	case options.Connecting:
 		s.connectErr = wsa.WSAECONNABORTED
 		if s.async {

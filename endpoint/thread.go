@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -220,11 +218,7 @@ func (s *Socket) lingerOpen(t *Thread, timeout time.Duration) wsa.Errno {
 	defer s.end(c)
 	for {
 		s.mu.Lock()
-		over := s.closed || s.ep == nil || s.state != options.Connected || s.wire.FinAcked()
-		if !over {
-			st := tcp.EndpointState(s.ep.State())
-			over = ended(st) || st == tcp.StateFinWait2 || st == tcp.StateTimeWait
-		}
+		over := s.closed || s.conn == nil || s.state != options.Connected || finAcked(s.connState())
 		s.mu.Unlock()
 		switch {
 		case over:
@@ -245,11 +239,14 @@ func (s *Socket) closeHard() wsa.Errno {
 		s.mu.Unlock()
 		return wsa.WSAENOTSOCK
 	}
-	ep := s.ep
 	s.becomeClosedLocked()
+	c, _ := s.takeLocked()
+	s.unholdLocked()
 	s.mu.Unlock()
 	s.endAborted()
-	ep.Abort()
-	s.Serve()
+	if c != nil {
+		c.SetOwner(nil)
+		c.Abort()
+	}
 	return 0
 }

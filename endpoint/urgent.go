@@ -1,303 +1,204 @@
 package endpoint
 
 import (
-	"io"
-	"sync"
 	"sync/atomic"
+	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// netstack has no urgent data: the byte stays in the stream.
-// The ingress hook notes where it is before netstack sees the segment; the
-// socket looks at the byte when it has come, and takes it out when recv gets to
-// it. For a stream without urgent data that is one look at wireUrgent.busy for
-// each recv, and at the flags of each segment.
-
-// wireUrgent is the urgent data of a connection, both ways.
-type wireUrgent struct {
-	out  atomic.Uint64 // urgentLive and SND.UP; 0: all urgent data is acknowledged
-	mode atomic.Uint32 // the urgent… bits
-
-	// What marks knows, for those who don't take the lock.
-	busy    atomic.Bool  // there is something to look at
+// urgentData is what a stream socket knows of the peer's urgent bytes. The engine
+// notes where they are; the socket takes them out of the stream when recv comes to
+// them. The connection's lock guards what isn't atomic.
+type urgentData struct {
+	marks   *marks       // nil: none was announced yet
+	modes   uint32       // the urgent… bits
+	queues  bool         // a second byte doesn't replace the first (C-13)
+	pending atomic.Bool  // pull has something to do, or will have
 	waiting atomic.Bool  // for recv(MSG_OOB)
 	holes   atomic.Int64 // bytes in the queue that aren't part of the stream
-
-	mu    sync.Mutex // a leaf: hooks take it with endpoints locked
-	marks marks
 }
 
-// Bits of wireUrgent.mode.
+// Bits of urgentData.modes.
 const (
-	urgentAtByte  = 1 << iota // the pointer names the byte itself (RFC 1122 §4.2.2.4)
-	urgentIgnored             // TCP_NOURG
-	urgentInline              // SO_OOBINLINE: marks has it as well
-	urgentTold                // the socket has said all this
+	urgentIgnored = 1 << iota // TCP_NOURG
+	urgentInline              // SO_OOBINLINE
 )
 
-// locked runs fn with the marks, and publishes what has become of them.
-func (u *wireUrgent) locked(fn func(m *marks)) {
-	u.mu.Lock()
-	fn(&u.marks)
-	u.busy.Store(!u.marks.idle())
-	u.waiting.Store(len(u.marks.slot) > 0)
-	u.holes.Store(int64(u.marks.holes()))
-	u.mu.Unlock()
-}
-
-// inherit copies what a listener is set to: its connections may get urgent data
-// before they are accepted.
-func (u *wireUrgent) inherit(l *wireUrgent) {
-	u.mode.Store(l.mode.Load() &^ urgentTold)
-	l.mu.Lock()
-	u.marks.inline = l.marks.inline
-	l.mu.Unlock()
-}
-
-// inUrgent records the urgent pointer of an acceptable segment that netstack
-// hasn't seen yet.
-//
-// A pointer of 0 says nothing in the BSD reading (OB-15). Where the SYNs weren't
-// seen the position isn't known, and the byte stays in the stream.
-func (w *Wire) inUrgent(seg Segment) {
-	mode := w.urgent.mode.Load()
-	pointer := uint32(seg.Header.UrgentPointer())
-	if mode&urgentIgnored != 0 || !w.has(wireIRS) || w.has(wireNoScale) {
-		return
+func (s *Socket) urgentModesLocked() (modes uint32) {
+	if s.values.TCP.NoUrgent {
+		modes |= urgentIgnored
 	}
-	first := seg.Header.SequenceNumber() - w.irs.Load() - 1
-	at := first + pointer
-	if mode&urgentAtByte == 0 {
-		if pointer == 0 {
-			return
+	if s.values.OOBInline {
+		modes |= urgentInline
+	}
+	return modes
+}
+
+// setModes makes options hold. It reports that calls should look again.
+func (u *urgentData) setModes(now time.Duration, e *tcp.Conn, modes uint32, queues bool) (wake bool) {
+	old := u.modes
+	u.modes, u.queues = modes, queues
+	if u.marks == nil || (old^modes)&urgentInline == 0 {
+		return false
+	}
+	if modes&urgentInline == 0 {
+		u.marks.becomeOutOfLine()
+		return false
+	}
+	wake = u.pull(now, e)
+	if u.marks.becomeInline() {
+		u.pull(now, e)
+		wake = true
+	}
+	return wake
+}
+
+// takeOver takes what another socket knows of the connection.
+func (u *urgentData) takeOver(from *urgentData) {
+	u.marks, u.modes = from.marks, from.modes
+	u.pending.Store(true) // somebody looks
+}
+
+// pull looks what was announced, takes the urgent bytes that have come out of the
+// stream, and puts those back that SO_OOBINLINE wants there. It is called before
+// anybody looks what there is to read, and reports that calls should look again.
+func (u *urgentData) pull(now time.Duration, e *tcp.Conn) (wake bool) {
+	for _, n := range e.TakeNotices() {
+		if u.modes&urgentIgnored != 0 {
+			continue
 		}
-		at--
-	}
-	w.urgent.locked(func(m *marks) {
-		if !m.announce(at, first, w.recv.read.Load()) {
-			return
+		if u.marks == nil {
+			u.marks = &marks{inline: u.modes&urgentInline != 0}
 		}
-		if s := w.socket.Load(); s != nil {
-			s.urgent.Store(true)
-			s.host.Signal(s)
-		}
-	})
-}
-
-// applyUrgentLocked tells the hooks of the options.
-func (s *Socket) applyUrgentLocked() {
-	v, u := &s.values, &s.wire.urgent
-	mode := uint32(urgentTold)
-	if v.TCP.Urgent.AtByte {
-		mode |= urgentAtByte
+		u.marks.queues = u.queues
+		u.marks.announce(n.At, n.First, e.Position())
 	}
-	if v.TCP.NoUrgent {
-		mode |= urgentIgnored
+	m := u.marks
+	if m == nil {
+		u.pending.Store(false)
+		return false
 	}
-	if v.OOBInline {
-		mode |= urgentInline
+	if b := m.returned(e.Position()); len(b) > 0 {
+		e.Restore(b)
+		wake = true
 	}
-	if u.mode.Load() == mode {
-		return
-	}
-	u.mode.Store(mode)
-	rules := s.host.Profile().Urgent()
-	changed := false
-	u.locked(func(m *marks) {
-		m.queues = rules.Queues
-		switch {
-		case m.inline == v.OOBInline:
-		case v.OOBInline:
-			changed = m.becomeInline()
-		default:
-			m.becomeOutOfLine()
-		}
-	})
-	if changed {
-		s.urgent.Store(true)
-		s.calls.wake(waiter.ReadableEvents)
-	}
-}
-
-// pullUrgent takes the urgent bytes that have come out of the stream, and puts
-// those back that SO_OOBINLINE wants there. It is called before anybody looks
-// what there is to read.
-func (s *Socket) pullUrgent() {
-	if !s.urgent.Load() {
-		return
-	}
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
-	ep, w := s.receiver()
-	if w == nil {
-		return
-	}
-	s.pullUrgentLocked(ep, w)
-}
-
-// pullUrgentLocked is pullUrgent with rmu held.
-func (s *Socket) pullUrgentLocked(ep tcpip.Endpoint, w *Wire) {
-	if !s.urgent.Load() {
-		return
-	}
-	wake := false
+	position := e.Position()
+	m.becomePassed(position)
 	for {
-		// The size before the marks: a byte that is counted here was announced.
-		n, _ := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-		available := uint32(len(s.unread) + n)
-		var at uint32
-		var found bool
-		w.urgent.locked(func(m *marks) {
-			if b := m.returned(s.position); len(b) > 0 {
-				s.giveBackLocked(w, b)
-				wake = true
-			}
-			m.becomePassed(s.position)
-			if at, found = m.arrived(s.position, available); !found {
-				s.urgent.Store(m.announced())
-			}
-		})
+		at, found := m.arrived(position, uint32(e.Readable()))
 		if !found {
 			break
 		}
-		b, ok := s.byteAt(ep, int(at-s.position))
-		if !ok {
-			break // the connection is over
+		var b [1]byte
+		e.Read(now, b[:], int(at-position), true)
+		if m.becomeWaiting(at, b[0]) {
+			wake = true
 		}
-		w.urgent.locked(func(m *marks) {
-			if m.becomeWaiting(at, b) {
-				wake = true
-			}
-		})
 	}
+	u.publish()
+	return wake
+}
+
+// publish tells those who don't have the connection's lock.
+func (u *urgentData) publish() {
+	u.pending.Store(u.marks.announced())
+	u.waiting.Store(len(u.marks.slot) > 0)
+	u.holes.Store(int64(u.marks.holes()))
+}
+
+// skip takes bytes off the front that aren't part of the stream.
+func (u *urgentData) skip(now time.Duration, e *tcp.Conn) {
+	m := u.marks
+	if m == nil {
+		return
+	}
+	for e.Readable() > 0 && m.hole(e.Position()) {
+		e.Discard(now, 1)
+		m.becomePassed(e.Position())
+	}
+	u.publish()
+}
+
+// limit prepares a read of up to size bytes: it takes off what isn't part of the
+// stream, and limits the read to what lies before the next mark (OB-6). more says
+// that the call has bytes already, and stop that it goes no further.
+func (u *urgentData) limit(now time.Duration, e *tcp.Conn, size int, more bool) (n int, stop bool) {
+	u.pull(now, e)
+	m := u.marks
+	if m == nil {
+		return size, false
+	}
+	if more && m.boundary(e.Position()) {
+		return 0, true
+	}
+	u.skip(now, e)
+	// A limit of 0 is a byte that hasn't come, and so is the end of what can be read
+	// now.
+	if limit, ok := m.limit(e.Position()); ok && limit > 0 && limit < uint32(size) {
+		size = int(limit)
+	}
+	return size, false
+}
+
+// passed follows a read.
+func (u *urgentData) passed(e *tcp.Conn) {
+	if u.marks != nil {
+		u.marks.becomePassed(e.Position())
+		u.publish()
+	}
+}
+
+// pullUrgent is pull, for who looks what there is to read.
+func (s *Socket) pullUrgent() {
+	if !s.urgent.pending.Load() {
+		return
+	}
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn == nil {
+		return
+	}
+	wake := false
+	conn.Do(func(now time.Duration, e *tcp.Conn) { wake = s.urgent.pull(now, e) })
 	if wake {
 		s.calls.wake(waiter.ReadableEvents)
 	}
 }
 
-// byteAt looks at a byte of the stream that recv will come to.
-func (s *Socket) byteAt(ep tcpip.Endpoint, distance int) (byte, bool) {
-	if distance < len(s.unread) {
-		return s.unread[distance], true
-	}
-	p := picker{skip: distance - len(s.unread)}
-	_, _ = ep.Read(&p, tcpip.ReadOptions{Peek: true}) // the picker knows
-	return p.b, p.found
-}
-
-// A picker is an io.Writer that keeps one byte of what is written.
-type picker struct {
-	skip  int // bytes before it
-	b     byte
-	found bool
-}
-
-// Write implements io.Writer; it fails when there is nothing left to look at.
-func (p *picker) Write(b []byte) (int, error) {
-	if p.skip >= len(b) {
-		p.skip -= len(b)
-		return len(b), nil
-	}
-	p.b, p.found = b[p.skip], true
-	return p.skip + 1, io.ErrShortWrite
-}
-
-// toMarkLocked prepares a read of up to size bytes: it takes the bytes at the
-// front that aren't part of the stream, skipped of them, and limits the read to
-// what lies before the next mark (OB-6). more says that the call has bytes
-// already, and stop that it goes no further. The caller holds rmu.
-func (s *Socket) toMarkLocked(ep tcpip.Endpoint, w *Wire, size int, more bool) (n, skipped int, stop bool) {
-	s.pullUrgentLocked(ep, w)
-	if more {
-		w.urgent.locked(func(m *marks) { stop = m.boundary(s.position) })
-		if stop {
-			return 0, 0, true
-		}
-	}
-	skipped = s.skipLocked(ep, w)
-	w.urgent.locked(func(m *marks) {
-		// A limit of 0 is a byte that hasn't come, and so is the end of what
-		// can be read now: netstack says whether that is the end of all.
-		if limit, ok := m.limit(s.position); ok && limit > 0 && limit < uint32(size) {
-			size = int(limit)
-		}
-	})
-	return size, skipped, false
-}
-
-// skipLocked takes bytes off the front that aren't part of the stream.
-func (s *Socket) skipLocked(ep tcpip.Endpoint, w *Wire) (skipped int) {
-	for {
-		hole := false
-		w.urgent.locked(func(m *marks) { hole = m.hole(s.position) })
-		if !hole {
-			return skipped
-		}
-		var b [1]byte
-		if n, err := s.takeLocked(ep, b[:], false); n == 0 || err != nil {
-			return skipped
-		}
-		s.position++
-		skipped++
-		w.urgent.locked(func(m *marks) { m.becomePassed(s.position) })
-	}
-}
-
-// passLocked ends a read: recv has got these bytes, as far as no mark is among
-// them that was announced meanwhile. It returns how many; the rest is put back.
-func (s *Socket) passLocked(w *Wire, got []byte, peek bool) int {
-	n := len(got)
-	if w.urgent.busy.Load() {
-		w.urgent.locked(func(m *marks) {
-			if limit, ok := m.limit(s.position); ok && limit < uint32(n) {
-				n = int(limit)
-			}
-			if !peek {
-				m.becomePassed(s.position + uint32(n))
-			}
-		})
-	}
-	if peek {
-		return n
-	}
-	s.position += uint32(n)
-	if n < len(got) {
-		s.putBackLocked(got[n:])
-	}
-	return n
-}
-
-// readUrgent is recv(MSG_OOB) (OB-4): one byte, or 0 at the end of the stream.
-// taken is what it has taken of the stream.
-func (s *Socket) readUrgent(ep tcpip.Endpoint, w *Wire, b []byte, peek, waited bool) (n, taken int, err wsa.Errno) {
+// readUrgent is recv(MSG_OOB) (OB-4): one byte, or none at the end of the stream.
+func (s *Socket) readUrgent(conn *transport.Conn, b []byte, peek, waited bool) (n int, err wsa.Errno) {
 	if len(b) == 0 {
-		return 0, 0, 0
+		return 0, 0
 	}
-	s.rmu.Lock()
-	defer s.rmu.Unlock()
-	s.pullUrgentLocked(ep, w)
 	var urgent byte
-	found := false
-	w.urgent.locked(func(m *marks) { urgent, found = m.take(peek) })
-	if found {
-		b[0] = urgent
-		if !peek {
-			taken = s.skipLocked(ep, w)
+	found, end := false, false
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		u := &s.urgent
+		u.pull(now, e)
+		if u.marks != nil {
+			urgent, found = u.marks.take(peek)
 		}
-		return 1, taken, 0
+		if found && !peek {
+			u.skip(now, e)
+			u.publish()
+		}
+		end = streamEnded(e)
+	})
+	switch {
+	case found:
+		b[0] = urgent
+		return 1, 0
+	case end:
+		return 0, s.endOfStream(waited)
 	}
-	s.mu.Lock()
-	end := s.state != options.Connected || s.ep != ep || s.atEndLocked()
-	s.mu.Unlock()
-	if end {
-		return 0, 0, s.endOfStream(waited)
-	}
-	return 0, 0, wsa.WSAEWOULDBLOCK
+	return 0, wsa.WSAEWOULDBLOCK
 }
 
 // AtMark is SIOCATMARK: whether no urgent byte waits or, with SO_OOBINLINE,
@@ -305,7 +206,6 @@ func (s *Socket) readUrgent(ep tcpip.Endpoint, w *Wire, b []byte, peek, waited b
 // there is no connection yet; WSAEINVAL on datagram sockets (OB-11), WSAENOTCONN
 // when the connection was reset, aborted or dropped (KA-31).
 func (s *Socket) AtMark() (bool, wsa.Errno) {
-	s.pullUrgent()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
@@ -320,17 +220,66 @@ func (s *Socket) AtMark() (bool, wsa.Errno) {
 	return s.atMarkLocked(), 0
 }
 
-func (s *Socket) atMarkLocked() (at bool) {
-	if s.wire == nil || s.state != options.Connected {
+func (s *Socket) atMarkLocked() bool {
+	if s.conn == nil || s.state != options.Connected {
 		return true
 	}
-	always := s.host.Profile().Urgent().InlineAtMark
-	s.wire.urgent.locked(func(m *marks) { at = m.atMark(s.wire.recv.read.Load(), always) })
+	at, always := true, s.host.Profile().Urgent().InlineAtMark
+	s.conn.Do(func(now time.Duration, e *tcp.Conn) {
+		s.urgent.pull(now, e)
+		if s.urgent.marks != nil {
+			at = s.urgent.marks.atMark(e.Position(), always)
+		}
+	})
 	return at
 }
 
 // urgentLocked reports that an urgent byte waits to be read by recv(MSG_OOB):
 // FD_OOB, exceptfds and POLLRDBAND (OB-5).
 func (s *Socket) urgentLocked() bool {
-	return s.kind == options.Stream && s.state == options.Connected && !s.shutRecv && s.wire.urgent.waiting.Load()
+	return s.kind == options.Stream && s.state == options.Connected && !s.shutRecv && s.urgent.waiting.Load()
+}
+
+// An urgentSend is what a send(MSG_OOB) has said of its urgent byte. A call or an
+// operation has one from its beginning to its end, where it takes back what didn't
+// come true: others send urgent bytes meanwhile, whose pointer isn't its to change.
+type urgentSend struct {
+	conn *transport.Conn // nil: nothing was said
+	up   tcp.Seq         // SND.UP, as it was set last
+	last tcp.Seq         // the sequence number behind what was accepted
+}
+
+// writeUrgent is send(MSG_OOB) (OB-1): the last byte of b is urgent. All that
+// is held leaves with it (NG-2), and where a window doesn't let it, a segment
+// without data tells of it. follows says that what isn't accepted now will be
+// later: it is one notification.
+func (s *Socket) writeUrgent(conn *transport.Conn, b []byte, u *urgentSend, follows bool) (n int, err wsa.Errno) {
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		if n = s.room(e, len(b)); n == 0 {
+			err = wsa.WSAEWOULDBLOCK
+			return
+		}
+		ahead := 0
+		if follows {
+			ahead = len(b) - n
+		}
+		up, ok := e.SendUrgent(now, b[:n], ahead)
+		if !ok {
+			n, err = 0, wsa.WSAESHUTDOWN
+			return
+		}
+		s.accepted.Add(int64(n))
+		*u = urgentSend{conn: conn, up: up, last: e.End()}
+	})
+	return n, err
+}
+
+// end follows a send(MSG_OOB) that a time-out, say, has cut short: the last byte of
+// it that was accepted is the urgent one, unless another send has moved the pointer
+// since.
+func (u *urgentSend) end() {
+	if u.conn != nil && u.up != u.last {
+		u.conn.Do(func(_ time.Duration, e *tcp.Conn) { e.AmendUrgent(u.up, u.last) })
+	}
+	u.conn = nil
 }

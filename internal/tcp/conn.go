@@ -88,6 +88,7 @@ type Conn struct {
 	sack       bool    // both SYNs permit SACK
 	stamps     bool    // both SYNs have timestamps
 	ecn        bool    // both SYNs agree on ECN
+	lowWater   int     // see SetLowWater
 	orphan     bool    // nobody reads any more
 	deaf       bool    // new data is refused: see Deafen
 	garbage    bool    // keep-alive probes carry an octet: see SetGarbage

@@ -3,6 +3,7 @@ package tcp
 import (
 	"time"
 
+	"github.com/wsstack/wsstack/internal/tcp/congestion"
 	"github.com/wsstack/wsstack/keepalive"
 )
 
@@ -22,8 +23,27 @@ func (c *Conn) SetNoDelay(on bool) { c.gate.NoDelay = on }
 // SetExpedited is TCP_EXPEDITED_1122, for segments from now on, both ways (OB-16).
 func (c *Conn) SetExpedited(on bool) { c.cfg.Expedited = on }
 
-// SetLifetime is TCP_MAXRT, from now on where something is without an answer.
+// SetLowWater says when Acked is told: when so many bytes at most are queued. With 0,
+// as at first, each acknowledgement of data tells it.
+func (c *Conn) SetLowWater(bytes int) { c.lowWater = bytes }
+
+// SetAlgorithm begins another congestion control with the window of the one before.
+func (c *Conn) SetAlgorithm(a congestion.Algorithm) {
+	if a == c.cfg.Algorithm {
+		return
+	}
+	c.cfg.Algorithm = a
+	if c.out.control != nil {
+		c.out.control = congestion.New(a, c.snd.mss, c.out.control.Window())
+	}
+}
+
+// SetLifetime is TCP_MAXRT, from now on where something is without an answer. The
+// same time again changes nothing.
 func (c *Conn) SetLifetime(now, d time.Duration) {
+	if d == c.cfg.Lifetime {
+		return
+	}
 	c.cfg.Lifetime = d
 	if !c.state.Synchronized() {
 		return

@@ -161,7 +161,9 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 	}
 	if end := earlier(ack, b.queue.end); end.After(b.queue.start) {
 		b.queue.acked(end)
-		c.events |= Acked
+		if c.lowWater == 0 || c.Queued() <= c.lowWater {
+			c.events |= Acked
+		}
 	}
 	if b.urgent && !ack.Before(b.up) {
 		b.urgent = false

@@ -53,10 +53,14 @@ func Of(s *stack.Stack) *Protocol {
 	return s.TransportProtocolInstance(header.TCPProtocolNumber).(*Protocol)
 }
 
-// now is the time as package tcp takes it: never zero.
-func (p *Protocol) now() time.Duration {
-	return p.clock.NowMonotonic().Sub(tcpip.MonotonicTime{}) + time.Second
-}
+// now is the time as package tcp takes it.
+func (p *Protocol) now() time.Duration { return Instant(p.clock.NowMonotonic()) }
+
+// Instant is a time of the stack's clock as package tcp takes it: never zero.
+func Instant(t tcpip.MonotonicTime) time.Duration { return t.Sub(tcpip.MonotonicTime{}) + time.Second }
+
+// Clock is the time of the stack's clock that Instant has made a time of package tcp.
+func Clock(t time.Duration) tcpip.MonotonicTime { return tcpip.MonotonicTime{}.Add(t - time.Second) }
 
 // A tuple is an ID as package tcp takes it.
 type tuple struct {
