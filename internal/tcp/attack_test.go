@@ -102,7 +102,7 @@ var attacks = map[string]func(v *victim, i, n int){
 }
 
 func BenchmarkAttack(b *testing.B) {
-	const n = 40000
+	const n = maxSmall
 	for name, attack := range attacks {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

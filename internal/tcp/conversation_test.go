@@ -116,7 +116,7 @@ func (l *lone) do(words []string) (err error) {
 
 // call plays a call.
 func (l *lone) call(verb string, args []string) error {
-	n := make([]int, 3)
+	n := make([]int, 4)
 	for i, a := range args[:min(len(args), len(n))] {
 		n[i], _ = strconv.Atoi(a)
 	}
@@ -125,24 +125,36 @@ func (l *lone) call(verb string, args []string) error {
 		l.Open(l.now)
 	case "send":
 		l.Send(l.now, make([]byte, n[0]))
-	case "urgent":
+	case "urgent": // how many bytes, and how many are ahead
 		l.SendUrgent(l.now, make([]byte, n[0]), n[1])
+	case "amend": // SND.UP as it was, and what it becomes
+		l.AmendUrgent(loneISS.Add(n[0]), loneISS.Add(n[1]))
+	case "notices":
+		l.tell("= notices %v", l.TakeNotices())
 	case "close":
 		l.Close(l.now)
 	case "orphan":
 		l.Orphan(l.now)
 	case "abort":
 		l.Abort()
+	case "expire":
+		l.Expire()
+	case "deafen", "garbage", "expedited":
+		map[string]func(bool){"deafen": l.Deafen, "garbage": l.SetGarbage, "expedited": l.SetExpedited}[verb](args[0] == "on")
+	case "restore":
+		l.Restore(make([]byte, n[0]))
 	case "read":
 		l.Read(l.now, make([]byte, n[0]), 0, false)
 	case "quota":
 		l.SetQuota(n[0])
 	case "nodelay":
 		l.SetNoDelay(args[0] == "on")
-	case "keepalive": // idle, interval and count; none: off
-		l.SetKeepAlive(l.now, l.now, len(args) > 0, probing(n[0], n[1], n[2]))
+	case "keepalive": // idle, interval, count, and how long ago it began; none: off
+		l.SetKeepAlive(l.now-time.Duration(n[3])*time.Second, l.now, len(args) > 0, probing(n[0], n[1], n[2]))
 	case "synlimit": // how many, and seconds
 		l.SetSynLimit(l.now, n[0], time.Duration(n[1])*time.Second)
+	case "unreachable":
+		l.tell("= %v", l.Unreachable(loneISS.Add(n[0])))
 	case "path":
 		l.tell("= %v", l.PathMTU(n[0], loneISS.Add(n[1])))
 	case "show":
@@ -172,6 +184,14 @@ func (l *lone) figure(name string) any {
 		return l.Queued()
 	case "readable":
 		return l.Readable()
+	case "left":
+		return l.Left()
+	case "end":
+		return l.End().From(loneISS)
+	case "position":
+		return l.Position()
+	case "ended":
+		return l.PeerClosed()
 	case "cwnd":
 		return l.out.control.Window()
 	case "ssthresh":
@@ -194,8 +214,8 @@ func (l *lone) set(arg string) (err error) {
 	}
 	cfg, peer := &l.cfg, &l.peer
 	flags := map[string]*bool{"noscale": &cfg.NoScale, "nosack": &cfg.NoSACK, "timestamps": &cfg.Timestamps,
-		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
-	numbers := map[string]*int{"path": &cfg.Path, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS}
+		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "icmp": &cfg.FailOnICMP, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
+	numbers := map[string]*int{"path": &cfg.Path, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
 	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}
 	switch {
 	case flags[name] != nil:

@@ -78,8 +78,10 @@ type fuzzed struct {
 	*lone
 	*feed
 	t     *testing.T
-	quota int // the largest ever
-	sent  int // bytes accepted
+	quota int    // the largest ever
+	sent  int    // bytes accepted
+	high  Seq    // behind the highest number that was sent
+	back  []byte // what was read last, and may be put back
 }
 
 func newFuzzed(t *testing.T, f *feed) *fuzzed {
@@ -97,7 +99,7 @@ func newFuzzed(t *testing.T, f *feed) *fuzzed {
 	l.peer.MSS = uint16(f.pick(1000, 1460, 0, 1, 48, 65535))
 	l.peer.Scale = int8(f.pick(NoScale, 0, 7, 14))
 	l.become(state)
-	return &fuzzed{lone: l, feed: f, t: t, quota: c.Quota}
+	return &fuzzed{lone: l, feed: f, t: t, quota: c.Quota, high: l.snd.next}
 }
 
 // act plays one segment, call, or some time.
@@ -108,7 +110,11 @@ func (z *fuzzed) act() {
 	case 1:
 		z.urge()
 	case 2:
-		z.Read(z.now, make([]byte, z.word()), 0, z.flag())
+		peek := z.flag()
+		z.back = make([]byte, z.word())
+		if z.back = z.back[:z.Read(z.now, z.back, 0, peek)]; peek {
+			z.back = nil
+		}
 	case 3:
 		z.pass(z.Deadline() - z.now)
 	case 4:
@@ -142,7 +148,7 @@ func (z *fuzzed) urge() {
 	if z.Queued() >= 200_000 {
 		return
 	}
-	if _, ok := z.SendUrgent(z.now, make([]byte, n), 0); ok {
+	if _, ok := z.SendUrgent(z.now, make([]byte, n), max(0, z.near())); ok {
 		z.sent += n
 	}
 }
@@ -160,9 +166,37 @@ func (z *fuzzed) call() {
 	case 4:
 		z.SetLifetime(z.now, time.Duration(z.near())*time.Second)
 	case 5:
-		if z.byte() == 77 {
+		switch z.byte() {
+		case 77:
 			z.Abort()
+		case 78:
+			z.Expire()
 		}
+	case 6:
+		z.set()
+	case 7:
+		z.Restore(z.back[:min(len(z.back), z.word())])
+		z.back = nil
+	}
+}
+
+// set plays the lesser calls.
+func (z *fuzzed) set() {
+	switch z.byte() % 8 {
+	case 0:
+		z.SetSynLimit(z.now, z.pick(-1, 0, 1, 3), time.Duration(z.byte())*time.Second)
+	case 1:
+		z.SetGarbage(z.flag())
+	case 2:
+		z.Deafen(z.byte() == 1)
+	case 3:
+		z.SetExpedited(z.flag())
+	case 4:
+		z.AmendUrgent(z.snd.up.Add(z.byte()&1), z.End().Add(z.near()))
+	case 5:
+		z.TakeNotices()
+	case 6:
+		z.Info()
 	}
 }
 
@@ -229,6 +263,9 @@ func (z *fuzzed) look(s *Segment) {
 		require.LessOrEqual(z.t, n, z.cfg.Segmenting)
 		n = s.Cut
 	}
+	if !z.garbage {
+		z.high = again(z.t, z.high, s)
+	}
 	options := s.Options.Len()
 	require.LessOrEqual(z.t, options, MaxOptions)
 	require.Len(z.t, s.Options.Append(nil), options)
@@ -259,6 +296,7 @@ func (z *fuzzed) check() {
 func (z *fuzzed) wind() {
 	z.SetKeepAlive(z.now, z.now, false, probing(1, 1, 1))
 	z.SetLifetime(z.now, time.Minute)
+	z.SetSynLimit(z.now, 3, 0)
 	z.empty()
 	for n := 0; z.Deadline() != 0; n++ {
 		require.Less(z.t, n, 2000, "deadlines without end: %v %+v %+v", z.State(), z.timers, z.snd)

@@ -50,7 +50,7 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 		s.Seq, s.Flags = s.Seq+1, s.Flags&^SYN // both SYNs crossed: the SYN-ACK is the acknowledgement
 		s.Window >>= c.snd.shift               // which isn't scaled (RFC 7323 §2.2)
 	}
-	acceptable := c.rcv.acceptable(s.Seq, int(s.Payload.Size()))
+	acceptable := c.rcv.acceptable(s)
 	if acceptable && !c.checkStamp(now, s) { // RFC 7323 §5.3, R1
 		return
 	}

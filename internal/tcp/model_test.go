@@ -78,8 +78,11 @@ func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
 	require.LessOrEqual(t, r.queue.size+r.pieces.bytes, limit, "%s keeps more than its window", name)
 	require.LessOrEqual(t, len(r.pieces.runs), maxPieces)
 	b := &c.out.board
-	pipe, lost, sacked, records := 0, 0, 0, 0
+	pipe, lost, sacked, records, small := 0, 0, 0, 0, 0
 	for i := range b.records {
+		if b.records[i].size < smallSegment {
+			small++
+		}
 		switch k := &b.records[i]; {
 		case k.flags&recordSACKed != 0:
 			sacked += int(k.size)
@@ -91,6 +94,8 @@ func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
 		}
 	}
 	require.Equal(t, []int{pipe, lost, sacked, records}, []int{b.pipe, b.unsent, b.sacked, b.sackedRecords}, "%s: pipe, lost, SACKed", name)
+	require.Equal(t, small, b.small, name)
+	require.LessOrEqual(t, len(c.notices), maxNotices)
 	if c.State().Synchronized() {
 		require.Equal(t, c.InFlight(), pipe+lost+sacked, name)
 	}
@@ -120,6 +125,8 @@ func model(t *rapid.T) {
 	up := drawData(t, p, "up", p.a, p.b)
 	down := drawData(t, p, "down", p.b, p.a)
 	p.a.out, p.b.out = up, down
+	p.a.fickle = rapid.Bool().Draw(t, "a is fickle")
+	p.b.fickle = !p.a.fickle
 	p.a.close = rapid.Bool().Draw(t, "a closes")
 	p.b.close = rapid.Bool().Draw(t, "b closes")
 	both := func() bool { return len(p.b.got) == len(up) && len(p.a.got) == len(down) }
@@ -137,6 +144,7 @@ func model(t *rapid.T) {
 	state := func() []any {
 		return []any{p.a.State(), p.a.Cause(), p.b.State(), p.b.Cause(), p.now - origin, p.steps}
 	}
+	require.Equal(t, []uint32{uint32(len(p.a.got)), uint32(len(p.b.got))}, []uint32{p.a.Position(), p.b.Position()})
 	require.True(t, bytes.Equal(up, p.b.got), "up: %d of %d bytes: %v", len(p.b.got), len(up), state())
 	require.True(t, bytes.Equal(down, p.a.got), "down: %d of %d bytes: %v", len(p.a.got), len(down), state())
 	p.a.Close(p.now)

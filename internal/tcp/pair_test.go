@@ -23,6 +23,8 @@ type side struct {
 	events Events // all that came
 	edge   Seq    // how far the peer may send, as the segments say; valid with told
 	told   bool
+	fickle bool // puts a part of what it has read back, now and then
+	high   Seq  // behind the highest number that was sent
 }
 
 // A flight is a segment under way.
@@ -89,6 +91,7 @@ func (p *pair) connect(cfg Config) {
 	p.b.Segment(p.now, &s)
 	require.Equal(p.t, Established, p.a.State())
 	require.Equal(p.t, Established, p.b.State())
+	p.a.high, p.b.high = p.a.snd.next, p.b.snd.next
 }
 
 // delay is a perfect link.
@@ -130,6 +133,7 @@ func (p *pair) peer(s *side) *side {
 func (p *pair) send(from *side, seg Segment) {
 	p.trace(from, &seg)
 	p.window(from, &seg)
+	from.high = again(p.t, from.high, &seg)
 	for _, at := range p.link(p, from, &seg) {
 		s := seg
 		s.Payload = seg.Payload.Clone()
@@ -140,6 +144,18 @@ func (p *pair) send(from *side, seg Segment) {
 		p.wire = slices.Insert(p.wire, i, flight{at: at, to: p.peer(from), seg: s})
 	}
 	seg.Payload.Release()
+}
+
+// again looks whether a segment says rightly that it was sent before, all of it.
+func again(t require.TestingT, high Seq, s *Segment) Seq {
+	if s.Len() == 0 {
+		require.False(t, s.Again, describe(s))
+		return high
+	}
+	old := s.Seq.Before(high)
+	require.Equal(t, old, s.Again, "sent again: %s", describe(s))
+	require.False(t, old && s.End().After(high), "some of it is new: %s", describe(s))
+	return later(high, s.End())
 }
 
 // window watches that no side sends beyond what the other has promised. What is
@@ -195,6 +211,11 @@ func (p *pair) serve(s *side) {
 			s.got = slices.Grow(s.got, n)
 			n = s.Read(p.now, s.got[len(s.got):len(s.got)+n], 0, false)
 			s.got = s.got[:len(s.got)+n]
+			if s.fickle && p.random.IntN(4) == 0 {
+				from := len(s.got) - p.random.IntN(n+1)
+				s.Restore(s.got[from:])
+				s.got = s.got[:from]
+			}
 		}
 		var seg Segment
 		for s.Output(p.now, &seg) {

@@ -97,11 +97,14 @@ func (r *receiver) synWindow() uint16 { return uint16(min(r.size(), 65535)) }
 // permitted is the window as the peer may know it, in bytes.
 func (r *receiver) permitted() int { return max(0, r.edge.From(r.next)) }
 
-// acceptable is the test of RFC 9293 §3.10.7.4 step 1; n is the payload. A FIN
-// takes a number, but no room.
-func (r *receiver) acceptable(seq Seq, n int) bool {
+// acceptable is the test of RFC 9293 §3.10.7.4 step 1. A FIN takes a number, but no
+// room: one may be new where its data isn't, as a retransmission may have got it.
+func (r *receiver) acceptable(s *Segment) bool {
+	seq, n := s.Seq, int(s.Payload.Size())
 	window := r.permitted()
 	switch {
+	case s.Flags&(FIN|SYN|RST) == FIN && seq.Add(n) == r.next:
+		return true
 	case n == 0: // the edge itself, too: a sender that has filled the window acknowledges from there
 		return seq.In(r.next, window+1)
 	case window == 0:
