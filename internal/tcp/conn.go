@@ -23,7 +23,7 @@ type Config struct {
 	Algorithm  congestion.Algorithm
 	NoDelay    bool          // live: TCP_NODELAY
 	DelayAck   time.Duration // live: an acknowledgement of less than two full segments may wait so long; 0: none does
-	Limit      int           // how often a segment is sent without an answer; 0: 15
+	Limit      int           // how often a segment is sent without an answer; 0: 16
 	Lifetime   time.Duration // live: TCP_MAXRT, so long without an answer once the handshake is complete; 0: Limit counts; negative: no limit
 
 	SynLimit    int           // live: how often our SYN is sent; 0: 7; negative: no limit
@@ -61,7 +61,7 @@ const minPath = 28
 
 // The default bounds.
 const (
-	defaultLimit    = 15
+	defaultLimit    = 16
 	defaultSynLimit = 7
 	defaultFinWait  = 60 * time.Second
 )
@@ -250,8 +250,8 @@ func (c *Conn) Close(now time.Duration) {
 // SND.NXT, or the right edge of the peer's window when that has shrunk below.
 func (c *Conn) Abort() { c.abort(Aborted) }
 
-// Expire is Abort at the end of a linger time (LG-6, LG-18): where bytes are
-// unacknowledged the peer is told in CLOSING and LAST-ACK as well (LG-17).
+// Expire is Abort at the end of a linger time (LG-6, LG-18): the peer, which hasn't
+// acknowledged our FIN, is told in CLOSING and LAST-ACK as well (LG-17).
 func (c *Conn) Expire() { c.abort(TimedOut) }
 
 func (c *Conn) abort(why Cause) {
@@ -259,7 +259,7 @@ func (c *Conn) abort(why Cause) {
 	case SynReceived, Established, FinWait1, FinWait2, CloseWait:
 		c.reset = c.rst()
 	case Closing, LastAck: // RFC 9293 §3.10.5 has none for ABORT; what is lost otherwise the peer has to know
-		if why != Aborted && c.Queued() > 0 {
+		if why != Aborted {
 			c.reset = c.rst()
 		}
 	}

@@ -88,8 +88,6 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.next = s.Seq, s.Seq+1
 	r.read, r.grown, r.lastAck = r.next, r.next, r.next
-	r.edge = r.next.Add(int(r.synWindow()))
-	r.told = r.edge
 	c.snd.peer = DefaultMSS
 	if o.MSS != 0 {
 		c.snd.peer = max(int(o.MSS), c.cfg.minMSS())
@@ -101,6 +99,8 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	} else {
 		r.shift = 0 // RFC 7323 §2.2: both sides or none
 	}
+	r.edge = r.synEdge()
+	r.told = r.edge
 	if c.stamps = o.Timestamps && c.cfg.Timestamps; c.stamps {
 		r.tsRecent, r.tsAge = o.TSVal, now
 	}

@@ -70,15 +70,20 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	case s.Flags&ACK == 0: // fifth
 		return
 	}
-	c.hear(now)
 	if !c.inAck(now, s) {
 		return
+	}
+	if s.Seq != c.rcv.edge || s.Len() > 0 {
+		c.hear(now)
 	}
 	c.inUrgent(s)
 	c.inText(now, s)
 }
 
-// hear notes an acceptable segment: keep-alive begins anew (KA-9).
+// hear notes an acceptable segment: keep-alive begins anew (KA-9). One that
+// acknowledges what was never sent isn't one of the connection, nor is an empty one at
+// the edge of the window, which is looked at only because a sender that has filled the
+// window acknowledges from there.
 func (c *Conn) hear(now time.Duration) {
 	c.heard = now
 	c.keepAlive.Segment(instant(now))
@@ -94,10 +99,10 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 		r.again = Block{s.Seq, s.Seq.Add(n)} // RFC 2883 §4.1
 	}
 	if s.Flags&(ACK|SYN) == ACK && s.Seq == r.next && c.checkStamp(now, s) {
-		c.hear(now)
 		if !c.inAck(now, s) {
 			return
 		}
+		c.hear(now)
 		c.inUrgent(s)
 	}
 	if n == 0 || s.Flags&SYN != 0 {

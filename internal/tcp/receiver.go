@@ -94,6 +94,13 @@ func (r *receiver) field() uint16 {
 // synWindow is the window field of a SYN, which is never scaled.
 func (r *receiver) synWindow() uint16 { return uint16(min(r.size(), 65535)) }
 
+// synEdge is the right edge that our SYN promises. It is rounded up to what a scaled
+// window can tell, as far as the quota goes: the next window would seem to shrink.
+func (r *receiver) synEdge() Seq {
+	unit := 1 << r.shift
+	return earlier(r.next.Add((int(r.synWindow())+unit-1)&^(unit-1)), r.read.Add(r.size()))
+}
+
 // permitted is the window as the peer may know it, in bytes.
 func (r *receiver) permitted() int { return max(0, r.edge.From(r.next)) }
 

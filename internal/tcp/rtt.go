@@ -42,7 +42,7 @@ func (r *rtt) sample(now, d time.Duration) {
 		r.variance += (diff - r.variance) / 4
 		r.smoothed += (d - r.smoothed) / 8
 	}
-	r.base = min(max(r.smoothed+4*r.variance, minRTO), maxRTO)
+	r.base = min(r.smoothed+max(4*r.variance, minRTO), maxRTO)
 	r.shift = 0
 }
 
