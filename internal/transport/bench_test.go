@@ -29,10 +29,10 @@ func benchHosts(b *testing.B, f stack.TransportProtocolFactory) (x, y *stack.Sta
 
 func oursPair(b *testing.B) (duplex, duplex) {
 	x, y := benchHosts(b, New)
-	l, ready := listen(b, y, four, 80)
+	l := listen(b, y, four, 80)
 	c := dial(b, x, four, hostA, hostB, 1000, 80)
 	require.True(b, c.connected())
-	return c, accept(l, ready)
+	return c, l.accept()
 }
 
 func theirsPair(b *testing.B) (duplex, duplex) {
@@ -88,20 +88,19 @@ func BenchmarkPingPong(b *testing.B) {
 func BenchmarkConnectClose(b *testing.B) {
 	b.Run("ours", func(b *testing.B) {
 		x, y := benchHosts(b, New)
-		var listeners [8]*Listener
-		var bells [8]chan struct{}
-		for i := range listeners { // more ports than TIME-WAIT keeps
-			listeners[i], bells[i] = listen(b, y, four, 80+uint16(i))
+		var doors [8]*door
+		for i := range doors { // more ports than TIME-WAIT keeps
+			doors[i] = listen(b, y, four, 80+uint16(i))
 		}
 		b.ReportAllocs()
 		one := make([]byte, 1)
 		for i := 0; b.Loop(); i++ {
-			port := i / 60_000 % len(listeners)
+			port := i / 60_000 % len(doors)
 			c := dial(b, x, four, hostA, hostB, uint16(1024+i%60_000), 80+uint16(port))
 			if !c.connected() {
 				b.Fatal("refused")
 			}
-			p := accept(listeners[port], bells[port])
+			p := doors[port].accept()
 			c.Shutdown()
 			_, _ = p.Read(one)
 			p.Close()
@@ -135,16 +134,16 @@ func BenchmarkIdle(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			const n = 2000
 			for b.Loop() {
-				before := heap()
+				before := live()
 				keep := open(b, n)
-				b.ReportMetric(float64(heap()-before)/n, "B/pair")
+				b.ReportMetric(float64(live()-before)/n, "B/pair")
 				runtime.KeepAlive(keep)
 			}
 		})
 	}
 }
 
-func heap() uint64 {
+func live() uint64 {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
@@ -154,11 +153,11 @@ func heap() uint64 {
 
 func oursIdle(b *testing.B, n int) any {
 	x, y := benchHosts(b, New)
-	l, ready := listen(b, y, four, 80)
+	l := listen(b, y, four, 80)
 	var all []*stream
 	for i := range n {
 		c := dial(b, x, four, hostA, hostB, uint16(1024+i), 80)
-		all = append(all, c, accept(l, ready))
+		all = append(all, c, l.accept())
 	}
 	return all
 }

@@ -63,9 +63,12 @@ func (c *Conn) Close() {
 }
 
 // Abort resets the connection, with a RST in the states that RFC 9293 §3.10.5 has
-// one in (LG-17).
+// one in (LG-17). Of one in TIME-WAIT nothing is left.
 func (c *Conn) Abort() {
 	now := c.lock()
+	if c.engine.State() == tcp.TimeWait {
+		c.proto.waits.forget(c.path.id, c.engine.Remains())
+	}
 	c.engine.Abort()
 	c.unlock(now)
 }

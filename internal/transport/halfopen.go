@@ -108,12 +108,12 @@ func (l *Listener) scheduleLocked(now time.Duration, h *half) {
 	heap.Fix(&l.agenda, h.index)
 }
 
-// over reports that the time of a record is over.
-func (l *Listener) over(now time.Duration, h *half) bool {
+// over reports that the time of a record is over, when a handshake may take so long.
+func (h *half) over(now, life time.Duration) bool {
 	if h.held {
 		return now-h.last >= h.patience
 	}
-	return now-h.since >= l.proto.life()
+	return now-h.since >= life
 }
 
 // armLocked sets the timer for what is due next. It isn't set back for a later time:
@@ -142,10 +142,10 @@ func (l *Listener) due() (again []outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed = 0
-	now := l.proto.now()
+	now, life := l.proto.now(), l.proto.life() // the flood ends for all that are as old
 	for len(l.agenda) > 0 && l.agenda[0].at <= now {
 		h := l.agenda[0]
-		if l.over(now, h) {
+		if h.over(now, life) {
 			l.removeLocked(h)
 			l.cfg.Lost(h.id)
 			continue

@@ -35,9 +35,9 @@ func TestReport(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b, off := cut(t, clock)
-		l, _ := listen(t, b, n, 80)
+		l := listen(t, b, n, 80)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p, _ := l.Accept()
+		p := l.poll()
 		require.NotNil(t, p)
 		mss := func() (size int) { c.Do(func(_ time.Duration, e *engine.Conn) { size = e.MSS() }); return size }
 		was := mss()
@@ -47,8 +47,8 @@ func TestReport(t *testing.T) {
 		report(Report{Quoted: first, MTU: 1400})
 		require.Equal(t, was, mss(), "nothing is in flight")
 		off(1)
-		_, err := c.Send(make([]byte, 5000))
-		require.Nil(t, err)
+		_, ok := c.Send(make([]byte, 5000))
+		require.True(t, ok)
 		report(Report{Quoted: first - 1, MTU: 1400})
 		report(Report{Quoted: first + 100_000, MTU: 1400})
 		report(Report{Quoted: first, MTU: 20})
@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 		clock.Advance(1e9)
 		got := 0
 		for buf := make([]byte, 8192); ; {
-			k, _ := p.Read(buf)
+			k, _ := p.Recv(buf)
 			if got += k; k == 0 {
 				break
 			}
@@ -78,11 +78,9 @@ func TestUnreachable(t *testing.T) {
 		off(1)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
 		Of(a).Report(c.ID(), Report{Quoted: iss(c) + 1})
-		state, _ := c.State()
-		require.Equal(t, engine.SynSent, state)
+		require.Equal(t, []any{engine.SynSent, engine.None}, c.status())
 		Of(a).Report(c.ID(), Report{Quoted: iss(c)})
-		state, cause := c.State()
-		require.Equal(t, []any{engine.Closed, engine.PeerUnreachable}, []any{state, cause})
+		require.Equal(t, []any{engine.Closed, engine.PeerUnreachable}, c.status())
 		require.Empty(t, Of(a).table.all())
 	})
 }
@@ -92,7 +90,7 @@ func TestFlood(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b, off := cut(t, clock)
-		l, _ := listen(t, b, n, 80)
+		l := listen(t, b, n, 80)
 		off(0)
 		p := Of(b)
 		for port := range 3 * maxHalfOpen {
@@ -101,16 +99,16 @@ func TestFlood(t *testing.T) {
 			off(1) // the answers aren't answered
 			p.deliver(arrival{id: id, nic: 1, net: n}, &s)
 		}
-		require.Len(t, l.half, maxHalfOpen)
+		require.Equal(t, [2]int{maxHalfOpen, 0}, l.sees())
 		off(0)
 		c := dial(t, a, n, hostA, hostB, 998, 80)
 		require.True(t, c.connected(), "by a cookie")
-		served, _ := l.Accept()
+		served := l.poll()
 		require.NotNil(t, served)
-		_, err := c.Send([]byte("cookie"))
-		require.Nil(t, err)
+		_, ok := c.Send([]byte("cookie"))
+		require.True(t, ok)
 		buf := make([]byte, 10)
-		k, _ := served.Read(buf)
+		k, _ := served.Recv(buf)
 		require.Equal(t, "cookie", string(buf[:k]))
 		forged := engine.Segment{Seq: 8, Ack: 9, Flags: engine.ACK}
 		id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: 997}
@@ -118,7 +116,7 @@ func TestFlood(t *testing.T) {
 		require.Nil(t, p.table.conn(id))
 		off(1)
 		clock.Advance(5 * 60e9)
-		require.Empty(t, l.half)
+		require.Equal(t, [2]int{}, l.sees())
 		off(0)
 		c = dial(t, a, n, hostA, hostB, 999, 80)
 		require.True(t, c.connected())
@@ -131,7 +129,7 @@ func TestHammer(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		a, b, off := cut(t, tcpip.NewStdClock())
 		off(0.01)
-		l, ready := listen(t, b, n, 80)
+		l := listen(t, b, n, 80)
 		const conns = 20
 		var all sync.WaitGroup
 		for i := range conns {
@@ -140,19 +138,19 @@ func TestHammer(t *testing.T) {
 				if !c.connected() {
 					return
 				}
-				abuse(&all, c.Conn, uint64(i))
+				abuse(&all, c, uint64(i))
 			})
 		}
 		var accepted sync.WaitGroup
 		quit := make(chan struct{})
 		accepted.Go(func() {
 			for {
-				if c, _ := l.Accept(); c != nil {
+				if c := l.poll(); c != nil {
 					abuse(&all, c, 1)
 					continue
 				}
 				select {
-				case <-ready:
+				case <-l.bell:
 				case <-quit:
 					return
 				}
@@ -166,22 +164,30 @@ func TestHammer(t *testing.T) {
 }
 
 // abuse has several goroutines at one connection, and ends it.
-func abuse(all *sync.WaitGroup, c *Conn, seed uint64) {
+func abuse(all *sync.WaitGroup, c *stream, seed uint64) {
 	var users sync.WaitGroup
 	for i := range 3 {
 		users.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			buf := make([]byte, 5000)
 			for range 200 {
-				switch r.IntN(6) {
+				switch r.IntN(9) {
 				case 0, 1:
 					_, _ = c.Send(buf[:r.IntN(len(buf))])
 				case 2, 3:
-					_, _ = c.Read(buf)
+					_, _ = c.Recv(buf)
 				case 4:
 					c.proto.Report(c.ID(), Report{Quoted: engine.Seq(r.Uint32()), MTU: r.IntN(2000)})
 				case 5:
 					c.State()
+					c.Queued()
+					c.Readable()
+				case 6:
+					c.SetIP(uint8(r.Uint32()), uint8(r.Uint32()), r.IntN(2) == 0)
+				case 7:
+					c.SetTap(func(bool, *engine.Segment) {})
+				case 8:
+					c.SetOwner(c)
 				}
 			}
 		})

@@ -87,11 +87,11 @@ func TestNetstack(t *testing.T) {
 					require.Equal(t, io.EOF, e)
 				})
 				t.Run("passive", func(t *testing.T) {
-					l, ready := listen(t, a, n, 81)
+					l := listen(t, a, n, 81)
 					defer l.Close()
 					peer, err := gonet.DialTCP(b, toStd(hostA[n], 81), n)
 					require.NoError(t, err)
-					c := accept(l, ready)
+					c := l.accept()
 					both(t, c, peer, size)
 					peer.Close()
 					_, e := c.Read(make([]byte, 1))
@@ -108,19 +108,19 @@ func TestEngines(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b := twoHosts(t, 0, New, clock)
-		l, _ := listen(t, b, n, 80)
+		l := listen(t, b, n, 80)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p, _ := l.Accept()
+		p := l.poll()
 		require.NotNil(t, p)
 		data := make([]byte, 1<<20)
 		rand.NewChaCha8([32]byte{}).Read(data)
 		var got []byte
 		buf := make([]byte, 1<<16)
 		for sent := 0; len(got) < len(data); {
-			m, err := c.Send(data[sent:])
-			require.Nil(t, err)
+			m, ok := c.Send(data[sent:])
+			require.True(t, ok)
 			sent += m
-			k, ended := p.Read(buf)
+			k, ended := p.Recv(buf)
 			require.False(t, ended)
 			got = append(got, buf[:k]...)
 			if m+k == 0 {
@@ -129,13 +129,11 @@ func TestEngines(t *testing.T) {
 		}
 		require.True(t, bytes.Equal(data, got))
 		c.Shutdown()
-		_, ended := p.Read(buf)
+		_, ended := p.Recv(buf)
 		require.True(t, ended)
 		p.Close()
-		state, _ := c.State()
-		require.Equal(t, engine.TimeWait, state)
-		state, cause := p.State()
-		require.Equal(t, []any{engine.Closed, engine.None}, []any{state, cause})
+		require.Equal(t, []any{engine.TimeWait, engine.None}, c.status())
+		require.Equal(t, []any{engine.Closed, engine.None}, p.status())
 		require.True(t, Of(a).waits.busy(c.ID()))
 		require.Empty(t, Of(a).table.all())
 		clock.Advance(2 * MSL)
@@ -148,7 +146,6 @@ func TestRefused(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		a, _ := twoHosts(t, 0, New, faketime.NewManualClock())
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		state, cause := c.State()
-		require.Equal(t, []any{engine.Closed, engine.Refused}, []any{state, cause})
+		require.Equal(t, []any{engine.Closed, engine.Refused}, c.status())
 	})
 }

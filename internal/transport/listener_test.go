@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	engine "github.com/wsstack/wsstack/internal/tcp"
 )
@@ -27,24 +26,23 @@ func TestHold(t *testing.T) {
 				clock := faketime.NewManualClock()
 				a, b := twoHosts(t, 0, New, clock)
 				var asked []ID
-				l, err := Of(b).Listen(ListenConfig{Port: 80, Net: n, Queue: &waiter.Queue{}, Make: usual,
-					Ask: func(id ID, s *engine.Segment) Decision {
-						require.Equal(t, engine.SYN, s.Flags)
-						asked = append(asked, id)
-						return Hold
-					}})
-				require.Nil(t, err)
+				l := listenWith(t, b, ListenConfig{Port: 80, Net: n, Ask: func(id ID, s *engine.Segment) Decision {
+					require.Equal(t, engine.SYN, s.Flags)
+					asked = append(asked, id)
+					return Hold
+				}})
 				d := dial(t, a, n, hostA, hostB, 1000, 80)
 				clock.Advance(2e9)
 				require.Len(t, asked, 1, "the SYN has come twice")
-				state, _ := d.State()
-				require.Equal(t, engine.SynSent, state)
+				require.Equal(t, []any{engine.SynSent, engine.None}, d.status())
+				require.Equal(t, [2]int{0, 1}, l.sees())
+				require.Zero(t, Of(b).HalfOpen())
 				require.True(t, l.Decide(asked[0], c.decide))
 				require.False(t, l.Decide(asked[0], c.decide), "once")
-				state, cause := d.State()
-				require.Equal(t, []any{c.state, c.cause}, []any{state, cause})
-				p, _ := l.Accept()
-				require.Equal(t, c.decide == Admit, p != nil)
+				require.Equal(t, []any{c.state, c.cause}, d.status())
+				require.Equal(t, c.decide == Admit, l.poll() != nil)
+				require.Equal(t, [2]int{}, l.sees())
+				require.Empty(t, l.lost)
 				if c.decide == Drop {
 					clock.Advance(5e9)
 					require.Len(t, asked, 2, "its next SYN is a new one")
@@ -54,64 +52,16 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// A connection that is gone before it was complete is told.
-func TestLost(t *testing.T) {
+// A connection that Arrived doesn't want is reset.
+func TestUnwanted(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
-		clock := faketime.NewManualClock()
-		a, b := twoHosts(t, 0, New, clock)
-		var lost []ID
-		decision := Hold
-		l, err := Of(b).Listen(ListenConfig{Port: 80, Net: n, Queue: &waiter.Queue{}, Make: usual,
-			Ask:  func(ID, *engine.Segment) Decision { return decision },
-			Lost: func(id ID) { lost = append(lost, id) }})
-		require.Nil(t, err)
-		id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: 1000}
-		p := Of(b)
-		syn := engine.Segment{Seq: 7, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
-		p.deliver(arrival{id: id, nic: 1, net: n}, &syn)
-		require.Len(t, l.half, 1)
-		p.deliver(arrival{id: id, nic: 1, net: n}, &engine.Segment{Seq: 9, Flags: engine.RST})
-		require.Empty(t, lost, "not the exact number")
-		p.deliver(arrival{id: id, nic: 1, net: n}, &engine.Segment{Seq: 8, Flags: engine.RST})
-		require.Equal(t, []ID{id}, lost)
-		require.Empty(t, l.half)
-
-		decision = Reject
-		c := dial(t, a, n, hostA, hostB, 1001, 80)
-		state, cause := c.State()
-		require.Equal(t, []any{engine.Closed, engine.Refused}, []any{state, cause})
-		decision = Drop
-		c = dial(t, a, n, hostA, hostB, 1002, 80)
-		clock.Advance(4e9)
-		state, _ = c.State()
-		require.Equal(t, engine.SynSent, state)
-		require.Empty(t, l.half)
-	})
-}
-
-// What is beyond the backlog stays half open, and is completed when there is room.
-func TestBacklog(t *testing.T) {
-	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
-		clock := faketime.NewManualClock()
-		a, b := twoHosts(t, 0, New, clock)
-		l, err := Of(b).Listen(ListenConfig{Port: 80, Net: n, Backlog: 2, Queue: &waiter.Queue{}, Make: usual})
-		require.Nil(t, err)
-		for i := range 3 {
-			require.True(t, dial(t, a, n, hostA, hostB, uint16(1000+i), 80).connected())
-		}
-		require.Len(t, l.ready, 2)
-		require.Len(t, l.half, 1)
-		c, _ := l.Accept()
-		require.NotNil(t, c)
-		clock.Advance(2e9) // the SYN-ACK again: the client acknowledges again
-		require.Len(t, l.ready, 2)
-		require.Empty(t, l.half)
-		_, err = Of(b).Listen(ListenConfig{Port: 80, Net: n, Queue: &waiter.Queue{}, Make: usual})
-		require.NotNil(t, err, "the port is taken")
-		l.Close()
-		require.Equal(t, []*Conn{c}, Of(b).table.all(), "the others are reset")
-		c.Abort()
+		a, b := twoHosts(t, 0, New, faketime.NewManualClock())
+		l := listen(t, b, n, 80)
+		l.shut = true
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		require.Equal(t, []any{engine.Closed, engine.ResetByPeer}, c.status())
 		require.Empty(t, Of(b).table.all())
+		require.EqualValues(t, 1, b.Stats().TCP.ListenOverflowAckDrop.Value())
 	})
 }
 
@@ -122,24 +72,20 @@ func TestReuse(t *testing.T) {
 		clock := faketime.NewManualClock()
 		a, b := twoHosts(t, 0, New, clock)
 		asked := 0
-		l, err := Of(b).Listen(ListenConfig{Port: 80, Net: n, Queue: &waiter.Queue{}, Make: usual,
-			Ask: func(ID, *engine.Segment) Decision { asked++; return Admit }})
-		require.Nil(t, err)
+		l := listenWith(t, b, ListenConfig{Port: 80, Net: n, Ask: func(ID, *engine.Segment) Decision { asked++; return Admit }})
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p, _ := l.Accept()
+		p := l.poll()
 		p.Close() // the server is the one that waits
 		c.Close()
 		require.True(t, Of(b).waits.busy(p.ID()))
+		require.Equal(t, 1, Of(b).TimeWaits())
 		clock.Advance(1e9) // the numbers of a tuple grow with the clock (RFC 6528)
-		q := &waiter.Queue{}
-		again, err := Of(a).Dial(0, c.ID(), n, engine.Config{Quota: engine.Unset}, 1<<20, q)
+		again, err := connect(Of(a), c.ID(), n, settings)
 		require.Nil(t, err)
-		state, _ := again.State()
-		require.Equal(t, engine.Established, state)
+		require.Equal(t, []any{engine.Established, engine.None}, again.status())
 		require.Equal(t, 2, asked)
-		require.False(t, Of(b).waits.busy(p.ID()))
-		p, _ = l.Accept()
-		require.NotNil(t, p)
+		require.Zero(t, Of(b).TimeWaits())
+		require.NotNil(t, l.poll())
 		l.Close()
 		clock.Advance(3 * MSL)
 	})
@@ -150,9 +96,9 @@ func TestTimeWaitAnswers(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b := twoHosts(t, 0, New, clock)
-		l, _ := listen(t, b, n, 80)
+		l := listen(t, b, n, 80)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p, _ := l.Accept()
+		p := l.poll()
 		p.Close()
 		c.Close()
 		sent := b.Stats().TCP.SegmentsSent
@@ -174,16 +120,24 @@ func TestTimeWaitAnswers(t *testing.T) {
 // isn't the first to go then.
 func TestTimeWaitBound(t *testing.T) {
 	a, _ := twoHosts(t, 0, New, faketime.NewManualClock())
-	w := &Of(a).waits
+	p := Of(a)
+	var freed []uint16
+	p.Configure(Hooks{Freed: func(id ID) { freed = append(freed, id.LocalPort) }})
+	const limit = 5
+	p.SetTimeWaitLimit(limit)
 	id := func(i int) ID {
-		return ID{LocalAddress: hostA[four], LocalPort: uint16(i), RemoteAddress: hostB[four], RemotePort: uint16(i >> 16)}
+		return ID{LocalAddress: hostA[four], LocalPort: uint16(i), RemoteAddress: hostB[four]}
 	}
-	for i := range maxWaits {
-		w.add(id(i), engine.Remains{})
+	for i := range limit {
+		p.waits.add(id(i), waiting{dialed: i != 2})
 	}
-	w.records[id(0)].until++
-	w.add(id(maxWaits), engine.Remains{})
-	require.Equal(t, maxWaits, len(w.records)) // not Len, which prints them all
-	require.True(t, w.busy(id(0)))
-	require.False(t, w.busy(id(1)))
+	p.waits.records[id(0)].until++
+	p.waits.add(id(limit), waiting{})
+	require.Equal(t, limit, p.TimeWaits())
+	require.True(t, p.waits.busy(id(0)))
+	require.False(t, p.waits.busy(id(1)))
+	require.Equal(t, []uint16{1}, freed)
+	p.SetTimeWaitLimit(2)
+	require.Equal(t, 2, p.TimeWaits())
+	require.Equal(t, []uint16{1, 3, 4}, freed, "the second wasn't dialed")
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	engine "github.com/wsstack/wsstack/internal/tcp"
 )
@@ -88,7 +88,12 @@ func twoHosts(t testing.TB, part float64, peer stack.TransportProtocolFactory, c
 	return a, b
 }
 
-func usual(ID) (engine.Config, int) { return engine.Config{Quota: engine.Unset}, 1 << 20 }
+// quota is how many bytes a stream of the tests queues.
+const quota = 1 << 20
+
+var settings = Settings{Config: engine.Config{Quota: engine.Unset, FailOnICMP: true}}
+
+func usual(ID) Settings { return settings }
 
 // iss is the initial sequence number of a connection.
 func iss(c *stream) (n engine.Seq) {
@@ -96,21 +101,52 @@ func iss(c *stream) (n engine.Seq) {
 	return n
 }
 
-// A stream is a Conn that blocks.
+// A stream is a Conn with an owner: calls that block, and some that don't.
 type stream struct {
 	*Conn
-	ready chan struct{}
+	bell   chan struct{}
+	events atomic.Uint32 // all that it was told
 }
 
-func newStream(c *Conn, q *waiter.Queue) *stream {
-	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.WritableEvents)
-	q.EventRegister(&e)
-	return &stream{c, ready}
+func newStream() *stream { return &stream{bell: make(chan struct{}, 1)} }
+
+// ConnChanged implements Owner.
+func (s *stream) ConnChanged(e engine.Events) {
+	s.events.Or(uint32(e))
+	ring(s.bell)
 }
+
+func ring(bell chan struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+// Send takes as much as the quota has room for.
+func (s *stream) Send(b []byte) (n int, ok bool) {
+	s.Do(func(now time.Duration, e *engine.Conn) {
+		n = max(0, min(len(b), quota-e.Queued()))
+		ok = e.State() != engine.Closed && (n == 0 || e.Send(now, b[:n]))
+	})
+	return n, ok
+}
+
+// Recv takes what is there.
+func (s *stream) Recv(b []byte) (n int, ended bool) {
+	s.Do(func(now time.Duration, e *engine.Conn) {
+		n = e.Read(now, b, 0, false)
+		ended = n == 0 && (e.PeerClosed() || e.State() == engine.Closed)
+	})
+	return n, ended
+}
+
+// Shutdown sends a FIN behind what is queued.
+func (s *stream) Shutdown() { s.Do(func(now time.Duration, e *engine.Conn) { e.Close(now) }) }
 
 func (s *stream) Read(b []byte) (int, error) {
 	for {
-		n, ended := s.Conn.Read(b)
+		n, ended := s.Recv(b)
 		switch {
 		case n > 0:
 			return n, nil
@@ -120,18 +156,18 @@ func (s *stream) Read(b []byte) (int, error) {
 			}
 			return 0, io.EOF
 		}
-		<-s.ready
+		<-s.bell
 	}
 }
 
 func (s *stream) Write(b []byte) (n int, err error) {
 	for n < len(b) {
-		m, err := s.Send(b[n:])
-		if err != nil {
+		m, ok := s.Send(b[n:])
+		if !ok {
 			return n, io.ErrClosedPipe
 		}
 		if n += m; m == 0 {
-			<-s.ready
+			<-s.bell
 		}
 	}
 	return n, nil
@@ -142,37 +178,105 @@ func (s *stream) connected() bool {
 	for {
 		switch state, _ := s.State(); state {
 		case engine.SynSent, engine.SynReceived:
-			<-s.ready
+			<-s.bell
 		default:
 			return state != engine.Closed
 		}
 	}
 }
 
+// status is what State says, to be compared.
+func (s *stream) status() []any {
+	state, cause := s.State()
+	return []any{state, cause}
+}
+
 func dial(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, from, to map[tcpip.NetworkProtocolNumber]tcpip.Address, local, remote uint16) *stream {
-	q := &waiter.Queue{}
 	id := ID{LocalAddress: from[net], LocalPort: local, RemoteAddress: to[net], RemotePort: remote}
-	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents | waiter.WritableEvents)
-	q.EventRegister(&e)
-	c, err := Of(s).Dial(0, id, net, engine.Config{Quota: engine.Unset}, 1<<20, q)
+	c, err := connect(Of(s), id, net, settings)
 	require.Nil(t, err)
-	return &stream{c, ready}
+	return c
 }
 
-func listen(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, port uint16) (*Listener, chan struct{}) {
-	q := &waiter.Queue{}
-	e, ready := waiter.NewChannelEntry(waiter.ReadableEvents)
-	q.EventRegister(&e)
-	l, err := Of(s).Listen(ListenConfig{Port: port, Net: net, Backlog: 16, Queue: q, Make: usual})
-	require.Nil(t, err)
-	return l, ready
+func connect(p *Protocol, id ID, net tcpip.NetworkProtocolNumber, set Settings) (*stream, tcpip.Error) {
+	s := newStream()
+	c, err := p.Dial(0, id, net, set, s)
+	s.Conn = c
+	return s, err
 }
 
-func accept(l *Listener, ready chan struct{}) *stream {
-	for {
-		if c, q := l.Accept(); c != nil {
-			return newStream(c, q)
-		}
-		<-ready
+// A door is a listener with a queue.
+type door struct {
+	*Listener
+	bell chan struct{}
+
+	mu    sync.Mutex
+	queue []*stream
+	shut  bool // it wants no connection
+	lost  []ID
+}
+
+func listen(t testing.TB, s *stack.Stack, net tcpip.NetworkProtocolNumber, port uint16) *door {
+	return listenWith(t, s, ListenConfig{Port: port, Net: net})
+}
+
+// listenWith listens; Arrived and Lost are the door's, and Make where there is none.
+func listenWith(t testing.TB, s *stack.Stack, cfg ListenConfig) *door {
+	d := &door{bell: make(chan struct{}, 1)}
+	cfg.Arrived, cfg.Lost = d.arrived, d.isLost
+	if cfg.Make == nil {
+		cfg.Make = usual
 	}
+	l, err := Of(s).Listen(cfg)
+	require.Nil(t, err)
+	d.Listener = l
+	return d
+}
+
+func (d *door) arrived(c *Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return false
+	}
+	s := newStream()
+	s.Conn = c
+	c.SetOwner(s)
+	d.queue = append(d.queue, s)
+	ring(d.bell)
+	return true
+}
+
+func (d *door) isLost(id ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lost = append(d.lost, id)
+}
+
+// poll is the next connection; nil: there is none.
+func (d *door) poll() *stream {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 {
+		return nil
+	}
+	s := d.queue[0]
+	d.queue = d.queue[1:]
+	return s
+}
+
+func (d *door) accept() *stream {
+	for {
+		if s := d.poll(); s != nil {
+			return s
+		}
+		<-d.bell
+	}
+}
+
+// sees are the numbers of half-open connections and of requests that are held.
+func (d *door) sees() [2]int {
+	d.Listener.mu.Lock()
+	defer d.Listener.mu.Unlock()
+	return [2]int{len(d.records) - d.held, d.held}
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -36,8 +37,9 @@ type timeWaits struct {
 
 type waiting struct {
 	tcp.Remains
-	headers       // of the answers
-	dialed   bool // Hooks.Freed is told of the end
+	headers                // of the answers
+	dialed   bool          // Hooks.Freed is told of the end
+	since    time.Duration // when it began
 	until    time.Duration
 	answers  uint8         // in the second since answered
 	answered time.Duration // when the first of them left
@@ -76,7 +78,8 @@ func (t *timeWaits) add(id ID, w waiting) {
 	if t.closed {
 		return
 	}
-	w.until = t.proto.now() + 2*MSL
+	w.since = t.proto.now()
+	w.until = w.since + 2*MSL
 	t.records[id] = &w
 	t.order = append(t.order, deadline{id, w.until})
 	t.boundLocked()
@@ -121,11 +124,30 @@ func (t *timeWaits) dropLocked() {
 	}
 }
 
-// removeLocked forgets a record: its tuple is free.
+// removeLocked forgets a record: its tuple is free. What the order has of those that
+// ended early is taken out when it is the most of it.
 func (t *timeWaits) removeLocked(id ID, w *waiting) {
 	delete(t.records, id)
 	if w.dialed {
 		t.proto.freed(id)
+	}
+	if len(t.order) > 2*len(t.records)+shortOrder {
+		t.order = slices.DeleteFunc(t.order, func(d deadline) bool {
+			w := t.records[d.id]
+			return w == nil || w.since > d.at-2*MSL
+		})
+	}
+}
+
+// shortOrder is how many deadlines of nothing don't matter.
+const shortOrder = 1024
+
+// forget ends the TIME-WAIT of a connection, unless a later one has its tuple.
+func (t *timeWaits) forget(id ID, r tcp.Remains) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.records[id]; w != nil && w.Next() == r.Next() {
+		t.removeLocked(id, w)
 	}
 }
 
