@@ -56,14 +56,11 @@ func TestSYNFlood(t *testing.T) {
 	empty(sent)
 	scaled, sack = genuine(t, s, d, l, sent, 50002)
 	require.True(t, scaled && sack)
-	empty(sent)
 	d.Inject(segment(them, us, 50003, 80, 7000, 0, header.TCPFlagSyn, synOptions, nil))
-	clock.Advance(0)
 	s.Settle()
-	require.Len(t, sent, 1)
 	clock.Advance(1500 * time.Millisecond)
 	s.Settle()
-	require.Len(t, sent, 2, "what is sent again has a record")
+	require.Equal(t, 2, answersTo(sent, 50003), "what has a record is answered again")
 	require.Less(t, heap()-before, int64(8<<20), "bytes, ten seconds later")
 }
 
@@ -93,6 +90,17 @@ func genuine(t *testing.T, s *stack.Stack, d *tun.Func, l net.Listener, sent cha
 	require.Equal(t, int(port), c.RemoteAddr().(*net.TCPAddr).Port)
 	require.NoError(t, c.Close())
 	return opts.WS >= 0, opts.SACKPermitted
+}
+
+// answersTo counts the SYN-ACKs to a port among what was sent.
+func answersTo(sent chan []byte, port uint16) (n int) {
+	for len(sent) > 0 {
+		tcp := header.TCP(header.IPv4(<-sent).Payload())
+		if tcp.DestinationPort() == port && tcp.Flags() == header.TCPFlagSyn|header.TCPFlagAck {
+			n++
+		}
+	}
+	return n
 }
 
 func heap() int64 {
