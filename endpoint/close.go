@@ -193,7 +193,7 @@ func (s *Socket) linger(conn *transport.Conn, timeout time.Duration) {
 		case finAcked(st):
 			return
 		case c.expired.Load(), s.host.Down():
-			conn.Abort()
+			conn.Do(func(_ time.Duration, e *tcp.Conn) { e.Expire() })
 			return
 		}
 		c.waiter.Wait("linger")

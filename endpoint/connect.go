@@ -174,6 +174,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		LocalAddress: Address(local.Addr()), LocalPort: local.Port(),
 		RemoteAddress: Address(remote.Addr()), RemotePort: remote.Port(),
 	}
+	s.urgent.modes, s.urgent.queues = s.urgentModesLocked(), s.host.Profile().Urgent().Queues // there is no connection yet
 	tuple := Tuple{local, remote}
 	s.host.Occupy(tuple)
 	c, err := s.host.TCP().Dial(nic, id, netProto(local.Addr()), s.settingsLocked(remote.Addr()), s)

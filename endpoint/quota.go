@@ -50,7 +50,7 @@ func (s *Socket) room(e *tcp.Conn, n int) int {
 		return n
 	case queued < limit:
 		return min(n, limit-queued)
-	case set:
+	case set, s.events.selected.Load(): // FD_WRITE is for a byte (BF-10)
 		e.SetLowWater(0)
 	default:
 		e.SetLowWater(limit / 2)

@@ -164,6 +164,7 @@ func (s *Socket) applyStreamLocked() {
 func (s *Socket) adoptConnLocked(c *transport.Conn) {
 	s.conn, s.opt.known = c, false
 	c.SetOwner(s)
+	s.urgent.pending.Store(true) // what was announced before nobody was told of
 }
 
 // dropConnLocked ends a connection that nobody has heard of.

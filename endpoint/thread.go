@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -246,7 +247,7 @@ func (s *Socket) closeHard() wsa.Errno {
 	s.endAborted()
 	if c != nil {
 		c.SetOwner(nil)
-		c.Abort()
+		c.Do(func(_ time.Duration, e *tcp.Conn) { e.Expire() })
 	}
 	return 0
 }

@@ -62,7 +62,7 @@ func (u *urgentData) setModes(now time.Duration, e *tcp.Conn, modes uint32, queu
 // takeOver takes what another socket knows of the connection.
 func (u *urgentData) takeOver(from *urgentData) {
 	u.marks, u.modes = from.marks, from.modes
-	u.pending.Store(true) // somebody looks
+	u.pending.Store(true)
 }
 
 // pull looks what was announced, takes the urgent bytes that have come out of the
@@ -78,6 +78,7 @@ func (u *urgentData) pull(now time.Duration, e *tcp.Conn) (wake bool) {
 		}
 		u.marks.queues = u.queues
 		u.marks.announce(n.At, n.First, e.Position())
+		wake = u.takeArrived(now, e) || wake // before the next one supersedes it
 	}
 	m := u.marks
 	if m == nil {
@@ -88,21 +89,24 @@ func (u *urgentData) pull(now time.Duration, e *tcp.Conn) (wake bool) {
 		e.Restore(b)
 		wake = true
 	}
+	m.becomePassed(e.Position())
+	wake = u.takeArrived(now, e) || wake
+	u.publish()
+	return wake
+}
+
+// takeArrived takes the announced bytes that have come out of the stream.
+func (u *urgentData) takeArrived(now time.Duration, e *tcp.Conn) (wake bool) {
 	position := e.Position()
-	m.becomePassed(position)
 	for {
-		at, found := m.arrived(position, uint32(e.Readable()))
+		at, found := u.marks.arrived(position, uint32(e.Readable()))
 		if !found {
-			break
+			return wake
 		}
 		var b [1]byte
 		e.Read(now, b[:], int(at-position), true)
-		if m.becomeWaiting(at, b[0]) {
-			wake = true
-		}
+		wake = u.marks.becomeWaiting(at, b[0]) || wake
 	}
-	u.publish()
-	return wake
 }
 
 // publish tells those who don't have the connection's lock.

@@ -212,7 +212,7 @@ var urgentReceiving = []Scenario{
 			e.say(e.P, c, "no")
 			e.Net.Sleep(time.Second)
 			e.Nonblocking(e.Q, s, true)
-			Equal(e, "after the time-out", e.reads(e.Q, s), "kl|m|no|-")
+			Equal(e, "after the time-out", e.reads(e.Q, s), "klm|no|-")
 			Equal(e, "recv(MSG_OOB)", e.read(e.Q, s, wsa.MSG_OOB), "*")
 		})
 		e.Notef("a call that has bytes returns them at the mark")

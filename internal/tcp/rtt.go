@@ -3,11 +3,12 @@ package tcp
 import "time"
 
 // The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at
-// least, and every system in use takes less; its §2.5 allows an upper bound, and 60 s
-// is the one on the page of TCP_MAXRT. A time-out before any measurement that
+// least, and every system in use takes less: a round trip, and the time for which a
+// peer may delay the acknowledgement of a lone segment. Its §2.5 allows an upper bound,
+// and 60 s is the one on the page of TCP_MAXRT. A time-out before any measurement that
 // Config.InitialRTO sets above that stays what it is.
 const (
-	minRTO      = 200 * time.Millisecond
+	minSpread   = 200 * time.Millisecond // above the smoothed round trip
 	maxRTO      = 60 * time.Second
 	initialRTO  = time.Second     // RFC 6298 §2.1
 	fallbackRTO = 3 * time.Second // RFC 6298 §5.7: after a SYN that was sent again
@@ -42,7 +43,7 @@ func (r *rtt) sample(now, d time.Duration) {
 		r.variance += (diff - r.variance) / 4
 		r.smoothed += (d - r.smoothed) / 8
 	}
-	r.base = min(r.smoothed+max(4*r.variance, minRTO), maxRTO)
+	r.base = min(r.smoothed+max(4*r.variance, minSpread), maxRTO)
 	r.shift = 0
 }
 
@@ -53,7 +54,7 @@ func (r *rtt) rto() time.Duration {
 		base = initialRTO
 	}
 	most := max(base, maxRTO)
-	if r.shift >= 10 { // 200 ms << 10 exceeds the bound
+	if r.shift >= 10 { // minSpread << 10 exceeds the bound
 		return most
 	}
 	return min(base<<r.shift, most)
