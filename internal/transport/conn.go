@@ -125,7 +125,7 @@ func (c *Conn) arrive(now time.Duration, a *arrived) {
 		s.Payload.Release()
 		return
 	}
-	if c.path.tap != nil {
+	if c.path.tap != nil && !a.shown {
 		c.path.tap(false, s)
 	}
 	if c.engine.State() == tcp.Closed { // it came with what has ended the connection

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -27,62 +26,6 @@ func cut(t *testing.T, clock tcpip.Clock) (a, b *stack.Stack, off func(part floa
 			l.mu.Unlock()
 		}
 	}
-}
-
-// An ICMP error counts when it quotes what is in flight, and says something that
-// can be.
-func TestReport(t *testing.T) {
-	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
-		clock := faketime.NewManualClock()
-		a, b, off := cut(t, clock)
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
-		require.NotNil(t, p)
-		mss := func() (size int) { c.Do(func(_ time.Duration, e *engine.Conn) { size = e.MSS() }); return size }
-		was := mss()
-		first := iss(c) + 1
-		report := func(r Report) { Of(a).Report(c.ID(), r) }
-
-		report(Report{Quoted: first, MTU: 1400})
-		require.Equal(t, was, mss(), "nothing is in flight")
-		off(1)
-		_, ok := c.Send(make([]byte, 5000))
-		require.True(t, ok)
-		report(Report{Quoted: first - 1, MTU: 1400})
-		report(Report{Quoted: first + 100_000, MTU: 1400})
-		report(Report{Quoted: first, MTU: 20})
-		report(Report{Quoted: first})
-		require.Equal(t, was, mss())
-		report(Report{Quoted: first, MTU: 1400})
-		require.Equal(t, was-100, mss())
-		report(Report{Quoted: first, MTU: 1450})
-		require.Equal(t, was-100, mss(), "it doesn't grow")
-		off(0)
-		clock.Advance(1e9)
-		got := 0
-		for buf := make([]byte, 8192); ; {
-			k, _ := p.Recv(buf)
-			if got += k; k == 0 {
-				break
-			}
-		}
-		require.Equal(t, 5000, got)
-	})
-}
-
-// A SYN that an ICMP error answers is the end of the connect, if it quotes the SYN.
-func TestUnreachable(t *testing.T) {
-	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
-		a, _, off := cut(t, faketime.NewManualClock())
-		off(1)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		Of(a).Report(c.ID(), Report{Quoted: iss(c) + 1})
-		require.Equal(t, []any{engine.SynSent, engine.None}, c.status())
-		Of(a).Report(c.ID(), Report{Quoted: iss(c)})
-		require.Equal(t, []any{engine.Closed, engine.PeerUnreachable}, c.status())
-		require.Empty(t, Of(a).table.all())
-	})
 }
 
 // A flood of SYNs is bounded, and is forgotten.

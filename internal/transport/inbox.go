@@ -14,6 +14,7 @@ const maxInbox = 1024
 // An arrived is what comes for a connection: a segment, or an ICMP error.
 type arrived struct {
 	segment tcp.Segment
+	shown   bool    // a tap has seen it
 	report  *Report // nil: it is a segment
 }
 

@@ -176,7 +176,7 @@ func (l *Listener) begin(c *Conn, s *tcp.Segment) {
 		c.Abort()
 		return
 	}
-	first := arrived{segment: *s}
+	first := arrived{segment: *s, shown: true} // to the listener's tap
 	first.segment.Payload = s.Payload.Clone() // the caller releases its own
 	c.deliver(&first)
 }
