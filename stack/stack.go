@@ -55,7 +55,7 @@ type Config struct {
 	MTU uint32
 
 	// MinMSS is the shortest segment, in bytes, that a peer can ask for in its
-	// SYN; less is taken for it. 0: 48, as netstack and Linux have it. At most
+	// SYN; less is taken for it. 0: 48, as Linux has it. At most
 	// 536, which every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them
 	// at most, are a part of it.
 	MinMSS uint16
