@@ -28,6 +28,15 @@ type Settings struct {
 // package's comment about locks.
 type Tap func(out bool, s *tcp.Segment)
 
+// show shows a segment, in a copy: what a function gets that isn't known lives on the
+// heap, and only this does, while somebody looks.
+func (t Tap) show(out bool, s *tcp.Segment) {
+	if t != nil {
+		lent := *s
+		t(out, &lent)
+	}
+}
+
 // An Owner has a connection. It is told what has happened to it after that shows in
 // State, Queued and Readable, from any goroutine, without any lock of this package
 // held. The goroutine may be one that is in a call of the Owner's, so ConnChanged
@@ -125,8 +134,8 @@ func (c *Conn) arrive(now time.Duration, a *arrived) {
 		s.Payload.Release()
 		return
 	}
-	if c.path.tap != nil && !a.shown {
-		c.path.tap(false, s)
+	if !a.shown {
+		c.path.tap.show(false, s)
 	}
 	if c.engine.State() == tcp.Closed { // it came with what has ended the connection
 		answer, ok := s.Reset()
@@ -148,10 +157,7 @@ func (c *Conn) arrive(now time.Duration, a *arrived) {
 func (c *Conn) unlock(now time.Duration) {
 	for {
 		if c.inbox.some.Load() {
-			all := c.inbox.take()
-			for i := range all {
-				c.arrive(now, &all[i])
-			}
+			c.serve(now)
 		}
 		c.output(now)
 		c.arm(now)
@@ -165,6 +171,18 @@ func (c *Conn) unlock(now time.Duration) {
 		}
 		now = c.proto.now()
 	}
+}
+
+// serve takes what is in the inbox.
+func (c *Conn) serve(now time.Duration) {
+	all := c.inbox.take()
+	if all == nil {
+		return
+	}
+	for i := range all.items {
+		c.arrive(now, &all.items[i])
+	}
+	all.release()
 }
 
 // output sends everything that may leave.

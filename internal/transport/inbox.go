@@ -18,31 +18,50 @@ type arrived struct {
 	report  *Report // nil: it is a segment
 }
 
+// A batch is what has come. Batches are used again: on a busy connection one comes for
+// every few segments.
+type batch struct{ items []arrived }
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// release gives back a batch whose segments are served. A large one isn't kept.
+func (b *batch) release() {
+	if cap(b.items) > 64 {
+		return
+	}
+	clear(b.items)
+	b.items = b.items[:0]
+	batches.Put(b)
+}
+
 // An inbox holds what has come until the goroutine that has the connection takes
 // it.
 type inbox struct {
 	some  atomic.Bool
 	mu    sync.Mutex // a leaf
-	items []arrived
+	batch *batch     // nil: nothing has come
 }
 
 func (b *inbox) put(a *arrived) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.items) >= maxInbox {
+	if b.batch == nil {
+		b.batch = batches.Get().(*batch)
+	}
+	if len(b.batch.items) >= maxInbox {
 		a.segment.Payload.Release()
 		return
 	}
-	b.items = append(b.items, *a)
+	b.batch.items = append(b.batch.items, *a)
 	b.some.Store(true)
 }
 
-// take empties the inbox.
-func (b *inbox) take() []arrived {
+// take empties the inbox; nil: it is empty.
+func (b *inbox) take() *batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := b.items
-	b.items = nil
+	all := b.batch
+	b.batch = nil
 	b.some.Store(false)
 	return all
 }

@@ -139,9 +139,7 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		l.mu.Unlock()
 		return false
 	}
-	if l.cfg.Tap != nil {
-		l.cfg.Tap(false, s)
-	}
+	l.cfg.Tap.show(false, s)
 	var o outcome
 	switch h := l.records[a.id]; {
 	case h == nil:
@@ -177,7 +175,7 @@ func (l *Listener) begin(c *Conn, s *tcp.Segment) {
 		return
 	}
 	first := arrived{segment: *s, shown: true} // to the listener's tap
-	first.segment.Payload = s.Payload.Clone() // the caller releases its own
+	first.segment.Payload = s.Payload.Clone()  // the caller releases its own
 	c.deliver(&first)
 }
 

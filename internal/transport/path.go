@@ -49,9 +49,7 @@ func (w *path) segmenting() int {
 // write sends a segment, and takes over its payload. An error of the network is
 // a loss: TCP sends again.
 func (w *path) write(s *tcp.Segment) {
-	if w.tap != nil {
-		w.tap(true, s)
-	}
+	w.tap.show(true, s)
 	if int(s.Payload.Size()) > s.Cut && w.route.HasGVisorGSOCapability() && w.route.Loop()&stack.PacketLoop == 0 {
 		w.cut(s)
 		return

@@ -20,7 +20,8 @@ func (l *Listener) firstLocked(a arrival, s *tcp.Segment, after tcp.Seq) outcome
 	case l.held >= maxHeld:
 		return l.dropLocked()
 	}
-	switch l.cfg.Ask(a.id, s) {
+	lent := *s // see Tap.show
+	switch l.cfg.Ask(a.id, &lent) {
 	case Drop:
 		return l.dropLocked()
 	case Reject:
