@@ -73,7 +73,7 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	if !c.inAck(now, s) {
 		return
 	}
-	if s.Seq != c.rcv.edge || s.Len() > 0 {
+	if s.Len() > 0 || s.Seq != c.rcv.edge || s.Seq == c.rcv.next {
 		c.hear(now)
 	}
 	c.inUrgent(s)
@@ -82,8 +82,8 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 
 // hear notes an acceptable segment: keep-alive begins anew (KA-9). One that
 // acknowledges what was never sent isn't one of the connection, nor is an empty one at
-// the edge of the window, which is looked at only because a sender that has filled the
-// window acknowledges from there.
+// the edge of an open window, which is looked at only because a sender that has filled
+// the window acknowledges from there.
 func (c *Conn) hear(now time.Duration) {
 	c.heard = now
 	c.keepAlive.Segment(instant(now))
