@@ -139,6 +139,8 @@ func (l *lone) call(verb string, args []string) error {
 		l.Abort()
 	case "expire":
 		l.Expire()
+	case "lose":
+		l.Lose()
 	case "deafen", "garbage", "expedited":
 		map[string]func(bool){"deafen": l.Deafen, "garbage": l.SetGarbage, "expedited": l.SetExpedited}[verb](args[0] == "on")
 	case "restore":
@@ -153,6 +155,8 @@ func (l *lone) call(verb string, args []string) error {
 		l.SetKeepAlive(l.now-time.Duration(n[3])*time.Second, l.now, len(args) > 0, probing(n[0], n[1], n[2]))
 	case "synlimit": // how many, and seconds
 		l.SetSynLimit(l.now, n[0], time.Duration(n[1])*time.Second)
+	case "lowwater":
+		l.SetLowWater(n[0])
 	case "unreachable":
 		l.tell("= %v", l.Unreachable(loneISS.Add(n[0])))
 	case "path":
