@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/internal/tcp/congestion"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite testdata")
@@ -155,6 +157,8 @@ func (l *lone) call(verb string, args []string) error {
 		l.SetKeepAlive(l.now-time.Duration(n[3])*time.Second, l.now, len(args) > 0, probing(n[0], n[1], n[2]))
 	case "synlimit": // how many, and seconds
 		l.SetSynLimit(l.now, n[0], time.Duration(n[1])*time.Second)
+	case "newreno":
+		l.SetAlgorithm(congestion.NewReno)
 	case "lowwater":
 		l.SetLowWater(n[0])
 	case "unreachable":

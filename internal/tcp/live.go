@@ -27,14 +27,15 @@ func (c *Conn) SetExpedited(on bool) { c.cfg.Expedited = on }
 // as at first, each acknowledgement of data tells it.
 func (c *Conn) SetLowWater(bytes int) { c.lowWater = bytes }
 
-// SetAlgorithm begins another congestion control with the window of the one before.
+// SetAlgorithm goes on with another congestion control, at the window and the threshold
+// of the one before.
 func (c *Conn) SetAlgorithm(a congestion.Algorithm) {
 	if a == c.cfg.Algorithm {
 		return
 	}
 	c.cfg.Algorithm = a
 	if c.out.control != nil {
-		c.out.control = congestion.New(a, c.snd.mss, c.out.control.Window())
+		c.out.control = congestion.Convert(c.out.control, a)
 	}
 }
 
