@@ -88,12 +88,12 @@ type Conn struct {
 	sack       bool    // both SYNs permit SACK
 	stamps     bool    // both SYNs have timestamps
 	ecn        bool    // both SYNs agree on ECN
-	lowWater   int     // see SetLowWater
 	orphan     bool    // nobody reads any more
 	deaf       bool    // new data is refused: see Deafen
 	garbage    bool    // keep-alive probes carry an octet: see SetGarbage
 	hole       blackHole
-	notices    []Notice
+	notices    []Notice      // see TakeNotices
+	lowWater   int           // see SetLowWater
 	since      time.Duration // when the handshake was complete; 0: it isn't
 	heard      time.Duration // when the last acceptable segment came; 0: none has
 	left       int           // bytes that the end found unacknowledged
