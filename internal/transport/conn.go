@@ -73,8 +73,9 @@ func (p *Protocol) newConn(w path) *Conn { return &Conn{proto: p, path: w} }
 // SYN has left when it returns. nic 0: any interface. The local address is chosen
 // when it is empty. The owner, which may be nil, may be told of changes before Dial
 // returns. It fails with ErrPortInUse when another connection has the tuple, be it
-// in TIME-WAIT, and with what netstack says when there is no way to the peer; Hooks
-// hear nothing of a Dial that failed.
+// in TIME-WAIT, with what netstack says when there is no way to the peer, and with
+// ErrInvalidEndpointState when the Protocol is closed; Hooks hear nothing of a Dial that
+// failed.
 func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber, set Settings, owner Owner) (*Conn, tcpip.Error) {
 	w, err := p.find(arrival{id, nic, net}, &set)
 	if err != nil {
@@ -86,20 +87,26 @@ func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber,
 	c.engine = tcp.New(set.Config)
 	c.SetOwner(owner)
 	now := c.lock() // nobody else gives it a segment before its SYN has left
-	if !p.table.add(c) {
+	if err := p.enter(c); err != nil {
 		c.mu.Unlock()
 		w.route.Release()
-		return nil, &tcpip.ErrPortInUse{}
-	}
-	if p.waits.busy(w.id) { // after add: what leaves the table is in TIME-WAIT before
-		p.table.remove(c)
-		c.mu.Unlock()
-		w.route.Release()
-		return nil, &tcpip.ErrPortInUse{}
+		return nil, err
 	}
 	c.engine.Open(now)
 	c.unlock(now)
 	return c, nil
+}
+
+// enter puts a connection of Dial into the table.
+func (p *Protocol) enter(c *Conn) tcpip.Error {
+	if err := p.table.add(c); err != nil {
+		return err
+	}
+	if p.waits.busy(c.path.id) { // after add: what leaves the table is in TIME-WAIT before
+		p.table.remove(c)
+		return &tcpip.ErrPortInUse{}
+	}
+	return nil
 }
 
 func (c *Conn) lock() time.Duration {

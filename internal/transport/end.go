@@ -48,7 +48,7 @@ func (c *Conn) Close() {
 	now := c.lock()
 	var evicted []*Conn
 	if e := c.engine; e.Readable() > 0 {
-		e.Abort()
+		e.Lose()
 	} else {
 		e.Orphan(now)
 		e.Close(now)

@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
@@ -161,11 +163,11 @@ func TestFreed(t *testing.T) {
 			return Of(a).table.conn(id) == nil && !func() bool { _, there := Of(a).waits.records[id]; return there }()
 		}
 		Of(a).Configure(Hooks{Freed: func(id ID) {
-			require.True(t, free(id))
-			require.Equal(t, hostA[n], id.LocalAddress)
+			assert.True(t, free(id)) // not require: this is called with locks held
+			assert.Equal(t, hostA[n], id.LocalAddress)
 			freed = append(freed, id.LocalPort)
 		}})
-		Of(b).Configure(Hooks{Freed: func(ID) { require.Fail(t, "it has dialed nothing") }})
+		Of(b).Configure(Hooks{Freed: func(ID) { assert.Fail(t, "it has dialed nothing") }})
 		l := listen(t, b, n, 80)
 		expect := func(want ...uint16) {
 			t.Helper()
@@ -197,8 +199,80 @@ func TestFreed(t *testing.T) {
 		expect(1002)
 		_, err = connect(Of(a), c.ID(), n, settings)
 		require.Nil(t, err)
+		waits, err := connect(Of(a), ID{LocalPort: 1003, RemoteAddress: hostB[n], RemotePort: 80}, n, settings)
+		require.Nil(t, err)
+		l.poll()
+		waits.Close()
+		l.poll().Close()
+		expect()
 		Of(a).Close()
-		expect(1002)
+		slices.Sort(freed)
+		expect(1002, 1003)
+		_, err = connect(Of(a), c.ID(), n, settings)
+		require.Equal(t, &tcpip.ErrInvalidEndpointState{}, err)
+		require.Empty(t, Of(a).table.all())
+	})
+}
+
+// Abort of a connection in TIME-WAIT leaves nothing of it, unless another has its
+// tuple by then.
+func TestAbortInTimeWait(t *testing.T) {
+	wires(t, func(w *wire) {
+		l := listen(w.t, w.s, w.net, 80)
+		lingers := func() *stream {
+			c, iss := w.open(l, 1000)
+			c.Close()
+			w.say(1000, engine.Segment{Seq: 1001, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
+			w.sees("FA 1000", "A 1000")
+			require.Equal(w.t, 1, w.p.TimeWaits())
+			return c
+		}
+		first := lingers()
+		first.Abort()
+		require.Zero(w.t, w.p.TimeWaits())
+		w.sees()
+		second := lingers()
+		first.Abort()
+		require.Equal(w.t, 1, w.p.TimeWaits())
+		second.Abort()
+		require.Zero(w.t, w.p.TimeWaits())
+	})
+}
+
+// What is unread when a connection is closed is told with a RST in every state but
+// TIME-WAIT, whose FINs are both acknowledged (LG-13).
+func TestCloseUnread(t *testing.T) {
+	wires(t, func(w *wire) {
+		l := listen(w.t, w.s, w.net, 80)
+		states := map[engine.State]bool{}
+		for port, fins := range [][]bool{{}, {true}, {false}, {false, true}, {true, false}} { // ours first: true
+			port := uint16(1000 + port)
+			c, iss := w.open(l, port)
+			at := engine.Seq(1001)
+			w.say(port, withData(engine.Segment{Seq: at, Ack: iss + 1, Flags: engine.ACK}, "unread"))
+			for _, ours := range fins {
+				if ours {
+					c.Shutdown()
+				} else {
+					w.say(port, engine.Segment{Seq: at + 6, Ack: iss + 1, Flags: engine.ACK | engine.FIN})
+				}
+			}
+			w.sent()
+			state, _ := c.State()
+			states[state] = true
+			c.Close()
+			w.sees(packetName("RA", port))
+		}
+		require.Len(w.t, states, 5)
+		c, iss := w.open(l, 2000)
+		w.say(2000, withData(engine.Segment{Seq: 1001, Ack: iss + 1, Flags: engine.ACK}, "unread"))
+		c.Shutdown()
+		w.say(2000, engine.Segment{Seq: 1007, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
+		require.Equal(w.t, []any{engine.TimeWait, engine.None}, c.status())
+		w.sent()
+		c.Close()
+		w.sees()
+		require.Equal(w.t, 1, w.p.TimeWaits())
 	})
 }
 

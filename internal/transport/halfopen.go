@@ -98,12 +98,8 @@ func (l *Listener) admitLocked(h *half) outcome {
 func (l *Listener) scheduleLocked(now time.Duration, h *half) {
 	if h.at = h.since + halfPatience; h.held {
 		h.at = h.last + h.patience
-	} else {
-		for _, at := range [...]time.Duration{h.since + floodedPatience, h.Next()} { // there may be a flood by then
-			if at > now {
-				h.at = min(h.at, at)
-			}
-		}
+	} else if next := h.Next(); next > now { // one of these is the end in a flood
+		h.at = min(h.at, next)
 	}
 	heap.Fix(&l.agenda, h.index)
 }

@@ -22,7 +22,7 @@ func (w *wire) hold() (l *door, asked *int) {
 func TestPatience(t *testing.T) {
 	for name, c := range map[string]struct {
 		copies []float64 // when copies come, seconds
-		other  bool      // they have another number
+		other  bool      // the last has another number
 		end    float64   // when the request is forgotten
 	}{
 		"no copy":           {nil, false, 7.5},
@@ -31,6 +31,7 @@ func TestPatience(t *testing.T) {
 		"gaps that double":  {[]float64{3, 9, 21}, false, 21 + 30},
 		"gaps that shrink":  {[]float64{6, 7}, false, 7 + 7.5},
 		"another attempt":   {[]float64{6}, true, 6 + 7.5},
+		"a later attempt":   {[]float64{6, 16}, true, 16 + 7.5},
 		"a copy just early": {[]float64{7.499}, false, 7.499 * 3.5},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,11 +42,11 @@ func TestPatience(t *testing.T) {
 				for i, at := range c.copies {
 					w.seconds(at - now)
 					now = at
-					if c.other {
-						w.syn(1000, engine.Seq(100+i))
-					} else {
-						w.syn(1000, 1)
+					seq := engine.Seq(1)
+					if c.other && i == len(c.copies)-1 {
+						seq = 100
 					}
+					w.syn(1000, seq)
 				}
 				w.seconds(c.end - now - 0.001)
 				require.Equal(w.t, [2]int{0, 1}, l.sees())

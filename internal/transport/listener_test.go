@@ -91,6 +91,26 @@ func TestReuse(t *testing.T) {
 	})
 }
 
+// The numbers of a connection that takes over a tuple in TIME-WAIT lie beyond those of
+// the old one (RFC 6191 §3), whatever the clock says, and when a request was held too.
+func TestReuseNumbers(t *testing.T) {
+	for _, decision := range []Decision{Admit, Hold} {
+		wires(t, func(w *wire) {
+			d := Admit
+			l := listenWith(w.t, w.s, ListenConfig{Port: 80, Net: w.net, Ask: func(ID, *engine.Segment) Decision { return d }})
+			c, iss := w.open(l, 1000)
+			d = decision
+			c.Close()
+			w.say(1000, engine.Segment{Seq: 1001, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
+			w.sees("FA 1000", "A 1000")
+			require.Equal(w.t, 1, w.p.TimeWaits())
+			w.syn(1000, 5000)
+			require.Equal(w.t, decision == Hold, l.Decide(w.id(1000), Admit))
+			require.True(w.t, w.sees("SA 1000")[0].seq().After(iss+2))
+		})
+	}
+}
+
 // TIME-WAIT answers what isn't acceptable, ten times a second.
 func TestTimeWaitAnswers(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -12,6 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	engine "github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/keepalive"
 )
 
 // ip is what a test compares of a packet's IP header. Without DF there is an IP ID.
@@ -76,6 +78,26 @@ func TestRetransmits(t *testing.T) {
 		_, _ = c.Send(make([]byte, 10))
 		w.sees("PA 1000")
 		require.Equal(w.t, before, again.Value())
+	})
+}
+
+// A keep-alive probe carries an octet while SetGarbage says so, for connections that
+// are there too (KA-8).
+func TestGarbage(t *testing.T) {
+	wires(t, func(w *wire) {
+		c, iss := w.open(listen(w.t, w.s, w.net, 80), 1000)
+		now := w.p.now()
+		c.Do(func(_ time.Duration, e *engine.Conn) {
+			e.SetKeepAlive(now, now, true, keepalive.Config{Idle: 10 * time.Second, Interval: 10 * time.Second, Count: 5})
+		})
+		for _, on := range []bool{false, true, false} {
+			w.p.SetGarbage(on)
+			w.seconds(10)
+			p := w.sees("A 1000")[0]
+			require.Equal(w.t, iss, p.seq())
+			require.Equal(w.t, map[bool]int{false: 0, true: 1}[on], p.size)
+			w.say(1000, engine.Segment{Seq: 1001, Ack: iss + 1, Flags: engine.ACK})
+		}
 	})
 }
 

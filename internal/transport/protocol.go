@@ -193,7 +193,7 @@ func (*Protocol) Option(tcpip.GettableTransportProtocolOption) tcpip.Error {
 func (p *Protocol) Close() {
 	p.listeners.close()
 	p.waits.close()
-	for _, c := range p.table.all() {
+	for _, c := range p.table.close() {
 		c.destroy()
 	}
 }

@@ -122,7 +122,7 @@ func (l *Listener) completeLocked(h *half) *Conn {
 	c := p.newConn(w)
 	c.engine = h.Conn(p.now(), set.Config)
 	c.shown.store(c.engine)
-	if !p.table.add(c) {
+	if p.table.add(c) != nil {
 		w.route.Release()
 		return nil
 	}

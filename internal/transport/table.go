@@ -1,6 +1,10 @@
 package transport
 
-import "sync"
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
 
 // shards is how many parts the table of connections has: a power of two. On many
 // cores they keep goroutines out of each other's way.
@@ -10,7 +14,8 @@ const shards = 64
 type table struct {
 	parts [shards]struct {
 		sync.RWMutex
-		conns map[ID]*Conn
+		conns  map[ID]*Conn
+		closed bool // nothing is entered any more
 	}
 }
 
@@ -32,16 +37,20 @@ func (t *table) conn(id ID) *Conn {
 	return s.conns[id]
 }
 
-// add enters a connection, and reports whether its tuple was free.
-func (t *table) add(c *Conn) bool {
+// add enters a connection. It fails with ErrPortInUse when the tuple isn't free, and
+// with ErrInvalidEndpointState after close.
+func (t *table) add(c *Conn) tcpip.Error {
 	s := &t.parts[part(c.path.id)]
 	s.Lock()
 	defer s.Unlock()
-	if s.conns[c.path.id] != nil {
-		return false
+	switch {
+	case s.closed:
+		return &tcpip.ErrInvalidEndpointState{}
+	case s.conns[c.path.id] != nil:
+		return &tcpip.ErrPortInUse{}
 	}
 	s.conns[c.path.id] = c
-	return true
+	return nil
 }
 
 func (t *table) remove(c *Conn) {
@@ -51,6 +60,17 @@ func (t *table) remove(c *Conn) {
 	if s.conns[c.path.id] == c {
 		delete(s.conns, c.path.id)
 	}
+}
+
+// close has nothing be entered any more, and returns what there is.
+func (t *table) close() []*Conn {
+	for i := range t.parts {
+		s := &t.parts[i]
+		s.Lock()
+		s.closed = true
+		s.Unlock()
+	}
+	return t.all()
 }
 
 func (t *table) all() (conns []*Conn) {

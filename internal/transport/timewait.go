@@ -76,6 +76,9 @@ func (t *timeWaits) add(id ID, w waiting) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		if w.dialed {
+			t.proto.freed(id)
+		}
 		return
 	}
 	w.since = t.proto.now()
@@ -218,8 +221,10 @@ func (t *timeWaits) busy(id ID) bool {
 func (t *timeWaits) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.closed = true
-	t.records, t.order = nil, nil
+	t.closed, t.order = true, nil
+	for id, w := range t.records {
+		t.removeLocked(id, w)
+	}
 	if t.timer != nil {
 		t.timer.Stop()
 	}

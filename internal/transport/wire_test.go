@@ -61,6 +61,7 @@ func (w *wire) syn(port uint16, seq engine.Seq) {
 // A packet is one that has left.
 type packet struct {
 	tcp      header.TCP
+	size     int // of the payload
 	ttl, tos uint8
 	df       bool
 	id       uint16
@@ -83,7 +84,7 @@ func (w *wire) sent() (all []packet) {
 		if pkt == nil {
 			return all
 		}
-		p := packet{tcp: header.TCP(append([]byte(nil), pkt.TransportHeader().Slice()...))}
+		p := packet{tcp: header.TCP(append([]byte(nil), pkt.TransportHeader().Slice()...)), size: pkt.Data().Size()}
 		if b := pkt.NetworkHeader().Slice(); w.net == four {
 			h := header.IPv4(b)
 			p.ttl, p.df, p.id = h.TTL(), h.Flags()&header.IPv4FlagDontFragment != 0, h.ID()
