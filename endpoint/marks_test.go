@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gvisor.dev/gvisor/pkg/tcpip/faketime"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"pgregory.net/rapid"
 )
 
@@ -149,94 +147,4 @@ func TestMarksBounds(t *testing.T) {
 	require.Len(t, m.ahead, markLimit)
 	require.Len(t, m.slot, slotLimit)
 	require.Equal(t, byte(255), m.slot[slotLimit-1].b, "the latest one that was kept")
-}
-
-// urgentWire is a connection whose numbers wrap within the next bytes.
-func urgentWire() (*Wire, header.TCP) {
-	w := newWire()
-	w.iss.Store(1<<32 - 5)
-	w.irs.Store(1<<32 - 5)
-	w.una.Store(1<<32 - 4)
-	w.nxt.Store(1<<32 - 4)
-	w.told.set(1<<32-4, 1000)
-	w.set(wireISS | wireIRS | wireSent)
-	w.since.Store(1)
-	h := header.TCP(make([]byte, header.TCPMinimumSize))
-	h.Encode(&header.TCPFields{SeqNum: 1<<32 - 4, AckNum: 1<<32 - 4, DataOffset: header.TCPMinimumSize, Flags: header.TCPFlagAck, WindowSize: 1000})
-	return w, h
-}
-
-// Sequence numbers wrap, in both directions.
-func TestUrgentWraps(t *testing.T) {
-	w, h := urgentWire()
-	in := slices.Clone(h)
-	for _, pointer := range []uint16{1, 4, 5, 9, 300} {
-		in.SetFlags(uint8(header.TCPFlagAck | header.TCPFlagUrg))
-		in[18], in[19] = byte(pointer>>8), byte(pointer)
-		w.In(Segment{Header: in, Payload: 10, Clock: faketime.NewManualClock()})
-		at, ok := w.urgent.marks.newest()
-		require.True(t, ok)
-		require.Equal(t, uint32(pointer-1), at, "the position that a pointer of %d names", pointer)
-	}
-	w.urgent.setOut(6) // ten bytes
-	for seq, want := range map[uint32]uint16{1<<32 - 4: 10, 1<<32 - 1: 7, 0: 6, 5: 1} {
-		out := slices.Clone(h)
-		out.SetSequenceNumber(seq)
-		w.Out(Segment{Header: out, Payload: 1, Clock: faketime.NewManualClock()})
-		require.True(t, out.Flags().Contains(header.TCPFlagUrg))
-		require.Equal(t, want, out.UrgentPointer())
-	}
-	for _, seq := range []uint32{6, 100} {
-		_, ok := w.urgent.pointer(seq)
-		require.False(t, ok, "SEQ %d", seq)
-	}
-	w.urgent.acked(5)
-	require.NotZero(t, w.urgent.out.Load())
-	w.urgent.acked(6)
-	require.Zero(t, w.urgent.out.Load())
-}
-
-// BenchmarkHooksWithoutUrgentData is the whole of both hooks for one segment
-// each; and, as "urgent", the looks that urgent data adds to them and to recv.
-func BenchmarkHooksWithoutUrgentData(b *testing.B) {
-	w, h := urgentWire()
-	seg := Segment{Header: h, Payload: 1000, Clock: faketime.NewManualClock()}
-	b.Run("in", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			w.In(seg)
-		}
-	})
-	b.Run("out", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			w.Out(seg)
-		}
-	})
-	b.Run("urgent", func(b *testing.B) {
-		b.ReportAllocs()
-		n := 0
-		for b.Loop() {
-			if h.Flags().Contains(header.TCPFlagUrg) {
-				n++
-			}
-			if w.urgent.out.Load() != 0 {
-				n++
-			}
-			if w.urgent.busy.Load() { // of recv
-				n++
-			}
-		}
-		require.Zero(b, n)
-	})
-}
-
-// A segment without urgent data costs no allocation.
-func TestHooksAllocateNothing(t *testing.T) {
-	w, h := urgentWire()
-	seg := Segment{Header: h, Payload: 1000, Clock: faketime.NewManualClock()}
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		w.In(seg)
-		w.Out(seg)
-	}))
 }

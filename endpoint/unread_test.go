@@ -1,7 +1,6 @@
 package endpoint_test
 
 import (
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,36 +8,8 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/simnet"
-	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
-
-// What a recv has in its hands and gives back counts as unread: closesocket and
-// shutdown(SD_RECEIVE) at the same time reset the connection (LG-13, SH-2).
-func TestUnreadInTheHandsOfRecv(t *testing.T) {
-	for name, end := range map[string]func(*endpoint.Socket) wsa.Errno{
-		"closesocket": (*endpoint.Socket).Close,
-		"shutdown":    func(s *endpoint.Socket) wsa.Errno { return s.Shutdown(wsa.SD_RECEIVE) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			a, b := pair(t)
-			client, server := connectedSockets(t, a, b)
-			_, errno := client.Send([]byte("unread"), 0)
-			require.Zero(t, errno)
-			stack.Settle(a, b)
-			done := make(chan wsa.Errno, 1)
-			server.InRecv(func() {
-				go func() { done <- end(server) }()
-				for len(done) == 0 && !waitsForLock("endpoint.(*Socket)") {
-					runtime.Gosched()
-				}
-			})
-			require.Zero(t, <-done)
-			within(t, "Recv", func() { _, errno = client.Recv(make([]byte, 1), 0) })
-			require.Equal(t, wsa.WSAECONNRESET, errno)
-		})
-	}
-}
 
 // A MSG_WAITALL that closesocket interrupts has received nothing: what it has so
 // far is unread (LG-13, LG-19). What such a call has returned isn't.
