@@ -208,6 +208,9 @@ func (p *pair) serve(s *side) {
 			s.Close(p.now)
 		}
 		for n := s.Readable(); n > 0 && !s.paused; n = s.Readable() {
+			if s.fickle {
+				n = 1 + p.random.IntN(n)
+			}
 			s.got = slices.Grow(s.got, n)
 			n = s.Read(p.now, s.got[len(s.got):len(s.got)+n], 0, false)
 			s.got = s.got[:len(s.got)+n]

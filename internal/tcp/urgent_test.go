@@ -83,3 +83,17 @@ func TestUrgentFarApart(t *testing.T) {
 	l.announce(5<<29 + 10)
 	require.Equal(t, []Notice{{5<<29 + 9, 5<<29 + 9}}, l.TakeNotices())
 }
+
+// What was announced and lies behind what is acknowledged by now is forgotten: numbers
+// go round.
+func TestAmendedBehindUNA(t *testing.T) {
+	l := newLone()
+	l.become(Established)
+	up, _ := l.SendUrgent(l.now, make([]byte, 5), 3)
+	require.Equal(t, l.End()+3, up)
+	l.drain()
+	l.give(Segment{Seq: 1, Ack: 6, Flags: ACK, Window: l.win, Options: l.plain()})
+	require.True(t, l.snd.urgent)
+	l.AmendUrgent(up, l.End())
+	require.False(t, l.snd.urgent)
+}
