@@ -68,7 +68,7 @@ func drawLink(t *rapid.T) hostile {
 
 // bounded holds what a side may keep against what it promised.
 func bounded(t require.TestingT, s *side, quota int) {
-	boundedConn(t, s.Conn, s.name, quota)
+	boundedConn(t, s.Conn, s.name, max(quota, s.rcv.quota, 65535)+s.back)
 	require.LessOrEqual(t, s.Queued(), s.limit)
 }
 

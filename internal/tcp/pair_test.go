@@ -23,7 +23,8 @@ type side struct {
 	events Events // all that came
 	edge   Seq    // how far the peer may send, as the segments say; valid with told
 	told   bool
-	fickle bool // puts a part of what it has read back, now and then
+	fickle bool // puts a part of what it has read back, now and then, and reads that later
+	back   int  // the most that was put back at once, bytes
 	high   Seq  // behind the highest number that was sent
 }
 
@@ -207,19 +208,7 @@ func (p *pair) serve(s *side) {
 			s.close = false
 			s.Close(p.now)
 		}
-		for n := s.Readable(); n > 0 && !s.paused; n = s.Readable() {
-			if s.fickle {
-				n = 1 + p.random.IntN(n)
-			}
-			s.got = slices.Grow(s.got, n)
-			n = s.Read(p.now, s.got[len(s.got):len(s.got)+n], 0, false)
-			s.got = s.got[:len(s.got)+n]
-			if s.fickle && p.random.IntN(4) == 0 {
-				from := len(s.got) - p.random.IntN(n+1)
-				s.Restore(s.got[from:])
-				s.got = s.got[:from]
-			}
-		}
+		p.read(s)
 		var seg Segment
 		for s.Output(p.now, &seg) {
 			p.send(s, seg)
@@ -229,6 +218,26 @@ func (p *pair) serve(s *side) {
 	s.events |= s.TakeEvents()
 	if p.check != nil {
 		p.check()
+	}
+}
+
+// read reads what there is, a fickle side in pieces.
+func (p *pair) read(s *side) {
+	for n := s.Readable(); n > 0 && !s.paused; n = s.Readable() {
+		if s.fickle {
+			n = 1 + p.random.IntN(n)
+		}
+		s.got = slices.Grow(s.got, n)
+		n = s.Read(p.now, s.got[len(s.got):len(s.got)+n], 0, false)
+		s.got = s.got[:len(s.got)+n]
+		if s.fickle && p.random.IntN(4) == 0 {
+			back := p.random.IntN(n + 1)
+			s.Restore(s.got[len(s.got)-back:])
+			s.got, s.back = s.got[:len(s.got)-back], max(s.back, back)
+			if len(p.wire) > 0 {
+				return
+			}
+		}
 	}
 }
 
