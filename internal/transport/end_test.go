@@ -208,6 +208,8 @@ func TestFreed(t *testing.T) {
 		Of(a).Close()
 		slices.Sort(freed)
 		expect(1002, 1003)
+		Of(a).waits.add(c.ID(), waiting{dialed: true}) // it was about to
+		expect(1002)
 		_, err = connect(Of(a), c.ID(), n, settings)
 		require.Equal(t, &tcpip.ErrInvalidEndpointState{}, err)
 		require.Empty(t, Of(a).table.all())
@@ -219,23 +221,24 @@ func TestFreed(t *testing.T) {
 func TestAbortInTimeWait(t *testing.T) {
 	wires(t, func(w *wire) {
 		l := listen(w.t, w.s, w.net, 80)
-		lingers := func() *stream {
-			c, iss := w.open(l, 1000)
+		lingers := func(seq engine.Seq) *stream {
+			w.syn(1000, seq)
+			iss := w.sees("SA 1000")[0].seq()
+			w.say(1000, engine.Segment{Seq: seq + 1, Ack: iss + 1, Flags: engine.ACK})
+			c := l.poll()
 			c.Close()
-			w.say(1000, engine.Segment{Seq: 1001, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
+			w.say(1000, engine.Segment{Seq: seq + 1, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
 			w.sees("FA 1000", "A 1000")
 			require.Equal(w.t, 1, w.p.TimeWaits())
 			return c
 		}
-		first := lingers()
-		first.Abort()
-		require.Zero(w.t, w.p.TimeWaits())
-		w.sees()
-		second := lingers()
+		first := lingers(1000)
+		second := lingers(2000)
 		first.Abort()
 		require.Equal(w.t, 1, w.p.TimeWaits())
 		second.Abort()
 		require.Zero(w.t, w.p.TimeWaits())
+		w.sees()
 	})
 }
 

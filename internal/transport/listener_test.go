@@ -161,3 +161,27 @@ func TestTimeWaitBound(t *testing.T) {
 	require.Equal(t, 2, p.TimeWaits())
 	require.Equal(t, []uint16{1, 3, 4}, freed, "the second wasn't dialed")
 }
+
+// Records that end early leave nothing behind that grows, and the others end when
+// they should.
+func TestTimeWaitForgets(t *testing.T) {
+	clock := faketime.NewManualClock()
+	a, _ := twoHosts(t, 0, New, clock)
+	w := &Of(a).waits
+	id := func(port uint16) ID { return ID{LocalPort: port} }
+	for i := range 4 {
+		w.add(id(uint16(i)), waiting{})
+		clock.Advance(1e9)
+	}
+	for range 10 * shortOrder {
+		w.add(id(9), waiting{})
+		w.forget(id(9), engine.Remains{})
+	}
+	require.LessOrEqual(t, len(w.order), 2*4+shortOrder)
+	clock.Advance(2*MSL - 4e9 - 1)
+	for left := 4; left >= 0; left-- {
+		require.Equal(t, left, Of(a).TimeWaits())
+		clock.Advance(1e9)
+	}
+	require.Empty(t, w.order)
+}

@@ -90,3 +90,16 @@ func TestProtocolClose(t *testing.T) {
 		require.NotNil(w.t, err)
 	})
 }
+
+// A listener that is closed takes nothing any more, from somebody who found it before.
+func TestClosedListener(t *testing.T) {
+	wires(t, func(w *wire) {
+		l := listen(w.t, w.s, w.net, 80)
+		l.Close()
+		s := engine.Segment{Seq: 1, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
+		require.False(w.t, l.deliver(arrival{id: w.id(1000), nic: 1, net: w.net}, &s, 0))
+		require.Equal(w.t, [2]int{}, l.sees())
+		w.seconds(30)
+		w.sees()
+	})
+}
