@@ -55,10 +55,6 @@ func (cfg *Config) minMSS() int {
 	return cfg.MinMSS
 }
 
-// minPath is the least that fits a path: 68 bytes of IPv4 (RFC 791) without
-// headers. An error that says less is wrong, or worse.
-const minPath = 28
-
 // The default bounds.
 const (
 	defaultLimit    = 16
@@ -231,59 +227,6 @@ func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
 	return true
 }
 
-// Close queues our FIN behind the data: nothing more is sent.
-func (c *Conn) Close(now time.Duration) {
-	switch c.state {
-	case SynSent:
-		c.becomeClosed(None)
-	case SynReceived, Established, CloseWait:
-		c.snd.fin = true
-		c.endUrgent()
-		if c.state != SynReceived { // there the FIN waits for the handshake (RFC 9293 §3.10.4)
-			c.becomeClosing()
-		}
-		c.armOrphan(now)
-	}
-}
-
-// Abort ends the connection with a RST where RFC 9293 §3.10.5 has one, so not in
-// CLOSING and LAST-ACK (LG-17). SEQ is SND.NXT, or the right edge of the peer's window
-// when that has shrunk below.
-func (c *Conn) Abort() {
-	if c.state == Closing || c.state == LastAck {
-		c.becomeClosed(Aborted)
-		return
-	}
-	c.abort(Aborted)
-}
-
-// Lose is Abort of a connection whose received data nobody reads: the peer, which may
-// believe that it was, is told in CLOSING and LAST-ACK as well (LG-13, RFC 1122
-// §4.2.2.13).
-func (c *Conn) Lose() { c.abort(Aborted) }
-
-// Expire is Abort at the end of a linger time (LG-6, LG-18): the peer, which hasn't
-// acknowledged our FIN, is told in CLOSING and LAST-ACK as well (LG-17).
-func (c *Conn) Expire() { c.abort(TimedOut) }
-
-// abort ends the connection with a RST in all states in which the peer knows of it.
-func (c *Conn) abort(why Cause) {
-	switch c.state {
-	case SynReceived, Established, FinWait1, FinWait2, CloseWait, Closing, LastAck:
-		c.reset = c.rst()
-	}
-	c.becomeClosed(why)
-}
-
-// rst is a RST of our own.
-func (c *Conn) rst() Segment {
-	seq := c.snd.next
-	if edge := c.snd.una.Add(c.snd.window); edge.Before(seq) && c.state != SynReceived {
-		seq = edge
-	}
-	return Segment{Seq: seq, Ack: c.rcv.next, Flags: RST | ACK}
-}
-
 // Read copies what has come in order from the offset skip on, and takes it off
 // unless peek.
 func (c *Conn) Read(now time.Duration, p []byte, skip int, peek bool) int {
@@ -326,56 +269,3 @@ func (c *Conn) owe(a ackState) { c.ack = max(c.ack, a) }
 // Prompt reports that a segment is due that mustn't wait until the caller has no
 // more segments to give.
 func (c *Conn) Prompt() bool { return c.ack == ackNow || c.reset.Flags != 0 }
-
-// fit computes the segment size from what both sides announced and the path.
-func (c *Conn) fit() {
-	room := c.cfg.MSS
-	if c.cfg.Path != 0 {
-		room = min(room, c.cfg.Path)
-	}
-	mss := min(room, c.snd.peer)
-	if c.stamps {
-		mss -= 12 // RFC 6691: options come off what is sent
-	}
-	if mss = max(mss, 1); mss == c.snd.mss {
-		return
-	}
-	c.snd.mss = mss
-	if c.out.control != nil {
-		c.out.control.SetMSS(mss)
-	}
-}
-
-// Unreachable takes an ICMP error that says that the peer can't be reached. With
-// Config.FailOnICMP it ends a handshake when it quotes our SYN; otherwise, and of a
-// connection that was established, it is no more than a hint, and changes nothing
-// (RFC 5461 §4, RFC 5927 §4). It reports whether it did.
-func (c *Conn) Unreachable(quoted Seq) bool {
-	if !c.cfg.FailOnICMP || c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
-		return false
-	}
-	c.becomeClosed(PeerUnreachable)
-	return true
-}
-
-// PathMTU takes an ICMP error that says how much fits the path, counted as in
-// Config.MSS. It counts only if it quotes what is in flight (RFC 5927 §7).
-// It reports whether it did.
-func (c *Conn) PathMTU(room int, quoted Seq) bool {
-	switch {
-	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
-		return false
-	case room < minPath || room >= c.snd.mss:
-		return false
-	}
-	c.timers.path, c.hole = 0, blackHole{} // this is no guess
-	c.shrink(room)
-	return true
-}
-
-// shrink makes segments smaller, and sends what was too large again.
-func (c *Conn) shrink(room int) {
-	c.cfg.Path = room
-	c.fit()
-	c.out.board.split(c.snd.mss)
-}

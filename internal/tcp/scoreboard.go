@@ -121,35 +121,6 @@ func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
 	b.small += r.small()
 }
 
-// Segments of less than smallSegment bytes may be in flight by the number of
-// maxSmall at most: a record costs as much as the data in it, and a peer that asks
-// for tiny segments and acknowledges nothing would have us keep one for every few
-// bytes of its window.
-const (
-	smallSegment = 1024
-	maxSmall     = 2048
-)
-
-// small is 1 for a small segment.
-func (r *record) small() int {
-	if r.size < smallSegment {
-		return 1
-	}
-	return 0
-}
-
-// few is how many of n bytes may leave in segments of mss bytes and a rest.
-func (b *scoreboard) few(n, mss int) int {
-	left := max(0, maxSmall-b.small)
-	switch rest := n % mss; {
-	case mss < smallSegment:
-		return min(n, left*mss)
-	case left == 0 && rest < smallSegment:
-		return n - rest
-	}
-	return n
-}
-
 // renumberAt is the number from which on the records are numbered anew, so that
 // numbers don't wrap.
 const renumberAt = 1 << 31

@@ -1,0 +1,58 @@
+package tcp
+
+// minPath is the least that fits a path: 68 bytes of IPv4 (RFC 791) without
+// headers. An error that says less is wrong, or worse.
+const minPath = 28
+
+// fit computes the segment size from what both sides announced and the path.
+func (c *Conn) fit() {
+	room := c.cfg.MSS
+	if c.cfg.Path != 0 {
+		room = min(room, c.cfg.Path)
+	}
+	mss := min(room, c.snd.peer)
+	if c.stamps {
+		mss -= 12 // RFC 6691: options come off what is sent
+	}
+	if mss = max(mss, 1); mss == c.snd.mss {
+		return
+	}
+	c.snd.mss = mss
+	if c.out.control != nil {
+		c.out.control.SetMSS(mss)
+	}
+}
+
+// Unreachable takes an ICMP error that says that the peer can't be reached. With
+// Config.FailOnICMP it ends a handshake when it quotes our SYN; otherwise, and of a
+// connection that was established, it is no more than a hint, and changes nothing
+// (RFC 5461 §4, RFC 5927 §4). It reports whether it did.
+func (c *Conn) Unreachable(quoted Seq) bool {
+	if !c.cfg.FailOnICMP || c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
+		return false
+	}
+	c.becomeClosed(PeerUnreachable)
+	return true
+}
+
+// PathMTU takes an ICMP error that says how much fits the path, counted as in
+// Config.MSS. It counts only if it quotes what is in flight (RFC 5927 §7).
+// It reports whether it did.
+func (c *Conn) PathMTU(room int, quoted Seq) bool {
+	switch {
+	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
+		return false
+	case room < minPath || room >= c.snd.mss:
+		return false
+	}
+	c.timers.path, c.hole = 0, blackHole{} // this is no guess
+	c.shrink(room)
+	return true
+}
+
+// shrink makes segments smaller, and sends what was too large again.
+func (c *Conn) shrink(room int) {
+	c.cfg.Path = room
+	c.fit()
+	c.out.board.split(c.snd.mss)
+}
