@@ -9,10 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
 	"gvisor.dev/gvisor/pkg/tcpip/link/pipe"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	engine "github.com/wsstack/wsstack/internal/tcp"
 )
 
 const four = header.IPv4ProtocolNumber
@@ -175,4 +179,56 @@ func theirsIdle(b *testing.B, n int) any {
 		all = append(all, c, p)
 	}
 	return all
+}
+
+// BenchmarkSyn tells what a SYN of a flood costs: one that gets a record, whose place
+// the oldest has left, one that is answered by a cookie, and one that is dropped
+// because too many requests are held; and a segment that a RST answers.
+func BenchmarkSyn(b *testing.B) {
+	for name, prepare := range map[string]func(*syns){
+		"record": func(f *syns) { f.l = listenWith(b, f.s, ListenConfig{Port: 80, Net: four}) },
+		"cookie": func(f *syns) {
+			f.l = listenWith(b, f.s, ListenConfig{Port: 80, Net: four})
+			f.flood(maxHalfOpen)
+		},
+		"held": func(f *syns) {
+			f.l = listenWith(b, f.s, ListenConfig{Port: 80, Net: four, Ask: func(ID, *engine.Segment) Decision { return Hold }})
+			f.flood(maxHeld)
+		},
+		"nobody": func(*syns) {},
+	} {
+		b.Run(name, func(b *testing.B) {
+			clock := faketime.NewManualClock()
+			f := &syns{s: host(b, New, clock, channel.New(0, 1500, "\x02\x02\x02\x02\x02\x01"), hostB)}
+			prepare(f)
+			b.ReportAllocs()
+			for b.Loop() {
+				f.flood(1)
+				if name == "record" {
+					f.l.Listener.mu.Lock()
+					for _, h := range f.l.records {
+						f.l.removeLocked(h)
+					}
+					f.l.Listener.mu.Unlock()
+				}
+			}
+		})
+	}
+}
+
+// syns is a flood of SYNs from different ports and addresses.
+type syns struct {
+	s    *stack.Stack
+	l    *door
+	sent uint32
+}
+
+func (f *syns) flood(n int) {
+	for range n {
+		f.sent++
+		id := ID{LocalAddress: hostB[four], LocalPort: 80, RemotePort: uint16(f.sent),
+			RemoteAddress: tcpip.AddrFrom4([4]byte{10, byte(f.sent >> 24), byte(f.sent >> 16), 1})}
+		syn := engine.Segment{Seq: 7, Flags: engine.SYN, Options: engine.Options{MSS: 1460, Scale: engine.NoScale}}
+		Of(f.s).deliver(arrival{id: id, nic: 1, net: four}, &syn)
+	}
 }

@@ -40,7 +40,7 @@ func (t Tap) show(out bool, s *tcp.Segment) {
 // An Owner has a connection. It is told what has happened to it after that shows in
 // State, Queued and Readable, from any goroutine, without any lock of this package
 // held. The goroutine may be one that is in a call of the Owner's, so ConnChanged
-// stores and signals, and no more.
+// stores and signals, and no more. What two goroutines tell may come in any order.
 type Owner interface {
 	ConnChanged(tcp.Events)
 }
@@ -109,6 +109,8 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 	return nil
 }
 
+// lock locks the connection. Whoever does gives it back with unlock, even if nothing
+// has changed: others may have left segments meanwhile.
 func (c *Conn) lock() time.Duration {
 	c.mu.Lock()
 	return c.proto.now()
@@ -261,14 +263,14 @@ func (c *Conn) ID() ID { return c.path.id }
 // SetIP sets what the headers of the connection's packets have from now on. The
 // fields are those of Settings.
 func (c *Conn) SetIP(ttl, tos uint8, fragment bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	now := c.lock()
 	c.path.headers = headers{ttl, tos &^ ecnMask, fragment}
+	c.unlock(now)
 }
 
 // SetTap makes t the tap of the connection; nil: it has none.
 func (c *Conn) SetTap(t Tap) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	now := c.lock()
 	c.path.tap = t
+	c.unlock(now)
 }

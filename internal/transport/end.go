@@ -31,13 +31,13 @@ func (c *Conn) leave(events tcp.Events) {
 // AfterEnd has f called once: when the connection is over or in TIME-WAIT, which is
 // at once if it is. The connection may be locked then.
 func (c *Conn) AfterEnd(f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	now := c.lock()
 	if c.gone {
 		f()
-		return
+	} else {
+		c.ends = append(c.ends, f)
 	}
-	c.ends = append(c.ends, f)
+	c.unlock(now)
 }
 
 // Close says that nobody reads or writes any more: what was accepted is still sent,
@@ -77,6 +77,7 @@ func (c *Conn) Abort() {
 func (c *Conn) destroy() {
 	now := c.lock()
 	c.engine.Abort()
+	c.shown.store(c.engine)
 	c.leave(tcp.Over)
 	c.unlock(now)
 }

@@ -324,7 +324,11 @@ func TestAfterEnd(t *testing.T) {
 			c, iss := w.open(l, uint16(port))
 			calls := [3]int{}
 			c.AfterEnd(func() { calls[0]++ })
-			c.AfterEnd(func() { calls[1]++; c.State() })
+			c.AfterEnd(func() {
+				calls[1]++
+				state, _ := c.State()
+				assert.Contains(w.t, []engine.State{engine.Closed, engine.TimeWait}, state)
+			})
 			require.Equal(w.t, [3]int{}, calls)
 			end(c, iss)
 			c.AfterEnd(func() { calls[2]++ })

@@ -128,8 +128,9 @@ func (l *Listener) armLocked(now time.Duration) {
 }
 
 func (l *Listener) fire() {
-	for _, o := range l.due() {
-		l.answer(o.about, &o.answer)
+	again := l.due()
+	for i := range again {
+		l.send(&again[i])
 	}
 }
 

@@ -53,7 +53,9 @@ func (l *Listener) againLocked(h *half, a arrival, s *tcp.Segment) outcome {
 }
 
 // Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop
-// nothing, as if the SYN had not come. It reports whether the request was there.
+// nothing, as if the SYN had not come. It reports whether the request was there. One
+// that is admitted when too many connections are half open is lost: its record would
+// be one too many, and without it nobody would hear that the handshake has failed.
 func (l *Listener) Decide(id ID, d Decision) bool {
 	l.mu.Lock()
 	h := l.records[id]
@@ -62,18 +64,21 @@ func (l *Listener) Decide(id ID, d Decision) bool {
 		return false
 	}
 	var o outcome
-	if d == Admit {
+	switch {
+	case d != Admit:
+		l.removeLocked(h)
+	case l.fullLocked():
+		l.removeLocked(h)
+		l.cfg.Lost(id)
+		o = l.dropLocked()
+	default:
 		h.held = false
 		l.held--
 		o = l.admitLocked(h)
-	} else {
-		l.removeLocked(h)
 	}
 	l.mu.Unlock()
-	switch d {
-	case Admit:
-		l.answer(o.about, &o.answer)
-	case Reject:
+	l.send(&o)
+	if d == Reject {
 		l.proto.reply(h.arrival, h.refusal(), l.cfg.Tap)
 	}
 	return true

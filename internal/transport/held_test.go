@@ -152,3 +152,25 @@ func TestAdmittedLate(t *testing.T) {
 		require.Zero(w.t, w.p.HalfOpen())
 	})
 }
+
+// A request that is admitted when as many are half open as may be is lost.
+func TestAdmittedInFlood(t *testing.T) {
+	wires(t, func(w *wire) {
+		decision := Admit
+		l := listenWith(w.t, w.s, ListenConfig{Port: 80, Net: w.net, Ask: func(ID, *engine.Segment) Decision { return decision }})
+		for i := range maxHalfOpen {
+			w.syn(uint16(1000+i), 1)
+		}
+		decision = Hold
+		w.syn(999, 1)
+		w.sent()
+		require.True(w.t, l.Decide(w.id(999), Admit))
+		w.sees()
+		require.Equal(w.t, [2]int{maxHalfOpen, 0}, l.sees())
+		require.Equal(w.t, []ID{w.id(999)}, l.lost)
+		w.say(1000, engine.Segment{Seq: 2, Flags: engine.RST})
+		w.syn(999, 1)
+		require.True(w.t, l.Decide(w.id(999), Admit))
+		w.sees("SA 999")
+	})
+}

@@ -150,9 +150,7 @@ func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
 		o = l.laterLocked(h, s)
 	}
 	l.mu.Unlock()
-	if o.about != nil {
-		l.answer(o.about, &o.answer)
-	}
+	l.send(&o)
 	if o.made != nil {
 		l.begin(o.made, s)
 	}
@@ -177,6 +175,13 @@ func (l *Listener) begin(c *Conn, s *tcp.Segment) {
 	first := arrived{segment: *s, shown: true} // to the listener's tap
 	first.segment.Payload = s.Payload.Clone()  // the caller releases its own
 	c.deliver(&first)
+}
+
+// send sends the answer of an outcome, if there is one.
+func (l *Listener) send(o *outcome) {
+	if o.about != nil {
+		l.answer(o.about, &o.answer)
+	}
 }
 
 // answer sends a segment to the peer of a half-open connection.

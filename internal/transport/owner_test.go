@@ -107,3 +107,40 @@ func TestArrivedUnlocked(t *testing.T) {
 		w.sees("FA 1000")
 	})
 }
+
+// Whoever had the connection serves what was left for it meanwhile, whatever it had it
+// for.
+func TestLeftSegments(t *testing.T) {
+	wires(t, func(w *wire) {
+		c, iss := w.open(listen(w.t, w.s, w.net, 80), 1000)
+		at := engine.Seq(1001)
+		for name, call := range map[string]func(){
+			"Do":       func() { c.Do(func(time.Duration, *engine.Conn) {}) },
+			"SetIP":    func() { c.SetIP(1, 2, false) },
+			"SetTap":   func() { c.SetTap(nil) },
+			"AfterEnd": func() { c.AfterEnd(func() {}) },
+			"Report":   func() { w.p.Report(c.ID(), Report{}) },
+			"segment":  func() { w.say(1000, engine.Segment{Seq: at, Ack: iss + 1, Flags: engine.ACK}) },
+		} {
+			had := c.Readable()
+			s := withData(engine.Segment{Seq: at, Ack: iss + 1, Flags: engine.ACK, Window: 65535}, "left")
+			c.inbox.put(&arrived{segment: s})
+			at += 4
+			call()
+			require.Equal(w.t, had+4, c.Readable(), name)
+		}
+	})
+}
+
+// What comes while nobody serves the inbox is bounded.
+func TestInboxBound(t *testing.T) {
+	wires(t, func(w *wire) {
+		c, iss := w.open(listen(w.t, w.s, w.net, 80), 1000)
+		c.Do(func(time.Duration, *engine.Conn) {
+			for i := range 2 * maxInbox {
+				w.say(1000, withData(engine.Segment{Seq: 1001 + engine.Seq(i), Ack: iss + 1, Flags: engine.ACK}, "x"))
+			}
+		})
+		require.Equal(w.t, maxInbox, c.Readable())
+	})
+}

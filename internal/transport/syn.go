@@ -33,13 +33,16 @@ func (l *Listener) firstLocked(a arrival, s *tcp.Segment, after tcp.Seq) outcome
 		return outcome{}
 	}
 	h := l.recordLocked(a)
-	if len(l.records)-l.held >= maxHalfOpen {
+	if l.fullLocked() {
 		return l.sendCookieLocked(h, s)
 	}
 	h.syn(s, after)
 	l.enterLocked(h)
 	return l.admitLocked(h)
 }
+
+// fullLocked reports that as many connections are half open as may be.
+func (l *Listener) fullLocked() bool { return len(l.records)-l.held >= maxHalfOpen }
 
 // dropLocked counts a SYN that isn't answered.
 func (l *Listener) dropLocked() outcome {
