@@ -133,8 +133,8 @@ func (s *Socket) connectStreamLocked(addr netip.AddrPort) wsa.Errno {
 // connectAnywhereLocked connects from a port that it chooses: one that is free,
 // or else shared with connections to other peers, as SO_REUSE_UNICASTPORT has
 // it for sockets that connect binds. The registry knows the connections made
-// from here, those in TIME-WAIT included; one that it doesn't know makes
-// netstack refuse the pair of addresses, and another port is chosen.
+// from here, those in TIME-WAIT included; with one that it doesn't know Dial refuses
+// the pair of addresses, and another port is chosen.
 func (s *Socket) connectAnywhereLocked(nic tcpip.NICID, source netip.Addr, addr netip.AddrPort) (err wsa.Errno) {
 	var avoid uint16
 	if source == addr.Addr().Unmap() {

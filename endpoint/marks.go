@@ -222,6 +222,3 @@ func (m *marks) atMark(position uint32, always bool) bool {
 func (m *marks) announced() bool {
 	return slices.ContainsFunc(m.ahead, func(k mark) bool { return !k.here })
 }
-
-// idle reports that there is nothing to look at.
-func (m *marks) idle() bool { return len(m.ahead)+len(m.slot)+len(m.back) == 0 && !m.lined }

@@ -1,4 +1,4 @@
-// Package endpoint implements Winsock sockets on netstack endpoints: their
+// Package endpoint implements Winsock sockets: their
 // states, their send and receive paths, closing, and the net.Conn,
 // net.Listener and net.PacketConn faces of them.
 //
@@ -112,7 +112,7 @@ type Host interface {
 	Unregister(s *Socket)
 
 	// Signal asks the pump to call Serve on the socket soon. It only sets
-	// flags: hooks call it with endpoints locked.
+	// flags: it is called with connections locked.
 	Signal(s *Socket)
 }
 

@@ -91,7 +91,7 @@ func (s *Socket) becomeUnconnectedLocked() {
 }
 
 // becomeDeadLocked latches why the connection ended. Every later code follows
-// from the first reason, never from what netstack says afterwards
+// from the first reason, never from what happens afterwards
 // (RS-1).
 func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	if s.state == options.Dead {
