@@ -16,9 +16,9 @@
 //
 // # Locks
 //
-// The order is Conn.mu or Listener.mu, then a leaf: a shard of the table of
-// connections, the listeners' table, the records of TIME-WAIT, the list of
-// orphans, an inbox. Nobody locks two connections, two listeners, or one of each.
+// The order is Conn.mu or Listener.mu, then the records of TIME-WAIT, then a leaf: a
+// shard of the table of connections, the listeners' table, the list of orphans, an
+// inbox. Nobody locks two connections, two listeners, or one of each.
 // A caller may hold locks of its own that come before all of these, if nothing
 // that is called from here takes them:
 //

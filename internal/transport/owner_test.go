@@ -132,6 +132,21 @@ func TestLeftSegments(t *testing.T) {
 	})
 }
 
+// What comes when the inbox was looked at already, and the connection is still locked,
+// is served as well.
+func TestLateSegment(t *testing.T) {
+	wires(t, func(w *wire) {
+		c, iss := w.open(listen(w.t, w.s, w.net, 80), 1000)
+		c.SetTap(func(out bool, s *engine.Segment) {
+			if out && s.Payload.Size() > 0 {
+				w.say(1000, withData(engine.Segment{Seq: 1001, Ack: iss + 5, Flags: engine.ACK}, "answer"))
+			}
+		})
+		_, _ = c.Send([]byte("data"))
+		require.Equal(w.t, []int{0, 6}, []int{c.Queued(), c.Readable()})
+	})
+}
+
 // What comes while nobody serves the inbox is bounded.
 func TestInboxBound(t *testing.T) {
 	wires(t, func(w *wire) {

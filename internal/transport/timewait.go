@@ -26,7 +26,7 @@ const noWait tcp.TimeWaitVerdict = 255
 type timeWaits struct {
 	proto *Protocol
 
-	mu      sync.Mutex // a leaf
+	mu      sync.Mutex // before that of the listeners' table
 	limit   int
 	records map[ID]*waiting
 	order   []deadline // oldest first
