@@ -87,6 +87,6 @@ func TestMinRTT(t *testing.T) {
 	r.sample(origin+time.Second, 9*ms)
 	r.sample(origin+time.Hour, 8*ms)
 	r.sample(origin+2*time.Hour, 7*ms)
-	require.Equal(t, 5*ms, r.shortest)
+	require.Equal(t, 5*ms, (&Conn{rtt: r}).MinRTT())
 	require.Equal(t, 7*ms, r.least.get())
 }

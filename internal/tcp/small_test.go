@@ -82,6 +82,10 @@ func TestSmallRest(t *testing.T) {
 		require.Equal(t, 5, l.snd.unsent())
 		require.Equal(t, maxSmall, l.out.board.small)
 
+		l.Send(l.now, make([]byte, 1019)) // with the 5 no small one any more
+		require.Equal(t, 1, l.count())
+		require.Zero(t, l.snd.unsent())
+
 		l = wide(1460)
 		l.Conn.cfg.Segmenting = segmenting
 		require.Equal(t, maxSmall, l.sends(maxSmall, 1))
