@@ -36,6 +36,7 @@ func TestKeepAliveDrop(t *testing.T) {
 				in := d.n.stack.Stats().SegmentsIn
 				d.probesAfter(t, idle, i)
 				soon(t, func() bool { return d.n.stack.Stats().SegmentsIn > in }, "the answer")
+				d.n.stack.Settle() // it is counted before the connection has it
 			}
 			value, n := make([]byte, 4), int32(4)
 			require.NoError(t, d.p.GetSockOpt(d.s, wsa.SOL_SOCKET, wsa.SO_ERROR, value, &n))
@@ -46,10 +47,10 @@ func TestKeepAliveDrop(t *testing.T) {
 			d.silence(t)
 			d.probesAfter(t, idle, answered)
 			for i := 1; i < count; i++ {
-				d.probesAfter(t, interval-moment, answered+i) // the one before was due a moment ago
+				d.probesAfter(t, interval, answered+i)
 			}
-			d.nothingFor(t, interval-2*moment)
-			d.clock.Advance(2 * moment)
+			d.nothingFor(t, interval-moment)
+			d.clock.Advance(moment)
 			for _, call := range calls {
 				require.Equal(t, wsa.WSAENETRESET, receiveError(t, call, "Recv"))
 			}
@@ -78,7 +79,6 @@ type dropTest struct {
 func newDropTest(t *testing.T, v6, octet bool) *dropTest {
 	t.Helper()
 	d := &dropTest{v6: v6, clock: faketime.NewManualClock()}
-	d.clock.Advance(time.Hour) // netstack takes time zero for "unset"
 	if octet {
 		d.octets = 1
 	}
@@ -127,16 +127,16 @@ func (d *dropTest) keepAlive(t *testing.T, idle, interval time.Duration, count b
 }
 
 // probesAfter wants a probe after a time, not before, when there were so many
-// already. It returns a moment later.
+// already. The clock then stands at the time when it was due, so that whenever the
+// answer comes, it has come at that time.
 func (d *dropTest) probesAfter(t *testing.T, wait time.Duration, before int) {
 	t.Helper()
 	d.nothingFor(t, wait-moment)
-	d.clock.Advance(2 * moment)
+	d.clock.Advance(moment)
 	soon(t, func() bool { probes, _ := d.segments(); return len(probes) == before+1 }, "the probe is captured")
 }
 
-// moment is more than the stack's clock is ahead of the test's: its readings
-// increase.
+// moment is the resolution of the test.
 const moment = time.Millisecond
 
 // nothingFor lets a time pass in which the stack sends nothing.
