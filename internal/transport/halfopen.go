@@ -17,7 +17,7 @@ const (
 )
 
 // A half is the record of a half-open connection, or of a request that is held: some
-// 400 bytes.
+// 300 bytes.
 type half struct {
 	tcp.HalfOpen
 	arrival
