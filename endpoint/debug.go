@@ -6,6 +6,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -51,17 +52,12 @@ func (s *Socket) record(r Record) {
 	s.host.Debug(r)
 }
 
-// applyDebugLocked makes SO_DEBUG hold for the calls and for the connection.
-func (s *Socket) applyDebugLocked() {
-	on := s.values.Debug
-	s.debugOn.Store(on)
-	switch {
-	case s.conn == nil:
-	case on:
-		s.conn.SetTap(s.tapSegment)
-	default:
-		s.conn.SetTap(nil)
+// tapLocked is what a connection shows its segments: nil without SO_DEBUG.
+func (s *Socket) tapLocked() transport.Tap {
+	if !s.values.Debug {
+		return nil
 	}
+	return s.tapSegment
 }
 
 // tapSegment is the transport.Tap of a connection, or of a listener, which has it

@@ -52,7 +52,7 @@ func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 // late has them all. Each part knows what it has given the endpoint, and
 // gives it what is different: no list says which option concerns which part.
 func (s *Socket) applyLocked() {
-	s.applyDebugLocked()
+	s.debugOn.Store(s.values.Debug)
 	if s.kind == options.Stream {
 		s.applyStreamLocked()
 		return

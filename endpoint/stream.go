@@ -77,6 +77,7 @@ var algorithms = map[options.Congestion]congestion.Algorithm{
 type liveState struct {
 	ttl, tos    uint8
 	fragment    bool
+	debug       bool
 	noDelay     bool
 	expedited   bool
 	recv        int // SO_RCVBUF, bytes; tcp.Unset
@@ -93,7 +94,7 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 	const ecn = 3 // a stream's are TCP's to use (RFC 3168 §5)
 	l := liveState{
 		ttl: ip.TTL, tos: ip.TOS &^ ecn, fragment: v.IPv4.DoesFragment(),
-		noDelay: v.NoDelay, expedited: v.TCP.Urgent.AtByte,
+		debug: v.Debug, noDelay: v.NoDelay, expedited: v.TCP.Urgent.AtByte,
 		recv: tcp.Unset, maxrt: v.TCP.MaxRetransmit, congestion: v.TCP.Congestion,
 		urgentModes: s.urgentModesLocked(),
 	}
@@ -110,9 +111,7 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment}
 	c.MinMSS = s.host.MinMSS()
 	c.Quota, c.NoDelay, c.Expedited = l.recv, l.noDelay, l.expedited
-	if s.values.Debug {
-		c.Tap = s.tapSegment
-	}
+	c.Tap = s.tapLocked()
 	c.Timestamps, c.FailOnICMP = v.Timestamps, v.FailOnICMP
 	c.Algorithm = algorithms[l.congestion]
 	c.Lifetime, c.SynLimit, c.SynLifetime = l.maxrt, l.synTries, l.synLife
@@ -140,6 +139,9 @@ func (s *Socket) applyStreamLocked() {
 	s.opt.live, s.opt.known = l, true
 	if fresh || l.ttl != old.ttl || l.tos != old.tos || l.fragment != old.fragment {
 		s.conn.SetIP(l.ttl, l.tos, l.fragment)
+	}
+	if fresh || l.debug != old.debug {
+		s.conn.SetTap(s.tapLocked())
 	}
 	wake := false
 	s.conn.Do(func(now time.Duration, e *tcp.Conn) {
