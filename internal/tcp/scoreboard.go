@@ -54,6 +54,7 @@ type list struct{ first, last uint32 }
 // every second of many small segments costs no more for each.
 type scoreboard struct {
 	records       []record
+	room          []record // the array that records is a part of, from its front
 	base          uint32 // of records[0]; numbers start at 1, 0 is none
 	flight        list
 	lost          list
@@ -115,10 +116,22 @@ func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
 	if fin {
 		r.flags = recordFIN
 	}
-	b.records = append(b.records, r)
+	b.append(r)
 	b.push(&b.flight, b.behind()-1)
 	b.pipe += size
 	b.small += r.small()
+}
+
+// append adds a record. Where the array is at its end and half of it is free in front,
+// it is used again, so that a stream allocates nothing.
+func (b *scoreboard) append(r record) {
+	if n := len(b.records); n == cap(b.records) && 2*n <= len(b.room) {
+		b.records = b.room[:copy(b.room, b.records)]
+	}
+	b.records = append(b.records, r)
+	if cap(b.records) > len(b.room) {
+		b.room = b.records[:cap(b.records)]
+	}
 }
 
 // renumberAt is the number from which on the records are numbered anew, so that
@@ -280,9 +293,13 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 		f(r)
 	}
 	b.base += uint32(n)
-	b.records = b.records[n:]
-	if len(b.records) == 0 && cap(b.records) > 256 {
-		b.records = nil // an idle connection needn't hold a list of what was
+	switch {
+	case n < len(b.records):
+		b.records = b.records[n:]
+	case len(b.room) > 256: // an idle connection needn't hold a list of what was
+		b.records, b.room = nil, nil
+	default:
+		b.records = b.room[:0]
 	}
 }
 
