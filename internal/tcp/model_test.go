@@ -68,13 +68,13 @@ func drawLink(t *rapid.T) hostile {
 
 // bounded holds what a side may keep against what it promised.
 func bounded(t require.TestingT, s *side, quota int) {
-	boundedConn(t, s.Conn, s.name, max(quota, s.rcv.quota, 65535)+s.back)
+	boundedConn(t, s.Conn, s.name, max(quota, s.rcv.quota, 65536)+s.back)
 	require.LessOrEqual(t, s.Queued(), s.limit)
 }
 
 func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
 	r := &c.rcv
-	limit := max(quota, r.quota, r.least, 65535) // SO_RCVBUF unset grows
+	limit := max(quota, r.quota, r.least, 65536) // SO_RCVBUF unset grows
 	require.LessOrEqual(t, r.queue.size+r.pieces.bytes, limit, "%s keeps more than its window", name)
 	require.LessOrEqual(t, len(r.pieces.runs), maxPieces)
 	b := &c.out.board

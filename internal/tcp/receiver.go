@@ -95,10 +95,11 @@ func (r *receiver) field() uint16 {
 func (r *receiver) synWindow() uint16 { return uint16(min(r.size(), 65535)) }
 
 // synEdge is the right edge that our SYN promises. It is rounded up to what a scaled
-// window can tell, as far as the quota goes: the next window would seem to shrink.
+// window can tell: the next window would seem to shrink (BF-14). Where there is a scale
+// the quota is larger, or isn't set.
 func (r *receiver) synEdge() Seq {
 	unit := 1 << r.shift
-	return earlier(r.next.Add((int(r.synWindow())+unit-1)&^(unit-1)), r.read.Add(r.size()))
+	return r.next.Add((int(r.synWindow()) + unit - 1) &^ (unit - 1))
 }
 
 // permitted is the window as the peer may know it, in bytes.
