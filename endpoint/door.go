@@ -33,7 +33,7 @@ type door struct {
 	paused   bool                  // SO_PAUSE_ACCEPT
 	closed   bool
 	list     []*incoming
-	live     int  // established, not accepted by a condition; those that have ended since are counted until somebody looks
+	live     int  // of the list, those that are counted: see fullLocked
 	lost     bool // a request has vanished: accept says so once (CA-7)
 }
 
@@ -44,6 +44,7 @@ type incoming struct {
 	requested bool            // it came as a request
 	conn      *transport.Conn // nil until the handshake is complete
 
+	counted bool        // it has a place of the backlog
 	asked   bool        // a condition function is running
 	decided bool        // it has accepted
 	over    bool        // the request has vanished
@@ -99,15 +100,17 @@ func (d *door) ask(id transport.ID, _ *tcp.Segment) transport.Decision {
 	return transport.Admit
 }
 
-// fullLocked reports that as many connections wait as the backlog allows.
+// fullLocked reports that as many connections wait as the backlog allows. A
+// connection has its place from its arrival on, unless a condition has accepted it,
+// until somebody takes it, or until it has ended and the place is wanted.
 func (d *door) fullLocked() bool {
 	if d.live < d.backlog {
 		return false
 	}
-	d.live = 0
 	for _, p := range d.list {
-		if p.conn != nil && !p.requested && !p.ended() {
-			d.live++
+		if p.counted && p.ended() {
+			p.counted = false
+			d.live--
 		}
 	}
 	return d.live >= d.backlog
@@ -124,7 +127,7 @@ func (d *door) arrived(c *transport.Conn) bool {
 	case d.closed, d.fullLocked():
 		return false
 	default:
-		p = &incoming{id: c.ID()}
+		p = &incoming{id: c.ID(), counted: true}
 		d.forgetLocked()
 		d.list = append(d.list, p)
 		d.live++
@@ -164,6 +167,9 @@ func (d *door) forgetLocked() {
 // vanish implements transport.ListenConfig: a request was reset or given up by the
 // peer, or its handshake has failed.
 func (d *door) vanish(id transport.ID) {
+	if !d.conditional { // nobody has asked for it; in a flood there are many
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, p := range d.list {
@@ -187,7 +193,7 @@ func (d *door) remove(p *incoming) {
 
 func (d *door) removeAtLocked(i int) {
 	p := d.list[i]
-	if p.conn != nil && !p.requested {
+	if p.counted {
 		d.live--
 	}
 	if i == 0 { // the usual case costs nothing
