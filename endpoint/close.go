@@ -35,11 +35,8 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 		}
 	}
 	s.shutRecv = s.shutRecv || how != wsa.SD_SEND
-	if how != wsa.SD_RECEIVE && !s.shutSend {
-		s.shutSend = true
-		if s.kind == options.Stream {
-			s.conn.Do(func(now time.Duration, e *tcp.Conn) { e.Close(now) })
-		}
+	if how != wsa.SD_RECEIVE {
+		s.finishSendingLocked()
 	}
 	s.calls.wake(anyEvent)
 	// Data that nobody can receive any more resets the connection, now or
@@ -51,6 +48,18 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 		s.events.ownReset = s.state == options.Dead
 	}
 	return 0
+}
+
+// finishSendingLocked puts the FIN of a stream behind what was accepted: there is
+// nothing to send any more.
+func (s *Socket) finishSendingLocked() {
+	if s.shutSend {
+		return
+	}
+	s.shutSend = true
+	if s.kind == options.Stream {
+		s.conn.Do(func(now time.Duration, e *tcp.Conn) { e.Close(now) })
+	}
 }
 
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
@@ -74,9 +83,10 @@ func (s *Socket) resetIfUnreadLocked() {
 }
 
 // received follows a receive call that was in progress. One that was pending at
-// SD_RECEIVE takes the next data; what is left then resets (C-47).
+// SD_RECEIVE takes the next data; what is left then resets (C-47). A DisconnectEx
+// waits for it.
 func (s *Socket) received() {
-	if s.receiving.Add(-1) == 0 && s.noRecv.Load() {
+	if s.receiving.Add(-1) == 0 && (s.noRecv.Load() || s.ops.pending.Load() > 0) {
 		s.host.Signal(s)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// An Op is an overlapped operation: a send, a receive, an AcceptEx or a
-// ConnectEx that has started and completes later. Those of one kind on one
+// An Op is an overlapped operation: a send, a receive, an AcceptEx, a ConnectEx
+// or a DisconnectEx that has started and completes later. Those of one kind on one
 // socket complete in the order of their starts.
 //
 //	 start
@@ -35,6 +35,8 @@ type Op struct {
 	moved   int            // bytes so far
 	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
 	urgent  urgentSend     // of a send with MSG_OOB
+	reuse   bool           // of a disconnect: the socket is to have another connection
+	waits   bool           // a call that blocks: the overlapped attribute doesn't matter
 	look    [1]byte        // of a receive without a buffer: the byte that it looks at
 
 	mu      sync.Mutex // a leaf
@@ -55,6 +57,7 @@ const (
 	opSend
 	opAccept
 	opConnect
+	opDisconnect
 	opKinds
 )
 
@@ -102,7 +105,7 @@ func (s *Socket) start(op *Op, check func() wsa.Errno) (*Op, wsa.Errno) {
 	err := s.enterLocked()
 	switch {
 	case err != 0:
-	case s.ops.synchronous:
+	case s.ops.synchronous && !op.waits:
 		err = wsa.WSAEINVAL
 	case len(s.ops.queues[op.kind]) >= opLimit:
 		err = wsa.WSAENOBUFS
@@ -172,6 +175,8 @@ func (s *Socket) advance(op *Op) bool {
 		return s.advanceSend(op)
 	case opAccept:
 		return s.advanceAccept(op)
+	case opDisconnect:
+		return s.advanceDisconnect(op)
 	}
 	return s.advanceConnect(op)
 }
@@ -301,6 +306,9 @@ func (op *Op) leave() bool {
 		op.urgent.end()
 	}
 	s.ops.serving.Unlock()
+	if first && s.ops.pending.Load() > 0 {
+		s.host.Signal(s) // a DisconnectEx may have waited for it
+	}
 	if first && op.arrival != nil {
 		s.abandon(op.arrival)
 	}

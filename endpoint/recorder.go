@@ -57,6 +57,18 @@ func (r *recorder) becomeSelected(mask int32) {
 // becomeEnabled is the re-enabling call of events.
 func (r *recorder) becomeEnabled(events int32) { r.enabled |= events }
 
+// becomeUnconnected forgets what a connection has left: the next one tells all anew.
+// What an ioctl has enabled stays so, and its record stays.
+func (r *recorder) becomeUnconnected() {
+	for bit := range r.codes {
+		if asked&(1<<bit) == 0 {
+			r.codes[bit] = 0
+		}
+	}
+	r.recorded &= asked
+	r.enabled, r.over = r.enabled&asked|wsa.FD_ALL_EVENTS&^asked, false
+}
+
 // observe records what holds and is enabled, and reports whether there was
 // anything new.
 func (r *recorder) observe(c conditions) bool {

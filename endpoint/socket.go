@@ -166,6 +166,7 @@ type Socket struct {
 	noRecv      atomic.Bool  // shutRecv on a stream, with receives that were pending then
 	unreachable atomic.Bool  // nobody has the net face any more: the pump closes the socket
 	receiving   atomic.Int32 // receive calls in progress on a stream
+	sending     atomic.Int32 // send calls that wait
 	partial     atomic.Int64 // bytes that calls with MSG_WAITALL have, and may give back
 	quota       atomic.Int64 // SO_SNDBUF of a stream, bytes; noQuota: not set
 	accepted    atomic.Int64 // bytes that sends have accepted on the stream

@@ -65,6 +65,14 @@ func (u *urgentData) takeOver(from *urgentData) {
 	u.pending.Store(true)
 }
 
+// forget ends what is known of a connection.
+func (u *urgentData) forget() {
+	u.marks = nil
+	u.pending.Store(false)
+	u.waiting.Store(false)
+	u.holes.Store(0)
+}
+
 // pull looks what was announced, takes the urgent bytes that have come out of the
 // stream, and puts those back that SO_OOBINLINE wants there. It is called before
 // anybody looks what there is to read, and reports that calls should look again.

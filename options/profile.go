@@ -129,6 +129,10 @@ type Endings struct {
 	// ConnectErrors: SO_ERROR holds failures of connect only, until another
 	// connect succeeds (C-02).
 	ConnectErrors bool
+
+	// DisconnectAgain: DisconnectEx without TF_REUSE_SOCKET succeeds when nothing
+	// may be sent any more, as after another (C-86); its page has WSAENOTCONN.
+	DisconnectAgain bool
 }
 
 // Endings returns the column of p.
@@ -137,6 +141,7 @@ func (p Profile) Endings() Endings { return profileColumns[p.known()].ends }
 // measuredEnds is the alternative of each entry.
 var measuredEnds = Endings{
 	LaterDrop: wsa.WSAECONNRESET, UnseenDrop: true, ClosedReset: wsa.WSAECONNABORTED, ConnectErrors: true,
+	DisconnectAgain: true,
 }
 
 var profileColumns = [profileCount]profileColumn{

@@ -101,6 +101,11 @@ const (
 	SD_BOTH    = 2
 )
 
+// Flags of DisconnectEx (mswsock.h).
+const (
+	TF_REUSE_SOCKET = 0x02 // another connection is to follow
+)
+
 // Answers of the condition function of WSAAccept.
 const (
 	CF_ACCEPT = 0

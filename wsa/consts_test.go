@@ -95,6 +95,8 @@ var plainNumbers = []struct {
 	{wsa.SD_SEND, 1, "SD_SEND"},
 	{wsa.SD_BOTH, 2, "SD_BOTH"},
 
+	{wsa.TF_REUSE_SOCKET, 2, "TF_REUSE_SOCKET"},
+
 	{wsa.CF_ACCEPT, 0, "CF_ACCEPT"},
 	{wsa.CF_REJECT, 1, "CF_REJECT"},
 	{wsa.CF_DEFER, 2, "CF_DEFER"},

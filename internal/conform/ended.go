@@ -31,6 +31,9 @@ AcceptEx-into                     NOTCONN            INVAL      INVAL
 Bind                              NOTCONN            INVAL      INVAL
 Connect                           NOTCONN            ISCONN     ISCONN
 ConnectEx                         NOTCONN            ISCONN     ISCONN
+Disconnect                        NOTCONN            NOTCONN    NOTCONN
+Disconnect-reuse                  NOTCONN            NOTCONN    NOTCONN
+DisconnectEx                      NOTCONN            NOTCONN    NOTCONN
 EnumNetworkEvents                 ok                 ok         ok
 EventSelect                       ok                 ok         ok
 GetPeerName                       NOTCONN            ok         ok
@@ -221,10 +224,13 @@ var endedCalls = map[string]func(e *Env, s wsa.SOCKET) error{
 		defer e.P.CloseSocket(l)
 		return second(e.P.AcceptEx(l, s, nil))
 	},
-	"Bind":        func(e *Env, s wsa.SOCKET) error { return e.P.Bind(s, e.Any(0)) },
-	"CloseSocket": func(e *Env, s wsa.SOCKET) error { return e.P.CloseSocket(s) },
-	"Connect":     func(e *Env, s wsa.SOCKET) error { return e.P.Connect(s, e.Addr(2, 80)) },
-	"ConnectEx":   func(e *Env, s wsa.SOCKET) error { return second(e.P.ConnectEx(s, e.Addr(2, 80), nil)) },
+	"Bind":             func(e *Env, s wsa.SOCKET) error { return e.P.Bind(s, e.Any(0)) },
+	"CloseSocket":      func(e *Env, s wsa.SOCKET) error { return e.P.CloseSocket(s) },
+	"Connect":          func(e *Env, s wsa.SOCKET) error { return e.P.Connect(s, e.Addr(2, 80)) },
+	"ConnectEx":        func(e *Env, s wsa.SOCKET) error { return second(e.P.ConnectEx(s, e.Addr(2, 80), nil)) },
+	"Disconnect":       func(e *Env, s wsa.SOCKET) error { return e.P.Disconnect(s, 0, 0) },
+	"Disconnect-reuse": func(e *Env, s wsa.SOCKET) error { return e.P.Disconnect(s, wsa.TF_REUSE_SOCKET, 0) },
+	"DisconnectEx":     func(e *Env, s wsa.SOCKET) error { return second(e.P.DisconnectEx(s, 0, 0)) },
 	"EnumNetworkEvents": func(e *Env, s wsa.SOCKET) error {
 		return second(e.P.EnumNetworkEvents(s, nil))
 	},
