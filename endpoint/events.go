@@ -260,11 +260,14 @@ func (s *Socket) hasDataLocked() bool {
 	return s.readableOf(s.conn) > 0
 }
 
-// atEndLocked reports that the peer's FIN has come: on a connected stream.
+// atEndLocked reports that the peer's FIN has come: on a connected stream. One that
+// has died in the meantime is not at its end: pollLocked, which is to come, says why.
 func (s *Socket) atEndLocked() bool {
-	switch s.connState() {
-	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWait, tcp.Closed:
+	switch st, cause := s.conn.State(); st {
+	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWait:
 		return true
+	case tcp.Closed:
+		return cause == tcp.None
 	}
 	return false
 }

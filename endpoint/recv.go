@@ -83,11 +83,9 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 	defer s.end(c)
 	s.receiving.Add(1)
 	defer s.received()
-	s.mu.Lock()
-	conn := s.conn
-	s.mu.Unlock()
+	var all gathering
 	for got := 0; ; waited = true {
-		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: true})
+		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: &all})
 		got += n
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
@@ -101,7 +99,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 		case err == wsa.WSAEWOULDBLOCK:
 			err = wsa.WSAETIMEDOUT
 		}
-		s.giveBack(conn, b[:got])
+		s.giveBack(all.conn, b[:got])
 		return 0, s.caught(before, err)
 	}
 }
@@ -129,9 +127,15 @@ func (s *Socket) recvTimeout() time.Duration {
 
 // An attempt says what a receiving call has done so far.
 type attempt struct {
-	waited bool // it was in progress already, which decides between some codes (LG-19, KA-30)
-	more   bool // it has bytes already
-	all    bool // it gives back what it has unless it gets all that it wants
+	waited bool       // it was in progress already, which decides between some codes (LG-19, KA-30)
+	more   bool       // it has bytes already
+	all    *gathering // nil: what it has is the caller's
+}
+
+// A gathering is a call that gives back what it has unless it gets all that it
+// wants.
+type gathering struct {
+	conn *transport.Conn // what it has is of this one; nil: it has nothing
 }
 
 // recvOnce is one attempt.
@@ -209,7 +213,8 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 		if !peek {
 			s.urgent.passed(e)
 		}
-		if a.all {
+		if a.all != nil && n > 0 {
+			a.all.conn = conn
 			s.partial.Add(int64(n))
 		}
 		end = n == 0 && streamEnded(e)
@@ -226,12 +231,17 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 // streamEnded reports that nothing more comes.
 func streamEnded(e *tcp.Conn) bool { return e.PeerClosed() || e.State() == tcp.Closed }
 
-// endOfStream decides what the end of the stream means: the peer's FIN, or a death.
+// endOfStream decides what the end of the stream means: the peer's FIN, a death, or
+// that the socket was closed since the call has looked at it.
 func (s *Socket) endOfStream(waited bool) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pollLocked()
-	if s.state == options.Dead {
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK:
+		return wsa.WSAEINTR
+	case err != 0:
+		return err
+	case s.state == options.Dead:
 		return s.deadErrnoLocked(waited)
 	}
 	return 0

@@ -79,6 +79,8 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline, 
 	}
 	c := d.on(s.begin(waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout()))
 	defer s.end(c)
+	s.sending.Add(1)
+	defer s.sendingEnded()
 	for {
 		if sent == len(b) && s.kind == options.Stream {
 			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
@@ -96,6 +98,13 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline, 
 		default:
 			c.waiter.Wait("send")
 		}
+	}
+}
+
+// sendingEnded follows a send that was in progress: a DisconnectEx waits for it.
+func (s *Socket) sendingEnded() {
+	if s.sending.Add(-1) == 0 && s.ops.pending.Load() > 0 {
+		s.host.Signal(s)
 	}
 }
 
@@ -155,7 +164,7 @@ func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.
 		return s.deadErrnoLocked(waited)
 	case s.state != options.Connected:
 		return wsa.WSAENOTCONN
-	case s.shutSend:
+	case s.shutSend, !waited && s.disconnectingLocked():
 		return wsa.WSAESHUTDOWN
 	}
 	return 0
@@ -205,10 +214,11 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
 func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pollLocked()
-	switch {
-	case s.closed:
-		return wsa.WSAEINTR
+	switch e := s.enterLocked(); {
+	case e == wsa.WSAENOTSOCK:
+		return wsa.WSAEINTR // closed since the call has looked at the socket
+	case e != 0:
+		return e
 	case s.state == options.Dead:
 		return s.deadErrnoLocked(waited)
 	}
