@@ -66,7 +66,9 @@ func (s *postgresServer) serve(c net.Conn) {
 		case *pgproto3.Execute:
 			if number == 0 {
 				close(s.blocked)
-				b.Receive() // until the client has gone
+				for err == nil { // the Sync, and then nothing until the client has gone
+					_, err = b.Receive()
+				}
 				return
 			}
 			b.Send(&pgproto3.DataRow{Values: [][]byte{binary.BigEndian.AppendUint64(nil, uint64(number*number))}})
