@@ -19,6 +19,7 @@ type urgentData struct {
 	marks   *marks       // nil: none was announced yet
 	modes   uint32       // the urgent… bits
 	queues  bool         // a second byte doesn't replace the first (C-13)
+	moved   bool         // takeOver has it: what is announced is another socket's
 	pending atomic.Bool  // pull has something to do, or will have
 	waiting atomic.Bool  // for recv(MSG_OOB)
 	holes   atomic.Int64 // bytes in the queue that aren't part of the stream
@@ -59,9 +60,11 @@ func (u *urgentData) setModes(now time.Duration, e *tcp.Conn, modes uint32, queu
 	return wake
 }
 
-// takeOver takes what another socket knows of the connection.
+// takeOver takes what another socket knows of the connection. That socket may be in
+// a call of pull, which waits for the connection.
 func (u *urgentData) takeOver(from *urgentData) {
 	u.marks, u.modes = from.marks, from.modes
+	from.moved = true
 	u.pending.Store(true)
 }
 
@@ -77,6 +80,9 @@ func (u *urgentData) forget() {
 // stream, and puts those back that SO_OOBINLINE wants there. It is called before
 // anybody looks what there is to read, and reports that calls should look again.
 func (u *urgentData) pull(now time.Duration, e *tcp.Conn) (wake bool) {
+	if u.moved {
+		return false
+	}
 	for _, n := range e.TakeNotices() {
 		if u.modes&urgentIgnored != 0 {
 			continue
