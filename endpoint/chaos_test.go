@@ -66,7 +66,7 @@ func TestChaos(t *testing.T) {
 						close(enough)
 					}
 					small := buf[:1+rand.IntN(300)]
-					switch rand.IntN(24) {
+					switch rand.IntN(26) {
 					case 0:
 						s.Bind(addrOf(i))
 					case 1:
@@ -124,6 +124,11 @@ func TestChaos(t *testing.T) {
 						s.Readable()
 						s.AtMark()
 						s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_ERROR, buf[:4:4])
+					case 24, 25:
+						op, err := s.DisconnectEx(uint32(rand.IntN(2))*wsa.TF_REUSE_SOCKET, 0)
+						if err == 0 && rand.IntN(2) == 0 {
+							op.Cancel()
+						}
 					}
 				}
 			})

@@ -16,7 +16,8 @@ import "github.com/wsstack/wsstack/wsa"
 // enabled, taken or not, and the record stays until it is taken. An event that
 // isn't selected is never recorded. The conditions are levels, so an event
 // that is enabled while its condition holds is recorded at once. FD_CLOSE is
-// taken once in the life of a socket: no selection enables it after that.
+// taken once for a connection: no selection enables it after that. Of a connection
+// that the socket has left, nothing stays recorded.
 //
 // It is a value without a lock, a clock or a socket; the zero recorder has
 // nothing selected.
@@ -25,7 +26,7 @@ type recorder struct {
 	enabled  int32 // may be recorded
 	recorded int32 // not taken yet
 	codes    eventCodes
-	over     bool // FD_CLOSE was taken
+	over     bool // FD_CLOSE of this connection was taken
 }
 
 // eventCodes are the error codes of events, by their FD_…_BIT.

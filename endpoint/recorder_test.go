@@ -12,7 +12,7 @@ import (
 // recorderModel is the table EV-2 for one event, told as a story: a record is
 // made when the condition holds, the event is selected, and no record was made
 // since the selection or the last re-enabling call. FD_CLOSE stays away for good
-// once its record was taken.
+// once its record was taken, until the socket has left its connection.
 type recorderModel struct {
 	selected, spent, recorded, over bool
 }
@@ -30,7 +30,7 @@ func TestRecorder(t *testing.T) {
 		}
 		for range 100 {
 			mask := int32(rng.Uint32N(1 << wsa.FD_MAX_EVENTS))
-			switch rng.IntN(5) {
+			switch rng.IntN(6) {
 			case 0:
 				r.becomeSelected(mask)
 				for bit := range m {
@@ -49,6 +49,13 @@ func TestRecorder(t *testing.T) {
 					require.Equal(t, m[bit].recorded, codes[bit] != 0, "code of event %d", bit)
 					m[bit].over = m[bit].over || bit == wsa.FD_CLOSE_BIT && m[bit].recorded
 					m[bit].recorded = false
+				}
+			case 3:
+				r.becomeUnconnected()
+				for bit := range m {
+					if asked&(1<<bit) == 0 {
+						m[bit] = recorderModel{selected: m[bit].selected}
+					}
 				}
 			default:
 				c, news := conditions{}, false
