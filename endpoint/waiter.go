@@ -163,8 +163,8 @@ func (s *Socket) end(c *call) {
 	s.calls.remove(c)
 	if c.timed {
 		// The timer's function may still be running: it owns c now.
-		c.pooled = c.pooled && c.timer.Stop()
-		c.timed = false
+		stopped := c.timer.Stop()
+		c.pooled, c.timed = c.pooled && stopped, false
 	}
 	if c.pooled {
 		select { // drop a signal that came too late

@@ -88,3 +88,18 @@ func TestCallTimer(t *testing.T) {
 		require.True(t, c.expired.Load())
 	}
 }
+
+// A waiterHost is a clockHost with waiters of its own.
+type waiterHost struct{ clockHost }
+
+func (waiterHost) NewWaiter() Waiter { return NewChannelWaiter() }
+
+// The timer of a call ends with it, whosever its waiter is: SO_RCVTIMEO may be weeks.
+func TestCallTimerEnds(t *testing.T) {
+	clock := faketime.NewManualClock()
+	s := &Socket{host: waiterHost{clockHost{clock: clock}}}
+	c := s.begin(waiter.ReadableEvents, time.Second)
+	s.end(c)
+	clock.Advance(time.Hour)
+	require.False(t, c.expired.Load())
+}
