@@ -3,6 +3,7 @@ package tcp
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -55,7 +56,9 @@ type list struct{ first, last uint32 }
 type scoreboard struct {
 	records       []record
 	room          []record // the array that records is a part of, from its front
-	base          uint32 // of records[0]; numbers start at 1, 0 is none
+	many          bool     // there were many when there was none last
+	most          int      // since then
+	base          uint32   // of records[0]; numbers start at 1, 0 is none
 	flight        list
 	lost          list
 	pipe          int // bytes in flight
@@ -125,13 +128,47 @@ func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
 // append adds a record. Where the array is at its end and half of it is free in front,
 // it is used again, so that a stream allocates nothing.
 func (b *scoreboard) append(r record) {
-	if n := len(b.records); n == cap(b.records) && 2*n <= len(b.room) {
+	n := len(b.records)
+	switch {
+	case n < cap(b.records):
+	case n == 0 && b.many, n >= manyRecords/4 && len(b.room) < manyRecords:
+		b.borrow()
+	case 2*n <= len(b.room):
 		b.records = b.room[:copy(b.room, b.records)]
 	}
 	b.records = append(b.records, r)
+	b.most = max(b.most, len(b.records))
 	if cap(b.records) > len(b.room) {
 		b.room = b.records[:cap(b.records)]
 	}
+}
+
+// manyRecords is the size of the arrays that connections with much in flight borrow.
+const manyRecords = 1024
+
+// rooms are the arrays that nobody has borrowed. A stream that often has nothing in
+// flight would make one anew each time, and an idle connection mustn't hold one.
+var rooms = sync.Pool{New: func() any { return new([manyRecords]record) }}
+
+// borrow moves the records to an array for many.
+func (b *scoreboard) borrow() {
+	array := rooms.Get().(*[manyRecords]record)
+	b.records = array[:copy(array[:], b.records)]
+	b.room, b.many = array[:], true
+}
+
+// empty gives back the room for many, when there is no record any more. A connection
+// that had use for it borrows the next at once.
+func (b *scoreboard) empty() {
+	switch n := len(b.room); {
+	case n <= manyRecords/4:
+		b.records = b.room[:0]
+		return
+	case n == manyRecords:
+		rooms.Put((*[manyRecords]record)(b.room))
+	}
+	b.records, b.room = nil, nil
+	b.many, b.most = b.most > manyRecords/4, 0
 }
 
 // renumberAt is the number from which on the records are numbered anew, so that
@@ -293,14 +330,11 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 		f(r)
 	}
 	b.base += uint32(n)
-	switch {
-	case n < len(b.records):
+	if n < len(b.records) {
 		b.records = b.records[n:]
-	case len(b.room) > 256: // an idle connection needn't hold a list of what was
-		b.records, b.room = nil, nil
-	default:
-		b.records = b.room[:0]
+		return
 	}
+	b.empty()
 }
 
 func (b *scoreboard) shorten(r *record, cut int) {
