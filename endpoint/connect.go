@@ -186,6 +186,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		return errno(err)
 	}
 	s.conn, s.opt.live, s.opt.known = c, s.liveLocked(remote.Addr()), true
+	s.urgent.of.Store(c)
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.icmpError = nil
 	s.events.becomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once

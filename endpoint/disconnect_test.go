@@ -155,3 +155,63 @@ func TestDisconnectExLeavesNothing(t *testing.T) {
 		require.Equal(t, "unbound", server.Info().State)
 	}
 }
+
+// Calls of other goroutines, which never wait, may meet any moment of a socket that
+// has one connection after the other: nothing is touched by two at once, and no byte
+// of one connection comes out of another.
+func TestDisconnectExHammer(t *testing.T) {
+	const rounds = 100
+	a, b := pair(t)
+	l := socket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, l.Bind(addrPort("10.0.0.2:80")))
+	require.Zero(t, l.Listen(5))
+	s := socket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, s.SetNonblocking(true))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
+	buf := func() []byte { return make([]byte, 20) }
+	for _, call := range []func(){
+		func() { s.Recv(buf(), 0) },
+		func() { s.Recv(buf(), wsa.MSG_OOB) },
+		func() { s.Recv(buf(), wsa.MSG_PEEK) },
+		func() { s.AtMark(); s.Readable(); s.Ready(); s.Info() },
+		func() { s.Send([]byte("x"), wsa.MSG_OOB); s.SendAsync([]byte("yz"), 0, netip.AddrPort{}) },
+		func() { s.EventSelect(chaosEvent{}, wsa.FD_ALL_EVENTS); s.NetworkEvents(nil) },
+		func() {
+			s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_OOBINLINE, []byte{1, 0, 0, 0})
+			s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_OOBINLINE, []byte{0, 0, 0, 0})
+		},
+	} {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					call()
+				}
+			}
+		})
+	}
+	for range rounds {
+		accept, errno := l.AcceptEx(s, nil)
+		require.Zero(t, errno)
+		c := socket(t, a, wsa.AF_INET, wsa.SOCK_STREAM)
+		require.Zero(t, c.Connect(addrPort("10.0.0.2:80")))
+		require.Zero(t, done(accept, 0))
+		for range 3 {
+			_, errno = c.Send([]byte("urgent"), wsa.MSG_OOB)
+			require.Zero(t, errno)
+		}
+		require.Zero(t, c.Shutdown(wsa.SD_SEND))
+		go func() {
+			for n := 1; n > 0 && errno == 0; {
+				n, errno = c.Recv(make([]byte, 100), 0)
+			}
+			c.Close()
+		}()
+		require.Zero(t, s.Disconnect(wsa.TF_REUSE_SOCKET, 0))
+	}
+}

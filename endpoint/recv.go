@@ -205,6 +205,10 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 	}
 	stop, end := false, false
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		if s.urgent.of.Load() != conn { // the socket has left it: nothing is there
+			end = true
+			return
+		}
 		var size int
 		if size, stop = s.urgent.limit(now, e, len(b), a.more); stop {
 			return

@@ -165,6 +165,7 @@ func (s *Socket) applyStreamLocked() {
 // adoptConnLocked makes c the connection of the socket.
 func (s *Socket) adoptConnLocked(c *transport.Conn) {
 	s.conn, s.opt.known = c, false
+	s.urgent.of.Store(c)
 	c.SetOwner(s)
 	s.urgent.pending.Store(true) // what was announced before nobody was told of
 }

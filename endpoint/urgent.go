@@ -14,8 +14,11 @@ import (
 
 // urgentData is what a stream socket knows of the peer's urgent bytes. The engine
 // notes where they are; the socket takes them out of the stream when recv comes to
-// them. The connection's lock guards what isn't atomic.
+// them. The connection's lock guards what isn't atomic: that of the connection that
+// it is of, when it is looked at with the lock held. A call that has looked at the
+// socket before DisconnectEx may come with another one.
 type urgentData struct {
+	of      atomic.Pointer[transport.Conn]
 	marks   *marks       // nil: none was announced yet
 	modes   uint32       // the urgent… bits
 	queues  bool         // a second byte doesn't replace the first (C-13)
@@ -68,8 +71,9 @@ func (u *urgentData) takeOver(from *urgentData) {
 	u.pending.Store(true)
 }
 
-// forget ends what is known of a connection.
+// forget ends what is known of a connection, which is locked.
 func (u *urgentData) forget() {
+	u.of.Store(nil)
 	u.marks = nil
 	u.pending.Store(false)
 	u.waiting.Store(false)
@@ -184,7 +188,9 @@ func (s *Socket) pullUrgent() {
 		return
 	}
 	wake := false
-	conn.Do(func(now time.Duration, e *tcp.Conn) { wake = s.urgent.pull(now, e) })
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		wake = s.urgent.of.Load() == conn && s.urgent.pull(now, e)
+	})
 	if wake {
 		s.calls.wake(waiter.ReadableEvents)
 	}
@@ -199,6 +205,10 @@ func (s *Socket) readUrgent(conn *transport.Conn, b []byte, peek, waited bool) (
 	found, end := false, false
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
 		u := &s.urgent
+		if u.of.Load() != conn {
+			end = true
+			return
+		}
 		u.pull(now, e)
 		if u.marks != nil {
 			urgent, found = u.marks.take(peek)
