@@ -8,13 +8,15 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/internal/transport"
 )
 
 // pump delivers what the devices have queued and serves the sockets that hooks
 // have signalled. Nothing else moves a socket by itself.
 type pump struct {
-	debug *debugRecords // nil: none are written
-	bell  chan struct{} // holds one ring
+	tcp   *transport.Protocol // set before the first round
+	debug *debugRecords       // nil: none are written
+	bell  chan struct{}       // holds one ring
 	quit  chan struct{}
 
 	signals struct { // a leaf lock: hooks take it with endpoints locked
@@ -97,11 +99,13 @@ func (p *pump) round() (n int, more bool) {
 	if p.stopped {
 		return 0, false
 	}
+	p.tcp.BeginBurst()
 	for _, l := range *p.links.Load() {
 		delivered := l.Deliver(deliverBatch)
 		n += delivered
 		more = more || delivered == deliverBatch
 	}
+	p.tcp.EndBurst()
 	return n + p.serve(), more
 }
 

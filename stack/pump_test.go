@@ -11,6 +11,7 @@ import (
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/internal/transport"
 )
 
 // An echo sends every packet that it gets again, and counts them.
@@ -33,7 +34,7 @@ func (e echo) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *ne
 // Under a flood a turn never ends: interfaces can be added, and the pump
 // stopped, all the same.
 func TestPumpUnderFlood(t *testing.T) {
-	var p pump
+	p := pump{tcp: transport.New(netstack.New(netstack.Options{})).(*transport.Protocol)}
 	p.init()
 	l := link.NewLoopback(loopbackMTU, link.Options{Notify: p.wake})
 	e := echo{link: l, sent: new(atomic.Int64)}

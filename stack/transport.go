@@ -12,6 +12,7 @@ import (
 // newTCP makes the TCP of the stack.
 func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	s.tcp = transport.New(ns).(*transport.Protocol)
+	s.work.tcp = s.tcp
 	s.tcp.Configure(transport.Hooks{
 		Freed: func(id transport.ID) {
 			s.ports.vacate(endpoint.Tuple{

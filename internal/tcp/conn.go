@@ -89,6 +89,7 @@ type Conn struct {
 	garbage    bool    // keep-alive probes carry an octet: see SetGarbage
 	hole       blackHole
 	notices    []Notice      // see TakeNotices
+	holdAck    bool          // see HoldAck
 	lowWater   int           // see SetLowWater
 	since      time.Duration // when the handshake was complete; 0: it isn't
 	heard      time.Duration // when the last acceptable segment came; 0: none has

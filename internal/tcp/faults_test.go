@@ -72,6 +72,27 @@ func TestLostWindow(t *testing.T) {
 	require.Less(t, took, time.Second)
 }
 
+// A rest that Nagle's algorithm holds behind a lost window doesn't stop its repair:
+// F-RTO has nothing new to send.
+func TestLostWindowWithRest(t *testing.T) {
+	cfg, out := Config{Quota: 1 << 20}, false
+	p := newPair(t, cfg, cfg, func(p *pair, from *side, s *Segment) []time.Duration {
+		if out {
+			return nil
+		}
+		return delay(5*ms)(p, from, s)
+	})
+	p.transfer(100_000, time.Minute)
+	size := 6*p.a.MSS() + 100
+	out, p.a.out, p.b.got = true, make([]byte, size), nil
+	p.run(100*ms, func() bool { return false })
+	require.Equal(t, 100, p.a.snd.unsent())
+	out = false
+	took := p.run(time.Minute, func() bool { return len(p.b.got) >= size })
+	t.Logf("%v %+v", took, p.a.Counters)
+	require.Less(t, took, 300*ms)
+}
+
 // Karn's algorithm: the round trip stays what it is, whatever is lost.
 func TestRoundTripUnderLoss(t *testing.T) {
 	p := newPair(t, Config{Quota: Unset}, Config{Quota: Unset}, lossy(0.1, delay(5*ms)))

@@ -86,3 +86,10 @@ func (c *Conn) SetGarbage(on bool) { c.garbage = on }
 // Deafen says that nobody takes new data: with on, data beyond RCV.NXT resets the
 // connection, without an acknowledgement (SH-2). What was received stays.
 func (c *Conn) Deafen(on bool) { c.deaf = on }
+
+// HoldAck says whether an acknowledgement waits, because more segments may be about to
+// come. One that mustn't wait doesn't (see Prompt), and data that leaves carries one.
+func (c *Conn) HoldAck(on bool) { c.holdAck = on }
+
+// AckHeld reports an acknowledgement that leaves when HoldAck ends.
+func (c *Conn) AckHeld() bool { return c.holdAck && c.ack == ackSoon }

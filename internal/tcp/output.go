@@ -36,12 +36,13 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		}
 		c.segment(now, s, c.snd.next, 0, 0)
 		return true
-	case c.state != TimeWait && (c.sendLost(now, s) || c.sendNew(now, s) || c.sendProbe(now, s)):
+	case c.state != TimeWait && (c.examine(now, s) || c.sendLost(now, s) || c.sendNew(now, s) || c.sendProbe(now, s)):
 		return true
-	case c.ack == ackSoon || c.ack == ackNow:
+	case c.ack == ackNow || c.ack == ackSoon && !c.holdAck:
 		c.segment(now, s, c.snd.next, 0, 0)
 		return true
 	}
+	c.validate(now)
 	if c.timers.resend == 0 && c.state != TimeWait {
 		c.armResend(now) // a window that is closed (RFC 9293 §3.8.6.1)
 	}
@@ -115,12 +116,20 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 	c.Counters.SegmentsOut++
 }
 
+// examine sends new data after a time-out, whose acknowledgement tells whether
+// anything was lost (RFC 5682 §2.1, step 2b). Where none may leave, be it that the
+// windows or Nagle's algorithm hold it, recovery goes on as without F-RTO.
+func (c *Conn) examine(now time.Duration, s *Segment) bool {
+	u := &c.out.undo
+	return u.doubt == examining && u.allowed > 0 && c.snd.unsent() > 0 && c.sendNew(now, s)
+}
+
 // sendLost sends the first of what is lost again.
 func (c *Conn) sendLost(now time.Duration, s *Segment) bool {
 	o := &c.out
 	b := &o.board
 	n := b.lost.first
-	if n == 0 || o.undo.doubt == examining && o.undo.allowed > 0 && c.snd.unsent() > 0 {
+	if n == 0 {
 		return false
 	}
 	r := b.at(n)

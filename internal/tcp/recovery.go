@@ -32,6 +32,8 @@ type outRecovery struct {
 	round   Seq  // a round trip ends with its acknowledgement
 	blocked bool // the congestion window, and nothing else, keeps data back
 
+	usage usage
+
 	held    int // bytes delivered in the steady phase since SND.UNA moved
 	dupAcks int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
 	rack    rack

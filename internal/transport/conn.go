@@ -59,6 +59,7 @@ type Conn struct {
 	timer  tcpip.Timer
 	armed  time.Duration // when the timer goes off; 0: it doesn't
 	gone   bool          // out of the table
+	listed bool          // in the list of bursts
 	ends   []func()      // of AfterEnd
 
 	orphan *list.Element // guarded by the orphans; nil: it isn't one
@@ -113,6 +114,7 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 // has changed: others may have left segments meanwhile.
 func (c *Conn) lock() time.Duration {
 	c.mu.Lock()
+	c.engine.HoldAck(false)
 	return c.proto.now()
 }
 
@@ -127,6 +129,7 @@ func (c *Conn) deliver(a *arrived) {
 		return
 	}
 	now := c.proto.now()
+	c.postpone()
 	c.arrive(now, a)
 	c.unlock(now)
 }
@@ -136,6 +139,9 @@ func (c *Conn) deliver(a *arrived) {
 func (c *Conn) arrive(now time.Duration, a *arrived) {
 	s := &a.segment
 	switch {
+	case a.burstOver:
+		c.burstOver()
+		return
 	case a.report != nil:
 		c.report(a.report)
 		return
@@ -169,6 +175,7 @@ func (c *Conn) unlock(now time.Duration) {
 			c.serve(now)
 		}
 		c.output(now)
+		c.list(now)
 		c.arm(now)
 		events := c.engine.TakeEvents()
 		c.shown.store(c.engine)

@@ -39,7 +39,7 @@
 //
 // # Bounds
 //
-// An inbox holds 1,024 segments. A listener has 4,096 half-open connections, after
+// An inbox holds 1,024 segments, the list of a burst each connection once. A listener has 4,096 half-open connections, after
 // which SYNs are answered by cookies that need no record, and 1,024 requests that
 // wait for a decision, after which SYNs are dropped. There are 4,096 orphans at
 // most, which hold 256 MiB at most unless it is only one, and 262,144 records of

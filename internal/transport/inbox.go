@@ -8,14 +8,16 @@ import (
 )
 
 // maxInbox bounds the segments that wait while another goroutine has the
-// connection. What would be one more is lost.
+// connection. What would be one more is lost, but for the end of a burst.
 const maxInbox = 1024
 
-// An arrived is what comes for a connection: a segment, or an ICMP error.
+// An arrived is what comes for a connection: a segment, an ICMP error, or the end of a
+// burst.
 type arrived struct {
-	segment tcp.Segment
-	shown   bool    // a tap has seen it
-	report  *Report // nil: it is a segment
+	segment   tcp.Segment
+	shown     bool    // a tap has seen it
+	report    *Report // nil: it is a segment
+	burstOver bool    // it is the end of a burst
 }
 
 // A batch is what has come. Batches are used again: on a busy connection one comes for
@@ -48,7 +50,7 @@ func (b *inbox) put(a *arrived) {
 	if b.batch == nil {
 		b.batch = batches.Get().(*batch)
 	}
-	if len(b.batch.items) >= maxInbox {
+	if len(b.batch.items) >= maxInbox && !a.burstOver {
 		a.segment.Payload.Release()
 		return
 	}

@@ -27,6 +27,7 @@ type Protocol struct {
 
 	table     table
 	listeners listeners
+	bursts    bursts
 	waits     timeWaits
 	orphans   orphans
 	half      atomic.Int32 // half-open connections, of all listeners

@@ -54,6 +54,11 @@ type Controller interface {
 	// idle. Beyond the time-out rto the window is at most the initial one (RFC 5681
 	// §4.1); the threshold remembers three quarters of it (RFC 2861 §3.1).
 	Idle(now time.Duration, idle, rto time.Duration)
+	// Unused says that for a time-out and longer the application had no more than used
+	// bytes in flight, and could have had more: half of what it didn't use is taken off
+	// the window, down to the initial one; the threshold remembers three quarters of it
+	// (RFC 2861 §3.1, "application-limited").
+	Unused(used int)
 	// SetMSS changes the size of a segment. The window stays in bytes.
 	SetMSS(mss int)
 	// Exit ends recovery; window is what to continue with: PRR's, usually the

@@ -146,6 +146,14 @@ func (c *cubic) Idle(_ time.Duration, idle, rto time.Duration) {
 	}
 }
 
+// Unused is RFC 2861 §3.1. The window of now has no place on the curve: congestion
+// avoidance begins a new stage where slow start ends.
+func (c *cubic) Unused(used int) {
+	if c.unused(used) {
+		c.epoch, c.undoable = 0, false
+	}
+}
+
 // SetMSS changes the segments that the windows are counted in. The curve has
 // another shape then: a new stage begins at the present window.
 func (c *cubic) SetMSS(mss int) {

@@ -17,7 +17,7 @@ func TestInvariants(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "events") {
 			now += time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "later"))
 			window, threshold := c.Window(), c.Threshold()
-			switch event := rapid.IntRange(0, 9).Draw(t, "event"); event {
+			switch event := rapid.IntRange(0, 10).Draw(t, "event"); event {
 			case 0:
 				c.Lost(now, flight.Draw(t, "flight"))
 				must(t, c.Window() <= max(window, 2*size), "a loss doesn't open the window")
@@ -36,6 +36,9 @@ func TestInvariants(t *testing.T) {
 			case 4:
 				c.Idle(now, time.Minute, time.Second)
 				must(t, c.Window() <= window && c.Threshold() >= threshold, "idleness only narrows the window")
+			case 10:
+				c.Unused(flight.Draw(t, "used"))
+				must(t, c.Window() <= window && c.Window() >= window/2 && c.Threshold() >= threshold, "what isn't used narrows the window, by half at most")
 			case 5:
 				size = rapid.IntRange(1, 65535).Draw(t, "mss")
 				c.SetMSS(size)

@@ -92,6 +92,13 @@ func (r *newReno) Idle(_ time.Duration, idle, rto time.Duration) {
 	}
 }
 
+// Unused is RFC 2861 §3.1.
+func (r *newReno) Unused(used int) {
+	if r.unused(used) {
+		r.acked, r.undoable = 0, false
+	}
+}
+
 // SetMSS changes the segments that the window and its past are counted in.
 func (r *newReno) SetMSS(mss int) {
 	r.setMSS(mss)

@@ -90,6 +90,19 @@ func (s *sender) restart(idle, rto time.Duration) bool {
 	return true
 }
 
+// unused is the window after a time in which used bytes of it were all that was
+// needed (RFC 2861 §3.1): it says less and less of the path. It reports whether that
+// was less than the window.
+func (s *sender) unused(used int) bool {
+	used = max(used, s.initial)
+	if used >= s.Window() {
+		return false
+	}
+	s.ssthresh = max(s.ssthresh, int(s.cwnd*3/4))
+	s.cwnd = (s.cwnd + float64(used)) / 2
+	return true
+}
+
 // setMSS keeps the window in bytes, since the path holds as many as before, and at
 // least one segment. The window for restarts isn't more segments than RFC 6928 gives.
 func (s *sender) setMSS(mss int) {

@@ -1,0 +1,81 @@
+package transport
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// bursts are the turns of those who bring several segments at once. While there is
+// one, an acknowledgement that may wait for another segment does so until its end: a
+// peer that sends a run of segments gets one for every second full segment (RFC 5681
+// §4.2) and one for the rest, not one for each.
+type bursts struct {
+	running atomic.Int32
+
+	mu   sync.Mutex // a leaf
+	owed []*Conn    // which have an acknowledgement that waits; each is in it once
+	last []*Conn    // reused
+}
+
+func (b *bursts) add(c *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.owed = append(b.owed, c)
+}
+
+// take empties the list.
+func (b *bursts) take() []*Conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.owed
+	b.owed, b.last = b.last[:0], nil
+	return all
+}
+
+// giveBack lets the room of a list be used again.
+func (b *bursts) giveBack(all []*Conn) {
+	clear(all)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = all
+}
+
+// BeginBurst says that segments come one behind the other until EndBurst, on this
+// goroutine. Bursts of several goroutines may overlap.
+func (p *Protocol) BeginBurst() { p.bursts.running.Add(1) }
+
+// EndBurst sends the acknowledgements that have waited.
+func (p *Protocol) EndBurst() {
+	p.bursts.running.Add(-1)
+	all := p.bursts.take()
+	for _, c := range all {
+		c.deliver(&arrived{burstOver: true})
+	}
+	p.bursts.giveBack(all)
+}
+
+// postpone lets an acknowledgement wait where a burst runs.
+func (c *Conn) postpone() { c.engine.HoldAck(c.proto.bursts.running.Load() > 0) }
+
+// list makes sure that EndBurst comes back to an acknowledgement that waits. The last
+// burst may have ended meanwhile: then it doesn't wait.
+func (c *Conn) list(now time.Duration) {
+	if !c.engine.AckHeld() {
+		return
+	}
+	if !c.listed {
+		c.listed = true
+		c.proto.bursts.add(c)
+	}
+	if c.proto.bursts.running.Load() == 0 {
+		c.engine.HoldAck(false)
+		c.output(now)
+	}
+}
+
+// burstOver sends it.
+func (c *Conn) burstOver() {
+	c.listed = false
+	c.engine.HoldAck(false)
+}

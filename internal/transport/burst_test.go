@@ -1,0 +1,57 @@
+package transport
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/faketime"
+
+	engine "github.com/wsstack/wsstack/internal/tcp"
+)
+
+// In a burst of five full segments the second and the fourth draw an
+// acknowledgement, and the fifth does at its end (RFC 5681 §4.2); without one each of
+// them does.
+func TestBurst(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		clock := faketime.NewManualClock()
+		a, b, _ := cut(t, clock)
+		l := listen(t, b, n, 80)
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		p := l.poll()
+		require.NotNil(t, p)
+		acks := 0
+		p.SetTap(func(out bool, _ *engine.Segment) {
+			if out {
+				acks++
+			}
+		})
+		segment := make([]byte, 0)
+		c.Do(func(_ time.Duration, e *engine.Conn) { segment = make([]byte, e.MSS()) })
+		send := func() {
+			for range 5 {
+				_, ok := c.Send(segment)
+				require.True(t, ok)
+			}
+		}
+		send()
+		require.Equal(t, 5, acks)
+		acks = 0
+		Of(b).BeginBurst()
+		send()
+		require.Equal(t, 2, acks)
+		Of(b).EndBurst()
+		require.Equal(t, 3, acks)
+		acks = 0
+		Of(b).BeginBurst()
+		_, ok := c.Send(segment)
+		require.True(t, ok)
+		require.Zero(t, acks)
+		p.Do(func(time.Duration, *engine.Conn) {})
+		require.Equal(t, 1, acks, "a caller doesn't wait for the end of a burst")
+		Of(b).EndBurst()
+		require.Equal(t, 1, acks)
+	})
+}
