@@ -95,3 +95,17 @@ func TestWaitAllBeginsBeforeAcceptEx(t *testing.T) {
 		c.Close()
 	}
 }
+
+// The stack may be closed while an AcceptEx moves a connection.
+func TestStackClosesDuringAcceptEx(t *testing.T) {
+	a, b := pair(t)
+	l := socket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Zero(t, l.Bind(addrPort("10.0.0.2:80")))
+	require.Zero(t, l.Listen(5))
+	require.Zero(t, socket(t, a, wsa.AF_INET, wsa.SOCK_STREAM).Connect(addrPort("10.0.0.2:80")))
+	within(t, "the arrival", func() {
+		endpoint.Await(b, []endpoint.Member{{Socket: l, Want: endpoint.ReadyRead}}, -1)
+	})
+	into := socket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
+	require.Equal(t, wsa.WSAENETDOWN, l.AcceptExAcross(into, func() { b.Close() }))
+}

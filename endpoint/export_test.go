@@ -46,3 +46,14 @@ func (s *Socket) ObserveAbort() {
 
 // Held is how many bytes calls with MSG_WAITALL have in hand.
 func (s *Socket) Held() int { return int(s.partial.Load()) }
+
+// AcceptExAcross accepts as an AcceptEx into a socket does, with f between the
+// arrival and the move.
+func (s *Socket) AcceptExAcross(into *Socket, f func()) wsa.Errno {
+	n, err := s.acceptOnce(&acceptance{})
+	if err != 0 {
+		panic(err)
+	}
+	f()
+	return into.become(n, &Op{kind: opAccept, sock: s, into: into})
+}

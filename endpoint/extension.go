@@ -96,6 +96,10 @@ func (s *Socket) advanceAccept(op *Op) bool {
 // nobody's else: n is forgotten.
 func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	n.mu.Lock()
+	if n.closed { // Stack.Close was faster
+		n.mu.Unlock()
+		return wsa.WSAENETDOWN
+	}
 	conn, unhold := n.conn, n.unhold
 	n.conn, n.unhold = nil, nil
 	n.becomeClosedLocked()
