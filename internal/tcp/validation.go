@@ -17,11 +17,8 @@ type usage struct {
 func (c *Conn) validate(now time.Duration) {
 	o := &c.out
 	u := &o.usage
-	switch {
-	case o.phase != steady || o.blocked || c.snd.unsent() > max(0, c.snd.usable()):
+	if o.phase != steady || o.blocked || c.snd.unsent() > max(0, c.snd.usable()) {
 		*u = usage{since: now}
-		return
-	case c.InFlight() == 0: // idle: see congestion.Controller.Idle
 		return
 	}
 	u.most = max(u.most, c.InFlight())

@@ -35,29 +35,53 @@ func TestUnusedWindow_ComesDown(t *testing.T) {
 	}{{"what is used", 40 * 1460, 40 * 1460}, {"a little", 100, 14_600}} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := Config{Quota: 4 << 20}
-			p := newPair(t, cfg, cfg, delay(10*ms))
+			p := newPair(t, cfg, cfg, rate(12_500_000, 8<<20, 10*ms))
 			p.transfer(8<<20, time.Minute)
 			large := p.a.Conn.out.control.Window()
 			require.Greater(t, large, 1<<20)
 			p.a.Conn.out.control.Lost(p.now, large) // the threshold is known
 			p.a.Conn.out.control.Exit(large)
-			p.trickle(c.bytes, 50*ms, 10*time.Second)
+			p.trickle(c.bytes, 27*ms, 10*time.Second)
 			window, threshold := p.a.Conn.out.control.Window(), p.a.Conn.out.control.Threshold()
 			t.Log(large, window, threshold)
-			require.GreaterOrEqual(t, window, c.least)
+			least := large
+			p.check = func() { least = min(least, p.a.Conn.out.control.Window()) }
+			p.trickle(c.bytes, 27*ms, 10*time.Second)
+			require.GreaterOrEqual(t, least, c.least)
 			require.Less(t, window, 2*c.least)
 			require.InDelta(t, large*3/4, threshold, 1460)
 		})
 	}
 }
 
-// A window that the peer's window doesn't let us fill isn't the application's doing.
+// A window that the peer's doesn't let us fill isn't the application's doing.
 func TestUnusedWindow_PeersWindow(t *testing.T) {
-	p := newPair(t, Config{Quota: 4 << 20}, Config{Quota: 4 << 20}, delay(10*ms))
+	cfg := Config{Quota: 1 << 20}
+	p := newPair(t, cfg, cfg, delay(10*ms))
 	p.transfer(8<<20, time.Minute)
 	large := p.a.Conn.out.control.Window()
 	p.b.paused = true
 	p.a.out = make([]byte, 8<<20)
-	p.run(time.Minute, func() bool { return false })
+	for range 100 { // it reads slowly
+		p.run(50*ms, func() bool { return false })
+		p.b.Conn.Discard(p.now, min(50_000, p.b.Readable()))
+	}
+	require.NotZero(t, p.a.snd.unsent())
 	require.GreaterOrEqual(t, p.a.Conn.out.control.Window(), large)
+}
+
+// A sender that fills its window keeps all of it.
+func TestUnusedWindow_Full(t *testing.T) {
+	cfg := Config{Quota: 4 << 20}
+	p := newPair(t, cfg, cfg, rate(12_500_000, 8<<20, 10*ms))
+	window := 0
+	p.check = func() {
+		now := p.a.Conn.out.control.Window()
+		if now < window {
+			t.Fatalf("the window comes down, from %d to %d", window, now)
+		}
+		window = now
+	}
+	p.transfer(8<<20, time.Minute)
+	require.Less(t, window, p.a.snd.window)
 }
