@@ -136,30 +136,6 @@ func (s *Socket) takeDisconnectsLocked(op *Op) (others []*Op) {
 	return others
 }
 
-// becomeDisconnectedLocked follows the end of a connection after which another may
-// follow: the socket is what it was before its connect or accept (API-ConnectEx,
-// API-AcceptEx). A port that connect has chosen stays.
-func (s *Socket) becomeDisconnectedLocked() {
-	s.leaveConnLocked()
-	if c := s.context; c != nil && !c.accepted { // the options of before ConnectEx
-		s.values = c.values
-	}
-	s.context = nil
-	s.remote, s.local, s.state = netip.AddrPort{}, netip.AddrPort{}, options.Fresh
-	if s.binding != nil {
-		s.local, s.implicit, s.state = s.binding.Addr, false, options.Bound
-	}
-	s.connects, s.async = false, false
-	s.shutSend, s.shutRecv, s.shutReset = false, false, false
-	s.noRecv.Store(false)
-	s.events.ownReset = false
-	s.events.becomeUnconnected()
-	s.applyLocked()
-	s.debugStateLocked(0)
-	s.observeLocked()
-	s.calls.wake(anyEvent)
-}
-
 // leaveConnLocked leaves a connection that is over to package transport, and forgets
 // what the socket knows of it.
 func (s *Socket) leaveConnLocked() {
@@ -171,5 +147,4 @@ func (s *Socket) leaveConnLocked() {
 		s.urgent.forget()
 	})
 	s.conn, s.opt.known, s.opt.from = nil, false, 0
-	s.accepted.Store(0)
 }

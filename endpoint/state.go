@@ -23,6 +23,9 @@ import (
 //	                      │ SYN-ACK accepted
 //	                      ▼
 //	accept ──────────▶ Connected ── reset, abort, time-out, drop ──▶ Dead
+//	                      │ DisconnectEx with TF_REUSE_SOCKET, both FINs
+//	                      ▼
+//	     Bound after connect, Fresh after accept
 //
 // Closing is not a state here: a closed socket answers WSAENOTSOCK whatever it
 // was. A connection that ended with both FINs stays Connected, as WSAEISCONN
@@ -88,6 +91,29 @@ func (s *Socket) becomeUnconnectedLocked() {
 		s.local = s.binding.Addr
 	}
 	s.debugStateLocked(s.connectErr)
+}
+
+// becomeDisconnectedLocked follows the end of a connection after which another may
+// follow: the socket is what it was before its connect or accept (API-ConnectEx,
+// API-AcceptEx). A port that connect has chosen stays.
+func (s *Socket) becomeDisconnectedLocked() {
+	s.leaveConnLocked()
+	if c := s.context; c != nil && !c.accepted { // the options of before ConnectEx
+		s.values = c.values
+	}
+	s.context = nil
+	s.remote, s.local, s.state = netip.AddrPort{}, netip.AddrPort{}, options.Fresh
+	if s.binding != nil {
+		s.local, s.implicit, s.state = s.binding.Addr, false, options.Bound
+	}
+	s.connects, s.connectErr = false, 0
+	s.shutSend, s.shutRecv = false, false
+	s.noRecv.Store(false)
+	s.events.becomeUnconnected()
+	s.applyLocked()
+	s.debugStateLocked(0)
+	s.observeLocked()
+	s.calls.wake(anyEvent)
 }
 
 // becomeDeadLocked latches why the connection ended. Every later code follows

@@ -291,6 +291,11 @@ var disconnectScenarios = []Scenario{
 		e.Do(func() {
 			l, s := e.Listener(e.P, 80), e.Stream()
 			e.Set(e.P, l, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+			e.Nonblocking(e.P, s, true)
+			e.Code("Connect", e.P.Connect(s, e.Addr(2, 9)), wsa.WSAEWOULDBLOCK)
+			e.Net.Sleep(time.Second)
+			Equal(e, "select, of the connect that has failed", e.ready(e.P, s), "x")
+			e.Nonblocking(e.P, s, false)
 			for i, first := range []string{"client", "server", "both", "client"} {
 				o, err := e.P.AcceptEx(l, s, nil)
 				e.Code("AcceptEx", err, 0)
@@ -316,12 +321,16 @@ var disconnectScenarios = []Scenario{
 				}
 				e.Code("CloseSocket of the client", e.Q.CloseSocket(c), 0)
 				Equal(e, first+" first", e.outcome(o), "0 success")
+				Equal(e, "select", e.ready(e.P, s), "")
 				e.Code("GetSockName", second(e.P.GetSockName(s)), wsa.WSAEINVAL)
 				e.Code("GetPeerName", second(e.P.GetPeerName(s)), wsa.WSAENOTCONN)
 				e.Code("ConnectEx", second(e.P.ConnectEx(s, e.Addr(2, 80), nil)), wsa.WSAEINVAL)
 				e.Code("SO_UPDATE_ACCEPT_CONTEXT", e.P.SetSockOpt(s, wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8), wsa.WSAENOTCONN)
 			}
-			Equal(e, "RSTs", e.Count("", has(trace.RST)), 0)
+			Equal(e, "RSTs", e.Count("a", has(trace.RST)), 0)
+			e.Listener(e.Q, 81)
+			e.Code("Connect", e.P.Connect(s, e.Addr(2, 81)), 0)
+			e.Code("SO_UPDATE_ACCEPT_CONTEXT of another life", e.P.SetSockOpt(s, wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8), wsa.WSAENOTCONN)
 		})
 		e.Notef("four clients one after the other, whoever closes first; neither bound nor connected between them")
 	}},
@@ -339,6 +348,9 @@ var disconnectScenarios = []Scenario{
 			for i, state := range tcpStates {
 				s, p := e.inState(w, uint16(80+i), state)
 				local := e.port(s)
+				if i%2 == 0 {
+					e.Code("Shutdown", e.P.Shutdown(s, wsa.SD_RECEIVE), 0)
+				}
 				o := e.disconnect(s, wsa.TF_REUSE_SOCKET)
 				if finish := rest[state.name]; finish != nil {
 					e.settles()
@@ -354,6 +366,11 @@ var disconnectScenarios = []Scenario{
 				e.Code("ConnectEx", err, 0)
 				again.Accept("mss 1000")
 				Equal(e, "ConnectEx", e.outcome(o), "0 success")
+				e.say(e.P, s, "a")
+				again.Expect("[P.] seq 1:2")
+				again.Send("[P.] ack 2", 'b')
+				again.Expect("[.] seq 2 ack 2")
+				Equal(e, "read", e.read(e.P, s, 0), "b")
 			}
 			Equal(e, "RSTs", e.Count("a", has(trace.RST)), 0)
 		})
