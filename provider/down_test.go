@@ -48,8 +48,9 @@ func TestCloseSocketWhenDown(t *testing.T) {
 // select returns with everything ready.
 func TestNetworkDownInProgress(t *testing.T) {
 	for name, call := range map[string]func(l *lab, s wsa.SOCKET) error{
-		"recv":   func(l *lab, s wsa.SOCKET) error { _, err := l.a.Recv(s, make([]byte, 1), 0); return err },
-		"accept": func(l *lab, s wsa.SOCKET) error { _, _, err := l.a.Accept(l.listening(wsa.AF_INET)); return err },
+		"recv":       func(l *lab, s wsa.SOCKET) error { _, err := l.a.Recv(s, make([]byte, 1), 0); return err },
+		"accept":     func(l *lab, s wsa.SOCKET) error { _, _, err := l.a.Accept(l.listening(wsa.AF_INET)); return err },
+		"disconnect": func(l *lab, s wsa.SOCKET) error { return l.a.Disconnect(s, wsa.TF_REUSE_SOCKET, 0) },
 		"connect": func(l *lab, s wsa.SOCKET) error {
 			return l.a.Connect(l.stream(wsa.AF_INET), nobody(wsa.AF_INET, 80))
 		},

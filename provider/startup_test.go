@@ -60,6 +60,7 @@ func everyCall(p *provider.Provider, s wsa.SOCKET) map[string]error {
 		"Listen":      p.Listen(s, -1),
 		"Connect":     p.Connect(s, netip.AddrPort{}),
 		"Shutdown":    p.Shutdown(s, 3),
+		"Disconnect":  p.Disconnect(s, 1, 1),
 		"SetSockOpt":  p.SetSockOpt(s, -1, -1, nil, -1),
 		"GetSockOpt":  p.GetSockOpt(s, -1, -1, nil, nil),
 		"CloseSocket": p.CloseSocket(s),
@@ -71,6 +72,7 @@ func everyCall(p *provider.Provider, s wsa.SOCKET) map[string]error {
 	_, errs["Recv"] = p.Recv(s, nil, -1)
 	_, errs["SendTo"] = p.SendTo(s, nil, -1, netip.AddrPort{})
 	_, _, errs["RecvFrom"] = p.RecvFrom(s, nil, -1)
+	_, errs["DisconnectEx"] = p.DisconnectEx(s, 1, 1)
 	_, errs["Ioctl"] = p.Ioctl(s, 0, nil, nil)
 	_, errs["GetSockName"] = p.GetSockName(s)
 	_, errs["GetPeerName"] = p.GetPeerName(s)
