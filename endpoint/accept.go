@@ -81,7 +81,7 @@ func (s *Socket) awaitAccept(a *acceptance) (*Socket, wsa.Errno) {
 		if err != wsa.WSAEWOULDBLOCK {
 			return n, err
 		}
-		c.waiter.Wait("accept")
+		c.wait("accept")
 	}
 }
 

@@ -97,7 +97,7 @@ func (s *Socket) awaitChange(there func() bool) wsa.Errno {
 		case err != 0 || found:
 			return err
 		}
-		c.waiter.Wait("change")
+		c.wait("change")
 	}
 }
 

@@ -206,7 +206,7 @@ func (s *Socket) linger(conn *transport.Conn, timeout time.Duration) {
 			conn.Do(func(_ time.Duration, e *tcp.Conn) { e.Expire() })
 			return
 		}
-		c.waiter.Wait("linger")
+		c.wait("linger")
 	}
 }
 

@@ -213,7 +213,7 @@ func (s *Socket) awaitConnect(ctx context.Context, d *deadline) wsa.Errno {
 				return errCanceled
 			}
 		default:
-			c.waiter.Wait("connect")
+			c.wait("connect")
 		}
 	}
 }

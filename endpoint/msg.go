@@ -52,7 +52,7 @@ func (s *Socket) recvMsg(b, control []byte, flags int32, d *deadline) (_ Message
 		case c.expired.Load():
 			return Message{}, wsa.WSAETIMEDOUT
 		}
-		c.waiter.Wait("recv")
+		c.wait("recv")
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Socket) sendMsg(b, control []byte, flags int32, to netip.AddrPort, d *d
 		case c.expired.Load():
 			return 0, wsa.WSAETIMEDOUT
 		}
-		c.waiter.Wait("send")
+		c.wait("send")
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *Socket) awaitAcked(c *call, mark int64, d *deadline) wsa.Errno {
 		case c.expired.Load():
 			return wsa.WSAETIMEDOUT // the bytes stay queued (TO-3)
 		}
-		c.waiter.Wait("send")
+		c.wait("send")
 	}
 }
 

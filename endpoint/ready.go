@@ -178,7 +178,8 @@ func await(h Host, members []Member, timeout time.Duration, d *deadline) bool {
 		defer timer.Stop()
 	}
 	if d != nil && d.thread != nil {
-		w = d.thread.wrap(w)
+		d.thread.block(w)
+		w = hookWaiter{w, d.thread}
 	}
 	calls := register(members, w)
 	defer unregister(members, calls)

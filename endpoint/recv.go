@@ -70,7 +70,7 @@ func (s *Socket) recv(b []byte, flags int32, d *deadline) (_ int, _ netip.AddrPo
 		if c.expired.Load() {
 			return 0, from, wsa.WSAETIMEDOUT
 		}
-		c.waiter.Wait("recv")
+		c.wait("recv")
 	}
 }
 
@@ -94,7 +94,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *deadline) (int, wsa.Errno) {
 		case err == 0:
 			continue
 		case err == wsa.WSAEWOULDBLOCK && !c.expired.Load():
-			c.waiter.Wait("recv")
+			c.wait("recv")
 			continue
 		case err == wsa.WSAEWOULDBLOCK:
 			err = wsa.WSAETIMEDOUT

@@ -96,7 +96,7 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *deadline, 
 		case c.expired.Load():
 			return sent, wsa.WSAETIMEDOUT // what was accepted is transmitted (TO-3)
 		default:
-			c.waiter.Wait("send")
+			c.wait("send")
 		}
 	}
 }

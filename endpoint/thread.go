@@ -96,20 +96,21 @@ func (t *Thread) leave(err wsa.Errno) wsa.Errno {
 	return err
 }
 
-// on makes a call that is about to wait do so as its thread does.
+// on makes a call that is about to wait do so as its thread does. The call is listed:
+// its waiter stays the one that others signal.
 func (d *deadline) on(c *call) *call {
 	if d != nil && d.thread != nil {
-		c.waiter, c.pooled = d.thread.wrap(c.waiter), false
+		c.thread, c.pooled = d.thread, false
+		d.thread.block(c.waiter)
 	}
 	return c
 }
 
-// wrap begins to block.
-func (t *Thread) wrap(w Waiter) Waiter {
+// block begins to block, on a waiter.
+func (t *Thread) block(w Waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.waiter = w
-	return hookWaiter{w, t}
 }
 
 // A hookWaiter runs the blocking hook before it waits.
@@ -229,7 +230,7 @@ func (s *Socket) lingerOpen(t *Thread, timeout time.Duration) wsa.Errno {
 		case c.expired.Load():
 			return wsa.WSAETIMEDOUT
 		}
-		c.waiter.Wait("linger")
+		c.wait("linger")
 	}
 }
 

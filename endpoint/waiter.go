@@ -62,11 +62,22 @@ type call struct {
 	mask    waiter.EventMask
 	expired atomic.Bool
 	slot    int // in calls.list
-	pooled  bool
+
+	pooled bool    // what only the caller looks at, from here on
+	thread *Thread // that the call blocks; nil: none
 
 	clock tcpip.Clock
 	timer tcpip.Timer // on clock; stopped but for timed
 	timed bool
+}
+
+// wait waits for a signal.
+func (c *call) wait(reason string) {
+	if c.thread != nil {
+		hookWaiter{c.waiter, c.thread}.Wait(reason)
+		return
+	}
+	c.waiter.Wait(reason)
 }
 
 // start starts the timer. A call from the pool has one already, if its clock is

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -102,4 +103,32 @@ func TestCallTimerEnds(t *testing.T) {
 	s.end(c)
 	clock.Advance(time.Hour)
 	require.False(t, c.expired.Load())
+}
+
+// A call of a thread is listed before it blocks: others may signal it as it does. (The
+// race detector looks.)
+func TestThreadBlocksAsItIsWoken(t *testing.T) {
+	h := waiterHost{clockHost{clock: faketime.NewManualClock()}}
+	s, thread := &Socket{host: h}, NewThread(h)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				s.calls.wake(anyEvent)
+			}
+		}
+	})
+	for range 1000 {
+		c := thread.deadline().on(s.begin(waiter.ReadableEvents, 0))
+		require.True(t, thread.Blocking())
+		c.wait("recv")
+		s.end(c)
+		thread.leave(0)
+	}
+	close(stop)
+	wg.Wait()
 }
