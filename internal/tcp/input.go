@@ -270,11 +270,16 @@ func (c *Conn) refuses() bool {
 }
 
 // oweDelayed asks for the acknowledgement of data that came in order: every
-// second full segment at least draws one (RFC 9293 §3.8.6.3).
+// second full segment at least draws one (RFC 9293 §3.8.6.3). In a burst what came as
+// one packet counts as one segment, as large as it may be: the peer's device hasn't cut
+// it up, and a word costs as much as for a small one.
 func (c *Conn) oweDelayed(now time.Duration, n int) {
 	r := &c.rcv
 	if c.cfg.DelayAck == 0 {
 		c.owe(ackSoon)
+	}
+	if c.holdAck {
+		n = min(n, r.least)
 	}
 	r.unackedBytes += n
 	switch {

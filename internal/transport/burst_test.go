@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/faketime"
 
@@ -17,7 +18,7 @@ import (
 func TestBurst(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
-		a, b, _ := cut(t, clock)
+		a, b, off := cut(t, clock)
 		l := listen(t, b, n, 80)
 		c := dial(t, a, n, hostA, hostB, 1000, 80)
 		p := l.poll()
@@ -53,5 +54,22 @@ func TestBurst(t *testing.T) {
 		require.Equal(t, 1, acks, "a caller doesn't wait for the end of a burst")
 		Of(b).EndBurst()
 		require.Equal(t, 1, acks)
+
+		// What came as one packet counts as one.
+		off(1) // a hasn't sent what comes now
+		acks = 0
+		s := engine.Segment{Flags: engine.ACK, Window: 1000}
+		c.Do(func(_ time.Duration, e *engine.Conn) { s.Seq = e.End() })
+		p.Do(func(_ time.Duration, e *engine.Conn) { s.Ack = e.End() })
+		Of(b).BeginBurst()
+		for range 3 {
+			large := s
+			large.Payload = buffer.MakeWithData(make([]byte, 3*len(segment)))
+			s.Seq = s.Seq.Add(3 * len(segment))
+			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &large)
+		}
+		require.Equal(t, 1, acks)
+		Of(b).EndBurst()
+		require.Equal(t, 2, acks)
 	})
 }
