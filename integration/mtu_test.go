@@ -14,7 +14,7 @@ import (
 // Transfers over links of every size. A link below 1280 carries no IPv6.
 func TestTransferByMTU(t *testing.T) {
 	eachDevice(t, func(t *testing.T, s settings) {
-		for _, mtu := range []int{576, 1280, 1500, 9000} {
+		for _, mtu := range []int{576, 1280, 1500, 9000, 65535} {
 			t.Run(fmt.Sprint(mtu), func(t *testing.T) {
 				s.mtu, s.only4 = mtu, mtu < 1280
 				n := newNetwork(t, s)
