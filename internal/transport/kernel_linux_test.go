@@ -48,6 +48,11 @@ func kernel(t testing.TB, mtu int, open func(string) (tun.Device, error), bad *t
 		dev, err = tun.Impair(dev, *bad)
 		require.NoError(t, err)
 	}
+	return hostOn(t, dev, hostA)
+}
+
+// hostOn makes a host with Protocol on a device, which is closed in the end.
+func hostOn(t testing.TB, dev tun.Device, addrs map[tcpip.NetworkProtocolNumber]tcpip.Address) *stack.Stack {
 	bell := make(chan struct{}, 1)
 	l := link.New(dev, link.Options{Notify: func() {
 		select {
@@ -60,7 +65,7 @@ func kernel(t testing.TB, mtu int, open func(string) (tun.Device, error), bad *t
 		TransportProtocols: []stack.TransportProtocolFactory{New},
 	})
 	require.Nil(t, s.CreateNICWithOptions(1, l, stack.NICOptions{QDisc: l.Queue()}))
-	for net, a := range hostA {
+	for net, a := range addrs {
 		require.Nil(t, s.AddProtocolAddress(1, tcpip.ProtocolAddress{Protocol: net, AddressWithPrefix: a.WithPrefix()}, stack.AddressProperties{}))
 	}
 	s.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: 1}, {Destination: header.IPv6EmptySubnet, NIC: 1}})
