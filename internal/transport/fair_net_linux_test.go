@@ -13,6 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/wsstack/wsstack/internal/netns"
+	engine "github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -128,6 +129,7 @@ func (a *access) engine(b *testing.B, addr netip.Addr, to netip.AddrPort) tun.De
 		local++
 		c := dial(b, s, four, from, hostB, local, to.Port())
 		require.True(b, c.connected())
+		c.Do(func(_ time.Duration, e *engine.Conn) { e.SetNoDelay(true) }) // as package net has it
 		return aborter{c}
 	}
 	return port
