@@ -215,7 +215,11 @@ func (r *receiver) opens(n int) bool {
 	if opening < r.step() {
 		return false
 	}
-	return n == 0 || left < r.least || opening >= min(2*r.least, r.size()/2)
+	enough := min(2*r.least, r.size()/2)
+	if r.grows { // such windows are large, and a word for each call that reads costs as much as one for data
+		enough = max(enough, r.size()/4)
+	}
+	return n == 0 || left < r.least || opening >= enough
 }
 
 // grow doubles an unset quota when the application has read half of it within

@@ -114,7 +114,7 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 // has changed: others may have left segments meanwhile.
 func (c *Conn) lock() time.Duration {
 	c.mu.Lock()
-	c.engine.HoldAck(false)
+	c.postpone()
 	return c.proto.now()
 }
 
