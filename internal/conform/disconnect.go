@@ -172,19 +172,27 @@ var disconnectScenarios = []Scenario{
 	{ID: "IN-7", Title: "before the context update", Source: "API-DisconnectEx", Run: func(e *Env) {
 		e.Pair()
 		e.Do(func() {
-			e.Listener(e.Q, 80)
+			e.serve(80)
+			e.serve(81)
 			for _, flags := range []uint32{0, wsa.TF_REUSE_SOCKET} {
 				c := e.bound(0)
+				e.Set(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 				o, err := e.P.ConnectEx(c, e.Addr(2, 80), nil)
 				e.Code("ConnectEx", err, 0)
 				Equal(e, "ConnectEx", e.outcome(o), "0 success")
+				Equal(e, "TCP_NODELAY", e.Get(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY), 0)
 				e.Code("Shutdown", e.P.Shutdown(c, wsa.SD_SEND), wsa.WSAENOTCONN)
 				e.disconnect(c, flags)
 				e.Net.Sleep(time.Second)
+				Equal(e, "TCP_NODELAY after it", e.Get(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY), flags/wsa.TF_REUSE_SOCKET)
+				if flags == wsa.TF_REUSE_SOCKET {
+					e.Code("Connect", e.P.Connect(c, e.Addr(2, 81)), 0)
+					e.Code("GetPeerName", second(e.P.GetPeerName(c)), 0) // connect needs no update
+				}
 			}
 			Equal(e, "FINs", e.Count("a", has(trace.FIN)), 2)
 		})
-		e.Notef("a FIN, where shutdown is WSAENOTCONN")
+		e.Notef("a FIN, where shutdown is WSAENOTCONN; the options of before are there again, for the next connection")
 	}},
 	{ID: "IN-8", Title: "ConnectEx again", Source: "API-DisconnectEx, API-ConnectEx", Profiles: bothProfiles, Run: func(e *Env) {
 		w := e.Wire()
