@@ -77,21 +77,23 @@ func TestOffloadOnTheWire(t *testing.T) {
 			bytes := size(8<<20, 1<<20)
 			bothWays(t, client, server, bytes)
 			whole := n.stack.Stats().SegmentsOut - before
-			full, payload := 0, 0
+			packets, full, payload := 0, 0, 0
 			for _, p := range h.take() {
 				if _, ok := p.tcp(); !ok {
 					continue // the router's own MLD
 				}
-				size := checkSegment(t, p, n.wsock.addr(r.v6))
-				payload += size
+				packets++
+				payload += checkSegment(t, p, n.wsock.addr(r.v6))
 				require.LessOrEqual(t, len(p.data), 1500)
 				if len(p.data) > 1500-40 { // all but what SACK blocks would take
 					full++
 				}
 			}
 			require.GreaterOrEqual(t, payload, bytes)
-			require.Greater(t, full, bytes/1448*8/10, "most segments are full")
-			require.Less(t, int(whole), full, "the stack had far fewer")
+			require.Greater(t, full, bytes/1460*8/10, "most segments are full")
+			// A peer that acknowledges every second segment lets two at a time out, and
+			// draws an acknowledgement of ours for every two of its own.
+			require.Less(t, int(whole), packets*7/8, "the stack had far fewer")
 		})
 	}
 }
