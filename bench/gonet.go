@@ -28,13 +28,13 @@ func Gonet(d tun.Device, addr netip.Prefix) (Side, error) {
 func makeGonet(d tun.Device, addr netip.Prefix, protocol netstack.TransportProtocolFactory) (Side, error) {
 	g := newGonet(protocol)
 	bell, quit := make(chan struct{}, 1), make(chan struct{})
-	l := link.New(d, link.Options{Notify: func() {
+	l := link.New(d, link.Options{Notify: func(int) {
 		select {
 		case bell <- struct{}{}:
 		default:
 		}
 	}})
-	if err := g.configure(l, addr); err != nil {
+	if err := g.configure(link.Trusting{Endpoint: l}, addr); err != nil {
 		g.stack.Destroy()
 		return nil, fmt.Errorf("bench: gonet: %s", err)
 	}
@@ -49,7 +49,7 @@ func makeGonet(d tun.Device, addr netip.Prefix, protocol netstack.TransportProto
 			case <-quit:
 				return
 			case <-bell:
-				for l.Deliver(deliverBatch) == deliverBatch {
+				for l.Deliver(0, deliverBatch) == deliverBatch {
 				}
 			}
 		}

@@ -39,8 +39,9 @@ func (h *hooks) surplus(pkt *netstack.PacketBuffer) bool {
 		v, _ = h.empties.LoadOrStore(ep, new(atomic.Int64))
 	}
 	count := v.(*atomic.Int64)
+	before := count.Load()
 	if ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents == 0 {
-		count.Store(0)
+		count.CompareAndSwap(before, 0) // unless another part of the pump has brought one meanwhile
 	}
 	return count.Add(1) > emptyLimit
 }

@@ -10,6 +10,7 @@ import (
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/link"
 )
 
 // hooks are the filter by which netstack lets us look at every packet that leaves
@@ -100,6 +101,9 @@ func wholeProtocol(pkt *netstack.PacketBuffer) tcpip.TransportProtocolNumber {
 
 // CheckPrerouting sees every packet from outside, before raw sockets do.
 func (h *hooks) CheckPrerouting(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
+	if link.Verified(pkt) {
+		pkt.RXChecksumValidated = true
+	}
 	b := pkt.NetworkHeader().Slice()
 	own := h.stack.own.Load()
 	var drop bool

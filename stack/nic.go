@@ -37,7 +37,7 @@ type route struct {
 }
 
 func (s *Stack) addLoopback() error {
-	l := link.NewLoopback(loopbackMTU, link.Options{Notify: s.work.wake, Admit: s.hooks.fromSelf})
+	l := link.NewLoopback(loopbackMTU, link.Options{Parts: len(s.work.parts), Notify: s.work.ring, Admit: s.hooks.fromSelf})
 	n := &nic{id: loopbackID, link: l}
 	s.lastNIC = loopbackID
 	if err := s.createNIC(n, "lo"); err != nil {
@@ -126,7 +126,7 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 	}
 	s.lastNIC++
 	n := &nic{id: s.lastNIC, device: d}
-	n.link = link.New(d, link.Options{Notify: s.work.wake, Forward: s.router(n)})
+	n.link = link.New(d, link.Options{Parts: len(s.work.parts), Notify: s.work.ring, Forward: s.router(n)})
 	if mtu != 0 {
 		n.link.SetMTU(mtu)
 	}

@@ -13,35 +13,52 @@ import (
 
 // pump delivers what the devices have queued and serves the sockets that hooks
 // have signalled. Nothing else moves a socket by itself.
+//
+// Its work is divided by connection (package link): each part has a goroutine, which
+// delivers what the links have for it, in order. The first also serves the sockets
+// and writes the records of SO_DEBUG.
 type pump struct {
 	tcp   *transport.Protocol // set before the first round
 	debug *debugRecords       // nil: none are written
-	bell  chan struct{}       // holds one ring
 	quit  chan struct{}
 
 	signals struct { // a leaf lock: hooks take it with endpoints locked
 		sync.Mutex
 		sockets []*endpoint.Socket // bounded: each socket is in it at most once
 	}
+	serving []*endpoint.Socket // reused by serve, under the lock of the first part
 
-	mu      sync.Mutex // one turn at a time; Settle takes turns, too
-	stopped bool       // by Close: what comes in is dropped
-	links   atomic.Pointer[[]*link.Endpoint]
-	serving []*endpoint.Socket // reused by turn
+	parts   []pumpPart
+	stopped atomic.Bool // by Close: what comes in is dropped
+
+	mu    sync.Mutex // guards changes of links
+	links atomic.Pointer[[]*link.Endpoint]
 }
 
-func (p *pump) init() {
-	p.bell, p.quit = make(chan struct{}, 1), make(chan struct{})
+type pumpPart struct {
+	bell chan struct{} // holds one ring
+	mu   sync.Mutex    // one turn at a time; Settle takes turns, too
+}
+
+// init makes a pump of so many parts.
+func (p *pump) init(parts int) {
+	p.quit, p.parts = make(chan struct{}), make([]pumpPart, parts)
+	for i := range p.parts {
+		p.parts[i].bell = make(chan struct{}, 1)
+	}
 	p.links.Store(&[]*link.Endpoint{})
 }
 
-// wake makes the pump take a turn. It never blocks.
-func (p *pump) wake() {
+// ring makes a part take a turn. It never blocks.
+func (p *pump) ring(part int) {
 	select {
-	case p.bell <- struct{}{}:
+	case p.parts[part].bell <- struct{}{}:
 	default: // it will
 	}
 }
+
+// wake makes the part that serves the sockets take a turn.
+func (p *pump) wake() { p.ring(0) }
 
 func (p *pump) add(l *link.Endpoint) {
 	p.mu.Lock()
@@ -50,19 +67,32 @@ func (p *pump) add(l *link.Endpoint) {
 	p.links.Store(&links)
 }
 
+// remove takes a link away: from its return on, nothing of it is delivered.
 func (p *pump) remove(l *link.Endpoint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	links := slices.DeleteFunc(slices.Clone(*p.links.Load()), func(o *link.Endpoint) bool { return o == l })
 	p.links.Store(&links)
+	p.finish()
 }
 
 // stop ends the pump: from its return on, nothing is delivered or served.
 func (p *pump) stop() {
-	p.mu.Lock()
-	p.stopped = true
-	p.mu.Unlock()
+	p.stopped.Store(true)
+	p.finish()
 	close(p.quit)
+}
+
+// finish waits for the rounds that have begun.
+func (p *pump) finish() {
+	for i := range p.parts {
+		p.parts[i].finish()
+	}
+}
+
+func (q *pumpPart) finish() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 }
 
 // signal asks for a turn with a socket.
@@ -81,44 +111,55 @@ func (p *pump) signal(s *endpoint.Socket) {
 const deliverBatch = 256
 
 // turn delivers and serves what there is, and returns how much it was. What
-// comes meanwhile has rung the bell. Under a flood a turn doesn't end: stop and
-// add come in between.
+// comes meanwhile has rung a bell. The part that serves has its turn last, because
+// the others signal. Under a flood a turn doesn't end: stop and add come in between.
 func (p *pump) turn() (done int) {
+	for part := len(p.parts) - 1; part >= 0; part-- {
+		done += p.turnOf(part)
+	}
+	return done
+}
+
+// turnOf is the turn of a part.
+func (p *pump) turnOf(part int) (done int) {
 	for more := true; more; {
 		var n int
-		n, more = p.round()
+		n, more = p.round(part)
 		done += n
 	}
 	return done
 }
 
-// round is a turn that may leave packets of an interface that has many.
-func (p *pump) round() (n int, more bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
+// round is the turn of a part that may leave packets of an interface that has many.
+func (p *pump) round(part int) (n int, more bool) {
+	p.parts[part].mu.Lock()
+	defer p.parts[part].mu.Unlock()
+	if p.stopped.Load() {
 		return 0, false
 	}
 	p.tcp.BeginBurst()
 	for _, l := range *p.links.Load() {
-		delivered := l.Deliver(deliverBatch)
+		delivered := l.Deliver(part, deliverBatch)
 		n += delivered
 		more = more || delivered == deliverBatch
 	}
 	p.tcp.EndBurst()
-	return n + p.serve(), more
+	if part == 0 {
+		n += p.serve()
+	}
+	return n, more
 }
 
-// step is a turn with one packet at most. The sockets are served in the order
-// of their signals.
+// step is a turn with one packet at most, for a pump of one part. The sockets are
+// served in the order of their signals.
 func (p *pump) step() (delivered, served bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
+	p.parts[0].mu.Lock()
+	defer p.parts[0].mu.Unlock()
+	if p.stopped.Load() {
 		return false, false
 	}
 	for _, l := range *p.links.Load() {
-		if l.Deliver(1) > 0 {
+		if l.Deliver(0, 1) > 0 {
 			return true, false
 		}
 	}
@@ -151,14 +192,28 @@ func (p *pump) idle() bool {
 	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })
 }
 
-// pump is the goroutine of the stack.
-func (s *Stack) pump() {
+// maxParts bounds the parts of a pump. The reader of a device, a goroutine as well,
+// feeds some five of them with small packets (ARCHITECTURE.md, "The engine").
+const maxParts = 8
+
+// parts is how many parts the pump of a new stack has: one for two processors, as
+// the devices and who uses the sockets need some, too. Where the order of everything
+// matters (Stepped), or time is that of a bubble, it is one.
+func (s *Stack) parts() int {
+	if s.cfg.Stepped || !s.door.Outside() {
+		return 1
+	}
+	return max(1, min(runtime.GOMAXPROCS(0)/2, maxParts))
+}
+
+// pump is the goroutine of a part.
+func (s *Stack) pump(part int) {
 	for {
 		select {
 		case <-s.work.quit:
 			return
-		case <-s.work.bell:
-			s.work.turn()
+		case <-s.work.parts[part].bell:
+			s.work.turnOf(part)
 		}
 	}
 }
@@ -181,6 +236,7 @@ func (s *Stack) Settle() {
 	for !s.Down() {
 		before := s.activity()
 		done := s.work.turn()
+		s.work.finish() // a round without packets may send the acknowledgements of another
 		// In the order in which packets go: one that has left a device by then
 		// is in the pump's queue, or was delivered and counted.
 		if done == 0 && s.devicesIdle() && s.work.idle() && s.activity() == before {

@@ -1,7 +1,10 @@
 package stack
 
 import (
+	"context"
+	"log/slog"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/internal/transport"
 )
@@ -31,20 +35,34 @@ func (e echo) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *ne
 	e.sent.Add(1)
 }
 
+// newTCP is what the pump tells of its rounds.
+func newTCP() *transport.Protocol {
+	return transport.New(netstack.New(netstack.Options{})).(*transport.Protocol)
+}
+
+// send sends a segment from a port, so often.
+func send(l *link.Endpoint, port byte, n int) {
+	tcp := append([]byte{0x45, 0, 0, 0, 0, 0, 0, 0, 0, 6}, make([]byte, 30)...)
+	tcp[21] = port
+	pkt := netstack.NewPacketBuffer(netstack.PacketBufferOptions{Payload: buffer.MakeWithData(tcp)})
+	defer pkt.DecRef()
+	var list netstack.PacketBufferList
+	list.PushBack(pkt)
+	for range n {
+		l.WritePackets(list)
+	}
+}
+
 // Under a flood a turn never ends: interfaces can be added, and the pump
 // stopped, all the same.
 func TestPumpUnderFlood(t *testing.T) {
-	p := pump{tcp: transport.New(netstack.New(netstack.Options{})).(*transport.Protocol)}
-	p.init()
-	l := link.NewLoopback(loopbackMTU, link.Options{Notify: p.wake})
+	p := pump{tcp: newTCP()}
+	p.init(1)
+	l := link.NewLoopback(loopbackMTU, link.Options{Notify: p.ring})
 	e := echo{link: l, sent: new(atomic.Int64)}
 	l.Attach(e)
 	p.add(l)
-	pkt := netstack.NewPacketBuffer(netstack.PacketBufferOptions{Payload: buffer.MakeWithData(append([]byte{0x45}, make([]byte, 27)...))})
-	for range deliverBatch { // with less, a turn ends, and the bell begins the next
-		e.DeliverNetworkPacket(0x800, pkt)
-	}
-	pkt.DecRef()
+	send(l, 1, deliverBatch) // with less, a turn ends, and the bell begins the next
 	ended := make(chan int, 1)
 	go func() { ended <- p.turn() }()
 	for e.sent.Load() < 10*deliverBatch && len(ended) == 0 {
@@ -52,8 +70,114 @@ func TestPumpUnderFlood(t *testing.T) {
 	}
 	require.Empty(t, ended)
 	go func() {
-		p.add(link.NewLoopback(loopbackMTU, link.Options{Notify: p.wake}))
+		p.add(link.NewLoopback(loopbackMTU, link.Options{Notify: p.ring}))
 		p.stop()
 	}()
 	require.Positive(t, <-ended)
 }
+
+// Once remove has returned nothing of the link is delivered, and once stop has nothing
+// at all, whatever part was about to.
+func TestPumpFinishes(t *testing.T) {
+	const parts = 3
+	for _, end := range []string{"remove", "stop"} {
+		t.Run(end, func(t *testing.T) {
+			p := pump{tcp: newTCP()}
+			p.init(parts)
+			l := link.NewLoopback(loopbackMTU, link.Options{Parts: parts, Notify: p.ring})
+			e := echo{link: l, sent: new(atomic.Int64)}
+			l.Attach(e)
+			p.add(l)
+			for port := range byte(30) { // in all parts
+				send(l, port, deliverBatch)
+			}
+			var turns sync.WaitGroup
+			for part := range parts {
+				turns.Go(func() { p.turnOf(part) })
+			}
+			for e.sent.Load() < 100*deliverBatch {
+				runtime.Gosched()
+			}
+			if end == "remove" {
+				p.remove(l)
+			} else {
+				p.stop()
+			}
+			after := e.sent.Load()
+			turns.Wait()
+			require.Equal(t, after, e.sent.Load())
+		})
+	}
+}
+
+// A slow is the handler of a logger that waits.
+type slow struct {
+	slog.Handler
+	entered, release chan struct{}
+}
+
+func (slow) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s slow) Handle(context.Context, slog.Record) error {
+	close(s.entered)
+	<-s.release
+	return nil
+}
+
+// A waiting is a dispatcher that waits, and then has a record written.
+type waiting struct {
+	netstack.NetworkDispatcher
+	pump             *pump
+	entered, release chan struct{}
+}
+
+func (w waiting) DeliverNetworkPacket(tcpip.NetworkProtocolNumber, *netstack.PacketBuffer) {
+	close(w.entered)
+	<-w.release
+	w.pump.debug.records = append(w.pump.debug.records, endpoint.Record{})
+	w.pump.wake()
+}
+
+// A turn ends when what a delivery under way has asked for is done, by whatever
+// goroutine: so the part that serves comes last.
+func TestPumpServesLast(t *testing.T) {
+	handler := slow{entered: make(chan struct{}), release: make(chan struct{})}
+	p := pump{tcp: newTCP(), debug: &debugRecords{log: slog.New(handler)}}
+	p.init(2)
+	part := 0
+	l := link.NewLoopback(loopbackMTU, link.Options{Parts: 2, Notify: func(n int) { part = n }})
+	for port := byte(0); part == 0; port++ {
+		l.Deliver(0, 1) // to nobody
+		send(l, port, 1)
+	}
+	w := waiting{pump: &p, entered: make(chan struct{}), release: make(chan struct{})}
+	l.Attach(w)
+	p.add(l)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.turnOf(1) })
+	<-w.entered
+	var written atomic.Bool
+	wg.Go(func() {
+		p.turn()
+		if !written.Load() {
+			t.Error("the turn has ended before the record was written")
+		}
+	})
+	yield := func() {
+		for range 1000 { // to the turn: what it does wrong it does now
+			runtime.Gosched()
+		}
+	}
+	yield()
+	close(w.release)
+	<-p.parts[0].bell
+	wg.Go(func() { p.turnOf(0) })
+	<-handler.entered
+	yield()
+	written.Store(true)
+	close(handler.release)
+	wg.Wait()
+}
+
+// Parts is how many parts the pump has.
+func (s *Stack) Parts() int { return len(s.work.parts) }

@@ -19,11 +19,15 @@ const gsoMaxSize = 1 << 16
 
 // Options of an Endpoint. The zero value is usable.
 type Options struct {
-	// Notify is called when the ingress queue goes from empty to non-empty:
+	// Parts is how many goroutines may deliver at once: the ingress queue has so
+	// many parts, each with its share of the bounds. 0: one.
+	Parts int
+
+	// Notify is called when a part of the ingress queue goes from empty to non-empty:
 	// somebody should call Deliver until it returns less than its max. It runs
 	// on the device's reader goroutine, or, on a loopback, on the sender's with
 	// a netstack endpoint locked, so it must only signal. May be nil.
-	Notify func()
+	Notify func(part int)
 
 	// Admit is asked about each packet before netstack gets it, and may change it;
 	// one that it refuses is dropped and counted. It runs inside Deliver. May be
@@ -44,13 +48,15 @@ type Options struct {
 // (NewLoopback).
 //
 //	netstack ── WritePackets ──────────────────────────▶ Device.Send
-//	netstack ◀── Deliver (pump) ── queue ◀── receive ── Device (its reader)
+//	netstack ◀── Deliver (pump) ── part of the queue ◀── receive ── Device (its reader)
 //
 // Egress runs on the sender's goroutine. Ingress is always queued and delivered
 // by the goroutine that calls Deliver: delivering on the sender's deadlocks,
 // because netstack holds the lock of the sending endpoint and the answer to a
 // packet may take it again. The queue holds tun.QueuePackets packets and
-// tun.QueueBytes bytes; beyond either bound packets are dropped and counted.
+// tun.QueueBytes bytes, all parts together; beyond its share of either bound a part
+// drops packets and counts them. Which part has a packet is decided by its
+// connection (partOf).
 //
 // The Endpoint starts no goroutine and doesn't own the device. Its owner
 // attaches it (Stack.CreateNIC), then calls Start, and closes the device before
@@ -58,24 +64,18 @@ type Options struct {
 // with its own mutex held, which a device's reader may be waiting for.
 //
 // Methods are safe for concurrent use, except that one goroutine at a time
-// calls Deliver.
+// calls Deliver for a part.
 type Endpoint struct {
 	dev      tun.Device // nil: a loopback
 	offload  tun.Offload
 	loopback bool
-	notify   func()
+	notify   func(part int)
 	admit    func(*tun.Packet) bool // nil: everything
 	forward  func(*tun.Packet) bool // nil: takes none
 	mtu      atomic.Uint32
-	ingress  *tun.Queue
+	parts    []part
 	invalid  atomic.Uint64         // packets that Deliver refused
 	sendErr  atomic.Pointer[error] // the first error of Device.Send
-
-	// verified is whether the packet being delivered has a transport checksum
-	// that nobody needs to check; see Capabilities.
-	verified atomic.Bool
-
-	batch [deliverBatch]tun.Packet // of Deliver
 
 	mu         sync.RWMutex // guards the fields below; held for loads and stores only
 	dispatcher stack.NetworkDispatcher
@@ -101,14 +101,14 @@ func New(dev tun.Device, opts Options) *Endpoint {
 
 func newEndpoint(opts Options) *Endpoint {
 	if opts.Notify == nil {
-		opts.Notify = func() {}
+		opts.Notify = func(int) {}
 	}
 	return &Endpoint{
 		loopback: opts.Loopback,
 		notify:   opts.Notify,
 		admit:    opts.Admit,
 		forward:  opts.Forward,
-		ingress:  tun.NewQueue(0, 0),
+		parts:    newParts(max(opts.Parts, 1)),
 	}
 }
 
@@ -127,19 +127,27 @@ func (e *Endpoint) Start() error {
 // Transmit checksum offload is never claimed: segments without GSO metadata,
 // UDP and ICMP would leave without a checksum. netstack fills it in, except for
 // TCP segments with GSO metadata, which a device with segmentation offload
-// takes.
-//
-// Receive checksum offload is a property of each packet: of one device, some
-// packets come from a local sender that left the checksum to us (NeedsCsum),
-// others from a wire where they may have been damaged. netstack asks for the
-// capabilities at each delivery and marks the packet accordingly, so the answer
-// is about the packet that is being delivered.
+// takes. Receive checksum offload is claimed by a loopback; of a device it is a
+// property of each packet (Verified).
 func (e *Endpoint) Capabilities() stack.LinkEndpointCapabilities {
 	var caps stack.LinkEndpointCapabilities
 	if e.loopback {
 		caps |= stack.CapabilityLoopback
 	}
-	if e.dev == nil || e.verified.Load() {
+	if e.dev == nil {
+		caps |= stack.CapabilityRXChecksumOffload
+	}
+	return caps
+}
+
+// A Trusting endpoint is for a netstack whose filter doesn't ask Verified: where the
+// device may leave checksums to us, it claims receive offload for all packets.
+type Trusting struct{ *Endpoint }
+
+// Capabilities implements stack.LinkEndpoint.
+func (t Trusting) Capabilities() stack.LinkEndpointCapabilities {
+	caps := t.Endpoint.Capabilities()
+	if t.offload.Checksum {
 		caps |= stack.CapabilityRXChecksumOffload
 	}
 	return caps
@@ -207,7 +215,11 @@ func (e *Endpoint) attached() stack.NetworkDispatcher {
 
 // Close implements stack.LinkEndpoint. It releases what is queued and drops
 // what comes later. It neither blocks nor closes the device.
-func (e *Endpoint) Close() { e.ingress.Close() }
+func (e *Endpoint) Close() {
+	for i := range e.parts {
+		e.parts[i].queue.Close()
+	}
+}
 
 // Wait implements stack.LinkEndpoint. There is no goroutine to wait for.
 func (e *Endpoint) Wait() {}

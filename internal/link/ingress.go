@@ -14,33 +14,50 @@ const deliverBatch = 64
 
 // receive queues packets from the device, and those that a loopback sends.
 func (e *Endpoint) receive(packets []tun.Packet) {
-	if e.ingress.Put(packets) {
-		e.notify()
+	for len(packets) > 0 {
+		part, run := e.run(packets)
+		if e.parts[part].queue.Put(packets[:run]) {
+			e.notify(part)
+		}
+		packets = packets[run:]
 	}
 }
 
-// Deliver hands up to max queued packets to netstack, in order, and returns how
-// many it took from the queue. Less than max means that the queue was empty,
+// run is the part of the first packet, and how many packets there are until the first
+// that has another.
+func (e *Endpoint) run(packets []tun.Packet) (part, n int) {
+	if len(e.parts) == 1 {
+		return 0, len(packets)
+	}
+	part = partOf(&packets[0], len(e.parts))
+	for n = 1; n < len(packets) && partOf(&packets[n], len(e.parts)) == part; n++ {
+	}
+	return part, n
+}
+
+// Deliver hands up to max queued packets of a part to netstack, in order, and returns
+// how many it took from the queue. Less than max means that the queue was empty,
 // and that Notify announces the next packet. Packets that are empty or neither
 // IPv4 nor IPv6, and those that netstack can't stand (harmless), go no further,
 // and are counted in Dropped; whatever else is wrong with a packet is netstack's
 // to judge. A detached endpoint drops all.
 //
-// One goroutine at a time calls Deliver. netstack runs inside it: transport
+// One goroutine at a time calls Deliver for a part. netstack runs inside it: transport
 // endpoints are locked, notified, and answer through WritePackets.
-func (e *Endpoint) Deliver(max int) (n int) {
+func (e *Endpoint) Deliver(part, max int) (n int) {
+	p := &e.parts[part]
 	for n < max {
-		want := min(max-n, len(e.batch))
-		got := e.ingress.Pop(e.batch[:want])
-		for i := range e.batch[:got] {
-			if e.batch[i].GSO.Type == tun.GSOUDP {
-				e.deliverDatagrams(&e.batch[i])
+		want := min(max-n, len(p.batch))
+		got := p.queue.Pop(p.batch[:want])
+		for i := range p.batch[:got] {
+			if p.batch[i].GSO.Type == tun.GSOUDP {
+				e.deliverDatagrams(&p.batch[i])
 				continue
 			}
-			e.deliver(&e.batch[i])
+			e.deliver(&p.batch[i])
 		}
-		clear(e.batch[:got])
-		e.ingress.Done(got)
+		clear(p.batch[:got])
+		p.queue.Done(got)
 		n += got
 		if got < want {
 			break
@@ -64,11 +81,18 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 		return
 	}
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: p.Data})
-	e.verified.Store(e.offload.Checksum && p.GSO.NeedsCsum)
+	pkt.GSOOptions.NeedsCsum = e.offload.Checksum && p.GSO.NeedsCsum
 	dispatcher.DeliverNetworkPacket(protocol, pkt)
-	e.verified.Store(false)
 	pkt.DecRef()
 }
+
+// Verified reports a packet that Deliver has brought whose transport checksum nobody
+// needs to check, because a local sender has left it to us. netstack's own way to
+// say so are the capabilities of the interface, but of one device some packets come
+// from such a sender and others from a wire where they may have been damaged. So
+// netstack's filter asks, and sets RXChecksumValidated; where there is none, see
+// Trusting.
+func Verified(pkt *stack.PacketBuffer) bool { return pkt.GSOOptions.NeedsCsum }
 
 // deliverDatagrams takes ownership of a packet that stands for several
 // datagrams: unlike the segments of a stream, each is delivered by itself.
@@ -93,8 +117,19 @@ func protocolOf(first []byte) (tcpip.NetworkProtocolNumber, bool) {
 
 // Len is the number of packets received and not yet delivered, those that a
 // Deliver under way has in hand included.
-func (e *Endpoint) Len() int { return e.ingress.Pending() }
+func (e *Endpoint) Len() (n int) {
+	for i := range e.parts {
+		n += e.parts[i].queue.Pending()
+	}
+	return n
+}
 
 // Dropped is the number of received packets that never reached netstack: the
 // queue was full, the endpoint closed or detached, or the packet no IP packet.
-func (e *Endpoint) Dropped() uint64 { return e.ingress.Dropped() + e.invalid.Load() }
+func (e *Endpoint) Dropped() uint64 {
+	n := e.invalid.Load()
+	for i := range e.parts {
+		n += e.parts[i].queue.Dropped()
+	}
+	return n
+}

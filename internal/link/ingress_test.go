@@ -16,7 +16,7 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// dispatcher records deliveries. It asks for the capabilities as netstack does.
+// dispatcher records deliveries.
 type dispatcher struct {
 	link      *Endpoint
 	protocols []tcpip.NetworkProtocolNumber
@@ -26,7 +26,7 @@ type dispatcher struct {
 
 func (d *dispatcher) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *stack.PacketBuffer) {
 	d.protocols = append(d.protocols, protocol)
-	d.verified = append(d.verified, d.link.Capabilities()&stack.CapabilityRXChecksumOffload != 0)
+	d.verified = append(d.verified, Verified(pkt))
 	d.first = append(d.first, pkt.Data().AsRange().ToSlice()[1])
 }
 
@@ -39,7 +39,7 @@ func newFake(t *testing.T, offload tun.Offload) (*fakeDevice, *Endpoint, *dispat
 	t.Helper()
 	notified := new(int)
 	dev := &fakeDevice{offload: offload}
-	e := New(dev, Options{Notify: func() { *notified++ }})
+	e := New(dev, Options{Notify: func(int) { *notified++ }})
 	d := &dispatcher{link: e}
 	e.Attach(d)
 	require.True(t, e.IsAttached())
@@ -49,7 +49,7 @@ func newFake(t *testing.T, offload tun.Offload) (*fakeDevice, *Endpoint, *dispat
 
 func TestDeliver(t *testing.T) {
 	dev, e, d, notified := newFake(t, tun.Offload{})
-	require.Zero(t, e.Deliver(10))
+	require.Zero(t, e.Deliver(0, 10))
 	const total = 200
 	for i := range total {
 		version := byte(0x45)
@@ -60,9 +60,9 @@ func TestDeliver(t *testing.T) {
 	}
 	require.Equal(t, 1, *notified, "one signal for a queue that stays non-empty")
 	require.Equal(t, total, e.Len())
-	require.Equal(t, 150, e.Deliver(150))
+	require.Equal(t, 150, e.Deliver(0, 150))
 	require.Equal(t, total-150, e.Len())
-	require.Equal(t, total-150, e.Deliver(150), "less than max: the queue is empty")
+	require.Equal(t, total-150, e.Deliver(0, 150), "less than max: the queue is empty")
 	require.Zero(t, e.Len())
 	for i := range total {
 		require.Equal(t, byte(i), d.first[i], "order")
@@ -83,14 +83,14 @@ const (
 func TestDeliverRefuses(t *testing.T) {
 	dev, e, d, _ := newFake(t, tun.Offload{})
 	dev.receive([]tun.Packet{packet(), packet(0x05, 1), packet(0x50, 2), packet(0xff, 3), packet(0x45, 4)})
-	require.Equal(t, 5, e.Deliver(100))
+	require.Equal(t, 5, e.Deliver(0, 100))
 	require.Equal(t, []byte{4}, d.first)
 	require.Equal(t, uint64(4), e.Dropped())
 
 	e.Attach(nil)
 	require.False(t, e.IsAttached())
 	dev.receive([]tun.Packet{packet(0x45, 5)})
-	require.Equal(t, 1, e.Deliver(100))
+	require.Equal(t, 1, e.Deliver(0, 100))
 	require.Equal(t, uint64(5), e.Dropped(), "detached")
 
 	e.Close()
@@ -121,7 +121,7 @@ func TestDeliverVerified(t *testing.T) {
 			q := p
 			q.Data = p.Data.Clone()
 			dev.receive([]tun.Packet{packet(0x45, 0), p, packet(0x45, 2), q})
-			e.Deliver(10)
+			e.Deliver(0, 10)
 			require.Equal(t, []bool{false, c.want, false, c.want}, d.verified)
 			require.Equal(t, stack.CapabilityNone, e.Capabilities())
 		})
@@ -161,7 +161,7 @@ func TestDeliverConcurrentWithClose(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					e.Deliver(7)
+					e.Deliver(0, 7)
 				}
 			}
 		})
@@ -283,6 +283,6 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e.receive([]tun.Packet{{Data: p.Data.Clone()}})
-		e.Deliver(1)
+		e.Deliver(0, 1)
 	}
 }

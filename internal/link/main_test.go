@@ -39,7 +39,7 @@ func newHost(t testing.TB, dev tun.Device, addrs ...string) *host {
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 	})}
 	wake := make(chan struct{}, 1)
-	notify := func() {
+	notify := func(int) {
 		select {
 		case wake <- struct{}{}:
 		default:
@@ -50,7 +50,7 @@ func newHost(t testing.TB, dev tun.Device, addrs ...string) *host {
 	} else {
 		h.link = New(dev, Options{Notify: notify})
 	}
-	requireOK(t, h.CreateNIC(nic, h.link))
+	requireOK(t, h.CreateNIC(nic, Trusting{h.link}))
 	for _, s := range addrs {
 		prefix := netip.MustParsePrefix(s)
 		protocol := header.IPv4ProtocolNumber
@@ -77,7 +77,7 @@ func newHost(t testing.TB, dev tun.Device, addrs ...string) *host {
 		for {
 			select {
 			case <-wake:
-				for h.link.Deliver(256) == 256 {
+				for h.link.Deliver(0, 256) == 256 {
 				}
 			case <-quit:
 				return

@@ -54,7 +54,7 @@ func kernel(t testing.TB, mtu int, open func(string) (tun.Device, error), bad *t
 // hostOn makes a host with Protocol on a device, which is closed in the end.
 func hostOn(t testing.TB, dev tun.Device, addrs map[tcpip.NetworkProtocolNumber]tcpip.Address) *stack.Stack {
 	bell := make(chan struct{}, 1)
-	l := link.New(dev, link.Options{Notify: func() {
+	l := link.New(dev, link.Options{Notify: func(int) {
 		select {
 		case bell <- struct{}{}:
 		default:
@@ -64,7 +64,7 @@ func hostOn(t testing.TB, dev tun.Device, addrs map[tcpip.NetworkProtocolNumber]
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{New},
 	})
-	require.Nil(t, s.CreateNICWithOptions(1, l, stack.NICOptions{QDisc: l.Queue()}))
+	require.Nil(t, s.CreateNICWithOptions(1, link.Trusting{Endpoint: l}, stack.NICOptions{QDisc: l.Queue()}))
 	for net, a := range addrs {
 		require.Nil(t, s.AddProtocolAddress(1, tcpip.ProtocolAddress{Protocol: net, AddressWithPrefix: a.WithPrefix()}, stack.AddressProperties{}))
 	}
@@ -78,7 +78,7 @@ func hostOn(t testing.TB, dev tun.Device, addrs map[tcpip.NetworkProtocolNumber]
 			case <-quit:
 				return
 			case <-bell:
-				for l.Deliver(256) > 0 {
+				for l.Deliver(0, 256) > 0 {
 				}
 			}
 		}
