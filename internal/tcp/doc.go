@@ -21,7 +21,7 @@
 // The rules are those of RFC 9293 with RFC 5961 (blind attacks), RFC 7323
 // (window scale, timestamps, PAWS), RFC 2018 and 2883 (SACK, D-SACK), RFC 8985
 // (RACK-TLP), RFC 9937 (PRR), RFC 5682 and 4015 (spurious time-outs), RFC 6298
-// (RTO), RFC 3168 (ECN), RFC 8201 (path MTU), RFC 6528 (sequence numbers) and RFC
-// 4987 (SYN cookies).
+// (RTO), RFC 2861 (unused windows), RFC 3168 (ECN), RFC 8201 (path MTU), RFC 6528
+// (sequence numbers) and RFC 4987 (SYN cookies).
 // Congestion control is package congestion, keep-alive package keepalive.
 package tcp
