@@ -65,6 +65,10 @@ func parseReply(packet []byte) (r reply, ok bool) {
 	}, true
 }
 
+// idleBytes is what an idle connection may take, in bytes: one of netstack's takes
+// 5,900.
+const idleBytes = 4500
+
 // An IdleCost is what many idle connections cost.
 type IdleCost struct {
 	Bytes, Goroutines float64       // of each
