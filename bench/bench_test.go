@@ -21,11 +21,6 @@ func TestMain(m *testing.M) {
 // the whole interval is beyond the bound: below least, or above most.
 func compare(b *testing.B, link Link, unit string, least, most float64, measure func(*Network) (float64, error)) {
 	b.Helper()
-	compareMakers(b, link, Wsstack, Gonet, unit, least, most, measure)
-}
-
-func compareMakers(b *testing.B, link Link, one, other Maker, unit string, least, most float64, measure func(*Network) (float64, error)) {
-	b.Helper()
 	side := func(make Maker) func() float64 {
 		n, err := link(make)
 		if err != nil {
@@ -40,7 +35,7 @@ func compareMakers(b *testing.B, link Link, one, other Maker, unit string, least
 			return v
 		}
 	}
-	ratio, ours, theirs := Compare(b.N, side(one), side(other))
+	ratio, ours, theirs := Compare(b.N, side(Wsstack), side(Gonet))
 	b.ReportMetric(0, "ns/op") // it would be the time of all rounds
 	b.ReportMetric(ours, "this-"+unit)
 	b.ReportMetric(theirs, "gonet-"+unit)

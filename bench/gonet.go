@@ -22,11 +22,7 @@ import (
 // Gonet makes a netstack as a user would who has only gVisor: the same link,
 // SACK and CUBIC on, the gonet adapter, Nagle's algorithm off.
 func Gonet(d tun.Device, addr netip.Prefix) (Side, error) {
-	return makeGonet(d, addr, tcp.NewProtocolCUBIC)
-}
-
-func makeGonet(d tun.Device, addr netip.Prefix, protocol netstack.TransportProtocolFactory) (Side, error) {
-	g := newGonet(protocol)
+	g := newGonet()
 	bell, quit := make(chan struct{}, 1), make(chan struct{})
 	l := link.New(d, link.Options{Notify: func(int) {
 		select {
@@ -76,7 +72,7 @@ func ChannelLink() (*Network, error) {
 	var ends [2]*channel.Endpoint
 	prefixes := [2]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.0.2/24")}
 	for i := range sides {
-		sides[i], ends[i] = newGonet(tcp.NewProtocolCUBIC), channel.New(channelSize, 1500, "")
+		sides[i], ends[i] = newGonet(), channel.New(channelSize, 1500, "")
 		if err := sides[i].configure(ends[i], prefixes[i]); err != nil {
 			return nil, fmt.Errorf("bench: gonet: %s", err)
 		}
@@ -109,10 +105,10 @@ type gonetSide struct {
 	stop  func() // what feeds it; nil: nothing
 }
 
-func newGonet(protocol netstack.TransportProtocolFactory) *gonetSide {
+func newGonet() *gonetSide {
 	return &gonetSide{stack: netstack.New(netstack.Options{
 		NetworkProtocols:   []netstack.NetworkProtocolFactory{ipv4.NewProtocol},
-		TransportProtocols: []netstack.TransportProtocolFactory{protocol},
+		TransportProtocols: []netstack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
 	})}
 }
 
