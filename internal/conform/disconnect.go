@@ -107,19 +107,21 @@ var disconnectScenarios = []Scenario{
 		e.Do(func() {
 			s, p := e.stuckAt(w, 80) // 1000 of 3000 bytes have left
 			e.sndbuf(s, 2000)
-			first, second := e.sendAsync(s, make([]byte, 500)), e.sendAsync(s, make([]byte, 400))
+			one, two := e.sendAsync(s, make([]byte, 500)), e.sendAsync(s, make([]byte, 400))
 			blocked := e.Go("send", func() { e.send(s, 100) })
 			e.settles()
 			o := e.disconnect(s, 0)
-			e.pending("an overlapped send waits", first)
+			e.pending("an overlapped send waits", one)
+			e.Code("a later SendAsync", second(e.P.SendAsync(s, []byte("x"), 0)), wsa.WSAESHUTDOWN)
+			e.Code("a later Send", second(e.P.Send(s, []byte("x"), 0)), wsa.WSAESHUTDOWN)
 			p.Send("[.] ack 1001 win 65535")
 			for _, want := range []string{"[.] seq 1001:2001", "[P.] seq 2001:3001"} {
 				p.Expect(want)
 			}
 			p.Send("[.]")
 			blocked.Wait()
-			Equal(e, "first", e.outcome(first), "500 success")
-			Equal(e, "second", e.outcome(second), "400 success")
+			Equal(e, "first", e.outcome(one), "500 success")
+			Equal(e, "second", e.outcome(two), "400 success")
 			e.Net.Sleep(time.Second)
 			var fin simnet.Line
 			for _, l := range e.Segments("a") {
