@@ -73,6 +73,18 @@ func (t *table) close() []*Conn {
 	return t.all()
 }
 
+// Connections is how many connections there are, those in TIME-WAIT, of which only a
+// record is left, not included.
+func (p *Protocol) Connections() (n int) {
+	for i := range p.table.parts {
+		s := &p.table.parts[i]
+		s.RLock()
+		n += len(s.conns)
+		s.RUnlock()
+	}
+	return n
+}
+
 func (t *table) all() (conns []*Conn) {
 	for i := range t.parts {
 		s := &t.parts[i]
