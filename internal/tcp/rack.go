@@ -124,6 +124,11 @@ type tailProbe struct {
 // maxAckDelay is how long a peer may delay the acknowledgement of a lone segment.
 const maxAckDelay = 200 * time.Millisecond
 
+// leastProbe is how long the tail loss probe waits at least: where the round trip takes
+// microseconds, whoever is to answer may not have had its turn at a processor yet. (Two
+// ticks in Linux.)
+const leastProbe = 10 * time.Millisecond
+
 // armProbe sets the time of the tail loss probe (RFC 8985 §7.2).
 func (c *Conn) armProbe(now time.Duration) {
 	o := &c.out
@@ -133,7 +138,7 @@ func (c *Conn) armProbe(now time.Duration) {
 	}
 	after := time.Second
 	if c.rtt.smoothed > 0 {
-		after = 2 * c.rtt.smoothed
+		after = max(2*c.rtt.smoothed, leastProbe)
 	}
 	if len(o.board.records) == 1 {
 		after += maxAckDelay

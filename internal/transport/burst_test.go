@@ -73,3 +73,32 @@ func TestBurst(t *testing.T) {
 		require.Equal(t, 2, acks)
 	})
 }
+
+// A segment that was left in the inbox comes before the next one, also where that is
+// brought in the moment before the goroutine that had the connection looks again.
+func TestInboxKeepsOrder(t *testing.T) {
+	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
+		clock := faketime.NewManualClock()
+		a, b, off := cut(t, clock)
+		l := listen(t, b, n, 80)
+		c := dial(t, a, n, hostA, hostB, 1000, 80)
+		p := l.poll()
+		require.NotNil(t, p)
+		off(1)
+		s := engine.Segment{Flags: engine.ACK, Window: 1000}
+		c.Do(func(_ time.Duration, e *engine.Conn) { s.Seq = e.End() })
+		p.Do(func(_ time.Duration, e *engine.Conn) { s.Ack = e.End() })
+		bring := func() {
+			one := s
+			one.Payload = buffer.MakeWithData(make([]byte, 100))
+			s.Seq = s.Seq.Add(100)
+			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &one)
+		}
+		p.mu.Lock()
+		bring()
+		p.mu.Unlock()
+		bring()
+		require.Equal(t, 200, p.Readable())
+		p.Do(func(_ time.Duration, e *engine.Conn) { require.Zero(t, e.Info().EarlySegments) })
+	})
+}

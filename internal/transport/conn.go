@@ -130,6 +130,9 @@ func (c *Conn) deliver(a *arrived) {
 	}
 	now := c.proto.now()
 	c.postpone()
+	if c.inbox.some.Load() { // who had the lock hasn't looked again yet: what came first comes first
+		c.serve(now)
+	}
 	c.arrive(now, a)
 	c.unlock(now)
 }
