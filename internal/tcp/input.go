@@ -269,21 +269,26 @@ func (c *Conn) refuses() bool {
 	return true
 }
 
+// burstAck is how much of a burst draws an acknowledgement, in bytes: two of the
+// largest packets that devices make of segments.
+const burstAck = 128 << 10
+
 // oweDelayed asks for the acknowledgement of data that came in order: every
-// second full segment at least draws one (RFC 9293 §3.8.6.3). In a burst what came as
-// one packet counts as one segment, as large as it may be: the peer's device hasn't cut
-// it up, and a word costs as much as for a small one.
+// second full segment at least draws one (RFC 9293 §3.8.6.3). In a burst, which ends
+// with one, segments that follow each other count as one, as a device has it that puts
+// them together: each burstAck draws one, or each eighth of a smaller window.
 func (c *Conn) oweDelayed(now time.Duration, n int) {
 	r := &c.rcv
 	if c.cfg.DelayAck == 0 {
 		c.owe(ackSoon)
 	}
+	enough := 2 * r.least
 	if c.holdAck {
-		n = min(n, r.least)
+		enough = max(enough, min(burstAck, r.size()/8))
 	}
 	r.unackedBytes += n
 	switch {
-	case r.unackedBytes >= 2*r.least:
+	case r.unackedBytes >= enough:
 		c.owe(ackNow)
 	case c.cfg.DelayAck > 0:
 		c.owe(ackLater)

@@ -7,9 +7,9 @@ import (
 )
 
 // bursts are the turns of those who bring several segments at once. While there is
-// one, an acknowledgement that may wait for another segment does so until its end: a
-// peer that sends a run of segments gets one for every second full segment (RFC 5681
-// §4.2) and one for the rest, not one for each.
+// one, an acknowledgement that may wait for another segment does so until its end, or
+// until there is much to acknowledge (see tcp.Conn.HoldAck): a run of segments counts as
+// one, as where a device puts them together.
 type bursts struct {
 	running atomic.Int32
 

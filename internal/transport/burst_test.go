@@ -12,9 +12,8 @@ import (
 	engine "github.com/wsstack/wsstack/internal/tcp"
 )
 
-// In a burst of five full segments the second and the fourth draw an
-// acknowledgement, and the fifth does at its end (RFC 5681 §4.2); without one each of
-// them does.
+// In a burst each eighth of the window draws an acknowledgement, which is six segments
+// here, and the rest does at its end; without one each segment does.
 func TestBurst(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
@@ -32,13 +31,13 @@ func TestBurst(t *testing.T) {
 		segment := make([]byte, 0)
 		c.Do(func(_ time.Duration, e *engine.Conn) { segment = make([]byte, e.MSS()) })
 		send := func() {
-			for range 5 {
+			for range 13 {
 				_, ok := c.Send(segment)
 				require.True(t, ok)
 			}
 		}
 		send()
-		require.Equal(t, 5, acks)
+		require.Equal(t, 13, acks)
 		acks = 0
 		Of(b).BeginBurst()
 		send()
@@ -55,7 +54,7 @@ func TestBurst(t *testing.T) {
 		Of(b).EndBurst()
 		require.Equal(t, 1, acks)
 
-		// What came as one packet counts as one.
+		// What came as one packet counts by its size.
 		off(1) // a hasn't sent what comes now
 		acks = 0
 		s := engine.Segment{Flags: engine.ACK, Window: 1000}
