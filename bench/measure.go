@@ -137,16 +137,13 @@ func HardClose(n *Network, count int) (float64, error) {
 	})
 }
 
-// short opens connections one after the other, ends each as told, and returns
-// how many a second. The acceptor closes them at once.
-func short(n *Network, enough func(done int) bool, end func(net.Conn) error) (float64, error) {
-	port := n.port()
-	l, err := n.Far.Listen(port)
-	if err != nil {
-		return 0, err
+// turnAway listens at the far side and closes what comes at once, until l is closed.
+func (n *Network) turnAway() (port uint16, l net.Listener, err error) {
+	port = n.port()
+	if l, err = n.Far.Listen(port); err != nil {
+		return 0, nil, err
 	}
-	defer l.Close()
-	go func() { // ends when l is closed
+	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -155,6 +152,17 @@ func short(n *Network, enough func(done int) bool, end func(net.Conn) error) (fl
 			c.Close()
 		}
 	}()
+	return port, l, nil
+}
+
+// short opens connections one after the other, ends each as told, and returns
+// how many a second. The acceptor closes them at once.
+func short(n *Network, enough func(done int) bool, end func(net.Conn) error) (float64, error) {
+	port, l, err := n.turnAway()
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
 	start := time.Now()
 	count := 0
 	for ; !enough(count); count++ {

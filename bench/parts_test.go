@@ -150,21 +150,11 @@ func exchanges(n *Network, count, trips int) (float64, error) {
 // accepts opens and closes connections to one listener from several goroutines,
 // and returns how many a second.
 func accepts(n *Network, dialers, count int) (float64, error) {
-	port := n.port()
-	l, err := n.Far.Listen(port)
+	port, l, err := n.turnAway()
 	if err != nil {
 		return 0, err
 	}
 	defer l.Close()
-	go func() { // ends when l is closed
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Close()
-		}
-	}()
 	start := time.Now()
 	err = each(dialers, func(int) error {
 		b := make([]byte, 1)

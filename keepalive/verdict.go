@@ -22,14 +22,14 @@ func (c Cause) String() string {
 		"user time-out", "local abort", "reset by a closed peer", "unreachable"}[c]
 }
 
-// Evidence is what is known of a connection that netstack has ended. netstack
+// Evidence is what is known of a connection that has ended. netstack
 // reports most ends as one time-out, and an ICMP error may replace that
 // (KA-37, GS-5), so the verdict is drawn from what the wire showed.
 type Evidence struct {
 	Dropped     bool // the Prober said Drop
 	ResetSeen   bool // a RST came in
 	PeerClosed  bool // the peer's FIN had come before
-	TimedOut    bool // netstack says time-out
+	TimedOut    bool // the retransmission limit was reached
 	UserTimeout bool // TCP_MAXRT had expired
 	Aborted     bool // we aborted it
 	Unacked     int  // bytes not acknowledged at the end

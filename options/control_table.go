@@ -38,7 +38,7 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_TCP_INFO, symbol: "SIO_TCP_INFO", typ: "DWORD", size: 4, exact: true, badSize: wsa.WSAEMSGSIZE, output: "TCP_INFO_v0, _v1, _v2",
-		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: netstack doesn't say what limits it.",
+		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: nothing counts what limits it.",
 		kinds: Stream, setIn: AnyState &^ Dead, wrongIn: wsa.WSAENOTCONN, answer: tcpInfo, // KA-31
 	},
 	{

@@ -93,6 +93,21 @@ func TestLostWindowWithRest(t *testing.T) {
 	require.Less(t, took, 300*ms)
 }
 
+// On a path of microseconds a peer that hasn't had its turn for some milliseconds isn't
+// probed: nothing was lost.
+func TestTailProbeWaits(t *testing.T) {
+	cfg, late := Config{Quota: 1 << 20}, time.Duration(0)
+	p := newPair(t, cfg, cfg, func(p *pair, from *side, s *Segment) []time.Duration {
+		return delay(20*time.Microsecond+late)(p, from, s)
+	})
+	p.transfer(100_000, time.Minute)
+	late = 4 * ms
+	size := 2 * p.a.MSS()
+	p.a.out, p.b.got = make([]byte, size), nil
+	p.run(time.Minute, func() bool { return len(p.b.got) >= size && p.a.InFlight() == 0 })
+	require.Zero(t, p.a.Counters.BytesResent)
+}
+
 // Karn's algorithm: the round trip stays what it is, whatever is lost.
 func TestRoundTripUnderLoss(t *testing.T) {
 	p := newPair(t, Config{Quota: Unset}, Config{Quota: Unset}, lossy(0.1, delay(5*ms)))

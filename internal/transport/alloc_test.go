@@ -19,9 +19,7 @@ import (
 func TestAllocations(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		a, b := twoHosts(t, 0, New, faketime.NewManualClock())
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
+		c, p := meet(t, a, b, n)
 		buf := make([]byte, 1000)
 		rounds := func() (allocs, packets int) {
 			sent := func() int {

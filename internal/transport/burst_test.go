@@ -18,10 +18,7 @@ func TestBurst(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b, off := cut(t, clock)
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
-		require.NotNil(t, p)
+		c, p := meet(t, a, b, n)
 		acks := 0
 		p.SetTap(func(out bool, _ *engine.Segment) {
 			if out {
@@ -79,10 +76,7 @@ func TestInboxKeepsOrder(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b, off := cut(t, clock)
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
-		require.NotNil(t, p)
+		c, p := meet(t, a, b, n)
 		off(1)
 		s := engine.Segment{Flags: engine.ACK, Window: 1000}
 		c.Do(func(_ time.Duration, e *engine.Conn) { s.Seq = e.End() })

@@ -108,10 +108,7 @@ func TestEngines(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b := twoHosts(t, 0, New, clock)
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
-		require.NotNil(t, p)
+		c, p := meet(t, a, b, n)
 		data := make([]byte, 1<<20)
 		rand.NewChaCha8([32]byte{}).Read(data)
 		var got []byte

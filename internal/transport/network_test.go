@@ -205,6 +205,15 @@ func connect(p *Protocol, id ID, net tcpip.NetworkProtocolNumber, set Settings) 
 	return s, err
 }
 
+// meet connects two hosts: c is a's end, p that of b, which listens on port 80.
+func meet(t testing.TB, a, b *stack.Stack, net tcpip.NetworkProtocolNumber) (c, p *stream) {
+	l := listen(t, b, net, 80)
+	c = dial(t, a, net, hostA, hostB, 1000, 80)
+	p = l.poll()
+	require.NotNil(t, p)
+	return c, p
+}
+
 // A door is a listener with a queue.
 type door struct {
 	*Listener

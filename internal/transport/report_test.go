@@ -19,10 +19,7 @@ func TestReport(t *testing.T) {
 	families(t, func(t *testing.T, n tcpip.NetworkProtocolNumber) {
 		clock := faketime.NewManualClock()
 		a, b, off := cut(t, clock)
-		l := listen(t, b, n, 80)
-		c := dial(t, a, n, hostA, hostB, 1000, 80)
-		p := l.poll()
-		require.NotNil(t, p)
+		c, p := meet(t, a, b, n)
 		mss := func() (size int) { c.Do(func(_ time.Duration, e *engine.Conn) { size = e.MSS() }); return size }
 		was := mss()
 		first := iss(c) + 1
