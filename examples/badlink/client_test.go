@@ -3,6 +3,7 @@
 package badlink
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"testing"
@@ -13,6 +14,15 @@ import (
 )
 
 func TestClient(t *testing.T) {
+	trace := run(t)
+	t.Log(trace) // one line per segment
+	if run(t) != trace {
+		t.Error("the second run had other segments than the first")
+	}
+}
+
+// run has a client get back what it sends, until the cable is cut, and returns the trace.
+func run(t *testing.T) string {
 	n := simnet.New(t, simnet.Seed(1)) // virtual time: hours pass in milliseconds, every run is the same
 	a := n.Host("a", "10.0.0.1/24")
 	b := n.Host("b", "10.0.0.2/24")
@@ -29,14 +39,18 @@ func TestClient(t *testing.T) {
 		}
 		io.Copy(c, c)
 	})
-	err := n.Do("client", func() {
+	n.Do("client", func() {
 		c, err := a.Dial("tcp", "10.0.0.2:7")
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.Go("writer", func() { c.Write(make([]byte, 100_000)) })
-		if _, err := io.ReadFull(c, make([]byte, 100_000)); err != nil {
-			t.Error(err)
+		sent, got := bytes.Repeat([]byte("wsstack "), 10_000), make([]byte, 80_000)
+		n.Go("writer", func() { c.Write(sent) })
+		if _, err := io.ReadFull(c, got); err != nil || !bytes.Equal(sent, got) {
+			t.Errorf("the echo differs, or has ended: %v", err)
+		}
+		if link.Stats(a).Lost == 0 {
+			t.Error("the link has lost nothing")
 		}
 		link.Partition() // the cable is cut
 		c.Write([]byte("is anybody there?"))
@@ -44,8 +58,5 @@ func TestClient(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Log(n.TraceText()) // one line per segment
+	return n.TraceText()
 }
