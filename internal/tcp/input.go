@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/serial"
+)
 
 // maxChallenges is how many segments that aren't acceptable are answered in a
 // second (RFC 5961 §7). Without a bound two ends that disagree answer each other
@@ -129,7 +133,7 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 		}
 		return false
 	}
-	old := int32(o.TSVal-r.tsRecent) < 0
+	old := serial.Before(o.TSVal, r.tsRecent)
 	if old && now-r.tsAge < maxStampAge {
 		c.challenge(now)
 		return false

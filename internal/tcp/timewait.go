@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/serial"
+)
 
 // Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes.
 // The caller keeps them with the addresses, and when they end.
@@ -39,7 +43,7 @@ func (w *Remains) Segment(now time.Duration, s *Segment) (answer Segment, v Time
 		return Segment{}, Ignore
 	case s.Flags&(SYN|ACK) == SYN && w.reusable(s):
 		return Segment{}, Reuse
-	case w.stamps && o.Timestamps && int32(o.TSVal-w.recent) < 0 && s.Flags&FIN == 0,
+	case w.stamps && o.Timestamps && serial.Before(o.TSVal, w.recent) && s.Flags&FIN == 0,
 		s.Len() > 0, s.Seq != w.rcvNext, s.Flags&ACK != 0 && s.Ack.After(w.next):
 		return w.ack(now), Answer
 	}
@@ -49,7 +53,7 @@ func (w *Remains) Segment(now time.Duration, s *Segment) (answer Segment, v Time
 // reusable is the test of RFC 6191 §2: the SYN is later than everything before.
 func (w *Remains) reusable(s *Segment) bool {
 	if w.stamps && s.Options.Timestamps {
-		if d := int32(s.Options.TSVal - w.recent); d != 0 {
+		if d := serial.Distance(w.recent, s.Options.TSVal); d != 0 {
 			return d > 0
 		}
 	}

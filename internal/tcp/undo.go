@@ -1,6 +1,10 @@
 package tcp
 
-import "time"
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/serial"
+)
 
 // A doubt says how far F-RTO is in finding out whether a time-out was spurious
 // (RFC 5682 §2.1).
@@ -58,7 +62,7 @@ func (c *Conn) spurious(a *arrival, s *Segment) bool {
 			return true
 		}
 	}
-	if c.stamps && a.advance && a.mixed && s.Options.TSEcr != 0 && int32(s.Options.TSEcr-u.stamp) < 0 {
+	if c.stamps && a.advance && a.mixed && s.Options.TSEcr != 0 && serial.Before(s.Options.TSEcr, u.stamp) {
 		return true
 	}
 	return c.forwardRecovery(a)

@@ -3,6 +3,8 @@ package tcp
 import (
 	"slices"
 	"time"
+
+	"github.com/wsstack/wsstack/internal/serial"
 )
 
 // A Notice is a segment's word that a byte of the peer's stream is urgent. Both are
@@ -66,12 +68,9 @@ func (c *Conn) inUrgent(s *Segment) {
 func (c *Conn) supersede(by Notice) {
 	next := c.rcv.offset(c.rcv.next)
 	c.notices = slices.DeleteFunc(c.notices, func(n Notice) bool {
-		return !before(n.At, next) && !before(n.At, by.First) && before(n.At, by.At)
+		return !serial.Before(n.At, next) && !serial.Before(n.At, by.First) && serial.Before(n.At, by.At)
 	})
 }
-
-// before compares offsets in a stream.
-func before(a, b uint32) bool { return Seq(a).Before(Seq(b)) }
 
 // forget ends the memory of an urgent byte that was read so long ago that the numbers
 // would soon mean something else.
