@@ -1,11 +1,13 @@
 package simnet
 
 import (
-	"container/heap"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/agenda"
+	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
 // The start of virtual time. netstack takes time zero for "not set", so neither
@@ -26,7 +28,7 @@ type clock struct {
 	mu       sync.Mutex
 	now      time.Duration // since the start
 	sequence uint64
-	timers   timerHeap
+	timers   agenda.Agenda[*timer]
 }
 
 // owner is whose timer it is: who has to settle after it fired.
@@ -48,13 +50,13 @@ func (v clockView) Now() time.Time { return startWall.Add(v.c.read()) }
 
 // NowMonotonic implements tcpip.Clock.
 func (v clockView) NowMonotonic() tcpip.MonotonicTime {
-	return tcpip.MonotonicTime{}.Add(startMonotonic + v.c.read())
+	return monotonic.At(startMonotonic + v.c.read())
 }
 
 // AfterFunc implements tcpip.Clock. Zero and negative times mean: at this
 // instant, after what is under way.
 func (v clockView) AfterFunc(d time.Duration, f func()) tcpip.Timer {
-	t := &timer{c: v.c, f: f, owner: v.owner, index: -1}
+	t := &timer{c: v.c, f: f, owner: v.owner}
 	t.Reset(d)
 	return t
 }
@@ -69,17 +71,17 @@ func (c *clock) read() time.Duration {
 func (c *clock) next() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.timers) == 0 {
+	if c.timers.Len() == 0 {
 		return 0, false
 	}
-	return c.timers[0].when, true
+	return c.timers.First().At, true
 }
 
 // running is the number of timers that have yet to fire.
 func (c *clock) running() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.timers)
+	return c.timers.Len()
 }
 
 // pop takes the first timer that is due by the limit, and moves the clock to
@@ -87,11 +89,11 @@ func (c *clock) running() int {
 func (c *clock) pop(limit time.Duration) *timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.timers) == 0 || c.timers[0].when > limit {
+	if c.timers.Len() == 0 || c.timers.First().At > limit {
 		return nil
 	}
-	t := heap.Pop(&c.timers).(*timer)
-	c.now = max(c.now, t.when)
+	t := c.timers.Pop()
+	c.now = max(c.now, t.At)
 	return t
 }
 
@@ -108,19 +110,17 @@ type timer struct {
 	f     func()
 	owner owner
 
-	when     time.Duration // this and the rest: guarded by c.mu
-	sequence uint64
-	index    int // in c.timers; -1: not running
+	agenda.Slot // guarded by c.mu; Order: how often timers had been set before, one more
 }
 
 // Stop implements tcpip.Timer.
 func (t *timer) Stop() bool {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
-	if t.index < 0 {
+	if !t.Scheduled() {
 		return false
 	}
-	heap.Remove(&t.c.timers, t.index)
+	t.c.timers.Remove(t)
 	return true
 }
 
@@ -131,41 +131,13 @@ func (t *timer) Reset(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sequence++
-	t.when, t.sequence = c.now+max(d, 0), c.sequence
-	if t.when < c.now { // an overflow: never
-		t.when = 1<<63 - 1
+	t.At, t.Order = c.now+max(d, 0), c.sequence
+	if t.At < c.now { // an overflow: never
+		t.At = 1<<63 - 1
 	}
-	if t.index < 0 {
-		heap.Push(&c.timers, t)
+	if t.Scheduled() {
+		c.timers.Fix(t)
 	} else {
-		heap.Fix(&c.timers, t.index)
+		c.timers.Add(t)
 	}
-}
-
-type timerHeap []*timer
-
-func (h timerHeap) Len() int { return len(h) }
-func (h timerHeap) Less(i, j int) bool {
-	if h[i].when != h[j].when {
-		return h[i].when < h[j].when
-	}
-	return h[i].sequence < h[j].sequence
-}
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-func (h *timerHeap) Push(x any) {
-	t := x.(*timer)
-	t.index = len(*h)
-	*h = append(*h, t)
-}
-func (h *timerHeap) Pop() any {
-	old := *h
-	last := len(old) - 1
-	t := old[last]
-	old[last] = nil
-	t.index = -1
-	*h = old[:last]
-	return t
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/serial"
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
@@ -113,7 +114,7 @@ func (p *Peer) build(text string, payload []byte) (trace.Segment, []byte, error)
 		s.Window = uint16(m.window)
 	}
 	end := s.Seq + length(s)
-	if int32(end-p.nxt) > 0 {
+	if serial.After(end, p.nxt) {
 		p.nxt = end
 	}
 	s.Seq += p.iss
@@ -273,7 +274,7 @@ func (p *Peer) receive(until time.Duration) (*Arrival, error) {
 	}
 	if a.Segment.Seq == p.rcv {
 		p.rcv += length(a.Segment)
-	} else if end := a.Segment.Seq + length(a.Segment); int32(a.Segment.Seq-p.rcv) < 0 && int32(end-p.rcv) > 0 {
+	} else if end := a.Segment.Seq + length(a.Segment); serial.Before(a.Segment.Seq, p.rcv) && serial.After(end, p.rcv) {
 		p.rcv = end
 	}
 	return a, nil

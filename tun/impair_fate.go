@@ -1,6 +1,10 @@
 package tun
 
-import "gvisor.dev/gvisor/pkg/buffer"
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+)
 
 // filter applies Filter, without mu. It reports that the packet is dropped.
 func (p *path) filter(packet *Packet) bool {
@@ -21,7 +25,7 @@ func (p *path) filter(packet *Packet) bool {
 
 // fateLocked draws the lots. Only chances that are above zero use up random
 // numbers.
-func (p *path) fateLocked(packet *Packet, now int64) (fate Fate) {
+func (p *path) fateLocked(packet *Packet, now time.Duration) (fate Fate) {
 	m := &p.impairment
 	size := packet.Data.Size()
 	switch {
@@ -31,7 +35,7 @@ func (p *path) fateLocked(packet *Packet, now int64) (fate Fate) {
 		return TooBig
 	case p.burstLocked() || p.chance(m.Loss):
 		return Lost
-	case len(p.held) >= QueuePackets || p.heldBytes+size > QueueBytes:
+	case p.held.Len() >= QueuePackets || p.heldBytes+size > QueueBytes:
 		return QueueFull
 	}
 	if m.Rate > 0 && p.busy > now {

@@ -1,12 +1,14 @@
 package tun
 
 import (
-	"container/heap"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/agenda"
+	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
 // A path is one direction of an Impaired.
@@ -30,13 +32,13 @@ type path struct {
 	rng        *rand.Rand
 	deliver    func([]Packet) // takes ownership; nil: not started
 	burst      bool           // the bad state of Burst
-	busy       int64          // when the transmission of what waits for Rate ends
-	last       int64          // the arrival of the last packet in order
-	held       heldHeap
+	busy       time.Duration  // when the transmission of what waits for Rate ends
+	last       time.Duration  // the arrival of the last packet in order
+	held       agenda.Agenda[*heldPacket]
 	heldBytes  int64
 	sequence   uint64
 	timer      tcpip.Timer
-	wake       int64 // when timer fires; 0: not set
+	wake       time.Duration // when timer fires; 0: not set
 	delivering bool
 	closed     bool
 	batch      []Packet // of drain
@@ -45,29 +47,8 @@ type path struct {
 
 // A heldPacket is on its way.
 type heldPacket struct {
-	arrival  int64 // ns of the clock
-	sequence uint64
-	packet   Packet
-}
-
-type heldHeap []*heldPacket
-
-func (h heldHeap) Len() int { return len(h) }
-func (h heldHeap) Less(i, j int) bool {
-	if h[i].arrival != h[j].arrival {
-		return h[i].arrival < h[j].arrival
-	}
-	return h[i].sequence < h[j].sequence
-}
-func (h heldHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *heldHeap) Push(x any)   { *h = append(*h, x.(*heldPacket)) }
-func (h *heldHeap) Pop() any {
-	old := *h
-	last := len(old) - 1
-	p := old[last]
-	old[last] = nil
-	*h = old[:last]
-	return p
+	agenda.Slot // At: when it arrives; Order: how many packets were held before, one more
+	packet      Packet
 }
 
 func newPath(d Direction, cfg *ImpairConfig, rng *rand.Rand, deliver func([]Packet)) *path {
@@ -116,7 +97,7 @@ func (p *path) counters() ImpairStats {
 func (p *path) inFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.held)
+	return p.held.Len()
 }
 
 func (p *path) isClosed() bool {
@@ -129,7 +110,7 @@ func (p *path) isClosed() bool {
 // do and nothing to overtake. It counts and shows them.
 func (p *path) bypass(packets []Packet) bool {
 	p.mu.Lock()
-	if !p.impairment.perfect() || len(p.held) > 0 || p.delivering || p.closed {
+	if !p.impairment.perfect() || p.held.Len() > 0 || p.delivering || p.closed {
 		p.mu.Unlock()
 		return false
 	}
@@ -148,7 +129,8 @@ func (p *path) bypass(packets []Packet) bool {
 	return true
 }
 
-func (p *path) now() int64 { return int64(p.clock.NowMonotonic().Sub(tcpip.MonotonicTime{})) }
+// now is the time since the clock's origin.
+func (p *path) now() time.Duration { return monotonic.Since(p.clock.NowMonotonic()) }
 
 // submit decides the fate of packets and delivers what is due. It takes
 // ownership of the packets unless they are borrowed.
@@ -226,7 +208,7 @@ func (p *path) admit(packet Packet) {
 }
 
 // holdLocked computes the arrival of a packet.
-func (p *path) holdLocked(packet Packet, now int64, fate Fate) {
+func (p *path) holdLocked(packet Packet, now time.Duration, fate Fate) {
 	if p.closed {
 		packet.Data.Release()
 		return
@@ -234,16 +216,16 @@ func (p *path) holdLocked(packet Packet, now int64, fate Fate) {
 	m := &p.impairment
 	leaves := now
 	if m.Rate > 0 {
-		leaves = max(now, p.busy) + int64(float64(packet.Data.Size())*8e9/float64(m.Rate))
+		leaves = max(now, p.busy) + time.Duration(float64(packet.Data.Size())*8e9/float64(m.Rate))
 		p.busy = leaves
 	}
-	delay := int64(m.Delay)
+	delay := m.Delay
 	if m.Jitter > 0 {
-		delay = max(0, delay+p.rng.Int64N(2*int64(m.Jitter)+1)-int64(m.Jitter))
+		delay = max(0, delay+time.Duration(p.rng.Int64N(2*int64(m.Jitter)+1))-m.Jitter)
 	}
 	arrival := max(leaves+delay, p.last)
 	if fate&Reordered != 0 {
-		arrival += int64(m.reorderDelay())
+		arrival += m.reorderDelay()
 	} else {
 		p.last = arrival
 	}
@@ -255,10 +237,10 @@ func (p *path) holdLocked(packet Packet, now int64, fate Fate) {
 	}
 }
 
-func (p *path) pushLocked(packet Packet, arrival int64) {
+func (p *path) pushLocked(packet Packet, arrival time.Duration) {
 	p.sequence++
 	p.heldBytes += packet.Data.Size()
-	heap.Push(&p.held, &heldPacket{arrival, p.sequence, packet})
+	p.held.Add(&heldPacket{agenda.Slot{At: arrival, Order: p.sequence}, packet})
 }
 
 // drainLocked delivers what is due, and sets the timer for the rest. It lets
@@ -271,8 +253,8 @@ func (p *path) drainLocked() {
 	for !p.closed {
 		now := p.now()
 		p.batch = p.batch[:0]
-		for len(p.held) > 0 && p.held[0].arrival <= now && len(p.batch) < batchSize {
-			packet := heap.Pop(&p.held).(*heldPacket).packet
+		for p.held.Len() > 0 && p.held.First().At <= now && len(p.batch) < batchSize {
+			packet := p.held.Pop().packet
 			p.heldBytes -= packet.Data.Size()
 			p.batch = append(p.batch, packet)
 		}
@@ -290,11 +272,11 @@ func (p *path) drainLocked() {
 }
 
 func (p *path) armLocked() {
-	if p.closed || len(p.held) == 0 || p.wake == p.held[0].arrival {
+	if p.closed || p.held.Len() == 0 || p.wake == p.held.First().At {
 		return
 	}
-	p.wake = p.held[0].arrival
-	wait := time.Duration(max(0, p.wake-p.now()))
+	p.wake = p.held.First().At
+	wait := max(0, p.wake-p.now())
 	if p.timer == nil {
 		p.timer = p.clock.AfterFunc(wait, p.fire)
 	} else {
@@ -318,10 +300,11 @@ func (p *path) close() {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, h := range p.held {
-		h.packet.Data.Release()
+	for p.held.Len() > 0 {
+		packet := p.held.Pop().packet
+		packet.Data.Release()
 	}
-	p.held, p.heldBytes = nil, 0
+	p.heldBytes = 0
 	for p.delivering {
 		p.idle.Wait()
 	}

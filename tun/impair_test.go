@@ -1,7 +1,6 @@
 package tun
 
 import (
-	"container/heap"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,70 +12,53 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"pgregory.net/rapid"
+
+	"github.com/wsstack/wsstack/internal/agenda"
+	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
 // fakeClock is virtual time for the tests of one goroutine.
 type fakeClock struct {
 	now    time.Duration
-	last   int
-	timers fakeTimers
+	last   uint64
+	timers agenda.Agenda[*fakeTimer]
 }
 
 type fakeTimer struct {
-	c     *fakeClock
-	f     func()
-	when  time.Duration
-	order int
-	index int
-}
-
-type fakeTimers []*fakeTimer
-
-func (h fakeTimers) Len() int { return len(h) }
-func (h fakeTimers) Less(i, j int) bool {
-	return h[i].when < h[j].when || h[i].when == h[j].when && h[i].order < h[j].order
-}
-func (h fakeTimers) Swap(i, j int) { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
-func (h *fakeTimers) Push(x any) {
-	x.(*fakeTimer).index = len(*h)
-	*h = append(*h, x.(*fakeTimer))
-}
-func (h *fakeTimers) Pop() any {
-	t := (*h)[len(*h)-1]
-	*h = (*h)[:len(*h)-1]
-	t.index = -1
-	return t
+	agenda.Slot
+	c *fakeClock
+	f func()
 }
 
 func (c *fakeClock) Now() time.Time { return time.Unix(0, 0).Add(c.now) }
 func (c *fakeClock) NowMonotonic() tcpip.MonotonicTime {
-	return tcpip.MonotonicTime{}.Add(time.Hour + c.now)
+	return monotonic.At(time.Hour + c.now)
 }
 func (c *fakeClock) AfterFunc(d time.Duration, f func()) tcpip.Timer {
-	t := &fakeTimer{c: c, f: f, index: -1}
+	t := &fakeTimer{c: c, f: f}
 	t.Reset(d)
 	return t
 }
 func (t *fakeTimer) Stop() bool {
-	if t.index < 0 {
+	if !t.Scheduled() {
 		return false
 	}
-	heap.Remove(&t.c.timers, t.index)
+	t.c.timers.Remove(t)
 	return true
 }
 func (t *fakeTimer) Reset(d time.Duration) {
 	t.Stop()
 	t.c.last++
-	t.when, t.order = t.c.now+d, t.c.last
-	heap.Push(&t.c.timers, t)
+	t.At, t.Order = t.c.now+d, t.c.last
+	t.c.timers.Add(t)
 }
 
 // advance runs the timers that are due by then.
 func (c *fakeClock) advance(d time.Duration) {
 	end := c.now + d
-	for len(c.timers) > 0 && c.timers[0].when <= end {
-		t := heap.Pop(&c.timers).(*fakeTimer)
-		c.now = max(c.now, t.when)
+	for c.timers.Len() > 0 && c.timers.First().At <= end {
+		t := c.timers.Pop()
+		c.now = max(c.now, t.At)
 		t.f()
 	}
 	c.now = end

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+
+	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
 // A Clock is the real clock, for callers in bubbles, too: the timers of a Clock
@@ -50,7 +52,7 @@ func (c *Clock) NowMonotonic() tcpip.MonotonicTime {
 	if foreign {
 		since = c.read().Sub(c.start)
 	}
-	return tcpip.MonotonicTime{}.Add(since)
+	return monotonic.At(since)
 }
 
 // Until is how far a time is away that the caller has from package time: in a

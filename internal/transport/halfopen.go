@@ -1,9 +1,9 @@
 package transport
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/agenda"
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
@@ -21,16 +21,13 @@ const (
 type half struct {
 	tcp.HalfOpen
 	arrival
-	set   Settings // with what the way to the peer decides
-	order uint64   // of arrival
-	since time.Duration
+	agenda.Slot          // At: when something is due; Order: how many records came before, one more
+	set         Settings // with what the way to the peer decides
+	since       time.Duration
 
 	held     bool          // nothing leaves yet
 	last     time.Duration // held: when the SYN came last
 	patience time.Duration // held: how long its next copy may take
-
-	at    time.Duration // when something is due
-	index int           // in the agenda; see heap.Interface
 }
 
 // syn takes the SYN. after is what our numbers are to lie beyond; 0: anything.
@@ -64,9 +61,9 @@ func (p *Protocol) life() time.Duration {
 // enterLocked takes in a record, whose order of arrival that is.
 func (l *Listener) enterLocked(h *half) {
 	l.arrived++
-	h.order = l.arrived
+	h.Order = l.arrived
 	l.records[h.id] = h
-	heap.Push(&l.agenda, h)
+	l.agenda.Add(h)
 }
 
 // removeLocked takes a record out, if it is there.
@@ -75,7 +72,7 @@ func (l *Listener) removeLocked(h *half) {
 		return
 	}
 	delete(l.records, h.id)
-	heap.Remove(&l.agenda, h.index)
+	l.agenda.Remove(h)
 	if h.held {
 		l.held--
 	} else {
@@ -96,12 +93,12 @@ func (l *Listener) admitLocked(h *half) outcome {
 
 // scheduleLocked sets when something is due next, later than now.
 func (l *Listener) scheduleLocked(now time.Duration, h *half) {
-	if h.at = h.since + halfPatience; h.held {
-		h.at = h.last + h.patience
+	if h.At = h.since + halfPatience; h.held {
+		h.At = h.last + h.patience
 	} else if next := h.Next(); next > now { // one of these is the end in a flood
-		h.at = min(h.at, next)
+		h.At = min(h.At, next)
 	}
-	heap.Fix(&l.agenda, h.index)
+	l.agenda.Fix(h)
 }
 
 // over reports that the time of a record is over, when a handshake may take so long.
@@ -115,10 +112,10 @@ func (h *half) over(now, life time.Duration) bool {
 // armLocked sets the timer for what is due next. It isn't set back for a later time:
 // it then looks again.
 func (l *Listener) armLocked(now time.Duration) {
-	if len(l.agenda) == 0 || l.armed != 0 && l.armed <= l.agenda[0].at {
+	if l.agenda.Len() == 0 || l.armed != 0 && l.armed <= l.agenda.First().At {
 		return
 	}
-	l.armed = l.agenda[0].at
+	l.armed = l.agenda.First().At
 	wait := max(l.armed-now, 0)
 	if l.timer == nil {
 		l.timer = l.proto.clock.AfterFunc(wait, l.fire)
@@ -140,8 +137,8 @@ func (l *Listener) due() (again []outcome) {
 	defer l.mu.Unlock()
 	l.armed = 0
 	now, life := l.proto.now(), l.proto.life() // the flood ends for all that are as old
-	for len(l.agenda) > 0 && l.agenda[0].at <= now {
-		h := l.agenda[0]
+	for l.agenda.Len() > 0 && l.agenda.First().At <= now {
+		h := l.agenda.First()
 		if h.over(now, life) {
 			l.removeLocked(h)
 			l.cfg.Lost(h.id)
@@ -154,38 +151,4 @@ func (l *Listener) due() (again []outcome) {
 	}
 	l.armLocked(now)
 	return again
-}
-
-// An agenda has the records in the order in which something is due, and of one time
-// in the order in which they came. It is a heap.Interface.
-type agenda []*half
-
-func (a agenda) Len() int { return len(a) }
-
-func (a agenda) Less(i, j int) bool {
-	if a[i].at != a[j].at {
-		return a[i].at < a[j].at
-	}
-	return a[i].order < a[j].order
-}
-
-func (a agenda) Swap(i, j int) {
-	a[i], a[j] = a[j], a[i]
-	a[i].index, a[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (a *agenda) Push(x any) {
-	h := x.(*half)
-	h.index = len(*a)
-	*a = append(*a, h)
-}
-
-// Pop implements heap.Interface.
-func (a *agenda) Pop() any {
-	last := len(*a) - 1
-	h := (*a)[last]
-	(*a)[last] = nil
-	*a = (*a)[:last]
-	return h
 }

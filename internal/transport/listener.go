@@ -2,12 +2,14 @@ package transport
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/wsstack/wsstack/internal/agenda"
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
@@ -75,10 +77,10 @@ type Listener struct {
 	mu      sync.Mutex
 	closed  bool
 	records map[ID]*half
-	agenda  agenda        // the same records, the one that is due first
-	arrived uint64        // how many records there have been
-	held    int           // how many wait for Decide
-	cookies time.Duration // until when acknowledgements of SYN cookies may come
+	agenda  agenda.Agenda[*half] // the same records, in the order in which something is due
+	arrived uint64               // how many records there have been
+	held    int                  // how many wait for Decide
+	cookies time.Duration        // until when acknowledgements of SYN cookies may come
 	timer   tcpip.Timer
 	armed   time.Duration // when the timer goes off; 0: it doesn't
 }
@@ -118,8 +120,7 @@ func (l *Listener) Close() {
 func (l *Listener) empty() []*half {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := slices.Clone(l.agenda)
-	slices.SortFunc(all, func(a, b *half) int { return cmp.Compare(a.order, b.order) })
+	all := slices.SortedFunc(maps.Values(l.records), func(a, b *half) int { return cmp.Compare(a.Order, b.Order) })
 	for _, h := range all {
 		l.removeLocked(h)
 	}

@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/monotonic"
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
@@ -58,10 +59,10 @@ func Of(s *stack.Stack) *Protocol {
 func (p *Protocol) now() time.Duration { return Instant(p.clock.NowMonotonic()) }
 
 // Instant is a time of the stack's clock as package tcp takes it: never zero.
-func Instant(t tcpip.MonotonicTime) time.Duration { return t.Sub(tcpip.MonotonicTime{}) + time.Second }
+func Instant(t tcpip.MonotonicTime) time.Duration { return monotonic.Since(t) + time.Second }
 
 // Clock is the time of the stack's clock that Instant has made a time of package tcp.
-func Clock(t time.Duration) tcpip.MonotonicTime { return tcpip.MonotonicTime{}.Add(t - time.Second) }
+func Clock(t time.Duration) tcpip.MonotonicTime { return monotonic.At(t - time.Second) }
 
 // A tuple is an ID as package tcp takes it.
 type tuple struct {
