@@ -91,13 +91,13 @@ var booleanByte = codec[bool]{
 // dword is a DWORD or unsigned int of any value.
 var dword = dwordUpTo("DWORD", math.MaxUint32)
 
-// dwordUpTo is a 32-bit integer from 0 to max. The negative values of an int
-// lie above every max that fits one, and fail with it.
-func dwordUpTo(typ string, max uint32) codec[uint32] {
+// dwordUpTo is a 32-bit integer from 0 to most. The negative values of an int
+// lie above every most that fits one, and fail with it.
+func dwordUpTo(typ string, most uint32) codec[uint32] {
 	return codec[uint32]{
 		typ: typ, size: 4,
 		decode: func(b []byte) (uint32, wsa.Errno) {
-			if n := binary.LittleEndian.Uint32(b); n <= max {
+			if n := binary.LittleEndian.Uint32(b); n <= most {
 				return n, 0
 			}
 			return 0, wsa.WSAEINVAL
@@ -146,9 +146,9 @@ var bufferSizeUnsigned = codec[Buffer]{
 // milliseconds it still fits 31 bits. Larger values are clamped.
 const maxKeepSeconds = math.MaxInt32 / 1000
 
-// seconds is the int of TCP_KEEPIDLE and TCP_KEEPINTVL. The store counts
+// keepSeconds is the int of TCP_KEEPIDLE and TCP_KEEPINTVL. The store counts
 // milliseconds, because SIO_KEEPALIVE_VALS does; a get rounds up (KA-25).
-var seconds = codec[time.Duration]{
+var keepSeconds = codec[time.Duration]{
 	typ: "DWORD", size: 4,
 	decode: func(b []byte) (time.Duration, wsa.Errno) {
 		n := int32(binary.LittleEndian.Uint32(b))
@@ -163,8 +163,8 @@ var seconds = codec[time.Duration]{
 	format: func(val time.Duration) string { return strconv.Itoa(int(val / time.Second)) },
 }
 
-// linger is the struct linger { u_short l_onoff; u_short l_linger; }.
-var linger = codec[lingerValue]{
+// lingerStruct is the struct linger { u_short l_onoff; u_short l_linger; }.
+var lingerStruct = codec[lingerValue]{
 	typ: "struct linger", size: 4,
 	decode: func(b []byte) (lingerValue, wsa.Errno) {
 		return lingerValue{

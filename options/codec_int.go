@@ -3,6 +3,7 @@ package options
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -77,12 +78,10 @@ func oneOf(typ string, values ...int32) codec[int32] {
 		typ: typ, size: 4,
 		decode: func(b []byte) (int32, wsa.Errno) {
 			n := int32(binary.LittleEndian.Uint32(b))
-			for _, v := range values {
-				if n == v {
-					return n, 0
-				}
+			if !slices.Contains(values, n) {
+				return 0, wsa.WSAEINVAL
 			}
-			return 0, wsa.WSAEINVAL
+			return n, 0
 		},
 		encode: putInt32,
 		format: formatInt32,

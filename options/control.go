@@ -55,12 +55,6 @@ func Control(v *Values, ep Endpoint, code uint32, in, out []byte) (n int, err ws
 	return n, err, true
 }
 
-// SetKeepAliveVals is the control code SIO_KEEPALIVE_VALS; see [Control].
-func SetKeepAliveVals(v *Values, ep Endpoint, in []byte) wsa.Errno {
-	_, err, _ := Control(v, ep, wsa.SIO_KEEPALIVE_VALS, in, nil)
-	return err
-}
-
 func (c *control) elsewhere() bool { return c.apply == nil && c.answer == nil && c.unsupported == "" }
 
 func (c *control) run(v *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {

@@ -11,9 +11,8 @@ import (
 var controls = []control{
 	{
 		code: wsa.SIO_KEEPALIVE_VALS, symbol: "SIO_KEEPALIVE_VALS", typ: "struct tcp_keepalive", size: wsa.SizeofTCPKeepalive,
-		text:       "Turns keep-alive on or off, with idle time and interval in milliseconds.",
-		incomplete: "",
-		kinds:      Stream, wrongKind: wsa.WSAENOPROTOOPT,
+		text:  "Turns keep-alive on or off, with idle time and interval in milliseconds.",
+		kinds: Stream, wrongKind: wsa.WSAENOPROTOOPT,
 		apply: keepAliveVals,
 	},
 	{

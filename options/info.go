@@ -69,7 +69,7 @@ func (r row[T]) describe() Info {
 		alternatives = append(alternatives, Alternative{profileNames(a.in), a.conflict, a.text})
 	}
 	if c := r.codec; c.measured != nil && r.access != noAccess {
-		alternatives = append(alternatives, Alternative{profileNames(measured), c.conflict, c.deviates})
+		alternatives = append(alternatives, Alternative{profileNames(measuredProfiles), c.conflict, c.deviates})
 	}
 	r.fill()
 	info := Info{

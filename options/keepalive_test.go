@@ -67,13 +67,13 @@ func TestKeepAliveVals(t *testing.T) {
 	ep := newFake(Stream)
 	v := ep.values()
 	require.Zero(t, Set(v, ep, tcp, wsa.TCP_KEEPCNT, le(4)))
-	require.Zero(t, SetKeepAliveVals(v, ep, vals(1, 2500, 100)))
+	require.Zero(t, setKeepAliveVals(v, ep, vals(1, 2500, 100)))
 	want := KeepAlive{On: true, Idle: 2500 * time.Millisecond, Interval: 100 * time.Millisecond, Count: 4}
 	assert.Equal(t, want, v.KeepAlive)
 	assert.Equal(t, want, ep.told["keepalive"])
 	assert.EqualValues(t, 1, getInt(t, v, ep, sol, wsa.SO_KEEPALIVE))
 
-	require.Zero(t, SetKeepAliveVals(v, ep, vals(0, 77, 88)))
+	require.Zero(t, setKeepAliveVals(v, ep, vals(0, 77, 88)))
 	want.On = false
 	assert.Equal(t, want, v.KeepAlive, "off leaves the times alone")
 	require.Zero(t, Set(v, ep, sol, wsa.SO_KEEPALIVE, le(1)))
@@ -86,7 +86,7 @@ func TestKeepAliveVals_SecondsRoundUp(t *testing.T) {
 	for ms, want := range map[uint32]uint32{1: 1, 999: 1, 1000: 1, 1001: 2, 2500: 3, math.MaxUint32: 4294968} {
 		ep := newFake(Stream)
 		v := ep.values()
-		require.Zero(t, SetKeepAliveVals(v, ep, vals(1, ms, ms)))
+		require.Zero(t, setKeepAliveVals(v, ep, vals(1, ms, ms)))
 		assert.Equal(t, want, getInt(t, v, ep, tcp, wsa.TCP_KEEPIDLE), "%d ms", ms)
 		assert.Equal(t, want, getInt(t, v, ep, tcp, wsa.TCP_KEEPINTVL), "%d ms", ms)
 	}
@@ -98,21 +98,21 @@ func TestKeepAliveVals_Arguments(t *testing.T) {
 		ep := newFake(Stream)
 		v := ep.values()
 		before := *v
-		assert.Equal(t, wsa.WSAEFAULT, SetKeepAliveVals(v, ep, vals(1, 1, 1)[:size]))
+		assert.Equal(t, wsa.WSAEFAULT, setKeepAliveVals(v, ep, vals(1, 1, 1)[:size]))
 		assert.Equal(t, before, *v)
 	}
 	for _, kind := range []Kind{Datagram, Raw} {
 		ep := newFake(kind)
-		assert.Equal(t, wsa.WSAENOPROTOOPT, SetKeepAliveVals(ep.values(), ep, vals(1, 1, 1)))
-		assert.Equal(t, wsa.WSAEFAULT, SetKeepAliveVals(ep.values(), ep, nil), "the pointer comes first")
+		assert.Equal(t, wsa.WSAENOPROTOOPT, setKeepAliveVals(ep.values(), ep, vals(1, 1, 1)))
+		assert.Equal(t, wsa.WSAEFAULT, setKeepAliveVals(ep.values(), ep, nil), "the pointer comes first")
 	}
 	ep := newFake(Stream)
 	v := ep.values()
-	require.Zero(t, SetKeepAliveVals(v, ep, vals(0, 0, 0)))
-	require.Zero(t, SetKeepAliveVals(v, ep, vals(1, 5000, 300)))
-	require.Zero(t, SetKeepAliveVals(v, ep, vals(2, 0, 0)))
+	require.Zero(t, setKeepAliveVals(v, ep, vals(0, 0, 0)))
+	require.Zero(t, setKeepAliveVals(v, ep, vals(1, 5000, 300)))
+	require.Zero(t, setKeepAliveVals(v, ep, vals(2, 0, 0)))
 	assert.Equal(t, KeepAlive{On: true, Idle: 2 * time.Hour, Interval: time.Second, Count: 10}, v.KeepAlive, "0 is the default")
-	assert.Zero(t, SetKeepAliveVals(v, ep, append(vals(1, 1, 1), 9)), "excess is ignored")
+	assert.Zero(t, setKeepAliveVals(v, ep, append(vals(1, 1, 1), 9)), "excess is ignored")
 }
 
 func TestKeepAliveVals_Fails(t *testing.T) {
@@ -120,8 +120,14 @@ func TestKeepAliveVals_Fails(t *testing.T) {
 	v := ep.values()
 	before := *v
 	ep.setErr = wsa.WSAENOTCONN
-	assert.Equal(t, wsa.WSAENOTCONN, SetKeepAliveVals(v, ep, vals(1, 1, 1)))
+	assert.Equal(t, wsa.WSAENOTCONN, setKeepAliveVals(v, ep, vals(1, 1, 1)))
 	ep.setErr, ep.refuse = 0, map[string]wsa.Errno{"keepalive": wsa.WSAENOBUFS}
-	assert.Equal(t, wsa.WSAENOBUFS, SetKeepAliveVals(v, ep, vals(1, 1, 1)))
+	assert.Equal(t, wsa.WSAENOBUFS, setKeepAliveVals(v, ep, vals(1, 1, 1)))
 	assert.Equal(t, before, *v)
+}
+
+// setKeepAliveVals is the control code SIO_KEEPALIVE_VALS.
+func setKeepAliveVals(v *Values, ep Endpoint, in []byte) wsa.Errno {
+	_, err, _ := Control(v, ep, wsa.SIO_KEEPALIVE_VALS, in, nil)
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/wsstack/wsstack/wsa"
@@ -174,7 +175,7 @@ func orNone(n int) string {
 	if n == 0 {
 		return "–"
 	}
-	return fmt.Sprint(n)
+	return strconv.Itoa(n)
 }
 
 func writeForeign(b *bytes.Buffer) {
@@ -192,7 +193,7 @@ func levelNumber(level int32) string {
 	if level == wsa.SOL_SOCKET {
 		return fmt.Sprintf("0x%X", level)
 	}
-	return fmt.Sprint(level)
+	return strconv.Itoa(int(level))
 }
 
 // number is hexadecimal where the headers are.
@@ -203,7 +204,7 @@ func (i Info) number() string {
 	case i.Level == wsa.SOL_SOCKET:
 		return fmt.Sprintf("0x%04X", i.Number)
 	}
-	return fmt.Sprint(i.Number)
+	return strconv.Itoa(int(i.Number))
 }
 
 func (i Info) bytes() string {
@@ -213,7 +214,7 @@ func (i Info) bytes() string {
 	case i.Size6 != 0:
 		return fmt.Sprintf("%d (AF_INET6: %d)", i.Size, i.Size6)
 	}
-	return fmt.Sprint(i.Size)
+	return strconv.Itoa(i.Size)
 }
 
 func (i Info) access() string {

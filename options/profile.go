@@ -35,7 +35,7 @@ func (p Profile) known() Profile {
 
 // measured names the profiles that follow machines rather than pages. What
 // was measured on no particular version holds for both.
-var measured = []Profile{Windows, Legacy}
+var measuredProfiles = []Profile{Windows, Legacy}
 
 // profileColumn holds what a profile says about all options at once.
 type profileColumn struct {

@@ -42,7 +42,7 @@ func TestProfile_Unknown(t *testing.T) {
 // C-01: a success on any kind of socket, "connected" datagrams included.
 func TestProfile_ConnectTime(t *testing.T) {
 	for _, kind := range allKinds {
-		inProfile(t, measured, kind, func(t *testing.T, ep *fake, v *Values) {
+		inProfile(t, measuredProfiles, kind, func(t *testing.T, ep *fake, v *Values) {
 			assert.EqualValues(t, math.MaxUint32, getInt(t, v, ep, sol, wsa.SO_CONNECT_TIME))
 			ep.getErr = wsa.WSAENOTCONN
 			assert.EqualValues(t, math.MaxUint32, getInt(t, v, ep, sol, wsa.SO_CONNECT_TIME))
@@ -58,7 +58,7 @@ func TestProfile_ConnectTime(t *testing.T) {
 
 // C-02, C-02b: reading keeps the error, setsockopt may store one.
 func TestProfile_Error(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		ep.pending = wsa.WSAECONNREFUSED
 		assert.EqualValues(t, wsa.WSAECONNREFUSED, getInt(t, v, ep, sol, wsa.SO_ERROR))
 		assert.EqualValues(t, wsa.WSAECONNREFUSED, getInt(t, v, ep, sol, wsa.SO_ERROR))
@@ -69,7 +69,7 @@ func TestProfile_Error(t *testing.T) {
 
 // C-12: stored values stay readable after a drop, those of the connection not.
 func TestProfile_GetAfterDrop(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		ep.getErr, ep.setErr = wsa.WSAENOTCONN, wsa.WSAENOTCONN
 		getInt(t, v, ep, sol, wsa.SO_SNDBUF)
 		getInt(t, v, ep, sol, wsa.SO_TYPE)
@@ -81,7 +81,7 @@ func TestProfile_GetAfterDrop(t *testing.T) {
 
 // C-14.
 func TestProfile_Timeouts(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		assert.Zero(t, getInt(t, v, ep, sol, wsa.SO_RCVTIMEO))
 		require.Zero(t, Set(v, ep, sol, wsa.SO_RCVTIMEO, le(1234)))
 		require.Zero(t, Set(v, ep, sol, wsa.SO_SNDTIMEO, le(math.MaxUint32)))
@@ -107,7 +107,7 @@ func TestProfile_LowWater(t *testing.T) {
 
 // C-16.
 func TestProfile_GroupPriority(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		assert.Zero(t, getInt(t, v, ep, sol, wsa.SO_GROUP_PRIORITY))
 		require.Zero(t, Set(v, ep, sol, wsa.SO_GROUP_PRIORITY, le(3)))
 		assert.EqualValues(t, 3, getInt(t, v, ep, sol, wsa.SO_GROUP_PRIORITY))
@@ -127,7 +127,7 @@ func TestProfile_MaxSeg(t *testing.T) {
 
 // C-20, C-22: three Booleans are one byte.
 func TestProfile_ByteBooleans(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		for _, o := range []struct{ level, name int32 }{
 			{sol, wsa.SO_KEEPALIVE}, {sol, wsa.SO_DONTROUTE}, {tcp, wsa.TCP_NODELAY},
 		} {
@@ -149,7 +149,7 @@ func TestProfile_ByteBooleans(t *testing.T) {
 
 // C-21: the other Booleans take 1 to 3 bytes.
 func TestProfile_ShortBooleans(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		for _, name := range []int32{wsa.SO_DEBUG, wsa.SO_REUSEADDR, wsa.SO_OOBINLINE, wsa.SO_DONTLINGER} {
 			for _, in := range [][]byte{{1}, {0, 1}, {0, 0, 1}, {0, 0, 0, 1}, {0, 0, 0, 1, 0}} {
 				require.Zero(t, Set(v, ep, sol, name, []byte{0}))
@@ -175,7 +175,7 @@ func TestProfile_ShortBooleans(t *testing.T) {
 
 // C-22: SO_PROTOCOL_INFO leaves a larger *optlen.
 func TestProfile_ProtocolInfo(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		b := filled(1000)
 		n, err := Get(v, ep, sol, wsa.SO_PROTOCOL_INFOW, b)
 		assert.Zero(t, err)
@@ -189,7 +189,7 @@ func TestProfile_ProtocolInfo(t *testing.T) {
 
 // C-24.
 func TestProfile_ForeignLevels(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		for _, level := range []int32{
 			wsa.NSPROTO_IPX, wsa.NSPROTO_SPX, wsa.NSPROTO_SPXII, wsa.SOL_IRLMP, wsa.SOL_APPLETALK, wsa.IPPROTO_RM,
 		} {
@@ -201,7 +201,7 @@ func TestProfile_ForeignLevels(t *testing.T) {
 
 // C-26 holds in every profile.
 func TestProfile_ReuseAndExclusive(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		require.Zero(t, Set(v, ep, sol, wsa.SO_REUSEADDR, le(1)))
 		assert.Equal(t, wsa.WSAEINVAL, Set(v, ep, sol, wsa.SO_EXCLUSIVEADDRUSE, le(1)))
 	})
@@ -222,7 +222,7 @@ func TestProfile_Connecting(t *testing.T) {
 
 // C-28.
 func TestProfile_DontRouteIPv6(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		ep.family = wsa.AF_INET6
 		require.Zero(t, Set(v, ep, sol, wsa.SO_DONTROUTE, le(1)))
 		assert.True(t, v.DontRoute)
@@ -231,7 +231,7 @@ func TestProfile_DontRouteIPv6(t *testing.T) {
 
 // C-29.
 func TestProfile_BroadcastOnStream(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		require.Zero(t, Set(v, ep, sol, wsa.SO_BROADCAST, le(1)))
 		assert.EqualValues(t, 1, getInt(t, v, ep, sol, wsa.SO_BROADCAST))
 	})
@@ -239,7 +239,7 @@ func TestProfile_BroadcastOnStream(t *testing.T) {
 
 // C-30.
 func TestProfile_ExclusiveAfterBind(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		ep.state = Bound
 		assert.Zero(t, Set(v, ep, sol, wsa.SO_EXCLUSIVEADDRUSE, le(1)))
 	})
@@ -261,7 +261,7 @@ func TestProfile_Defaults(t *testing.T) {
 
 // C-32: a negative size is a large one.
 func TestProfile_NegativeBuffer(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		for _, n := range []uint32{math.MaxUint32, 0x80000000} {
 			require.Zero(t, Set(v, ep, sol, wsa.SO_SNDBUF, le(n)))
 			assert.EqualValues(t, 4<<20, getInt(t, v, ep, sol, wsa.SO_SNDBUF))
@@ -271,7 +271,7 @@ func TestProfile_NegativeBuffer(t *testing.T) {
 
 // C-11: the first set of SO_KEEPALIVE after a drop, and no other option's.
 func TestProfile_FirstSetAfterDrop(t *testing.T) {
-	inProfile(t, measured, Stream, func(t *testing.T, ep *fake, v *Values) {
+	inProfile(t, measuredProfiles, Stream, func(t *testing.T, ep *fake, v *Values) {
 		ep.setErr, ep.dropped = wsa.WSAENOTCONN, true
 		assert.Equal(t, wsa.WSAENOTCONN, Set(v, ep, sol, wsa.SO_SNDBUF, le(1)))
 		assert.Equal(t, wsa.WSAENETRESET, Set(v, ep, sol, wsa.SO_KEEPALIVE, le(1)))

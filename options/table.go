@@ -17,14 +17,14 @@ type table struct {
 	byKey   map[uint64]*option
 }
 
-// tables and defaults are built in init rather than by initialisers: rows
+// tables and initialValues are built in init rather than by initialisers: rows
 // refer to functions that look into them.
 var tables [profileCount]table
 
 func init() {
 	for p := range profileCount {
 		tables[p] = buildTable(p)
-		defaults[p] = [2]Values{buildDefaults(p, Datagram), buildDefaults(p, Stream)}
+		initialValues[p] = [2]Values{buildDefaults(p, Datagram), buildDefaults(p, Stream)}
 	}
 }
 

@@ -57,7 +57,7 @@ func timeoutRow(name int32, symbol, text string, field func(*Values) *uint32) ro
 		access: setAccess, codec: dword,
 		field: field,
 		alt: []alternative[uint32]{{
-			in: measured, conflict: "C-14", text: "can be read",
+			in: measuredProfiles, conflict: "C-14", text: "can be read",
 			change: func(r *row[uint32]) { r.access = getAndSet },
 		}},
 	}

@@ -18,7 +18,7 @@ func (l ipLevel) interfaceRows() []compiler {
 	unicast.resolve = knownInterface
 	multicast := ipRow(l, wsa.IP_MULTICAST_IF, "MULTICAST_IF",
 		"Index of the interface for outgoing multicast; 0: by the route table.", index,
-		func(v *IPValues) *uint32 { return &v.MulticastIf }).only(message)
+		func(v *IPValues) *uint32 { return &v.MulticastIf }).only(messageKinds)
 	multicast.resolve = knownInterface
 	if l.level == wsa.IPPROTO_IP {
 		const order = " Network order in set, host order in get."
@@ -77,7 +77,7 @@ func addInterface(ep Endpoint, list *InterfaceList, index uint32) wsa.Errno {
 // tried on a copy first: a failed call changes nothing.
 func (l ipLevel) listRow(name int32, suffix, text string, change func(ep Endpoint, list *InterfaceList, index uint32) wsa.Errno) row[uint32] {
 	r := ipRow(l, name, suffix, text, dword, func(*IPValues) *uint32 { return nil })
-	r.access, r.kinds, r.field = setAccess, message, nil
+	r.access, r.kinds, r.field = setAccess, messageKinds, nil
 	r.apply = func(ep Endpoint, v *Values, index uint32) wsa.Errno {
 		list := &l.values(v).Interfaces
 		if !list.On {

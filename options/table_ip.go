@@ -29,8 +29,8 @@ var (
 	ip6 = ipLevel{wsa.IPPROTO_IPV6, "IPV6_", inet6, "W-IP6", func(v *Values) *IPValues { return &v.IPv6 }}
 )
 
-// message is the sockets that the options about datagrams apply to.
-const message = Datagram | Raw
+// messageKinds is the sockets that the options about datagrams apply to.
+const messageKinds = Datagram | Raw
 
 // ipRow is a row with the columns that every row of a level has.
 func ipRow[T any](l ipLevel, name int32, suffix, text string, c codec[T], field func(*IPValues) *T) row[T] {
@@ -47,14 +47,14 @@ func ipRow[T any](l ipLevel, name int32, suffix, text string, c codec[T], field 
 func (r row[T]) only(k Kind) row[T] {
 	r.kinds = k
 	r.alt = append(r.alt, alternative[T]{
-		in: measured, conflict: "C-39", text: "WSAEINVAL on other kinds of socket",
+		in: measuredProfiles, conflict: "C-39", text: "WSAEINVAL on other kinds of socket",
 		change: func(r *row[T]) { r.wrongKind = wsa.WSAEINVAL },
 	})
 	return r
 }
 
-// header marks a row that only the headers have.
-func (r row[T]) header() row[T] {
+// onlyInHeaders marks a row that only the headers have.
+func (r row[T]) onlyInHeaders() row[T] {
 	r.doc, r.evidence = "HDR", byAssumed
 	return r
 }
@@ -83,16 +83,16 @@ func (l ipLevel) commonRows() []compiler {
 	protection.setIn = Fresh
 	nrt := ipRow(l, wsa.IP_NRT_INTERFACE, "NRT_INTERFACE",
 		"The interface for traffic that isn't in real time, a hint that isn't taken.",
-		dword, func(v *IPValues) *uint32 { return &v.NRTInterface }).header()
+		dword, func(v *IPValues) *uint32 { return &v.NRTInterface }).onlyInHeaders()
 	nrt.kinds = Stream | Datagram
 	if l.level == wsa.IPPROTO_IP {
 		nrt.setIn = untilConnect
 		protection.kinds = Stream | Datagram
-		protection = protection.header()
+		protection = protection.onlyInHeaders()
 	} else {
 		protection.doc = "W-PROT"
 	}
-	dontFragment := booleanCapable(l)
+	dontFragment := dontFragmentRow(l)
 	return []compiler{
 		discover, protection, nrt, dontFragment,
 		ipRow(l, wsa.IP_USER_MTU, "USER_MTU",
@@ -101,18 +101,18 @@ func (l ipLevel) commonRows() []compiler {
 			initially(math.MaxUint32).lacks("no effect on streams"),
 		ipRow(l, wsa.IP_MULTICAST_LOOP, "MULTICAST_LOOP",
 			"The socket receives what this host sends to the groups it has joined.",
-			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).initially(true).only(message),
+			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).initially(true).only(messageKinds),
 		hopsRow(l),
-		headerRow(l),
+		headerIncludedRow(l),
 		l.mtuRow(),
 		l.redirectRow(wsa.IP_WFP_REDIRECT_RECORDS, "WFP_REDIRECT_RECORDS"),
 		l.redirectRow(wsa.IP_WFP_REDIRECT_CONTEXT, "WFP_REDIRECT_CONTEXT"),
 	}
 }
 
-// booleanCapable is IP_DONTFRAGMENT and IPV6_DONTFRAG, which differ in their
+// dontFragmentRow is IP_DONTFRAGMENT and IPV6_DONTFRAG, which differ in their
 // default and in the lengths they take.
-func booleanCapable(l ipLevel) row[bool] {
+func dontFragmentRow(l ipLevel) row[bool] {
 	field := func(v *IPValues) *bool { return &v.DontFragment }
 	if l.level == wsa.IPPROTO_IPV6 {
 		return ipRow(l, wsa.IPV6_DONTFRAG, "DONTFRAG",
@@ -132,11 +132,11 @@ func hopsRow(l ipLevel) row[uint8] {
 		suffix = "MULTICAST_HOPS"
 	}
 	return ipRow(l, wsa.IP_MULTICAST_TTL, suffix, "Time to live of outgoing multicast.",
-		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).initially(defaultMulticastTTL).only(message)
+		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).initially(defaultMulticastTTL).only(messageKinds)
 }
 
-// headerRow is IP_HDRINCL and IPV6_HDRINCL.
-func headerRow(l ipLevel) row[bool] {
+// headerIncludedRow is IP_HDRINCL and IPV6_HDRINCL.
+func headerIncludedRow(l ipLevel) row[bool] {
 	r := ipRow(l, wsa.IP_HDRINCL, "HDRINCL", "The caller supplies the IP header.",
 		booleanOfFour, func(v *IPValues) *bool { return &v.HeaderIncluded })
 	r.kinds = Raw
@@ -175,14 +175,14 @@ func (l ipLevel) redirectRow(name int32, suffix string) row[struct{}] {
 		doc: l.doc, text: "Redirection by the Windows filtering platform.", unsupported: "there is no filtering platform",
 		access: noAccess, families: l.families, codec: codec[struct{}]{typ: "bytes"},
 	}
-	return r.only(message)
+	return r.only(messageKinds)
 }
 
 // reportRows are the options that ask for control messages.
 func (l ipLevel) reportRows() []compiler {
 	report := func(name int32, suffix, text string, field func(*Report) *bool) row[bool] {
 		return ipRow(l, name, suffix, text, booleanOfFour,
-			func(v *IPValues) *bool { return field(&v.Report) }).only(message)
+			func(v *IPValues) *bool { return field(&v.Report) }).only(messageKinds)
 	}
 	ttl, tos := "RECVTTL", "RECVTOS"
 	if l.level == wsa.IPPROTO_IPV6 {
@@ -195,7 +195,7 @@ func (l ipLevel) reportRows() []compiler {
 		packetInfo.doc = "W-PKTINFO"
 	}
 	routing := report(wsa.IP_RECVRTHDR, "RECVRTHDR", "Reports the routing header.",
-		func(r *Report) *bool { return &r.RoutingHeader }).header()
+		func(r *Report) *bool { return &r.RoutingHeader }).onlyInHeaders()
 	if l.level == wsa.IPPROTO_IP {
 		routing.text = "Stored; IPv4 has no routing header."
 	} else {
@@ -203,7 +203,7 @@ func (l ipLevel) reportRows() []compiler {
 	}
 	errors := report(wsa.IP_RECVERR, "RECVERR",
 		"Keeps ICMP errors, 64 at most, for WSARecvMsg with MSG_ERRQUEUE: with a struct in_recverr, the start of the datagram, and its destination. They fail recv as ever.",
-		func(r *Report) *bool { return &r.Errors }).header()
+		func(r *Report) *bool { return &r.Errors }).onlyInHeaders()
 	errors.kinds = Datagram
 	original := report(wsa.IP_ORIGINAL_ARRIVAL_IF, "ORIGINAL_ARRIVAL_IF", "Reports where a tunnelled packet arrived.",
 		func(r *Report) *bool { return &r.OriginalInterface })
@@ -214,9 +214,9 @@ func (l ipLevel) reportRows() []compiler {
 		report(wsa.IP_RECVTOS, tos, "Reports the type of service.", func(r *Report) *bool { return &r.TrafficClass }),
 		report(wsa.IP_RECVIF, "RECVIF", "Reports the interface.", func(r *Report) *bool { return &r.Interface }),
 		report(wsa.IP_RECVDSTADDR, "RECVDSTADDR", "Reports the destination address.",
-			func(r *Report) *bool { return &r.Destination }).header(),
+			func(r *Report) *bool { return &r.Destination }).onlyInHeaders(),
 		report(wsa.IP_RECVECN, "RECVECN", "Reports the congestion bits.", func(r *Report) *bool { return &r.ECN }),
 		report(wsa.IP_PKTINFO_EX, "PKTINFO_EX", "Reports destination, interface and compartment.",
-			func(r *Report) *bool { return &r.PacketInfoEx }).header(),
+			func(r *Report) *bool { return &r.PacketInfoEx }).onlyInHeaders(),
 	}
 }

@@ -16,7 +16,7 @@ func ip4Rows() []compiler {
 			octet(1), func(v *IPValues) *uint8 { return &v.TTL }). // the page types it boolean (C-63)
 			initially(defaultTTL),
 		ipRow(ip4, wsa.IP_RECEIVE_BROADCAST, "RECEIVE_BROADCAST", "FALSE: datagrams sent to a broadcast address are dropped.",
-			booleanOfFour, func(v *IPValues) *bool { return &v.ReceiveBroadcast }).initially(true).only(message),
+			booleanOfFour, func(v *IPValues) *bool { return &v.ReceiveBroadcast }).initially(true).only(messageKinds),
 		row[struct{}]{
 			level: wsa.IPPROTO_IP, name: wsa.IP_RTHDR, symbol: "IP_RTHDR", tier: 'B',
 			doc: "HDR", evidence: byObserved,

@@ -11,7 +11,7 @@ func ip6Rows() []compiler {
 	checksum := ipRow(ip6, wsa.IPV6_CHECKSUM, "CHECKSUM",
 		"Offset at which the stack computes and verifies a checksum, even; -1: none. ICMPv6 always has one, at 2, which can't be set.",
 		checksumOffset, func(v *IPValues) *int32 { return &v.Checksum }).
-		initially(unspecified).only(Raw).header()
+		initially(unspecified).only(Raw).onlyInHeaders()
 	checksum.live = func(v *Values, ep Endpoint) (int32, wsa.Errno) {
 		if ep.Protocol() == wsa.IPPROTO_ICMPV6 {
 			return icmpChecksum, 0
@@ -31,7 +31,7 @@ func ip6Rows() []compiler {
 			hops, func(v *IPValues) *uint8 { return &v.TTL }).
 			initially(defaultTTL),
 		ipRow(ip6, wsa.IPV6_TCLASS, "TCLASS", "Traffic class. The congestion bits of a stream stay clear.",
-			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).header(),
+			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).onlyInHeaders(),
 		checksum,
 		row[bool]{
 			level: wsa.IPPROTO_IPV6, name: wsa.IPV6_V6ONLY, symbol: "IPV6_V6ONLY", tier: 'B',

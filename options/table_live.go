@@ -27,11 +27,11 @@ func liveRows() []compiler {
 			doc:    "S-GET S-API",
 			text:   "The pending error of the socket; reading clears it.",
 			access: getAccess, codec: errorCode, defText: "0",
-			field:        func(v *Values) *wsa.Errno { return &v.StickyError }, // read by the measured profiles only
+			field:        func(v *Values) *wsa.Errno { return &v.StickyError }, // read by the measuredProfiles profiles only
 			live:         func(_ *Values, ep Endpoint) (wsa.Errno, wsa.Errno) { return ep.TakeError(), 0 },
 			survivesDrop: true, listenerOnly: true,
 			alt: []alternative[wsa.Errno]{{
-				in: measured, conflict: "C-02, C-02b", text: "reading keeps the error; it can be set",
+				in: measuredProfiles, conflict: "C-02, C-02b", text: "reading keeps the error; it can be set",
 				change: func(r *row[wsa.Errno]) {
 					r.access, r.live = getAndSet, stickyError
 				},
@@ -107,7 +107,7 @@ func connectTimeRow() row[uint32] {
 		absent:       &absent,
 		ofConnection: true,
 		alt: []alternative[uint32]{{
-			in: measured, conflict: "C-01", text: "0xFFFFFFFF is a success, and the answer of every other kind of socket",
+			in: measuredProfiles, conflict: "C-01", text: "0xFFFFFFFF is a success, and the answer of every other kind of socket",
 			change: func(r *row[uint32]) {
 				r.kinds, r.ofConnection = AnyKind, false
 				r.live = func(v *Values, ep Endpoint) (uint32, wsa.Errno) {

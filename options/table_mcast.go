@@ -39,7 +39,7 @@ func mcastRows() []compiler {
 			if r.op == JoinGroup || r.op == LeaveGroup {
 				c = groupReq(r.op)
 			}
-			row := l.groupRow(r.name, r.symbol, r.text, c).header()
+			row := l.groupRow(r.name, r.symbol, r.text, c).onlyInHeaders()
 			rows = append(rows, row)
 		}
 	}
@@ -59,7 +59,7 @@ func (l ipLevel) groupRow(name int32, symbol, text string, c codec[MembershipReq
 			return ep.SetMembership(r)
 		},
 	}
-	return r.only(message)
+	return r.only(messageKinds)
 }
 
 // check refuses what is no group, or not of the family of the level.
@@ -79,7 +79,7 @@ func ipMreq(op MembershipOp) codec[MembershipRequest] {
 		typ: "struct ip_mreq", size: wsa.SizeofIPMreq,
 		decode: func(b []byte) (MembershipRequest, wsa.Errno) {
 			m, err := wsa.ParseIPMreq(b)
-			return MembershipRequest{Op: op, Group: netip.AddrFrom4(m.Multiaddr)}.on(m.Interface), err
+			return MembershipRequest{Op: op, Group: netip.AddrFrom4(m.Multiaddr)}.onInterface(m.Interface), err
 		},
 	}
 }
@@ -90,13 +90,13 @@ func ipMreqSource(op MembershipOp) codec[MembershipRequest] {
 		decode: func(b []byte) (MembershipRequest, wsa.Errno) {
 			m, err := wsa.ParseIPMreqSource(b)
 			r := MembershipRequest{Op: op, Group: netip.AddrFrom4(m.Multiaddr), Source: netip.AddrFrom4(m.Sourceaddr)}
-			return r.on(m.Interface), err
+			return r.onInterface(m.Interface), err
 		},
 	}
 }
 
-// on adds the interface of an ip_mreq: an address, or 0.x.y.z for an index.
-func (r MembershipRequest) on(iface [4]byte) MembershipRequest {
+// onInterface adds the interface of an ip_mreq: an address, or 0.x.y.z for an index.
+func (r MembershipRequest) onInterface(iface [4]byte) MembershipRequest {
 	if iface[0] == 0 {
 		r.Interface = uint32(iface[1])<<16 | uint32(iface[2])<<8 | uint32(iface[3])
 	} else {

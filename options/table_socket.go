@@ -38,7 +38,7 @@ func socketRows() []compiler {
 			},
 			setIn: AnyState &^ Connecting,
 			alt: []alternative[bool]{{
-				in: measured, conflict: "C-11", text: "the first set after a drop is WSAENETRESET",
+				in: measuredProfiles, conflict: "C-11", text: "the first set after a drop is WSAENETRESET",
 				change: func(r *row[bool]) { r.reportsDrop = true },
 			}, {
 				in: []Profile{Legacy}, conflict: "C-27", text: "may be set while a connect is pending",
@@ -52,7 +52,7 @@ func socketRows() []compiler {
 			access: getAndSet, codec: booleanOfByte, setOn: inet4,
 			field: func(v *Values) *bool { return &v.DontRoute },
 			alt: []alternative[bool]{{
-				in: measured, conflict: "C-28", text: "accepted on AF_INET6 too",
+				in: measuredProfiles, conflict: "C-28", text: "accepted on AF_INET6 too",
 				change: func(r *row[bool]) { r.setOn = anyFamily },
 			}},
 		},
@@ -63,7 +63,7 @@ func socketRows() []compiler {
 			access: getAndSet, codec: boolean, kinds: Datagram | Raw, families: inet4,
 			field: func(v *Values) *bool { return &v.Broadcast },
 			alt: []alternative[bool]{{
-				in: measured, conflict: "C-29", text: "stored on a stream",
+				in: measuredProfiles, conflict: "C-29", text: "stored on a stream",
 				change: func(r *row[bool]) { r.kinds = AnyKind },
 			}},
 		},
@@ -71,7 +71,7 @@ func socketRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.SO_LINGER, symbol: "SO_LINGER", tier: 'A',
 			doc:    "S-GET S-API S-SET W-SOL API-close",
 			text:   "What a close does with unsent data: {0, x} sends it in the background, {1, n} waits up to n seconds, {1, 0} resets.",
-			access: getAndSet, codec: linger, kinds: Stream,
+			access: getAndSet, codec: lingerStruct, kinds: Stream,
 			load:  func(v *Values) lingerValue { return v.Linger.value() },
 			store: func(v *Values, val lingerValue) { v.Linger.set(val) },
 		},
@@ -101,7 +101,7 @@ func socketRows() []compiler {
 			check: func(v *Values, on bool) wsa.Errno { return notBoth(on, v.ReuseAddr) },
 			setIn: Fresh,
 			alt: []alternative[bool]{{
-				in: measured, conflict: "C-30", text: "may be set after bind, without effect",
+				in: measuredProfiles, conflict: "C-30", text: "may be set after bind, without effect",
 				change: func(r *row[bool]) { r.setIn = AnyState },
 			}},
 		},
@@ -121,7 +121,7 @@ func socketRows() []compiler {
 			exists: func(v *Values) bool { return v.GroupID != 0 },
 			field:  func(v *Values) *uint32 { return &v.GroupPriority },
 			alt: []alternative[uint32]{{
-				in: measured, conflict: "C-16", text: "stored on every socket",
+				in: measuredProfiles, conflict: "C-16", text: "stored on every socket",
 				change: func(r *row[uint32]) { r.exists = nil },
 			}},
 		},

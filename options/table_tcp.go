@@ -40,7 +40,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPIDLE, symbol: "TCP_KEEPIDLE", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Seconds without a segment before the first keep-alive probe. Also called TCP_KEEPALIVE.",
-			access: getAndSet, codec: seconds, kinds: Stream,
+			access: getAndSet, codec: keepSeconds, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Idle },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
 				k := v.KeepAlive
@@ -83,7 +83,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPINTVL, symbol: "TCP_KEEPINTVL", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Seconds between keep-alive probes.",
-			access: getAndSet, codec: seconds, kinds: Stream,
+			access: getAndSet, codec: keepSeconds, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Interval },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
 				k := v.KeepAlive

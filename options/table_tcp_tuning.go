@@ -18,19 +18,19 @@ func tcpTuningRows() []compiler {
 		maxRetransmitRow(wsa.TCP_MAXRTMS, "TCP_MAXRTMS", "HDR", time.Millisecond,
 			"TCP_MAXRT in milliseconds; one value."),
 		tcpSwitch(wsa.TCP_NOSYNRETRIES, "TCP_NOSYNRETRIES", "HDR", untilConnect,
-			"One SYN only; set before connect.", "",
+			"One SYN only; set before connect.",
 			func(v *TCPValues) *bool { return &v.NoSynRetries }),
 		tcpSwitch(wsa.TCP_TIMESTAMPS, "TCP_TIMESTAMPS", "W-TCP", AnyState,
-			"Offers RFC 7323 timestamps; read at connect, of a listener at each SYN.", "",
+			"Offers RFC 7323 timestamps; read at connect, of a listener at each SYN.",
 			func(v *TCPValues) *bool { return &v.Timestamps }),
 		tcpSwitch(wsa.TCP_DELAY_FIN_ACK, "TCP_DELAY_FIN_ACK", "HDR", AnyState,
-			"The acknowledgement of a FIN may be delayed. It never is, which is permitted.", "",
+			"The acknowledgement of a FIN may be delayed. It never is, which is permitted.",
 			func(v *TCPValues) *bool { return &v.DelayFinAck }),
 		tcpSwitch(wsa.TCP_FASTOPEN, "TCP_FASTOPEN", "W-TCP", Fresh|Bound,
-			"TCP Fast Open, set before connect and listen. The handshake is an ordinary one, a permitted outcome.", "",
+			"TCP Fast Open, set before connect and listen. The handshake is an ordinary one, a permitted outcome.",
 			func(v *TCPValues) *bool { return &v.FastOpen }),
 		tcpSwitch(wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, "TCP_FAIL_CONNECT_ON_ICMP_ERROR", "W-TCP", untilConnect,
-			"An ICMP error for the SYN fails the connect at once; set before connect.", "",
+			"An ICMP error for the SYN fails the connect at once; set before connect.",
 			func(v *TCPValues) *bool { return &v.FailOnICMP }),
 		row[uint32]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_OFFLOAD_PREFERENCE, symbol: "TCP_OFFLOAD_PREFERENCE", tier: 'B',
@@ -61,10 +61,10 @@ func tcpTuningRows() []compiler {
 	}
 }
 
-func tcpSwitch(name int32, symbol, doc string, setIn State, text, incomplete string, field func(*TCPValues) *bool) row[bool] {
+func tcpSwitch(name int32, symbol, doc string, setIn State, text string, field func(*TCPValues) *bool) row[bool] {
 	r := row[bool]{
 		level: wsa.IPPROTO_TCP, name: name, symbol: symbol, tier: 'B',
-		doc: doc, text: text, incomplete: incomplete,
+		doc: doc, text: text,
 		access: getAndSet, codec: boolean, kinds: Stream,
 		field: func(v *Values) *bool { return field(&v.TCP) },
 		setIn: setIn,

@@ -73,7 +73,7 @@ type Values struct {
 // (wsa.AF_INET or wsa.AF_INET6) and a kind (exactly one bit).
 func Defaults(p Profile, _ int32, k Kind) Values {
 	// No option has a default that depends on the family.
-	return defaults[p.known()][bit(k == Stream)]
+	return initialValues[p.known()][bit(k == Stream)]
 }
 
 // Inherit returns the values of a socket accepted from a listener with the
@@ -88,8 +88,8 @@ func Inherit(v Values) Values {
 	return v
 }
 
-// defaults holds the initial values by profile, of other sockets and of streams.
-var defaults [profileCount][2]Values
+// initialValues holds the initial values by profile, of other sockets and of streams.
+var initialValues [profileCount][2]Values
 
 // buildDefaults stores the default of every row, on top of the values that no
 // row of their own has.
