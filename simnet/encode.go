@@ -6,6 +6,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
@@ -39,14 +40,10 @@ func EncodeIP(source, dest netip.Addr, protocol uint8, transport []byte) []byte 
 		pseudo = append(append(pseudo, src...), dst...)
 		pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(transport)))
 		pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(protocol))
-		sum := ^checksum.Checksum(transport, checksum.Checksum(pseudo, 0))
-		if sum == 0 && protocol == 17 {
-			sum = 0xffff // RFC 768: zero says that there is none
-		}
-		binary.BigEndian.PutUint16(transport[offset:], sum)
+		inet.PutChecksum(transport[offset:], checksum.Checksum(transport, checksum.Checksum(pseudo, 0)), protocol == 17)
 	} else if protocol == 1 && len(transport) >= 4 {
 		transport[2], transport[3] = 0, 0
-		binary.BigEndian.PutUint16(transport[2:], ^checksum.Checksum(transport, 0))
+		inet.PutChecksum(transport[2:], checksum.Checksum(transport, 0), false)
 	}
 	if source.Is4() {
 		h := make([]byte, 20, 20+len(transport))
@@ -55,7 +52,7 @@ func EncodeIP(source, dest netip.Addr, protocol uint8, transport []byte) []byte 
 		binary.BigEndian.PutUint16(h[2:], uint16(20+len(transport)))
 		copy(h[12:], src)
 		copy(h[16:], dst)
-		binary.BigEndian.PutUint16(h[10:], ^checksum.Checksum(h, 0))
+		inet.PutChecksum(h[10:], checksum.Checksum(h, 0), false)
 		return append(h, transport...)
 	}
 	h := make([]byte, 40, 40+len(transport))

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -74,8 +75,8 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	if mtu == 0 {
 		mtu = defaultMTU
 	}
-	if mtu < minMTU || mtu > maxMTU {
-		return nil, fmt.Errorf("simnet: host %s: Config.MTU: %d is not between %d and %d", name, mtu, minMTU, maxMTU)
+	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
+		return nil, fmt.Errorf("simnet: host %s: Config.MTU: %d is not between %d and %d", name, mtu, inet.MinMTU4, inet.MaxMTU)
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = n.reader("host " + name)
@@ -100,12 +101,6 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	n.mu.Unlock()
 	return h, nil
 }
-
-// Sizes of packets in bytes.
-const (
-	minMTU = 68
-	maxMTU = 65535
-)
 
 // Name is the name given to Host.
 func (h *Host) Name() string { return h.name }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -131,8 +132,8 @@ func Addresses(h *Host, addresses ...string) LinkOption {
 // its HostConfig. Only Link and Wire take it.
 func MTU(bytes int) LinkOption {
 	return func(c *linkConfig) error {
-		if bytes < minMTU || bytes > maxMTU {
-			return fmt.Errorf("simnet: MTU: %d is not between %d and %d", bytes, minMTU, maxMTU)
+		if bytes < inet.MinMTU4 || bytes > inet.MaxMTU {
+			return fmt.Errorf("simnet: MTU: %d is not between %d and %d", bytes, inet.MinMTU4, inet.MaxMTU)
 		}
 		c.mtu = bytes
 		return nil

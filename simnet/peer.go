@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/serial"
 	"github.com/wsstack/wsstack/internal/trace"
 )
@@ -90,7 +91,7 @@ func (p *Peer) build(text string, payload []byte) (trace.Segment, []byte, error)
 		return trace.Segment{}, nil, err
 	case m.hasAt:
 		return trace.Segment{}, nil, fmt.Errorf("simnet: segment %q: Send sends now, without a time", text)
-	case m.hasLength && len(payload) == 0 && m.length >= 0 && m.length <= maxMTU:
+	case m.hasLength && len(payload) == 0 && m.length >= 0 && m.length <= inet.MaxMTU:
 		payload = make([]byte, m.length)
 		for i := range payload {
 			payload[i] = 'x'

@@ -10,6 +10,7 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/trace"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -64,7 +65,7 @@ func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, erro
 		w.addresses = append(w.addresses, a)
 	}
 	var err error
-	if w.port, err = n.newPort(name, nil, maxMTU); err != nil {
+	if w.port, err = n.newPort(name, nil, inet.MaxMTU); err != nil {
 		return nil, err
 	}
 	w.device = w.port.impaired

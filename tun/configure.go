@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-)
 
-// minIPv6MTU is the smallest MTU of a link that carries IPv6 (RFC 8200 §5).
-const minIPv6MTU = 1280
+	"github.com/wsstack/wsstack/internal/inet"
+)
 
 // Config is what Configure does to an interface. The zero value only brings it
 // up.
@@ -51,8 +50,8 @@ func Configure(name string, c Config) error {
 }
 
 func (c *Config) validate() error {
-	if c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU) {
-		return fmt.Errorf("MTU is %d, must be %d to %d, or 0 to leave it", c.MTU, minMTU, maxMTU)
+	if c.MTU != 0 && (c.MTU < inet.MinMTU4 || c.MTU > inet.MaxMTU) {
+		return fmt.Errorf("MTU is %d, must be %d to %d, or 0 to leave it", c.MTU, inet.MinMTU4, inet.MaxMTU)
 	}
 	for i, prefix := range c.Addresses {
 		addr := prefix.Addr()
@@ -63,8 +62,8 @@ func (c *Config) validate() error {
 			return fmt.Errorf("address %s is an IPv4 address in IPv6 form", prefix)
 		case addr.IsUnspecified() || addr.IsMulticast():
 			return fmt.Errorf("address %s is not that of an interface", prefix)
-		case addr.Is6() && c.MTU != 0 && c.MTU < minIPv6MTU:
-			return fmt.Errorf("MTU is %d, must be at least %d for IPv6 address %s", c.MTU, minIPv6MTU, prefix)
+		case addr.Is6() && c.MTU != 0 && c.MTU < inet.MinMTU6:
+			return fmt.Errorf("MTU is %d, must be at least %d for IPv6 address %s", c.MTU, inet.MinMTU6, prefix)
 		case slices.Contains(c.Addresses[:i], prefix):
 			return fmt.Errorf("address %s is there twice", prefix)
 		}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/wsstack/wsstack/internal/agenda"
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
@@ -76,7 +77,7 @@ type sentTo struct {
 	err     error // of Send
 }
 
-func (p *sentTo) MTU() int                           { return maxMTU }
+func (p *sentTo) MTU() int                           { return inet.MaxMTU }
 func (p *sentTo) Offload() Offload                   { return Offload{} }
 func (p *sentTo) Start(receive func([]Packet)) error { p.receive = receive; return nil }
 func (p *sentTo) Close() error                       { p.closed = true; return nil }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // An Impairment is what one direction of a link does to packets. The zero
@@ -100,8 +102,8 @@ func (m *Impairment) validate() error {
 		}
 	}
 	switch {
-	case m.MTU != 0 && (m.MTU < minMTU || m.MTU > maxMTU):
-		return bad("MTU", "%d is not between %d and %d", m.MTU, minMTU, maxMTU)
+	case m.MTU != 0 && (m.MTU < inet.MinMTU4 || m.MTU > inet.MaxMTU):
+		return bad("MTU", "%d is not between %d and %d", m.MTU, inet.MinMTU4, inet.MaxMTU)
 	case m.Rate < 0:
 		return bad("Rate", "%d bits per second is less than nothing", m.Rate)
 	case m.Queue < 0:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // osDevice is a TUN interface of the operating system. What differs between
@@ -87,7 +89,7 @@ func (d *osDevice) Send(packets []Packet) error {
 	offload := d.port.offload()
 	for i := range packets {
 		p := &packets[i]
-		if !offload.carries(p, maxMTU) {
+		if !offload.carries(p, inet.MaxMTU) {
 			d.drops.Add(1)
 			continue
 		}

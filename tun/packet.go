@@ -2,15 +2,9 @@ package tun
 
 import "gvisor.dev/gvisor/pkg/buffer"
 
-// Sizes in bytes.
-const (
-	minMTU = 68    // RFC 791 §3.2: every link carries this much in one piece
-	maxMTU = 65535 // the largest IPv4 packet
-
-	// maxPacket is the largest IPv6 packet without a jumbo option: a header
-	// and 65,535 bytes of payload.
-	maxPacket = 40 + 65535
-)
+// maxPacket is the size in bytes of the largest IPv6 packet without a jumbo option: a
+// header and 65,535 bytes of payload.
+const maxPacket = 40 + 65535
 
 // carries reports whether a device with these offloads and this MTU takes p.
 func (o Offload) carries(p *Packet, mtu int) bool {

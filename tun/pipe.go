@@ -3,6 +3,8 @@ package tun
 import (
 	"fmt"
 	"sync/atomic"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // Pipe returns the two ends of an in-memory link that carries packets of up to
@@ -33,8 +35,8 @@ func Pipe(mtu int) (a, b Device) {
 // checkMTU panics: neither Pipe nor NewFunc has an error to return, and both
 // are called with a number that the program chose.
 func checkMTU(caller string, mtu int) {
-	if mtu < minMTU || mtu > maxMTU {
-		panic(fmt.Sprintf("tun: %s: mtu is %d, must be %d to %d", caller, mtu, minMTU, maxMTU))
+	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
+		panic(fmt.Sprintf("tun: %s: mtu is %d, must be %d to %d", caller, mtu, inet.MinMTU4, inet.MaxMTU))
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // Offsets and sizes in IP, TCP and UDP headers, in bytes (RFC 791 §3.1, RFC
@@ -133,7 +135,7 @@ func (g *GSO) complete(b []byte) bool {
 	if at+2 > len(b) {
 		return false
 	}
-	putChecksum(b[at:], checksum.Checksum(b[start:], 0), g.CsumOffset == udpChecksum)
+	inet.PutChecksum(b[at:], checksum.Checksum(b[start:], 0), g.CsumOffset == udpChecksum)
 	return true
 }
 
@@ -146,7 +148,7 @@ func (h *headers) finish(b []byte, i, mss int, last bool) {
 		binary.BigEndian.PutUint16(b[ip4Length:], uint16(len(b)))
 		binary.BigEndian.PutUint16(b[ip4ID:], binary.BigEndian.Uint16(b[ip4ID:])+uint16(i))
 		binary.BigEndian.PutUint16(b[ip4Checksum:], 0)
-		binary.BigEndian.PutUint16(b[ip4Checksum:], ^checksum.Checksum(b[:h.transport], 0))
+		inet.PutChecksum(b[ip4Checksum:], checksum.Checksum(b[:h.transport], 0), false)
 	}
 	t := b[h.transport:]
 	at := udpChecksum
@@ -164,7 +166,7 @@ func (h *headers) finish(b []byte, i, mss int, last bool) {
 		pointUrgent(t, i*mss)
 	}
 	binary.BigEndian.PutUint16(t[at:], 0)
-	putChecksum(t[at:], checksum.Checksum(t, h.pseudoHeader(b, len(t))), h.protocol == protocolUDP)
+	inet.PutChecksum(t[at:], checksum.Checksum(t, h.pseudoHeader(b, len(t))), h.protocol == protocolUDP)
 }
 
 // pointUrgent makes the urgent pointer of a whole that of its part at an offset:
@@ -190,14 +192,4 @@ func (h *headers) pseudoHeader(b []byte, length int) uint16 {
 	}
 	sum := checksum.Checksum(addresses, uint16(h.protocol))
 	return checksum.Combine(sum, uint16(length))
-}
-
-// putChecksum stores the complement of sum. UDP says "none" with a zero (RFC
-// 768), so a sum that comes out as zero is stored as its other form.
-func putChecksum(field []byte, sum uint16, udp bool) {
-	sum = ^sum
-	if udp && sum == 0 {
-		sum = 0xffff
-	}
-	binary.BigEndian.PutUint16(field, sum)
 }

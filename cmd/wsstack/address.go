@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // tunName is the interface of the kernel's side, unless up is told another.
@@ -22,14 +24,6 @@ type networkConfig struct {
 	Congestion string
 }
 
-// The limits of the MTU: RFC 791 and RFC 8200 say what every link carries, and
-// no IPv4 packet is longer than its 16-bit length field.
-const (
-	minMTU     = 68
-	minMTUIPv6 = 1280
-	maxMTU     = 65535
-)
-
 func defaultNetwork() networkConfig {
 	return networkConfig{
 		Stack: []netip.Prefix{
@@ -42,13 +36,13 @@ func defaultNetwork() networkConfig {
 
 // validate reports what is wrong in a plain sentence, as a usage error.
 func (c networkConfig) validate() error {
-	smallest, why := minMTU, ""
+	smallest, why := inet.MinMTU4, ""
 	if c.hasIPv6() {
-		smallest, why = minMTUIPv6, " where an IPv6 address is used"
+		smallest, why = inet.MinMTU6, " where an IPv6 address is used"
 	}
-	if c.MTU < smallest || c.MTU > maxMTU {
-		f := usagef("MTU %d is out of range: it must be from %d to %d%s", c.MTU, smallest, maxMTU, why)
-		if c.MTU >= minMTU && c.MTU < smallest {
+	if c.MTU < smallest || c.MTU > inet.MaxMTU {
+		f := usagef("MTU %d is out of range: it must be from %d to %d%s", c.MTU, smallest, inet.MaxMTU, why)
+		if c.MTU >= inet.MinMTU4 && c.MTU < smallest {
 			return f.withHint("for IPv4 alone: --address 10.77.0.1/24 --mtu %d", c.MTU)
 		}
 		return f.withHint("--mtu 1500 is the default")
@@ -178,7 +172,7 @@ type mtuValue struct{ mtu *int }
 func (v mtuValue) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return fmt.Errorf("not a number of bytes from %d to %d", minMTU, maxMTU)
+		return fmt.Errorf("not a number of bytes from %d to %d", inet.MinMTU4, inet.MaxMTU)
 	}
 	*v.mtu = n
 	return nil

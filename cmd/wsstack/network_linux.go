@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -104,7 +105,7 @@ func configure(cfg networkConfig, name string, use purpose, sys system) error {
 	link := tun.Config{Addresses: peers, MTU: cfg.MTU, Congestion: cfg.Congestion}
 	// A kernel without IPv6, or one that has it off on a link as narrow as
 	// this, hasn't got the switch, and generates nothing.
-	link.NoAddrGen = cfg.MTU >= minMTUIPv6 && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""
+	link.NoAddrGen = cfg.MTU >= inet.MinMTU6 && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""
 	if err := tun.Configure(name, link); err != nil {
 		return configureFailure(err, cfg, use, sys)
 	}

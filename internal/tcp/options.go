@@ -1,16 +1,9 @@
 package tcp
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// Option kinds (RFC 9293 §3.1, RFC 7323, RFC 2018).
-const (
-	kindEnd           = 0
-	kindNop           = 1
-	kindMSS           = 2
-	kindScale         = 3
-	kindSACKPermitted = 4
-	kindSACK          = 5
-	kindTimestamps    = 8
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // MaxScale is the largest window scale (RFC 7323 §2.3).
@@ -44,20 +37,8 @@ type Options struct {
 // syn is true, as they have a meaning in SYNs alone.
 func ParseOptions(b []byte, syn bool) Options {
 	o := Options{Scale: NoScale}
-	for len(b) > 0 {
-		kind := b[0]
-		if kind == kindEnd {
-			break
-		}
-		if kind == kindNop {
-			b = b[1:]
-			continue
-		}
-		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
-			break
-		}
-		o.parse(kind, b[2:b[1]], syn)
-		b = b[b[1]:]
+	for list := inet.ScanOptions(b); list.Next(); {
+		o.parse(list.Kind, list.Value, syn)
 	}
 	return o
 }
@@ -65,16 +46,16 @@ func ParseOptions(b []byte, syn bool) Options {
 // parse reads one option with this value.
 func (o *Options) parse(kind byte, v []byte, syn bool) {
 	switch {
-	case kind == kindMSS && len(v) == 2 && syn:
+	case kind == inet.OptionMSS && len(v) == 2 && syn:
 		o.MSS = binary.BigEndian.Uint16(v)
-	case kind == kindScale && len(v) == 1 && syn:
+	case kind == inet.OptionScale && len(v) == 1 && syn:
 		o.Scale = int8(min(v[0], MaxScale)) // RFC 7323 §2.3
-	case kind == kindSACKPermitted && len(v) == 0 && syn:
+	case kind == inet.OptionSACKPermitted && len(v) == 0 && syn:
 		o.SACKPermitted = true
-	case kind == kindTimestamps && len(v) == 8:
+	case kind == inet.OptionTimestamps && len(v) == 8:
 		o.Timestamps = true
 		o.TSVal, o.TSEcr = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
-	case kind == kindSACK && len(v)%8 == 0 && !syn:
+	case kind == inet.OptionSACK && len(v)%8 == 0 && !syn:
 		for o.Count = 0; len(v) >= 8 && o.Count < maxBlocks; v = v[8:] {
 			o.Blocks[o.Count] = Block{Seq(binary.BigEndian.Uint32(v)), Seq(binary.BigEndian.Uint32(v[4:]))}
 			o.Count++
@@ -107,27 +88,27 @@ func (o *Options) Len() int {
 // padding that keeps the values aligned (RFC 7323 appendix A).
 func (o *Options) Append(b []byte) []byte {
 	if o.MSS != 0 {
-		b = append(b, kindMSS, 4, byte(o.MSS>>8), byte(o.MSS))
+		b = append(b, inet.OptionMSS, 4, byte(o.MSS>>8), byte(o.MSS))
 	}
 	if o.Scale >= 0 {
-		b = append(b, kindNop, kindScale, 3, byte(o.Scale))
+		b = append(b, inet.OptionNop, inet.OptionScale, 3, byte(o.Scale))
 	}
 	switch {
 	case o.Timestamps && o.SACKPermitted:
-		b = append(b, kindSACKPermitted, 2)
+		b = append(b, inet.OptionSACKPermitted, 2)
 	case o.Timestamps, o.SACKPermitted:
-		b = append(b, kindNop, kindNop)
+		b = append(b, inet.OptionNop, inet.OptionNop)
 	}
 	switch {
 	case o.Timestamps:
-		b = append(b, kindTimestamps, 10)
+		b = append(b, inet.OptionTimestamps, 10)
 		b = binary.BigEndian.AppendUint32(b, o.TSVal)
 		b = binary.BigEndian.AppendUint32(b, o.TSEcr)
 	case o.SACKPermitted:
-		b = append(b, kindSACKPermitted, 2)
+		b = append(b, inet.OptionSACKPermitted, 2)
 	}
 	if o.Count > 0 {
-		b = append(b, kindNop, kindNop, kindSACK, byte(2+8*o.Count))
+		b = append(b, inet.OptionNop, inet.OptionNop, inet.OptionSACK, byte(2+8*o.Count))
 		for _, k := range o.Blocks[:o.Count] {
 			b = binary.BigEndian.AppendUint32(b, uint32(k.Start))
 			b = binary.BigEndian.AppendUint32(b, uint32(k.End))

@@ -1,8 +1,10 @@
 package tcp
 
-// minPath is the least that fits a path: 68 bytes of IPv4 (RFC 791) without
-// headers. An error that says less is wrong, or worse.
-const minPath = 28
+import "github.com/wsstack/wsstack/internal/inet"
+
+// minPath is the least payload of a segment that fits a path, in bytes: the smallest packet of IPv4
+// without its headers. An ICMP error that says less is wrong, or a lie.
+const minPath = inet.MinMTU4 - 20 - 20
 
 // fit computes the segment size from what both sides announced and the path.
 func (c *Conn) fit() {

@@ -3,6 +3,8 @@ package trace
 import (
 	"encoding/binary"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // Flags are the control bits of a TCP segment.
@@ -73,50 +75,35 @@ type Options struct {
 	Bad        bool // the rest made no sense
 }
 
-// TCP option kinds.
-const (
-	optEnd, optNop, optMSS, optWS, optSACKOK, optSACK, optTimestamps = 0, 1, 2, 3, 4, 5, 8
-)
-
 // ParseOptions reads the options of a TCP header. Whatever is wrong with them,
 // it returns what came before.
 func ParseOptions(b []byte) Options {
 	o := Options{WS: -1}
-	for len(b) > 0 {
-		switch b[0] {
-		case optEnd:
-			return o
-		case optNop:
-			b = b[1:]
-			continue
-		}
-		if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
-			o.Bad = true
-			return o
-		}
-		o.parse(b[0], b[2:b[1]])
-		b = b[b[1]:]
+	list := inet.ScanOptions(b)
+	for list.Next() {
+		o.parse(list.Kind, list.Value)
 	}
+	o.Bad = o.Bad || list.Malformed
 	return o
 }
 
 func (o *Options) parse(kind byte, v []byte) {
 	switch {
-	case kind == optMSS && len(v) == 2:
+	case kind == inet.OptionMSS && len(v) == 2:
 		o.MSS = int(binary.BigEndian.Uint16(v))
-	case kind == optWS && len(v) == 1:
+	case kind == inet.OptionScale && len(v) == 1:
 		o.WS = int(v[0])
-	case kind == optSACKOK && len(v) == 0:
+	case kind == inet.OptionSACKPermitted && len(v) == 0:
 		o.SACKOK = true
-	case kind == optTimestamps && len(v) == 8:
+	case kind == inet.OptionTimestamps && len(v) == 8:
 		o.Timestamps = true
 		o.TSVal, o.TSEcr = binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
-	case kind == optSACK && len(v)%8 == 0 && len(v) > 0 && len(v) <= 32:
+	case kind == inet.OptionSACK && len(v)%8 == 0 && len(v) > 0 && len(v) <= 32:
 		for o.Blocks = 0; len(v) > 0; v = v[8:] {
 			o.SACK[o.Blocks] = [2]uint32{binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])}
 			o.Blocks++
 		}
-	case kind <= optSACK || kind == optTimestamps:
+	case kind <= inet.OptionSACK || kind == inet.OptionTimestamps:
 		o.Bad = true // a length that isn't the option's
 	default:
 		o.Unknown++
@@ -128,28 +115,28 @@ func (o *Options) parse(kind byte, v []byte) {
 func (o Options) Append(dst []byte) []byte {
 	start := len(dst)
 	if o.MSS != 0 {
-		dst = append(dst, optMSS, 4, byte(o.MSS>>8), byte(o.MSS))
+		dst = append(dst, inet.OptionMSS, 4, byte(o.MSS>>8), byte(o.MSS))
 	}
 	if o.SACKOK {
-		dst = append(dst, optSACKOK, 2)
+		dst = append(dst, inet.OptionSACKPermitted, 2)
 	}
 	if o.Timestamps {
-		dst = append(dst, optTimestamps, 10)
+		dst = append(dst, inet.OptionTimestamps, 10)
 		dst = binary.BigEndian.AppendUint32(dst, o.TSVal)
 		dst = binary.BigEndian.AppendUint32(dst, o.TSEcr)
 	}
 	if o.WS >= 0 {
-		dst = append(dst, optWS, 3, byte(o.WS))
+		dst = append(dst, inet.OptionScale, 3, byte(o.WS))
 	}
 	if o.Blocks > 0 {
-		dst = append(dst, optSACK, byte(2+8*o.Blocks))
+		dst = append(dst, inet.OptionSACK, byte(2+8*o.Blocks))
 		for _, b := range o.SACK[:o.Blocks] {
 			dst = binary.BigEndian.AppendUint32(dst, b[0])
 			dst = binary.BigEndian.AppendUint32(dst, b[1])
 		}
 	}
 	for (len(dst)-start)%4 != 0 {
-		dst = append(dst, optNop)
+		dst = append(dst, inet.OptionNop)
 	}
 	return dst
 }

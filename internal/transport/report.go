@@ -3,6 +3,7 @@ package transport
 import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -14,13 +15,6 @@ type Report struct {
 	MTU    int               // what the path takes, bytes of a packet; 0: the peer isn't reached
 	Info   wsa.ICMPErrorInfo // what Conn.Unreachable tells of it
 }
-
-// The least that any path takes: RFC 791 and RFC 8200 §5, in bytes. An error that
-// says less is a lie.
-const (
-	minMTU4 = 68
-	minMTU6 = 1280
-)
 
 // Report takes an ICMP error for the segment of a tuple. Somebody has to give it
 // here: netstack gives errors only to endpoints that it knows. It reports whether
@@ -68,9 +62,9 @@ func (c *Conn) quotes(quoted tcp.Seq) bool {
 // aren't made: routers may cut up those of that size (RFC 1191 §3 has 68 bytes as the
 // least, which would be a flood of headers).
 func (c *Conn) tooBig(r *Report) (believed bool) {
-	ip, least, v4 := header.IPv4MinimumSize, minMTU4, true
+	ip, least, v4 := header.IPv4MinimumSize, inet.MinMTU4, true
 	if c.path.route.NetProto() == header.IPv6ProtocolNumber {
-		ip, least, v4 = header.IPv6MinimumSize, minMTU6, false
+		ip, least, v4 = header.IPv6MinimumSize, inet.MinMTU6, false
 	}
 	if r.MTU < least {
 		return false
