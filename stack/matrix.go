@@ -7,9 +7,9 @@ import (
 
 // The outcomes of a cell of the bind matrix.
 const (
-	ok = wsa.Errno(0)
-	u  = wsa.WSAEADDRINUSE
-	a  = wsa.WSAEACCES
+	may    = wsa.Errno(0)
+	inUse  = wsa.WSAEADDRINUSE
+	denied = wsa.WSAEACCES
 )
 
 // A matrix says what the second of two binds to one port gets. The row is the
@@ -20,30 +20,30 @@ type matrix [6][6]wsa.Errno
 var (
 	// sameUser is RU-4, otherUser RU-5: Windows Server 2003 and later.
 	sameUser = matrix{
-		{u, ok, a, ok, u, ok},
-		{ok, u, ok, a, u, u},
-		{u, ok, ok, ok, u, ok},
-		{ok, u, ok, ok, u, u},
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
+		{inUse, may, denied, may, inUse, may},
+		{may, inUse, may, denied, inUse, inUse},
+		{inUse, may, may, may, inUse, may},
+		{may, inUse, may, may, inUse, inUse},
+		{inUse, denied, denied, denied, inUse, denied},
+		{may, inUse, may, denied, inUse, inUse},
 	}
 	otherUser = matrix{
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
-		{u, a, ok, ok, u, a},
-		{ok, u, ok, ok, u, u},
-		{u, a, a, a, u, a},
-		{ok, u, ok, a, u, u},
+		{inUse, denied, denied, denied, inUse, denied},
+		{may, inUse, may, denied, inUse, inUse},
+		{inUse, denied, may, may, inUse, denied},
+		{may, inUse, may, may, inUse, inUse},
+		{inUse, denied, denied, denied, inUse, denied},
+		{may, inUse, may, denied, inUse, inUse},
 	}
 	// legacy is RU-6: XP and earlier, where wildcard and specific addresses
 	// and the users make no difference.
 	legacy = matrix{
-		{u, u, ok, ok, u, u},
-		{u, u, ok, ok, u, u},
-		{u, u, ok, ok, u, u},
-		{u, u, ok, ok, u, u},
-		{u, u, a, a, u, u},
-		{u, u, a, a, u, u},
+		{inUse, inUse, may, may, inUse, inUse},
+		{inUse, inUse, may, may, inUse, inUse},
+		{inUse, inUse, may, may, inUse, inUse},
+		{inUse, inUse, may, may, inUse, inUse},
+		{inUse, inUse, denied, denied, inUse, inUse},
+		{inUse, inUse, denied, denied, inUse, inUse},
 	}
 )
 
@@ -57,13 +57,13 @@ var matrices = map[options.Profile][2]*matrix{
 // conflict says whether second may be bound besides first, on the same port.
 func conflict(rules [2]*matrix, first, second claim) wsa.Errno {
 	if first.multicast && second.multicast {
-		return ok // neither takes unicast from the other (SO_REUSE_MULTICASTPORT)
+		return may // neither takes unicast from the other (SO_REUSE_MULTICASTPORT)
 	}
 	if first.addr.Is4() != second.addr.Is4() {
 		return conflictAcross(rules, first, second)
 	}
 	if first.addr != second.addr && !first.addr.IsUnspecified() && !second.addr.IsUnspecified() {
-		return ok // different addresses never conflict (RU-2)
+		return may // different addresses never conflict (RU-2)
 	}
 	return cell(rules, first, second)
 }
@@ -74,13 +74,13 @@ func conflict(rules [2]*matrix, first, second claim) wsa.Errno {
 func conflictAcross(rules [2]*matrix, first, second claim) wsa.Errno {
 	switch {
 	case first.dual && first.exclusive:
-		return a
+		return denied
 	case second.dual && second.exclusive:
-		return u
+		return inUse
 	case second.dual && first.exclusive:
 		return cell(rules, first, second) // assumed: RU-10 is silent
 	}
-	return ok
+	return may
 }
 
 func cell(rules [2]*matrix, first, second claim) wsa.Errno {
