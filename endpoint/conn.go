@@ -1,7 +1,10 @@
+// Package endpoint has the net faces of sockets: what package stack dials, accepts and listens
+// with. A Conn is a net.Conn, a Listener a net.Listener, a PacketConn a net.PacketConn, each with
+// the methods of its kin in package net, options by number, and readiness; a Poller tells which of
+// many are ready.
 package endpoint
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/netip"
@@ -13,6 +16,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -66,9 +71,9 @@ var _ net.Conn = (*Conn)(nil)
 
 // conn is what stream and datagram connections share.
 type conn struct {
-	sock    *Socket
+	sock    *socket.Socket
 	network string // as the user named it, or the protocol
-	rd, wd  deadline
+	rd, wd  wait.Deadline
 	addrs   atomic.Pointer[connAddrs] // nil until somebody asks
 	garbage runtime.Cleanup           // closes sock
 }
@@ -77,29 +82,9 @@ type conn struct {
 // connection has them once: the pointers are keys of maps.
 type connAddrs struct{ local, remote net.Addr }
 
-// Dial connects a new stream or datagram socket: the net face of Connect. It
-// gives up when ctx ends, with the context's error.
-func Dial(ctx context.Context, s *Socket, network string, addr netip.AddrPort) (net.Conn, error) {
-	if err := ctx.Err(); err != nil {
-		s.Close()
-		return nil, opError("dial", network, nil, netAddr(network, addr), err)
-	}
-	if err := s.connect(ctx, addr, nil); err != 0 {
-		s.Close()
-		if err == errCanceled {
-			return nil, opError("dial", network, nil, netAddr(network, addr), ctx.Err())
-		}
-		return nil, opError("dial", network, nil, netAddr(network, addr), err)
-	}
-	if s.kind == options.Datagram {
-		return NewPacketConn(s, network), nil
-	}
-	return NewConn(s, network), nil
-}
-
 // NewConn returns the net face of a connected stream socket, which owns the socket
 // from then on.
-func NewConn(s *Socket, network string) *Conn {
+func NewConn(s *socket.Socket, network string) *Conn {
 	c := &Conn{conn{sock: s, network: network}}
 	c.own()
 	return c
@@ -128,7 +113,7 @@ func (c *conn) wrap(op string, err wsa.Errno) error {
 	}
 	var cause error = err
 	switch {
-	case err == errDeadline:
+	case err == wait.ErrDeadline:
 		cause = os.ErrDeadlineExceeded
 	case err.Is(net.ErrClosed):
 		cause = closedError{err}
@@ -147,8 +132,8 @@ func (e closedError) Unwrap() error { return e.Errno }
 // Read reads up to len(b) bytes of a stream, at least one unless b is empty, and
 // returns io.EOF after the peer's FIN; or one datagram.
 func (c *conn) Read(b []byte) (int, error) {
-	n, _, err := c.sock.recv(b, 0, &c.rd)
-	if err == 0 && n == 0 && len(b) > 0 && c.sock.kind == options.Stream {
+	n, _, err := c.sock.RecvUntil(b, 0, &c.rd)
+	if err == 0 && n == 0 && len(b) > 0 && c.sock.Kind() == options.Stream {
 		return 0, io.EOF
 	}
 	return n, c.wrap("read", err)
@@ -158,7 +143,7 @@ func (c *conn) Read(b []byte) (int, error) {
 // of a stream are written when the stack has accepted them; Close delivers them
 // (LG-2) unless SO_LINGER says otherwise.
 func (c *conn) Write(b []byte) (int, error) {
-	n, err := c.sock.send(b, 0, netip.AddrPort{}, &c.wd)
+	n, err := c.sock.SendUntil(b, 0, netip.AddrPort{}, &c.wd)
 	return n, c.wrap("write", err)
 }
 
@@ -167,8 +152,8 @@ func (c *conn) Write(b []byte) (int, error) {
 func (c *conn) Close() error {
 	err := c.wrap("close", c.sock.Close())
 	c.garbage.Stop()
-	c.rd.stop()
-	c.wd.stop()
+	c.rd.Stop()
+	c.wd.Stop()
 	return err
 }
 
@@ -184,7 +169,7 @@ func (c *conn) addresses() *connAddrs {
 	if a := c.addrs.Load(); a != nil {
 		return a
 	}
-	c.addrs.CompareAndSwap(nil, &connAddrs{netAddr(c.network, c.sock.localAddr()), netAddr(c.network, c.sock.remoteAddr())})
+	c.addrs.CompareAndSwap(nil, &connAddrs{netAddr(c.network, c.sock.LastLocal()), netAddr(c.network, c.sock.LastRemote())})
 	return c.addrs.Load()
 }
 
@@ -207,11 +192,11 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.setDeadline(&c.wd, t, waiter.WritableEvents)
 }
 
-func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) error {
-	if err := c.sock.closedErrno(); err != 0 {
+func (c *conn) setDeadline(d *wait.Deadline, t time.Time, mask waiter.EventMask) error {
+	if err := c.sock.CheckOpen(); err != 0 {
 		return c.wrap("set", err)
 	}
-	d.set(c.sock, mask, t)
+	d.Set(c.sock.Host().Clock(), c.sock.Calls(), mask, t)
 	return nil
 }
 
@@ -221,7 +206,7 @@ func (c *conn) setDeadline(d *deadline, t time.Time, mask waiter.EventMask) erro
 func (c *conn) SetNonblocking(on bool) error { return c.wrap("set", c.sock.SetNonblocking(on)) }
 
 // Ready says what the connection is ready for now. See Poller.
-func (c *conn) Ready() Readiness { return c.sock.Ready() }
+func (c *conn) Ready() Readiness { return Readiness(c.sock.Ready()) }
 
 // SetSockOpt is setsockopt. A nil optval is the NULL pointer of the documents.
 func (c *conn) SetSockOpt(level, name int32, optval []byte) error {
@@ -233,6 +218,14 @@ func (c *conn) SetSockOpt(level, name int32, optval []byte) error {
 func (c *conn) GetSockOpt(level, name int32, optval []byte) (n int, err error) {
 	n, errno := c.sock.GetSockOpt(level, name, optval)
 	return n, c.wrap("get", errno)
+}
+
+// Ioctl is WSAIoctl: SIO_TCP_INFO, SIO_KEEPALIVE_VALS, SIO_UDP_CONNRESET and the
+// other codes of Provider.Ioctl in package provider. n is the number of bytes
+// written to out; some failures write, too.
+func (c *conn) Ioctl(code uint32, in, out []byte) (n int, err error) {
+	n, errno := c.sock.Ioctl(code, in, out)
+	return n, c.wrap("ioctl", errno)
 }
 
 // SetReadBuffer is SO_RCVBUF, in bytes.
@@ -351,23 +344,3 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 // onlyWriter and onlyReader hide the methods that io.Copy would call again.
 type onlyWriter struct{ io.Writer }
 type onlyReader struct{ io.Reader }
-
-// localAddr and remoteAddr are the addresses for the net faces, which keep
-// them after Close.
-func (s *Socket) localAddr() netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.local
-}
-
-func (s *Socket) remoteAddr() netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.remote
-}
-
-func (s *Socket) closedErrno() wsa.Errno {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closedLocked()
-}

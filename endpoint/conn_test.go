@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -15,16 +16,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 func TestReadAfterPeerCloseIsEOF(t *testing.T) {
-	a, b := pair(t)
-	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) {
-			client, server := connected(t, a, b, f.addr)
+	a, b := sockettest.Pair(t)
+	for _, f := range sockettest.Families {
+		t.Run(f.Name, func(t *testing.T) {
+			client, server := sockettest.Connected(t, a, b, f.Addr)
 			_, err := client.Write([]byte("last words"))
 			require.NoError(t, err)
 			require.NoError(t, client.CloseWrite())
@@ -41,47 +43,47 @@ func TestReadAfterPeerCloseIsEOF(t *testing.T) {
 			_, err = io.ReadFull(client, buf)
 			require.NoError(t, err)
 			_, err = client.Write([]byte("x"))
-			checkOpError(t, err, "write", wsa.WSAESHUTDOWN)
+			sockettest.CheckOpError(t, err, "write", wsa.WSAESHUTDOWN)
 		})
 	}
 }
 
 // A blocked call ends when its socket is closed, whichever call it is.
 func TestCloseWakesBlockedCalls(t *testing.T) {
-	a, b, spy := spiedPair(t)
-	silent := newStackOf(t, stack.Config{Device: tun.NewFunc(1500, func([]byte) {}), NewWaiter: spy.newWaiter}, "10.1.0.1/24")
-	for _, f := range families {
-		t.Run(f.name+" read", func(t *testing.T) {
-			client, _ := connected(t, a, b, f.addr)
+	a, b, spy := sockettest.SpiedPair(t)
+	silent := sockettest.NewStackOf(t, stack.Config{Device: tun.NewFunc(1500, func([]byte) {}), NewWaiter: spy.NewWaiter}, "10.1.0.1/24")
+	for _, f := range sockettest.Families {
+		t.Run(f.Name+" read", func(t *testing.T) {
+			client, _ := sockettest.Connected(t, a, b, f.Addr)
 			checkWoken(t, spy, "recv", client, func() error { _, err := client.Read(make([]byte, 1)); return err })
 		})
-		t.Run(f.name+" write", func(t *testing.T) {
-			client, _ := connected(t, a, b, f.addr)
+		t.Run(f.Name+" write", func(t *testing.T) {
+			client, _ := sockettest.Connected(t, a, b, f.Addr)
 			checkWoken(t, spy, "send", client, func() error { _, err := client.Write(make([]byte, 64<<20)); return err })
 		})
-		t.Run(f.name+" accept", func(t *testing.T) {
-			l, err := b.Listen("tcp", "["+f.addr.String()+"]:0")
+		t.Run(f.Name+" accept", func(t *testing.T) {
+			l, err := b.Listen("tcp", "["+f.Addr.String()+"]:0")
 			require.NoError(t, err)
 			checkWoken(t, spy, "accept", l, func() error { _, err := l.Accept(); return err })
 		})
-		t.Run(f.name+" datagram", func(t *testing.T) {
-			p, err := b.ListenPacket("udp", "["+f.addr.String()+"]:0")
+		t.Run(f.Name+" datagram", func(t *testing.T) {
+			p, err := b.ListenPacket("udp", "["+f.Addr.String()+"]:0")
 			require.NoError(t, err)
 			checkWoken(t, spy, "recv", p, func() error { _, _, err := p.ReadFrom(make([]byte, 1)); return err })
 		})
 	}
 	t.Run("connect", func(t *testing.T) {
-		s := socket(t, silent, wsa.AF_INET, wsa.SOCK_STREAM)
-		result := spy.blocked("connect", func() error { return s.Connect(addrPort("10.1.0.2:80")) })
+		s := sockettest.NewSocket(t, silent, wsa.AF_INET, wsa.SOCK_STREAM)
+		result := spy.Blocked("connect", func() error { return s.Connect(netip.MustParseAddrPort("10.1.0.2:80")) })
 		require.Zero(t, s.Close())
 		assert.Equal(t, wsa.WSAEINTR, <-result)
 		assert.Equal(t, wsa.WSAENOTSOCK, s.Close(), "second close")
 	})
 }
 
-func checkWoken(t *testing.T, spy spy, reason string, c io.Closer, call func() error) {
+func checkWoken(t *testing.T, spy sockettest.Spy, reason string, c io.Closer, call func() error) {
 	t.Helper()
-	result := spy.blocked(reason, call)
+	result := spy.Blocked(reason, call)
 	require.NoError(t, c.Close())
 	err := <-result
 	require.ErrorIs(t, err, net.ErrClosed)
@@ -91,12 +93,12 @@ func checkWoken(t *testing.T, spy spy, reason string, c io.Closer, call func() e
 }
 
 func TestDeadlines(t *testing.T) {
-	a, b := pair(t)
-	client, server := connected(t, a, b, families[0].addr)
+	a, b := sockettest.Pair(t)
+	client, server := sockettest.Connected(t, a, b, sockettest.Families[0].Addr)
 	start := time.Now()
 	require.NoError(t, client.SetReadDeadline(start.Add(30*time.Millisecond)))
 	_, err := client.Read(make([]byte, 1))
-	checkOpError(t, err, "read", os.ErrDeadlineExceeded)
+	sockettest.CheckOpError(t, err, "read", os.ErrDeadlineExceeded)
 	assert.GreaterOrEqual(t, time.Since(start), 30*time.Millisecond)
 
 	// Removed again, the connection works as before.
@@ -111,12 +113,12 @@ func TestDeadlines(t *testing.T) {
 	defer l.Close()
 	require.NoError(t, l.(*endpoint.Listener).SetDeadline(time.Now().Add(10*time.Millisecond)))
 	_, err = l.Accept()
-	checkOpError(t, err, "accept", os.ErrDeadlineExceeded)
+	sockettest.CheckOpError(t, err, "accept", os.ErrDeadlineExceeded)
 }
 
 func TestDialErrors(t *testing.T) {
-	a, _ := pair(t)
-	silent := newStack(t, tun.NewFunc(1500, func([]byte) {}), "10.1.0.1/24")
+	a, _ := sockettest.Pair(t)
+	silent := sockettest.NewStack(t, tun.NewFunc(1500, func([]byte) {}), "10.1.0.1/24")
 	alone, err := stack.New(stack.Config{})
 	require.NoError(t, err)
 	defer alone.Close()
@@ -153,8 +155,8 @@ func TestDialErrors(t *testing.T) {
 				ctx = context.Background()
 			}
 			var err error
-			within(t, "dial", func() { _, err = tt.s.DialContext(ctx, tt.network, tt.address) })
-			checkOpError(t, err, "dial", tt.want)
+			sockettest.Within(t, "dial", func() { _, err = tt.s.DialContext(ctx, tt.network, tt.address) })
+			sockettest.CheckOpError(t, err, "dial", tt.want)
 		})
 	}
 	_, err = a.DialContext(context.Background(), "tcp", "example.com:80")
@@ -171,7 +173,7 @@ func TestDialErrors(t *testing.T) {
 
 // The names and addresses that Listen takes, and what it makes of them.
 func TestListenAddresses(t *testing.T) {
-	a, b := pair(t)
+	a, b := sockettest.Pair(t)
 	for _, tt := range []struct {
 		network, listen string
 		reach, refuse   []string
@@ -209,17 +211,17 @@ func TestListenAddresses(t *testing.T) {
 		})
 	}
 	_, err := b.Listen("tcp", "10.0.0.1:80")
-	checkOpError(t, err, "listen", wsa.WSAEADDRNOTAVAIL)
+	sockettest.CheckOpError(t, err, "listen", wsa.WSAEADDRNOTAVAIL)
 	l, err := b.Listen("tcp", "localhost:0")
 	require.NoError(t, err)
 	defer l.Close()
 	require.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
 	_, err = b.Listen("tcp", l.Addr().String())
-	checkOpError(t, err, "listen", wsa.WSAEADDRINUSE)
+	sockettest.CheckOpError(t, err, "listen", wsa.WSAEADDRINUSE)
 }
 
 func TestOwnAddresses(t *testing.T) {
-	a, _ := pair(t)
+	a, _ := sockettest.Pair(t)
 	for _, addr := range []string{"127.0.0.1:0", "127.3.2.1:0", "[::1]:0", "10.0.0.1:0", "[fd00::1]:0"} {
 		t.Run(addr, func(t *testing.T) {
 			l, err := a.Listen("tcp", addr)
@@ -244,8 +246,8 @@ func TestOwnAddresses(t *testing.T) {
 // The addresses of a connection are keys of maps, as those of package net: the
 // same pointers as long as it lives, and when it is closed.
 func TestAddressesAreTheSame(t *testing.T) {
-	a, b := pair(t)
-	client, server := connected(t, a, b, families[1].addr)
+	a, b := sockettest.Pair(t)
+	client, server := sockettest.Connected(t, a, b, sockettest.Families[1].Addr)
 	l, err := b.Listen("tcp", ":0")
 	require.NoError(t, err)
 	p, err := b.ListenPacket("udp", ":0")
@@ -275,8 +277,8 @@ func TestAddressesAreTheSame(t *testing.T) {
 }
 
 func TestReaderFromWriterTo(t *testing.T) {
-	a, b := pair(t)
-	client, server := connected(t, a, b, families[1].addr)
+	a, b := sockettest.Pair(t)
+	client, server := sockettest.Connected(t, a, b, sockettest.Families[1].Addr)
 	text := strings.Repeat("0123456789abcdef", 1<<16)
 	go func() {
 		n, err := client.ReadFrom(strings.NewReader(text))

@@ -1,14 +1,11 @@
 package endpoint
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/options"
-	"github.com/wsstack/wsstack/wsa"
 )
 
 // Info describes a socket at one moment, for Stack.Sockets and the status page.
@@ -25,48 +22,5 @@ type Info struct {
 	Options   options.Values
 }
 
-// Info returns a snapshot of the socket.
-func (s *Socket) Info() Info {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pollLocked()
-	family := 4
-	if s.family == wsa.AF_INET6 {
-		family = 6
-	}
-	i := Info{
-		ID:      s.id,
-		Network: fmt.Sprintf("%s%d", s.transportOf(), family),
-		State:   s.stateName(),
-		Local:   s.local,
-		Remote:  s.remote,
-		Created: s.created,
-		Options: s.values,
-	}
-	i.Connected, _ = (*optionView)(s).ConnectedFor()
-	switch {
-	case s.conn != nil && s.state == options.Connected:
-		i.RecvQueue, i.SendQueue = s.conn.Readable(), s.conn.Queued()
-	case s.ep != nil:
-		i.RecvQueue, _ = s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	}
-	return i
-}
-
-// stateName is the TCP state in the spelling of RFC 9293 where there is one.
-func (s *Socket) stateName() string {
-	if s.conn != nil {
-		return s.connState().String()
-	}
-	switch s.state {
-	case options.Listening:
-		return "LISTEN"
-	case options.Fresh:
-		return "unbound"
-	case options.Bound:
-		return "bound"
-	case options.Connected:
-		return "connected"
-	}
-	return "CLOSED"
-}
+// InfoOf returns a snapshot of a socket. It is for package stack.
+func InfoOf(s *socket.Socket) Info { return Info(s.Info()) }

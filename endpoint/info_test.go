@@ -6,18 +6,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // A list of sockets may have one whose connection has just ended for good.
 func TestInfoAfterClose(t *testing.T) {
-	a, b := pair(t)
-	for _, f := range families {
-		l, err := b.Listen("tcp", netip.AddrPortFrom(f.addr, 0).String())
+	a, b := sockettest.Pair(t)
+	for _, f := range sockettest.Families {
+		l, err := b.Listen("tcp", netip.AddrPortFrom(f.Addr, 0).String())
 		require.NoError(t, err)
 		defer l.Close()
-		s := socket(t, a, f.family, wsa.SOCK_STREAM)
+		s := sockettest.NewSocket(t, a, f.Family, wsa.SOCK_STREAM)
 		require.Zero(t, s.Connect(netip.MustParseAddrPort(l.Addr().String())))
 		require.Equal(t, l.Addr().String(), s.Info().Remote.String())
 		c, err := l.Accept()

@@ -6,6 +6,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -19,7 +20,7 @@ var _ net.Listener = (*Listener)(nil)
 
 // NewListener returns the net face of a listening socket, which owns the socket
 // from then on.
-func NewListener(s *Socket, network string) *Listener {
+func NewListener(s *socket.Socket, network string) *Listener {
 	l := &Listener{conn{sock: s, network: network}}
 	l.conn.own()
 	return l
@@ -38,7 +39,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // peer has reset while they waited are passed over, as package net does.
 func (l *Listener) AcceptConn() (*Conn, error) {
 	for {
-		s, _, err := l.conn.sock.accept(nil, &l.conn.rd)
+		s, _, err := l.conn.sock.AcceptUntil(nil, &l.conn.rd)
 		switch err {
 		case 0:
 			return NewConn(s, l.conn.network), nil
@@ -74,4 +75,9 @@ func (l *Listener) SetSockOpt(level, name int32, optval []byte) error {
 // GetSockOpt is getsockopt; see Conn.GetSockOpt.
 func (l *Listener) GetSockOpt(level, name int32, optval []byte) (n int, err error) {
 	return l.conn.GetSockOpt(level, name, optval)
+}
+
+// Ioctl is that of Conn; accepted connections inherit what is set here (IN-2).
+func (l *Listener) Ioctl(code uint32, in, out []byte) (n int, err error) {
+	return l.conn.Ioctl(code, in, out)
 }

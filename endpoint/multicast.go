@@ -115,20 +115,12 @@ func indexOf(ifi *net.Interface) uint32 {
 // maxIndex is the highest index that IP_MULTICAST_IF can say.
 const maxIndex = 1<<24 - 1
 
-// levels are those of a socket: IPv6 has IPv4's, too, for the groups of that.
-func (s *Socket) levels() []int32 {
-	if s.family == wsa.AF_INET6 {
-		return []int32{wsa.IPPROTO_IPV6, wsa.IPPROTO_IP}
-	}
-	return []int32{wsa.IPPROTO_IP}
-}
-
 // SetMulticastInterface chooses the interface that datagrams to groups leave by,
 // of both families where the socket has both (IP_MULTICAST_IF,
 // IPV6_MULTICAST_IF). One that isn't there is WSAEADDRNOTAVAIL.
 func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
 	index := indexOf(ifi)
-	for _, level := range c.sock.levels() {
+	for _, level := range c.sock.Levels() {
 		optval := binary.LittleEndian.AppendUint32(nil, index)
 		if level == wsa.IPPROTO_IP {
 			optval = binary.BigEndian.AppendUint32(nil, index)
@@ -143,7 +135,7 @@ func (c *PacketConn) SetMulticastInterface(ifi *net.Interface) error {
 // MulticastInterface is what SetMulticastInterface has chosen, with its index
 // only; nil: nothing.
 func (c *PacketConn) MulticastInterface() (*net.Interface, error) {
-	index, err := c.getInt(c.sock.levels()[0], wsa.IP_MULTICAST_IF)
+	index, err := c.getInt(c.sock.Levels()[0], wsa.IP_MULTICAST_IF)
 	if err != nil || index == 0 {
 		return nil, err
 	}
@@ -154,7 +146,7 @@ func (c *PacketConn) MulticastInterface() (*net.Interface, error) {
 // socket receives what this host sends to the groups that it has joined. As in
 // Winsock it is the receiver's affair; the default is true.
 func (c *PacketConn) SetMulticastLoopback(on bool) error {
-	for _, level := range c.sock.levels() {
+	for _, level := range c.sock.Levels() {
 		if err := c.setBool(level, wsa.IP_MULTICAST_LOOP, on); err != nil { // of the same number
 			return err
 		}
@@ -164,7 +156,7 @@ func (c *PacketConn) SetMulticastLoopback(on bool) error {
 
 // MulticastLoopback is what SetMulticastLoopback has set.
 func (c *PacketConn) MulticastLoopback() (bool, error) {
-	on, err := c.getInt(c.sock.levels()[0], wsa.IP_MULTICAST_LOOP)
+	on, err := c.getInt(c.sock.Levels()[0], wsa.IP_MULTICAST_LOOP)
 	return on != 0, err
 }
 

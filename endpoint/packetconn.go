@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -29,8 +30,8 @@ var (
 
 // NewPacketConn returns the net face of a datagram socket, which owns the socket
 // from then on.
-func NewPacketConn(s *Socket, network string) *PacketConn {
-	s.ignoreResets()
+func NewPacketConn(s *socket.Socket, network string) *PacketConn {
+	s.IgnoreResets()
 	c := &PacketConn{conn{sock: s, network: network}}
 	c.own()
 	return c
@@ -74,7 +75,7 @@ func (c *PacketConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
 // ReadFromUDPAddrPort is ReadFrom without an allocation for the address. What
 // netstack allocates for a datagram is in ARCHITECTURE.md, "Allocations".
 func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	n, from, err := c.sock.recv(b, 0, &c.rd)
+	n, from, err := c.sock.RecvUntil(b, 0, &c.rd)
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	return n, from, c.wrap("read", err)
 }
@@ -100,13 +101,13 @@ func (c *PacketConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error
 	if err := c.notDialled(to); err != nil {
 		return 0, err
 	}
-	n, err := c.sock.send(b, 0, c.sock.addressed(to), &c.wd)
+	n, err := c.sock.SendUntil(b, 0, c.sock.Addressed(to), &c.wd)
 	return n, c.wrapTo(to, err)
 }
 
 // notDialled is the error of a destination for a dialled PacketConn.
 func (c *PacketConn) notDialled(to netip.AddrPort) error {
-	if c.sock.remoteAddr().IsValid() {
+	if c.sock.LastRemote().IsValid() {
 		return opError("write", c.network, c.LocalAddr(), netAddr(c.network, to), net.ErrWriteToConnected)
 	}
 	return nil
@@ -122,17 +123,4 @@ func (c *PacketConn) wrapTo(to netip.AddrPort, err wsa.Errno) error {
 		wrapped.Addr = netAddr(c.network, to)
 	}
 	return wrapped
-}
-
-// addressed gives an address the form that the socket's calls take: IPv4 as
-// 4in6 on an AF_INET6 socket, and the reverse.
-func (s *Socket) addressed(ap netip.AddrPort) netip.AddrPort {
-	a := ap.Addr()
-	switch {
-	case s.family == wsa.AF_INET6 && a.Is4():
-		a = netip.AddrFrom16(a.As16())
-	case s.family == wsa.AF_INET && a.Is4In6():
-		a = a.Unmap()
-	}
-	return netip.AddrPortFrom(a, ap.Port())
 }

@@ -27,7 +27,7 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 
 // ReadMsgUDPAddrPort is ReadMsgUDP with the other form of the address.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
-	m, code := c.sock.recvMsg(b, oob, 0, &c.rd)
+	m, code := c.sock.RecvMsgUntil(b, oob, 0, &c.rd)
 	from := netip.AddrPortFrom(m.From.Addr().Unmap(), m.From.Port())
 	return m.N, m.Control, int(m.Flags), from, c.wrap("read", code)
 }
@@ -51,9 +51,9 @@ func (c *PacketConn) WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n,
 		if err := c.notDialled(addr); err != nil {
 			return 0, 0, err
 		}
-		addr = c.sock.addressed(addr)
+		addr = c.sock.Addressed(addr)
 	}
-	n, code := c.sock.sendMsg(b, oob, 0, addr, &c.wd)
+	n, code := c.sock.SendMsgUntil(b, oob, 0, addr, &c.wd)
 	if code != 0 {
 		return n, 0, c.wrapTo(addr, code)
 	}

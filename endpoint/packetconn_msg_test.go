@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -79,7 +80,7 @@ func (f *msgFamily) said(t *testing.T, oob []byte) (to netip.Addr, ttl, class ui
 
 // A server on every address learns which one a datagram came to, how far it has
 // come and with what type of service, and answers from there; so it does over IPv4
-// on a socket of both families.
+// on a socket of both sockettest.Families.
 func TestPacketConnMessages(t *testing.T) {
 	for _, f := range msgFamilies {
 		for _, network := range []string{f.network, "udp"} {
@@ -152,11 +153,11 @@ func TestPacketConnMessageErrors(t *testing.T) {
 		c := listening.(*endpoint.PacketConn)
 
 		_, _, err = dialled.WriteMsgUDPAddrPort([]byte("x"), nil, there)
-		checkOpError(t, err, "write", net.ErrWriteToConnected)
+		sockettest.CheckOpError(t, err, "write", net.ErrWriteToConnected)
 		_, _, err = c.WriteMsgUDP([]byte("x"), nil, nil)
-		checkOpError(t, err, "write", wsa.WSAEDESTADDRREQ)
+		sockettest.CheckOpError(t, err, "write", wsa.WSAEDESTADDRREQ)
 		_, oobn, err := c.WriteMsgUDPAddrPort([]byte("x"), []byte{1, 2, 3}, there)
-		checkOpError(t, err, "write", wsa.WSAEINVAL)
+		sockettest.CheckOpError(t, err, "write", wsa.WSAEINVAL)
 		assert.Zero(t, oobn)
 		assert.Equal(t, there.String(), err.(*net.OpError).Addr.String())
 
@@ -164,7 +165,7 @@ func TestPacketConnMessageErrors(t *testing.T) {
 		require.NoError(t, err)
 		buf := make([]byte, 3)
 		got, _, flags, from, err := server.ReadMsgUDPAddrPort(buf, nil)
-		checkOpError(t, err, "read", wsa.WSAEMSGSIZE)
+		sockettest.CheckOpError(t, err, "read", wsa.WSAEMSGSIZE)
 		assert.Equal(t, "too", string(buf[:got]))
 		assert.EqualValues(t, wsa.MSG_TRUNC, flags)
 		assert.Equal(t, dialled.LocalAddr().String(), from.String())
@@ -172,11 +173,11 @@ func TestPacketConnMessageErrors(t *testing.T) {
 		start := n.Now()
 		require.NoError(t, server.SetReadDeadline(n.Clock().Now().Add(time.Second)))
 		_, _, _, addr, err := server.ReadMsgUDP(buf, nil)
-		checkOpError(t, err, "read", os.ErrDeadlineExceeded)
+		sockettest.CheckOpError(t, err, "read", os.ErrDeadlineExceeded)
 		assert.Nil(t, addr)
 		assert.Equal(t, time.Second, n.Now()-start)
 		require.NoError(t, c.SetWriteDeadline(n.Clock().Now()))
 		_, _, err = c.WriteMsgUDPAddrPort([]byte("x"), nil, there)
-		checkOpError(t, err, "write", os.ErrDeadlineExceeded)
+		sockettest.CheckOpError(t, err, "write", os.ErrDeadlineExceeded)
 	}))
 }

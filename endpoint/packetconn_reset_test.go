@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
@@ -63,7 +64,7 @@ func TestPacketConnIgnoresResets(t *testing.T) {
 							buf := make([]byte, 10)
 							size, _, err := c.ReadFrom(buf)
 							if on {
-								checkOpError(t, err, "read", e.want)
+								sockettest.CheckOpError(t, err, "read", e.want)
 								size, _, err = c.ReadFrom(buf)
 							}
 							require.NoError(t, err)
@@ -94,8 +95,8 @@ func openPacketConn(t *testing.T, h *simnet.Host, own netip.Addr, peer netip.Add
 
 // The control codes of the net face are those of WSAIoctl.
 func TestIoctl(t *testing.T) {
-	a, b := pair(t)
-	client, server := connected(t, a, b, families[0].addr)
+	a, b := sockettest.Pair(t)
+	client, server := sockettest.Connected(t, a, b, sockettest.Families[0].Addr)
 	info := make([]byte, wsa.SizeofTCPInfoV0)
 	n, err := client.Ioctl(wsa.SIO_TCP_INFO, make([]byte, 4), info)
 	require.NoError(t, err)
@@ -126,7 +127,7 @@ func TestIoctl(t *testing.T) {
 	_, err = client.Ioctl(wsa.FIONBIO, []byte{1, 0, 0, 0}, nil)
 	require.NoError(t, err)
 	_, err = client.Ioctl(wsa.SIO_UDP_CONNRESET, make([]byte, 4), nil)
-	checkOpError(t, err, "ioctl", wsa.WSAEOPNOTSUPP)
+	sockettest.CheckOpError(t, err, "ioctl", wsa.WSAEOPNOTSUPP)
 
 	// A listener's keep-alive is that of the connections it accepts (IN-2).
 	l, err := b.Listen("tcp", ":0")
@@ -135,5 +136,5 @@ func TestIoctl(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 	_, err = l.(*endpoint.Listener).Ioctl(wsa.SIO_KEEPALIVE_VALS, vals.Append(nil), nil)
-	checkOpError(t, err, "ioctl", net.ErrClosed)
+	sockettest.CheckOpError(t, err, "ioctl", net.ErrClosed)
 }

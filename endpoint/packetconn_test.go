@@ -7,11 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Broadcasts need "udp4": a socket of "udp" on 0.0.0.0 is one on both families,
+// Broadcasts need "udp4": a socket of "udp" on 0.0.0.0 is one on both sockettest.Families,
 // where SO_BROADCAST doesn't exist.
 func TestPacketConnBroadcast(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:67", ":67", "[::]:67"} {
@@ -30,7 +31,7 @@ func TestPacketConnBroadcast(t *testing.T) {
 				both, err := a.ListenPacket("udp", "0.0.0.0:0")
 				require.NoError(t, err)
 				err = both.(*endpoint.PacketConn).SetSockOpt(wsa.SOL_SOCKET, wsa.SO_BROADCAST, []byte{1, 0, 0, 0})
-				checkOpError(t, err, "set", wsa.WSAENOPROTOOPT)
+				sockettest.CheckOpError(t, err, "set", wsa.WSAENOPROTOOPT)
 				client, server := open(a), open(b)
 				_, err = client.WriteToUDPAddrPort([]byte("discover"), netip.MustParseAddrPort(to))
 				require.NoError(t, err)

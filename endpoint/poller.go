@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -17,23 +19,21 @@ import (
 // returned by the next Wait as well. All methods are safe for concurrent use;
 // of several goroutines in Wait, two may get the same socket.
 type Poller struct {
-	host    Host
+	host    socket.Host
 	forget  func()
 	mu      sync.Mutex    // a leaf: notifications take it with endpoints locked
 	first   *Registration // the list of those to look at
 	last    *Registration
 	length  int
-	waiters []Waiter
+	waiters []wait.Waiter
 	closed  bool
 }
 
-// A Pollable is what a Poller takes: a *Conn, *PacketConn, *Listener or
-// *Socket.
-type Pollable interface{ pollable() *Socket }
+// A Pollable is what a Poller takes: a *Conn, *PacketConn or *Listener.
+type Pollable interface{ pollable() *socket.Socket }
 
-func (s *Socket) pollable() *Socket   { return s }
-func (c *conn) pollable() *Socket     { return c.sock }
-func (l *Listener) pollable() *Socket { return l.conn.sock }
+func (c *conn) pollable() *socket.Socket     { return c.sock }
+func (l *Listener) pollable() *socket.Socket { return l.conn.sock }
 
 // A Registration is one socket at a Poller. It ends with Close, with the
 // Poller, or when Wait has returned it with ReadyClosed.
@@ -41,9 +41,9 @@ type Registration struct {
 	Data any // of the application
 
 	poller *Poller
-	sock   *Socket
+	sock   *socket.Socket
 	want   atomic.Uint32
-	call   call // at sock, from Add to the end
+	call   wait.Call // at sock, from Add to the end
 
 	// Guarded by poller.mu.
 	queued bool
@@ -59,7 +59,7 @@ type Notice struct {
 }
 
 // NewPoller is for package stack: forget is called by Close.
-func NewPoller(h Host, forget func()) *Poller { return &Poller{host: h, forget: forget} }
+func NewPoller(h socket.Host, forget func()) *Poller { return &Poller{host: h, forget: forget} }
 
 // Add registers a socket: Wait returns it when something of want is true of
 // it, and when it is closed. The same socket may be registered several times.
@@ -67,14 +67,14 @@ func NewPoller(h Host, forget func()) *Poller { return &Poller{host: h, forget: 
 func (p *Poller) Add(c Pollable, want Readiness, data any) (*Registration, error) {
 	r := &Registration{Data: data, poller: p, sock: c.pollable(), face: c}
 	r.want.Store(uint32(want))
-	r.call.waiter, r.call.mask = (*bell)(r), anyEvent
-	r.sock.calls.add(&r.call) // first: as soon as it is on the list another goroutine may end it
+	r.call.Init((*bell)(r), wait.AnyEvent)
+	r.sock.Calls().Add(&r.call) // first: as soon as it is on the list another goroutine may end it
 	p.mu.Lock()
 	closed := p.closed
 	p.enqueueLocked(r) // it may be ready now
 	p.mu.Unlock()
 	if closed {
-		r.sock.calls.remove(&r.call)
+		r.sock.Calls().Remove(&r.call)
 		return nil, wsa.WSAENOTSOCK
 	}
 	return r, nil
@@ -94,7 +94,7 @@ func (r *Registration) Close() {
 	r.ended, r.face = true, nil // it may be on the list still
 	p.mu.Unlock()
 	if !ended {
-		r.sock.calls.remove(&r.call)
+		r.sock.Calls().Remove(&r.call)
 	}
 }
 
@@ -146,7 +146,7 @@ func (p *Poller) Wait(notices []Notice, timeout time.Duration) (n int, _ error) 
 	if n, err := p.collect(notices); n > 0 || err != 0 || timeout == 0 {
 		return n, err.Err()
 	}
-	w := NewWaiter(p.host)
+	w := wait.NewWaiter(p.host)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := p.host.Clock().AfterFunc(timeout, func() {
@@ -166,13 +166,13 @@ func (p *Poller) Wait(notices []Notice, timeout time.Duration) (n int, _ error) 
 	}
 }
 
-func (p *Poller) join(w Waiter) {
+func (p *Poller) join(w wait.Waiter) {
 	p.mu.Lock()
 	p.waiters = append(p.waiters, w)
 	p.mu.Unlock()
 }
 
-func (p *Poller) leave(w Waiter) {
+func (p *Poller) leave(w wait.Waiter) {
 	p.mu.Lock()
 	i := slices.Index(p.waiters, w)
 	p.waiters = slices.Delete(p.waiters, i, i+1)
@@ -191,7 +191,7 @@ func (p *Poller) collect(notices []Notice) (n int, _ wsa.Errno) {
 			continue
 		}
 		want := Readiness(r.want.Load())
-		got := r.sock.look() & (want | ReadyClosed)
+		got := Readiness(r.sock.Look()) & (want | ReadyClosed)
 		if p.host.Down() {
 			break
 		}

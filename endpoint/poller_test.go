@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/sockettest"
+
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/waiter"
 
@@ -30,11 +33,11 @@ func waitAll(t *testing.T, p *endpoint.Poller, timeout time.Duration) map[any]en
 }
 
 func TestPoller(t *testing.T) {
-	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) {
-			a, b := pair(t)
-			client, server := connected(t, a, b, f.addr)
-			idle, _ := connected(t, a, b, f.addr)
+	for _, f := range sockettest.Families {
+		t.Run(f.Name, func(t *testing.T) {
+			a, b := sockettest.Pair(t)
+			client, server := sockettest.Connected(t, a, b, f.Addr)
+			idle, _ := sockettest.Connected(t, a, b, f.Addr)
 			p := a.NewPoller()
 			defer p.Close()
 			for name, c := range map[string]endpoint.Pollable{"client": client, "idle": idle} {
@@ -47,7 +50,7 @@ func TestPoller(t *testing.T) {
 			_, err := server.Write([]byte("xy"))
 			require.NoError(t, err)
 			want := map[any]endpoint.Readiness{"client": endpoint.ReadyRead}
-			require.Equal(t, want, waitAll(t, p, patience))
+			require.Equal(t, want, waitAll(t, p, sockettest.Patience))
 			require.Equal(t, want, waitAll(t, p, 0), "level-triggered")
 			require.NoError(t, client.SetNonblocking(true))
 			_, err = client.Read(make([]byte, 9))
@@ -57,10 +60,10 @@ func TestPoller(t *testing.T) {
 			require.ErrorIs(t, err, wsa.WSAEWOULDBLOCK)
 
 			require.NoError(t, server.CloseWrite())
-			require.Equal(t, want, waitAll(t, p, patience), "the end of the stream")
+			require.Equal(t, want, waitAll(t, p, sockettest.Patience), "the end of the stream")
 			require.NoError(t, client.Close())
 			stack.Settle(a, b)
-			require.Equal(t, map[any]endpoint.Readiness{"client": endpoint.ReadyClosed}, waitAll(t, p, patience))
+			require.Equal(t, map[any]endpoint.Readiness{"client": endpoint.ReadyClosed}, waitAll(t, p, sockettest.Patience))
 			require.Empty(t, waitAll(t, p, 0), "a closed socket is told once")
 		})
 	}
@@ -68,7 +71,7 @@ func TestPoller(t *testing.T) {
 
 // Listeners and datagram sockets; Modify; Close of a registration.
 func TestPollerKinds(t *testing.T) {
-	a, b := pair(t)
+	a, b := sockettest.Pair(t)
 	l, err := a.Listen("tcp", "10.0.0.1:80")
 	require.NoError(t, err)
 	d, err := a.ListenPacket("udp", "10.0.0.1:7")
@@ -90,7 +93,7 @@ func TestPollerKinds(t *testing.T) {
 	_, err = u.Write([]byte("x"))
 	require.NoError(t, err)
 	stack.Settle(a, b)
-	require.Equal(t, map[any]endpoint.Readiness{"listener": endpoint.ReadyRead, "datagram": endpoint.ReadyRead}, waitAll(t, p, patience))
+	require.Equal(t, map[any]endpoint.Readiness{"listener": endpoint.ReadyRead, "datagram": endpoint.ReadyRead}, waitAll(t, p, sockettest.Patience))
 	one := make([]endpoint.Notice, 1)
 	seen := map[any]bool{}
 	for range 2 { // a short buffer: both have their turn
@@ -110,9 +113,9 @@ func TestPollerKinds(t *testing.T) {
 // A blocked Wait ends with the Poller, and with the stack.
 func TestPollerCloses(t *testing.T) {
 	for _, down := range []bool{false, true} {
-		a, _, spy := spiedPair(t)
+		a, _, spy := sockettest.SpiedPair(t)
 		p := a.NewPoller()
-		ended := spy.blocked("poll", func() error { _, err := p.Wait(make([]endpoint.Notice, 1), -1); return err })
+		ended := spy.Blocked("poll", func() error { _, err := p.Wait(make([]endpoint.Notice, 1), -1); return err })
 		if down {
 			require.NoError(t, a.Close())
 			require.ErrorIs(t, <-ended, wsa.WSAENETDOWN)
@@ -121,9 +124,9 @@ func TestPollerCloses(t *testing.T) {
 			require.ErrorIs(t, <-ended, net.ErrClosed)
 		}
 		require.NoError(t, p.Close())
-		s, _ := endpoint.New(a, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		s, _ := socket.New(a, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		if !down {
-			_, err := p.Add(s, endpoint.ReadyRead, nil)
+			_, err := p.Add(endpoint.NewPacketConn(s, "udp"), endpoint.ReadyRead, nil)
 			require.ErrorIs(t, err, wsa.WSAENOTSOCK)
 			s.Close()
 		}
@@ -137,11 +140,11 @@ func TestPollerCloses(t *testing.T) {
 func BenchmarkPoller(b *testing.B) {
 	for _, registered := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(registered), func(b *testing.B) {
-			st := newStack(b, nil)
+			st := sockettest.NewStack(b, nil)
 			p := st.NewPoller()
 			defer p.Close()
 			active := benchSockets(b, st, p, registered)
-			from := socket(b, st, wsa.AF_INET, wsa.SOCK_DGRAM)
+			from := sockettest.NewSocket(b, st, wsa.AF_INET, wsa.SOCK_DGRAM)
 			for _, s := range active {
 				to, _ := s.LocalAddr()
 				if _, errno := from.SendTo([]byte("x"), 0, to); errno != 0 {
@@ -167,9 +170,9 @@ func BenchmarkPoller(b *testing.B) {
 
 // benchSockets registers datagram sockets, two to a port, and returns a
 // thousand of them.
-func benchSockets(b *testing.B, st *stack.Stack, p *endpoint.Poller, n int) (active []*endpoint.Socket) {
+func benchSockets(b *testing.B, st *stack.Stack, p *endpoint.Poller, n int) (active []*socket.Socket) {
 	for i := range n {
-		s, errno := endpoint.New(st, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		s, errno := socket.New(st, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		if errno != 0 {
 			b.Fatal(errno)
 		}
@@ -178,7 +181,7 @@ func benchSockets(b *testing.B, st *stack.Stack, p *endpoint.Poller, n int) (act
 		if errno := s.Bind(addr); errno != 0 {
 			b.Fatal(addr, errno)
 		}
-		if _, err := p.Add(s, endpoint.ReadyRead, s); err != nil {
+		if _, err := p.Add(endpoint.NewPacketConn(s, "udp"), endpoint.ReadyRead, s); err != nil {
 			b.Fatal(err)
 		}
 		if i%(n/1000) == 0 {

@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
@@ -68,7 +69,7 @@ func (s *ipSocket) send(to netip.AddrPort, text string) {
 }
 
 // recv receives a datagram with its control messages.
-func (s *ipSocket) recv() (string, endpoint.Message, map[int32]uint32) {
+func (s *ipSocket) recv() (string, socket.Message, map[int32]uint32) {
 	s.t.Helper()
 	buf, control := make([]byte, 100), make([]byte, 300)
 	m, err := s.p.RecvMsg(s.s, buf, control, 0)

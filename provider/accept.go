@@ -3,7 +3,9 @@ package provider
 import (
 	"net/netip"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -53,12 +55,12 @@ func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 // first in the queue; WSAEINVAL after another value (assumed to change nothing,
 // as CF_DEFER). A request that has vanished is WSAECONNRESET for a non-blocking
 // call; a blocking one goes on waiting (CA-7).
-func (p *Provider) AcceptCond(s wsa.SOCKET, condition endpoint.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (p *Provider) AcceptCond(s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	return p.acceptOn(nil, s, condition)
 }
 
 // acceptOn is AcceptCond for a thread, which may be nil.
-func (p *Provider) acceptOn(t *endpoint.Thread, s wsa.SOCKET, condition endpoint.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (p *Provider) acceptOn(t *wait.Thread, s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	e, err := p.entry(s)
 	if err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)

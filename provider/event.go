@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
@@ -23,7 +26,7 @@ type Event struct {
 	waiters   []endpoint.Waiter // of WaitForMultipleEvents
 }
 
-var _ endpoint.Event = (*Event)(nil)
+var _ socket.Event = (*Event)(nil)
 
 // NewEvent is WSACreateEvent.
 func NewEvent() *Event { return &Event{} }
@@ -187,7 +190,7 @@ func (p *Provider) WaitForMultipleEvents(events []*Event, all bool, timeout time
 	if i, ok := signalled(events, all); ok || timeout == 0 {
 		return i, nil
 	}
-	w := endpoint.NewWaiter(p.stack)
+	w := wait.NewWaiter(p.stack)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := p.stack.Clock().AfterFunc(timeout, func() {

@@ -6,13 +6,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // An entry is what a handle names.
 type entry struct {
-	sock       *endpoint.Socket
+	sock       *socket.Socket
 	overlapped bool // WSA_FLAG_OVERLAPPED; without it the time-outs have no effect (TO-6)
 }
 

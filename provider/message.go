@@ -3,7 +3,8 @@ package provider
 import (
 	"net/netip"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -15,7 +16,7 @@ import (
 // Errors are those of RecvFrom, and WSAEOPNOTSUPP on a stream. WSAEMSGSIZE comes
 // with the result, and MSG_TRUNC in its Flags where data, MSG_CTRUNC where
 // control messages were cut off (MS-2).
-func (p *Provider) RecvMsg(s wsa.SOCKET, buf, control []byte, flags int32) (m endpoint.Message, _ error) {
+func (p *Provider) RecvMsg(s wsa.SOCKET, buf, control []byte, flags int32) (m socket.Message, _ error) {
 	sock, err := p.socket(s)
 	if err == 0 {
 		m, err = sock.RecvMsg(buf, control, flags)

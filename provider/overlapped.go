@@ -3,7 +3,8 @@ package provider
 import (
 	"net/netip"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -12,7 +13,7 @@ import (
 // complete in the order of their starts.
 type Overlapped struct {
 	p  *Provider
-	op *endpoint.Op
+	op *socket.Op
 }
 
 // Done returns a channel that is closed when the operation is done. In virtual
@@ -60,7 +61,7 @@ func (o *Overlapped) Status() wsa.Errno {
 func (o *Overlapped) Cancel() bool { return o.op.Cancel() }
 
 // started is how the calls that start an operation return.
-func (p *Provider) started(op *endpoint.Op, err wsa.Errno) (*Overlapped, error) {
+func (p *Provider) started(op *socket.Op, err wsa.Errno) (*Overlapped, error) {
 	if err != 0 {
 		return nil, p.result(err)
 	}

@@ -3,7 +3,8 @@ package provider
 import (
 	"time"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -18,16 +19,16 @@ type PollFD struct {
 // pollFlags are the flags of WSAPoll for what a socket is ready for. Those of
 // the second column are reported whether or not they were asked for.
 var pollFlags = []struct {
-	bit    endpoint.Readiness
+	bit    socket.Readiness
 	flag   int16
 	always bool
 }{
-	{endpoint.PollRead, wsa.POLLRDNORM, false},
-	{endpoint.PollUrgent, wsa.POLLRDBAND, false},
-	{endpoint.PollWrite, wsa.POLLWRNORM, false},
-	{endpoint.PollError, wsa.POLLERR, true},
-	{endpoint.PollHangup, wsa.POLLHUP, true},
-	{endpoint.ReadyClosed, wsa.POLLNVAL, true},
+	{socket.PollRead, wsa.POLLRDNORM, false},
+	{socket.PollUrgent, wsa.POLLRDBAND, false},
+	{socket.PollWrite, wsa.POLLWRNORM, false},
+	{socket.PollError, wsa.POLLERR, true},
+	{socket.PollHangup, wsa.POLLHUP, true},
+	{socket.ReadyClosed, wsa.POLLNVAL, true},
 }
 
 // Poll waits until a socket has something that was asked for, or an error, and
@@ -56,7 +57,7 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	if stale > 0 {
 		timeout = 0
 	}
-	endpoint.Await(p.stack, members, timeout)
+	socket.Await(p.stack, members, timeout)
 	if p.stack.Down() {
 		return 0, p.result(wsa.WSAENETDOWN)
 	}
@@ -74,7 +75,7 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 
 // polled are the sockets of fds with their places, and the number of handles
 // that are stale. Negative ones that are no handle aren't among either.
-func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int, stale int, err wsa.Errno) {
+func (p *Provider) polled(fds []PollFD) (members []socket.Member, index []int, stale int, err wsa.Errno) {
 	for i, fd := range fds {
 		if fd.Events&^(wsa.POLLRDNORM|wsa.POLLRDBAND|wsa.POLLWRNORM) != 0 {
 			return nil, nil, 0, wsa.WSAEINVAL
@@ -86,7 +87,7 @@ func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int,
 			}
 			continue
 		}
-		members = append(members, endpoint.Member{Socket: e.sock, Want: wanted(fd.Events)})
+		members = append(members, socket.Member{Socket: e.sock, Want: wanted(fd.Events)})
 		index = append(index, i)
 	}
 	if len(members) == 0 {
@@ -95,7 +96,7 @@ func (p *Provider) polled(fds []PollFD) (members []endpoint.Member, index []int,
 	return members, index, stale, 0
 }
 
-func wanted(events int16) (want endpoint.Readiness) {
+func wanted(events int16) (want socket.Readiness) {
 	for _, f := range pollFlags {
 		if f.always || events&f.flag != 0 {
 			want |= f.bit
@@ -104,7 +105,7 @@ func wanted(events int16) (want endpoint.Readiness) {
 	return want
 }
 
-func revents(got endpoint.Readiness) (flags int16) {
+func revents(got socket.Readiness) (flags int16) {
 	for _, f := range pollFlags {
 		if got&f.bit != 0 {
 			flags |= f.flag

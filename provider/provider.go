@@ -48,7 +48,8 @@ package provider
 import (
 	"sync/atomic"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -128,7 +129,7 @@ func (p *Provider) Cleanup() error {
 }
 
 // closeAtOnce is closesocket without its wait (LG-4) and its refusal (LG-7).
-func closeAtOnce(s *endpoint.Socket) {
+func closeAtOnce(s *socket.Socket) {
 	s.SetNonblocking(true) // never fails
 	if s.Close() == wsa.WSAEWOULDBLOCK {
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, []byte{1, 0, 0, 0})
@@ -165,7 +166,7 @@ func (p *Provider) entry(s wsa.SOCKET) (entry, wsa.Errno) {
 }
 
 // socket is entry, for those who need the socket only.
-func (p *Provider) socket(s wsa.SOCKET) (*endpoint.Socket, wsa.Errno) {
+func (p *Provider) socket(s wsa.SOCKET) (*socket.Socket, wsa.Errno) {
 	e, err := p.entry(s)
 	return e.sock, err
 }

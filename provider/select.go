@@ -4,7 +4,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -30,7 +32,7 @@ func (p *Provider) Select(read, write, except []wsa.SOCKET, timeout time.Duratio
 }
 
 // selectOn is Select for a thread, which may be nil.
-func (p *Provider) selectOn(t *endpoint.Thread, read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
+func (p *Provider) selectOn(t *wait.Thread, read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
 	if err := p.enter(); err != 0 {
 		return nil, nil, nil, p.result(err)
 	}
@@ -41,10 +43,10 @@ func (p *Provider) selectOn(t *endpoint.Thread, read, write, except []wsa.SOCKET
 	if !ok {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}
-	if err := endpoint.AwaitOn(t, p.stack, members, timeout); err != 0 {
+	if err := socket.AwaitOn(t, p.stack, members, timeout); err != 0 {
 		return nil, nil, nil, p.result(err)
 	}
-	if slices.ContainsFunc(members, func(m endpoint.Member) bool { return m.Got == endpoint.ReadyClosed }) {
+	if slices.ContainsFunc(members, func(m socket.Member) bool { return m.Got == socket.ReadyClosed }) {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}
 	r, members = ready(read, members)
@@ -54,18 +56,18 @@ func (p *Provider) selectOn(t *endpoint.Thread, read, write, except []wsa.SOCKET
 }
 
 // members are the sockets of the three sets, one after the other.
-func (p *Provider) members(read, write, except []wsa.SOCKET) ([]endpoint.Member, bool) {
-	members := make([]endpoint.Member, 0, len(read)+len(write)+len(except))
+func (p *Provider) members(read, write, except []wsa.SOCKET) ([]socket.Member, bool) {
+	members := make([]socket.Member, 0, len(read)+len(write)+len(except))
 	for _, set := range []struct {
 		handles []wsa.SOCKET
-		want    endpoint.Readiness
-	}{{read, endpoint.ReadyRead}, {write, endpoint.ReadyWrite}, {except, endpoint.ReadyExcept}} {
+		want    socket.Readiness
+	}{{read, socket.ReadyRead}, {write, socket.ReadyWrite}, {except, socket.ReadyExcept}} {
 		for _, s := range set.handles {
 			entry, ok := p.handles.get(s)
 			if !ok {
 				return nil, false
 			}
-			members = append(members, endpoint.Member{Socket: entry.sock, Want: set.want})
+			members = append(members, socket.Member{Socket: entry.sock, Want: set.want})
 		}
 	}
 	return members, true
@@ -73,7 +75,7 @@ func (p *Provider) members(read, write, except []wsa.SOCKET) ([]endpoint.Member,
 
 // ready picks the handles of a set whose members have something, each of them
 // once, and returns the members of the sets behind it.
-func ready(set []wsa.SOCKET, members []endpoint.Member) ([]wsa.SOCKET, []endpoint.Member) {
+func ready(set []wsa.SOCKET, members []socket.Member) ([]wsa.SOCKET, []socket.Member) {
 	var found []wsa.SOCKET
 	seen := make(map[wsa.SOCKET]bool, len(set))
 	for i, s := range set {

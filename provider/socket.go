@@ -3,7 +3,9 @@ package provider
 import (
 	"net/netip"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -37,7 +39,7 @@ func (p *Provider) SocketEx(af, typ, protocol int32, group, flags uint32) (wsa.S
 	if err := p.enter(); err != 0 {
 		return wsa.INVALID_SOCKET, p.result(err)
 	}
-	sock, err := endpoint.New(p.stack, af, typ, protocol, *p.owner.Load())
+	sock, err := socket.New(p.stack, af, typ, protocol, *p.owner.Load())
 	if err != 0 {
 		return wsa.INVALID_SOCKET, p.result(err)
 	}
@@ -48,7 +50,7 @@ func (p *Provider) SocketEx(af, typ, protocol int32, group, flags uint32) (wsa.S
 	return p.open(entry{sock: sock, overlapped: flags&wsa.WSA_FLAG_OVERLAPPED != 0})
 }
 
-func creationFlags(sock *endpoint.Socket) uint32 {
+func creationFlags(sock *socket.Socket) uint32 {
 	const any = wsa.WSA_FLAG_OVERLAPPED | wsa.WSA_FLAG_NO_HANDLE_INHERIT
 	if sock.Kind() == options.Datagram {
 		return any | wsa.WSA_FLAG_MULTIPOINT_C_LEAF | wsa.WSA_FLAG_MULTIPOINT_D_LEAF
@@ -102,7 +104,7 @@ func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
 func (p *Provider) Connect(s wsa.SOCKET, addr netip.AddrPort) error { return p.connectOn(nil, s, addr) }
 
 // connectOn is Connect for a thread, which may be nil.
-func (p *Provider) connectOn(t *endpoint.Thread, s wsa.SOCKET, addr netip.AddrPort) error {
+func (p *Provider) connectOn(t *wait.Thread, s wsa.SOCKET, addr netip.AddrPort) error {
 	sock, err := p.socket(s)
 	if err == 0 {
 		err = sock.ConnectOn(t, addr)
@@ -140,7 +142,7 @@ func (p *Provider) Shutdown(s wsa.SOCKET, how int32) error {
 func (p *Provider) CloseSocket(s wsa.SOCKET) error { return p.closeOn(nil, s) }
 
 // closeOn is CloseSocket for a thread, which may be nil.
-func (p *Provider) closeOn(t *endpoint.Thread, s wsa.SOCKET) error {
+func (p *Provider) closeOn(t *wait.Thread, s wsa.SOCKET) error {
 	if err := p.enter(); err == wsa.WSANOTINITIALISED {
 		return p.result(err)
 	}

@@ -5,7 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -24,7 +26,7 @@ import (
 // use for threads calls Provider itself, which is never restricted.
 type Thread struct {
 	p         *Provider
-	core      *endpoint.Thread
+	core      *wait.Thread
 	last      atomic.Int32
 	callbacks atomic.Int32 // condition functions that run on the thread
 }
@@ -34,7 +36,7 @@ type Thread struct {
 func (p *Provider) Thread() *Thread {
 	t := &Thread{p: p}
 	if p != nil && p.stack != nil {
-		t.core = endpoint.NewThread(p.stack)
+		t.core = wait.NewThread(p.stack)
 	}
 	return t
 }
@@ -117,7 +119,7 @@ func (t *Thread) enter() wsa.Errno {
 }
 
 // blocked is the thread for calls that may wait: nil where no hook runs.
-func (t *Thread) blocked() *endpoint.Thread {
+func (t *Thread) blocked() *wait.Thread {
 	if t.p.legacy() {
 		return t.core
 	}
@@ -143,7 +145,7 @@ func (t *Thread) do(call func() error) error {
 }
 
 // socket is Provider.socket for a thread.
-func (t *Thread) socket(s wsa.SOCKET) (*endpoint.Socket, wsa.Errno) {
+func (t *Thread) socket(s wsa.SOCKET) (*socket.Socket, wsa.Errno) {
 	if err := t.enter(); err != 0 {
 		return nil, err
 	}
@@ -198,7 +200,7 @@ func (t *Thread) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 
 // AcceptCond is Provider.AcceptCond. While condition runs, the thread is in a
 // callback: its calls fail with WSAEINPROGRESS (CA-10).
-func (t *Thread) AcceptCond(s wsa.SOCKET, condition endpoint.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (t *Thread) AcceptCond(s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	if err := t.enter(); err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, t.note(err)
 	}

@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -49,7 +51,7 @@ func (s *Stack) AddRoute(r Route) error {
 			return 0, errors.New("there is such a route already")
 		}
 		s.addRoute(line)
-		return endpoint.ChangedRoutes, nil
+		return socket.ChangedRoutes, nil
 	})
 }
 
@@ -68,7 +70,7 @@ func (s *Stack) RemoveRoute(r Route) error {
 		s.mu.Lock()
 		s.removeRoutesLocked(func(r route) bool { return r == line })
 		s.mu.Unlock()
-		return endpoint.ChangedRoutes, nil
+		return socket.ChangedRoutes, nil
 	})
 }
 
@@ -90,7 +92,7 @@ func (s *Stack) RemoveDevice(d tun.Device) error {
 			s.loseAddress(p.Addr())
 		}
 		s.removeNIC(n)
-		return changesOf(addrs) | endpoint.ChangedRoutes, d.Close()
+		return changesOf(addrs) | socket.ChangedRoutes, d.Close()
 	})
 }
 
@@ -177,7 +179,7 @@ func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 		s.removeRoutesLocked(func(r route) bool { return !r.gateway.IsValid() && gone(r.destination, r.nic.id) })
 		s.setOwnLocked()
 		for _, o := range s.nics { // its own, the loopback and, of a router, all
-			s.ns.RemoveAddress(o.id, endpoint.Address(a))
+			s.ns.RemoveAddress(o.id, translate.Address(a))
 		}
 		return p, true
 	}

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
-
-	"github.com/wsstack/wsstack/endpoint"
 )
 
 // Bounds of adopted addresses: how many there are, how long one stays after its last
@@ -156,6 +156,6 @@ func (s *Stack) release(addr netip.Addr) {
 	nics := s.nics[1:]
 	s.mu.RUnlock()
 	for _, n := range nics {
-		s.ns.RemoveAddress(n.id, endpoint.Address(addr))
+		s.ns.RemoveAddress(n.id, translate.Address(addr))
 	}
 }

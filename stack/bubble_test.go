@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -81,7 +83,7 @@ var bubbleUses = map[string]func(t *testing.T, a, b *stack.Stack){
 		l, err := b.Listen("tcp", "10.0.0.2:0")
 		require.NoError(t, err)
 		defer l.Close()
-		s, errno := endpoint.New(a, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		s, errno := socket.New(a, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		require.Zero(t, errno)
 		defer s.Close()
 		require.Zero(t, s.Connect(netip.MustParseAddrPort(l.Addr().String())))

@@ -5,7 +5,8 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
@@ -21,13 +22,13 @@ type debugRecords struct {
 	log *slog.Logger
 
 	mu      sync.Mutex // a leaf
-	records []endpoint.Record
+	records []socket.Record
 	lost    int
-	writing []endpoint.Record // reused by the pump
+	writing []socket.Record // reused by the pump
 }
 
-// Debug implements endpoint.Host.
-func (s *Stack) Debug(r endpoint.Record) {
+// Debug implements socket.Host.
+func (s *Stack) Debug(r socket.Record) {
 	d := &s.debug
 	d.mu.Lock()
 	if len(d.records) < debugLimit {
@@ -61,7 +62,7 @@ func (d *debugRecords) write() int {
 	return len(d.writing)
 }
 
-func debugAttrs(r endpoint.Record) []slog.Attr {
+func debugAttrs(r socket.Record) []slog.Attr {
 	attrs := []slog.Attr{slog.Time("at", r.Time), slog.Uint64("socket", r.Socket), slog.String("event", r.Event)}
 	if r.State != 0 {
 		attrs = append(attrs, slog.String("state", r.State.String()))

@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -41,7 +44,7 @@ func (s *Stack) dialFrom(ctx context.Context, network string, typ int32, local, 
 		return nil, callError("dial", network, remote, err)
 	}
 	remote = netip.AddrPortFrom(n.reachable(remote.Addr().Unmap()), remote.Port())
-	sock, errno := endpoint.New(s, familyOf(remote.Addr()), typ, 0, s.cfg.Owner)
+	sock, errno := socket.New(s, familyOf(remote.Addr()), typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, callError("dial", network, remote, errno)
 	}
@@ -51,7 +54,24 @@ func (s *Stack) dialFrom(ctx context.Context, network string, typ int32, local, 
 			return nil, callError("dial", network, remote, errno)
 		}
 	}
-	return endpoint.Dial(ctx, sock, network, remote)
+	return connectSocket(ctx, sock, network, remote)
+}
+
+// connectSocket connects a new stream or datagram socket, and gives up when ctx ends,
+// with the context's error.
+func connectSocket(ctx context.Context, sock *socket.Socket, network string, addr netip.AddrPort) (net.Conn, error) {
+	err := ctx.Err()
+	if err == nil {
+		errno := sock.ConnectUntil(ctx, addr, nil)
+		if errno == 0 {
+			return faceOf(sock, network), nil
+		}
+		if err = errno; errno == wait.ErrCanceled {
+			err = ctx.Err()
+		}
+	}
+	sock.Close()
+	return nil, callError("dial", network, addr, err)
 }
 
 // unusable is the error of an address that can't be dialled on a network.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/wsstack/wsstack/endpoint"
@@ -85,7 +87,7 @@ func (l *dnsLookup) run(ctx context.Context, fqdn dnsmessage.Name) *net.DNSError
 	}
 	clock := l.stack.clock
 	udp.SetReadDeadline(clock.Now().Add(dnsTimeout))
-	defer endpoint.AfterDone(ctx, func() { udp.SetReadDeadline(clock.Now()) })()
+	defer wait.AfterDone(ctx, func() { udp.SetReadDeadline(clock.Now()) })()
 	for i := range l.questions {
 		if _, err := udp.Write(l.questions[i].query); err != nil {
 			return l.fail(err)
@@ -142,7 +144,7 @@ func (l *dnsLookup) askTCP(ctx context.Context, q *dnsQuestion) error {
 	defer c.Close()
 	clock := l.stack.clock
 	c.SetDeadline(clock.Now().Add(dnsTimeout))
-	defer endpoint.AfterDone(ctx, func() { c.SetDeadline(clock.Now()) })()
+	defer wait.AfterDone(ctx, func() { c.SetDeadline(clock.Now()) })()
 	message := binary.BigEndian.AppendUint16(nil, uint16(len(q.query)))
 	if _, err := c.Write(append(message, q.query...)); err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -103,7 +105,7 @@ func (p *echoRequest) request() []byte {
 	sum := uint16(0)
 	if p.remote.Is6() {
 		b[0] = uint8(header.ICMPv6EchoRequest)
-		sum = header.PseudoHeaderChecksum(header.ICMPv6ProtocolNumber, endpoint.Address(p.local), endpoint.Address(p.remote), uint16(len(b)))
+		sum = header.PseudoHeaderChecksum(header.ICMPv6ProtocolNumber, translate.Address(p.local), translate.Address(p.remote), uint16(len(b)))
 	}
 	binary.BigEndian.PutUint32(b[4:], p.number)
 	copy(b[icmpHeader:], p.content[:])

@@ -78,7 +78,8 @@ func ExampleStack_LookupHost() {
 func ExampleConfig_defaults() {
 	var config stack.Config
 	config.Defaults = []options.Assignment{ // of a stack.Config
-		options.TCP_NODELAY.With(true), options.SO_KEEPALIVE.With(true), options.TCP_KEEPIDLE.With(time.Minute),
+		options.TCP_NODELAY.With(true),
+		options.SO_KEEPALIVE.With(true), options.TCP_KEEPIDLE.With(time.Minute),
 	}
 	s, err := stack.New(config)
 	if err != nil {

@@ -5,17 +5,18 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // A listener has room for a request, and answers it, whatever comes for another.
 func TestConditionalAcceptInFlood(t *testing.T) {
 	s, d, sent := lonely(t)
-	l, errno := endpoint.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+	l, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	require.Zero(t, errno)
 	defer l.Close()
 	require.Zero(t, l.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, []byte{1, 0, 0, 0}))

@@ -4,11 +4,12 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -146,7 +147,7 @@ func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet, limit 
 	ip := header.IPv4(b)
 	ip.Encode(&header.IPv4Fields{
 		TotalLength: uint16(len(b)), TTL: defaultTTL, Protocol: uint8(header.ICMPv4ProtocolNumber),
-		SrcAddr: endpoint.Address(from), DstAddr: endpoint.Address(t.source),
+		SrcAddr: translate.Address(from), DstAddr: translate.Address(t.source),
 	})
 	ip.SetChecksum(^ip.CalculateChecksum())
 	icmp := header.ICMPv4(b[header.IPv4MinimumSize:])
@@ -160,7 +161,7 @@ func (e transitError) packet4(from netip.Addr, t *transit, p *tun.Packet, limit 
 func (e transitError) packet6(from netip.Addr, t *transit, p *tun.Packet, limit int) []byte {
 	const headers = header.IPv6MinimumSize + header.ICMPv6ErrorHeaderSize
 	b := append(make([]byte, headers), opening(p, t.size, limit-headers)...)
-	source, destination := endpoint.Address(from), endpoint.Address(t.source)
+	source, destination := translate.Address(from), translate.Address(t.source)
 	header.IPv6(b).Encode(&header.IPv6Fields{
 		PayloadLength: uint16(len(b) - header.IPv6MinimumSize), TransportProtocol: header.ICMPv6ProtocolNumber, HopLimit: defaultTTL,
 		SrcAddr: source, DstAddr: destination,

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
@@ -66,7 +68,7 @@ var _ net.Listener = (*Forwarder)(nil)
 // A forwarderDoor is the listening socket for one destination.
 type forwarderDoor struct {
 	at           netip.AddrPort
-	sock         *endpoint.Socket
+	sock         *socket.Socket
 	registration *endpoint.Registration
 	last         tcpip.MonotonicTime // when a SYN came
 }
@@ -110,7 +112,7 @@ func (f *Forwarder) Accept() (net.Conn, error) {
 			}
 			return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: f.Addr(), Err: err}
 		}
-		sock, _, errno := ready[0].Data.(*endpoint.Socket).Accept()
+		sock, _, errno := ready[0].Data.(*socket.Socket).Accept()
 		if errno != 0 {
 			continue // another call was faster, or the peer has reset it
 		}
@@ -177,7 +179,7 @@ func (f *Forwarder) knock(at netip.AddrPort) verdict {
 
 // openLocked listens on a destination.
 func (f *Forwarder) openLocked(at netip.AddrPort, now tcpip.MonotonicTime) bool {
-	sock, errno := endpoint.New(f.stack, familyOf(at.Addr()), wsa.SOCK_STREAM, 0, f.stack.cfg.Owner)
+	sock, errno := socket.New(f.stack, familyOf(at.Addr()), wsa.SOCK_STREAM, 0, f.stack.cfg.Owner)
 	if errno != 0 {
 		return false
 	}
@@ -187,7 +189,7 @@ func (f *Forwarder) openLocked(at netip.AddrPort, now tcpip.MonotonicTime) bool 
 		sock.Close()
 		return false
 	}
-	registration, err := f.poller.Add(sock, endpoint.ReadyRead, sock)
+	registration, err := f.poller.Add(endpoint.NewListener(sock, "tcp"), endpoint.ReadyRead, sock)
 	if err != nil {
 		sock.Close()
 		return false

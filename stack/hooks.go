@@ -5,11 +5,12 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
 )
 
@@ -140,7 +141,7 @@ func (h *hooks) CheckEgress(*netstack.PacketBuffer, *netstack.Route, netstack.Ad
 	return true
 }
 
-// ForgetDatagrams implements endpoint.Host.
+// ForgetDatagrams implements socket.Host.
 func (s *Stack) ForgetDatagrams(ep tcpip.Endpoint) { s.hooks.empties.Delete(ep) }
 
 // addresses are the source and destination of a packet. pkt.Network would
@@ -157,5 +158,5 @@ func addresses(pkt *netstack.PacketBuffer) (source, destination tcpip.Address) {
 
 // addrPort is an address of netstack with a port.
 func addrPort(a tcpip.Address, port uint16) netip.AddrPort {
-	return endpoint.AddrPort(tcpip.FullAddress{Addr: a, Port: port})
+	return translate.AddrPort(tcpip.FullAddress{Addr: a, Port: port})
 }

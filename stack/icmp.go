@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/wsa"
@@ -21,7 +23,7 @@ const icmpHeader = 8
 // quoted is how much of an ICMP error is looked at: its header, the longest IP
 // header with what may be between it and the transport header, 8 bytes of that,
 // and the start of a datagram's payload.
-const quoted = icmpHeader + header.IPv4MaximumHeaderSize + 8 + endpoint.MaxQuote
+const quoted = icmpHeader + header.IPv4MaximumHeaderSize + 8 + socket.MaxQuote
 
 // A quote is an ICMP error, with the packet of ours that it is about.
 type quote struct {
@@ -66,14 +68,14 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 	if !h.stack.own.Load().has(q.local.Addr()) {
 		return pass // a wildcard has sent from an address of ours
 	}
-	e := endpoint.ICMPError{
+	e := socket.ICMPError{
 		Local: q.local, Remote: q.remote,
 		Protocol: wsa.IPPROTO_ICMP, Type: q.kind, Code: q.code, MTU: q.mtu, Payload: q.payload,
 	}
 	if !q.v4 {
 		e.Protocol = wsa.IPPROTO_ICMPV6
 	}
-	h.stack.ports.each(q.local, func(s *endpoint.Socket) { s.ICMPError(e) })
+	h.stack.ports.each(q.local, func(s *socket.Socket) { s.ICMPError(e) })
 	return pass
 }
 
@@ -81,8 +83,8 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 // believes is forged or too late (RFC 5927 §4.1 and §7).
 func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 	id := transport.ID{
-		LocalPort: q.local.Port(), LocalAddress: endpoint.Address(q.local.Addr()),
-		RemotePort: q.remote.Port(), RemoteAddress: endpoint.Address(q.remote.Addr()),
+		LocalPort: q.local.Port(), LocalAddress: translate.Address(q.local.Addr()),
+		RemotePort: q.remote.Port(), RemoteAddress: translate.Address(q.remote.Addr()),
 	}
 	r := transport.Report{Quoted: tcp.Seq(q.seq), Info: q.info(pkt)}
 	if q.tooBig() {
@@ -237,7 +239,7 @@ func (q *quote) readTransport(source, destination, b []byte) bool {
 		q.seq = binary.BigEndian.Uint32(b[4:])
 		return true
 	}
-	q.payload = b[8:min(len(b), 8+endpoint.MaxQuote)]
+	q.payload = b[8:min(len(b), 8+socket.MaxQuote)]
 	if length := int(binary.BigEndian.Uint16(b[4:])); length >= 8 {
 		q.payload = q.payload[:min(len(q.payload), length-8)] // what follows is padding
 	}

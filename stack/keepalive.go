@@ -77,5 +77,5 @@ func (s *Stack) SetKeepAlive(k KeepAlive) error {
 	return nil
 }
 
-// KeepAliveDefaults implements endpoint.Host.
+// KeepAliveDefaults implements socket.Host.
 func (s *Stack) KeepAliveDefaults() options.KeepAlive { return *s.keepAlive.Load() }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -43,16 +45,16 @@ func (s *Stack) DialContext(ctx context.Context, network, address string) (net.C
 		addrs[i] = netip.AddrPortFrom(n.reachable(addr.Addr()), addr.Port())
 	}
 	if len(addrs) > 1 {
-		return endpoint.DialFirst(ctx, s, network, addrs, func(to netip.AddrPort) (*endpoint.Socket, wsa.Errno) {
-			return endpoint.New(s, familyOf(to.Addr()), n.typ, 0, s.cfg.Owner)
+		return dialFirst(ctx, s, network, addrs, func(to netip.AddrPort) (*socket.Socket, wsa.Errno) {
+			return socket.New(s, familyOf(to.Addr()), n.typ, 0, s.cfg.Owner)
 		})
 	}
 	addr := addrs[0]
-	sock, errno := endpoint.New(s, familyOf(addr.Addr()), n.typ, 0, s.cfg.Owner)
+	sock, errno := socket.New(s, familyOf(addr.Addr()), n.typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, callError("dial", network, addr, errno)
 	}
-	return endpoint.Dial(ctx, sock, network, addr)
+	return connectSocket(ctx, sock, network, addr)
 }
 
 // Dial is DialContext without a context.
@@ -94,6 +96,7 @@ func (s *Stack) ListenPacket(network, address string) (net.PacketConn, error) {
 // text of the address said nothing.
 func callError(op, network string, addr netip.AddrPort, err error) error {
 	e := &net.OpError{Op: op, Net: network, Err: err}
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	switch {
 	case !addr.Addr().IsValid():
 	case strings.HasPrefix(network, "tcp"):
@@ -106,7 +109,7 @@ func callError(op, network string, addr netip.AddrPort, err error) error {
 
 // bound makes a socket with a local address, and returns the address also when
 // binding fails.
-func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, netip.AddrPort, error) {
+func (s *Stack) bound(network, address string, typ int32) (*socket.Socket, netip.AddrPort, error) {
 	n, err := parseNetwork(network)
 	if err != nil {
 		return nil, netip.AddrPort{}, err
@@ -128,7 +131,7 @@ func (s *Stack) bound(network, address string, typ int32) (*endpoint.Socket, net
 // boundTo is bound, for an address. A group stands for the wildcard of its family,
 // with SO_REUSEADDR: several sockets may have the port, and each joins groups of
 // its own, as package net has it.
-func (s *Stack) boundTo(n netKind, addr netip.AddrPort, typ int32) (*endpoint.Socket, netip.AddrPort, error) {
+func (s *Stack) boundTo(n netKind, addr netip.AddrPort, typ int32) (*socket.Socket, netip.AddrPort, error) {
 	group := typ == wsa.SOCK_DGRAM && addr.Addr().IsMulticast()
 	if group {
 		n.family = familyOf(addr.Addr())
@@ -137,7 +140,7 @@ func (s *Stack) boundTo(n netKind, addr netip.AddrPort, typ int32) (*endpoint.So
 	if wildcard {
 		addr = netip.AddrPortFrom(n.wildcard(), addr.Port())
 	}
-	sock, errno := endpoint.New(s, familyOf(addr.Addr()), typ, 0, s.cfg.Owner)
+	sock, errno := socket.New(s, familyOf(addr.Addr()), typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, addr, errno
 	}

@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
@@ -108,11 +110,11 @@ func (s *Stack) announce(changes uint32) {
 // changesOf is what new or lost addresses change, their routes included.
 func changesOf(addrs []netip.Prefix) (changes uint32) {
 	for _, p := range addrs {
-		changes |= endpoint.ChangedRoutes
+		changes |= socket.ChangedRoutes
 		if p.Addr().Is4() {
-			changes |= endpoint.ChangedAddresses4
+			changes |= socket.ChangedAddresses4
 		} else {
-			changes |= endpoint.ChangedAddresses6
+			changes |= socket.ChangedAddresses6
 		}
 	}
 	return changes
@@ -222,7 +224,7 @@ func (s *Stack) removeNIC(n *nic) {
 	s.work.remove(n.link)
 	for _, p := range n.addresses {
 		for _, o := range others {
-			s.ns.RemoveAddress(o.id, endpoint.Address(p.Addr()))
+			s.ns.RemoveAddress(o.id, translate.Address(p.Addr()))
 		}
 	}
 }
@@ -276,7 +278,7 @@ func (s *Stack) addRoute(r route) {
 	}
 	s.mu.Unlock()
 	line := r.line()
-	line.SourceHint = endpoint.Address(hint)
+	line.SourceHint = translate.Address(hint)
 	s.ns.AddRoute(line)
 }
 
@@ -345,7 +347,7 @@ func (n *nic) source(hop netip.Addr) (netip.Addr, bool) {
 	return first, first.IsValid()
 }
 
-// Source implements endpoint.Host.
+// Source implements socket.Host.
 func (s *Stack) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
 	bound, remote = bound.Unmap(), remote.Unmap().WithZone("")
 	s.mu.RLock()
@@ -378,7 +380,7 @@ func (n *nic) has(a netip.Addr) bool {
 	return slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
-// IsLocal implements endpoint.Host. All of 127.0.0.0/8 is local.
+// IsLocal implements socket.Host. All of 127.0.0.0/8 is local.
 func (s *Stack) IsLocal(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if a.Is4() && a.IsLoopback() {
@@ -393,7 +395,7 @@ func anyHas(list []*nic, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(n *nic) bool { return n.has(a) })
 }
 
-// IsBroadcast implements endpoint.Host.
+// IsBroadcast implements socket.Host.
 func (s *Stack) IsBroadcast(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.Is4() {
@@ -414,7 +416,7 @@ func (s *Stack) IsBroadcast(a netip.Addr) bool {
 	return false
 }
 
-// Interfaces implements endpoint.Host.
+// Interfaces implements socket.Host.
 func (s *Stack) Interfaces() []options.Interface {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -3,20 +3,21 @@ package stack
 import (
 	"encoding/binary"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/translate"
+
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
-
-	"github.com/wsstack/wsstack/endpoint"
 )
 
-// SendPacket implements endpoint.Host: it sends a message that no endpoint of
+// SendPacket implements socket.Host: it sends a message that no endpoint of
 // netstack could, from a raw socket or in fragments smaller than the interface's
 // MTU. It passes the loopback and, unless the header is included or it is cut up,
 // the filter, like any other.
-func (s *Stack) SendPacket(p *endpoint.OwnPacket) tcpip.Error {
-	local, remote := endpoint.Address(p.Local), endpoint.Address(p.Remote)
+func (s *Stack) SendPacket(p *socket.OwnPacket) tcpip.Error {
+	local, remote := translate.Address(p.Local), translate.Address(p.Remote)
 	proto := header.IPv6ProtocolNumber
 	if p.Remote.Unmap().Is4() {
 		proto = header.IPv4ProtocolNumber
@@ -44,7 +45,7 @@ func newPacket(r *netstack.Route, payload []byte) *netstack.PacketBuffer {
 	return netstack.NewPacketBuffer(netstack.PacketBufferOptions{
 		ReserveHeaderBytes: int(r.MaxHeaderLength()),
 		Payload:            buffer.MakeWithData(payload),
-		Mark:               endpoint.LoopMark,
+		Mark:               socket.LoopMark,
 	})
 }
 
@@ -57,7 +58,7 @@ func (s *Stack) writeIncluded(r *netstack.Route, packet []byte) tcpip.Error {
 }
 
 // writeFragments cuts a message into packets of at most p.FragmentMTU bytes.
-func (s *Stack) writeFragments(r *netstack.Route, p *endpoint.OwnPacket) tcpip.Error {
+func (s *Stack) writeFragments(r *netstack.Route, p *socket.OwnPacket) tcpip.Error {
 	v4 := r.NetProto() == header.IPv4ProtocolNumber
 	headers := header.IPv4MinimumSize
 	if !v4 {
@@ -89,7 +90,7 @@ type fragment struct {
 	more   bool
 }
 
-func (f fragment) header4(b []byte, r *netstack.Route, p *endpoint.OwnPacket, size int) {
+func (f fragment) header4(b []byte, r *netstack.Route, p *socket.OwnPacket, size int) {
 	fields := header.IPv4Fields{
 		TOS: p.TOS, TotalLength: uint16(len(b) + size), ID: uint16(f.id), FragmentOffset: f.offset,
 		TTL: p.TTL, Protocol: uint8(p.Protocol), SrcAddr: r.LocalAddress(), DstAddr: r.RemoteAddress(),
@@ -103,7 +104,7 @@ func (f fragment) header4(b []byte, r *netstack.Route, p *endpoint.OwnPacket, si
 	header.IPv4(b).Encode(&fields)
 }
 
-func (f fragment) header6(b []byte, r *netstack.Route, p *endpoint.OwnPacket, size int) {
+func (f fragment) header6(b []byte, r *netstack.Route, p *socket.OwnPacket, size int) {
 	header.IPv6(b).Encode(&header.IPv6Fields{
 		TrafficClass: p.TOS, PayloadLength: uint16(header.IPv6FragmentHeaderSize + size),
 		TransportProtocol: header.IPv6FragmentHeader, HopLimit: p.TTL,

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
@@ -141,9 +143,9 @@ func TestPartsSettleServes(t *testing.T) {
 	const rounds = 300
 	d := tun.NewFunc(1500, nil)
 	s := divided(t, d, "10.0.0.1/16")
-	var socks [16]*endpoint.Socket
+	var socks [16]*socket.Socket
 	for i := range socks {
-		sock, errno := endpoint.New(s, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		sock, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		require.Zero(t, errno)
 		defer sock.Close()
 		require.Zero(t, sock.Bind(netip.AddrPortFrom(us, uint16(1000+i))))
@@ -151,7 +153,7 @@ func TestPartsSettleServes(t *testing.T) {
 	}
 	var b [len(socks)][8]byte
 	for round := range rounds {
-		var ops [len(socks)]*endpoint.Op
+		var ops [len(socks)]*socket.Op
 		for i, sock := range socks {
 			op, errno := sock.RecvAsync(b[i][:], 0)
 			require.Zero(t, errno)

@@ -8,10 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -94,9 +97,9 @@ func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (
 	})
 	defer timer.Stop()
 	if ctx.Done() != nil {
-		defer endpoint.AfterDone(ctx, p.waiter.Signal)()
+		defer wait.AfterDone(ctx, p.waiter.Signal)()
 	}
-	if errno := endpoint.Errno(s.SendPacket(p.packet(nic))); errno != 0 {
+	if errno := translate.Errno(s.SendPacket(p.packet(nic))); errno != 0 {
 		return PingReply{}, errno
 	}
 	for {
@@ -129,7 +132,7 @@ func (s *Stack) newEcho(local, remote netip.Addr) *echoRequest {
 	p := &echoRequest{
 		local: local, remote: remote,
 		anybody: remote.IsMulticast() || s.IsBroadcast(remote),
-		waiter:  endpoint.NewWaiter(s),
+		waiter:  wait.NewWaiter(s),
 		number:  rng.Uint32(),
 		sent:    s.clock.Now(),
 	}
@@ -143,8 +146,8 @@ func (s *Stack) newEcho(local, remote netip.Addr) *echoRequest {
 }
 
 // packet is the request.
-func (p *echoRequest) packet(nic tcpip.NICID) *endpoint.OwnPacket {
-	o := &endpoint.OwnPacket{NIC: nic, Local: p.local, Remote: p.remote, Protocol: header.ICMPv4ProtocolNumber, TTL: defaultTTL}
+func (p *echoRequest) packet(nic tcpip.NICID) *socket.OwnPacket {
+	o := &socket.OwnPacket{NIC: nic, Local: p.local, Remote: p.remote, Protocol: header.ICMPv4ProtocolNumber, TTL: defaultTTL}
 	if p.remote.Is6() {
 		o.Protocol = header.ICMPv6ProtocolNumber
 	}

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
 )
 
 // The dynamic ports of Windows since Vista (RFC 6335 §6).
@@ -109,7 +109,7 @@ func (p *pool) clearFor(a netip.Addr, port uint16) {
 // any address (PO-4, PO-5), if possible one without a connection left from
 // earlier. A connection that may share its port gets another's when there is
 // none, but with a different peer (PO-7).
-func (p *pool) choose(b *endpoint.Binding, c claim) (port uint16, ok bool) {
+func (p *pool) choose(b *socket.Binding, c claim) (port uint16, ok bool) {
 	if c.perAddress {
 		return p.pick(b, c, p.ordinary, p.scaled[c.addr])
 	}
@@ -124,7 +124,7 @@ func (p *pool) choose(b *endpoint.Binding, c claim) (port uint16, ok bool) {
 
 // pick chooses among the ports that are in none of the sets, have no connection
 // to b.Peer and aren't to be avoided.
-func (p *pool) pick(b *endpoint.Binding, c claim, one, other portSet) (uint16, bool) {
+func (p *pool) pick(b *socket.Binding, c claim, one, other portSet) (uint16, bool) {
 	copy(p.busy, one)
 	for i := range other {
 		p.busy[i] |= other[i]
@@ -145,7 +145,7 @@ func (p *pool) pick(b *endpoint.Binding, c claim, one, other portSet) (uint16, b
 }
 
 // occupy and vacate note the beginning and the end of a connection.
-func (p *pool) occupy(t endpoint.Tuple) {
+func (p *pool) occupy(t socket.Tuple) {
 	i, ok := p.index(t.Local.Port())
 	if !ok {
 		return
@@ -159,7 +159,7 @@ func (p *pool) occupy(t endpoint.Tuple) {
 	p.peers[k].add(i, p.size)
 }
 
-func (p *pool) vacate(t endpoint.Tuple) {
+func (p *pool) vacate(t socket.Tuple) {
 	i, ok := p.index(t.Local.Port())
 	if !ok {
 		return

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -36,7 +37,7 @@ type portUse struct {
 	claims []countedClaim // in order of the first binding of each
 	holds  []*hold
 
-	datagram []*endpoint.Binding // of UDP, in order, for each
+	datagram []*socket.Binding // of UDP, in order, for each
 }
 
 // A claim is what the bind matrix looks at. Sockets that bind alike, as those
@@ -73,9 +74,9 @@ func (p *ports) init(rng random, profile options.Profile, dynamic PortRange) {
 	}
 }
 
-func keyOf(b *endpoint.Binding) portKey { return portKey{b.Protocol, b.Addr.Port()} }
+func keyOf(b *socket.Binding) portKey { return portKey{b.Protocol, b.Addr.Port()} }
 
-func claimOf(b *endpoint.Binding) claim {
+func claimOf(b *socket.Binding) claim {
 	return claim{
 		addr: plain(b.Addr.Addr()), dual: b.DualStack, reuse: b.Reuse, exclusive: b.Exclusive,
 		shared: b.Shared, perAddress: b.PerAddress, multicast: b.Multicast, owner: b.Owner,
@@ -87,7 +88,7 @@ func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // bind takes b.Addr, or fills in a port when that is zero. A failure changes
 // nothing.
-func (p *ports) bind(b *endpoint.Binding) wsa.Errno {
+func (p *ports) bind(b *socket.Binding) wsa.Errno {
 	if b.Exclusive && b.Addr.Port() != 0 && p.held(b) {
 		return wsa.WSAEADDRINUSE
 	}
@@ -111,7 +112,7 @@ func (p *ports) bind(b *endpoint.Binding) wsa.Errno {
 	return 0
 }
 
-func (p *ports) addLocked(b *endpoint.Binding, c claim) {
+func (p *ports) addLocked(b *socket.Binding, c claim) {
 	p.order++
 	p.count++
 	b.Order = p.order
@@ -151,7 +152,7 @@ func (p *ports) changedLocked(key portKey, use *portUse) {
 }
 
 // unbind gives an address back.
-func (p *ports) unbind(b *endpoint.Binding) {
+func (p *ports) unbind(b *socket.Binding) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	use, c := p.used[keyOf(b)], claimOf(b)
@@ -164,7 +165,7 @@ func (p *ports) unbind(b *endpoint.Binding) {
 	}
 	p.count--
 	if b.Protocol == wsa.IPPROTO_UDP {
-		use.datagram = slices.DeleteFunc(use.datagram, func(o *endpoint.Binding) bool { return o == b })
+		use.datagram = slices.DeleteFunc(use.datagram, func(o *socket.Binding) bool { return o == b })
 	}
 	if use.claims[i].n--; use.claims[i].n == 0 {
 		use.claims = slices.Delete(use.claims, i, i+1)
@@ -178,7 +179,7 @@ func (p *ports) unbind(b *endpoint.Binding) {
 // hold keeps the address of an exclusive binding while active says so, until
 // the function it returns is called. active takes no lock of a socket or of this
 // package, and may be called at any time.
-func (p *ports) hold(b *endpoint.Binding, active func() bool) (release func()) {
+func (p *ports) hold(b *socket.Binding, active func() bool) (release func()) {
 	h := &hold{claimOf(b), active}
 	key := keyOf(b)
 	p.mu.Lock()
@@ -198,7 +199,7 @@ func (p *ports) hold(b *endpoint.Binding, active func() bool) (release func()) {
 
 // held reports whether a connection holds the address of b. The holds are asked
 // without the lock: they look at connections.
-func (p *ports) held(b *endpoint.Binding) bool {
+func (p *ports) held(b *socket.Binding) bool {
 	p.mu.Lock()
 	var holds []*hold
 	if use := p.used[keyOf(b)]; use != nil {
@@ -213,7 +214,7 @@ func (p *ports) held(b *endpoint.Binding) bool {
 
 // each calls fn for the datagram sockets that may have sent a packet from an
 // address and a port. fn stores and signals: the lock is held.
-func (p *ports) each(local netip.AddrPort, fn func(*endpoint.Socket)) {
+func (p *ports) each(local netip.AddrPort, fn func(*socket.Socket)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	use := p.used[portKey{wsa.IPPROTO_UDP, local.Port()}]
@@ -230,13 +231,13 @@ func (p *ports) each(local netip.AddrPort, fn func(*endpoint.Socket)) {
 // occupy and vacate note the beginning and the end of a TCP connection that was
 // made from here, TIME-WAIT included, so that no port is chosen that can't be
 // used for its peer (RU-11). The end of none is nothing.
-func (p *ports) occupy(t endpoint.Tuple) {
+func (p *ports) occupy(t socket.Tuple) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pools[wsa.IPPROTO_TCP].occupy(t)
 }
 
-func (p *ports) vacate(t endpoint.Tuple) {
+func (p *ports) vacate(t socket.Tuple) {
 	if !t.Local.IsValid() {
 		return
 	}

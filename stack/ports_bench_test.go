@@ -5,9 +5,10 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -20,8 +21,8 @@ func BenchmarkManyPorts(b *testing.B) {
 		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
 			s, err := stack.New(stack.Config{DynamicPorts: stack.PortRange{First: 1024, Last: 65535}})
 			require.NoError(b, err)
-			open := func() *endpoint.Socket {
-				sock, errno := endpoint.New(s, wsa.AF_INET, typ, 0, "")
+			open := func() *socket.Socket {
+				sock, errno := socket.New(s, wsa.AF_INET, typ, 0, "")
 				require.Zero(b, errno)
 				return sock
 			}

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -25,12 +26,12 @@ func newPorts(r PortRange, profile options.Profile) *ports {
 // modelPorts is the registry without its indexes: a list of bindings.
 type modelPorts struct {
 	rules [2]*matrix
-	held  []*endpoint.Binding
-	conns []endpoint.Tuple
+	held  []*socket.Binding
+	conns []socket.Tuple
 }
 
 // verdict is what a bind to an explicit port gets.
-func (m *modelPorts) verdict(b *endpoint.Binding) wsa.Errno {
+func (m *modelPorts) verdict(b *socket.Binding) wsa.Errno {
 	for _, o := range m.held {
 		if o.Protocol == b.Protocol && o.Addr.Port() == b.Addr.Port() {
 			if err := conflict(m.rules, claimOf(o), claimOf(b)); err != 0 {
@@ -42,7 +43,7 @@ func (m *modelPorts) verdict(b *endpoint.Binding) wsa.Errno {
 }
 
 // mayHave reports whether an ephemeral bind may get a port.
-func (m *modelPorts) mayHave(b *endpoint.Binding, port uint16) bool {
+func (m *modelPorts) mayHave(b *socket.Binding, port uint16) bool {
 	for _, o := range m.held {
 		if o.Protocol != b.Protocol || o.Addr.Port() != port {
 			continue
@@ -52,7 +53,7 @@ func (m *modelPorts) mayHave(b *endpoint.Binding, port uint16) bool {
 			return false
 		}
 	}
-	return port != b.Avoid && !slices.Contains(m.conns, endpoint.Tuple{Local: netip.AddrPortFrom(plain(b.Addr.Addr()), port), Remote: b.Peer})
+	return port != b.Avoid && !slices.Contains(m.conns, socket.Tuple{Local: netip.AddrPortFrom(plain(b.Addr.Addr()), port), Remote: b.Peer})
 }
 
 // Any sequence of binds, unbinds and connections has the outcomes of a list
@@ -64,8 +65,8 @@ func TestRegistryLikeAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		profile := rapid.SampledFrom([]options.Profile{options.Documented, options.Legacy}).Draw(t, "profile")
 		p, m := newPorts(dynamic, profile), &modelPorts{rules: matrices[profile]}
-		draw := func() *endpoint.Binding {
-			b := &endpoint.Binding{
+		draw := func() *socket.Binding {
+			b := &socket.Binding{
 				Protocol: rapid.SampledFrom([]int32{wsa.IPPROTO_TCP, wsa.IPPROTO_UDP}).Draw(t, "protocol"),
 				Owner:    rapid.SampledFrom([]string{"", "x"}).Draw(t, "owner"),
 				Avoid:    rapid.Uint16Range(4999, 5004).Draw(t, "avoid"),
@@ -127,7 +128,7 @@ func TestRegistryLikeAModel(t *testing.T) {
 				m.held = slices.Delete(m.held, i, i+1)
 			},
 			"connect": func(t *rapid.T) {
-				c := endpoint.Tuple{
+				c := socket.Tuple{
 					Local:  netip.AddrPortFrom(addrs[1], rapid.Uint16Range(4999, 5005).Draw(t, "port")),
 					Remote: netip.MustParseAddrPort(fmt.Sprintf("10.9.9.9:%d", rapid.IntRange(1, 2).Draw(t, "peer"))),
 				}
@@ -168,12 +169,12 @@ func TestRegistryLikeAModel(t *testing.T) {
 func TestChoiceIsUniform(t *testing.T) {
 	p := newPorts(PortRange{1000, 1099}, options.Documented)
 	for port := range uint16(90) {
-		require.Zero(t, p.bind(&endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 1000+port)}))
+		require.Zero(t, p.bind(&socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 1000+port)}))
 	}
 	got := map[uint16]int{}
 	const each = 1000
 	for range 10 * each {
-		b := &endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
+		b := &socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 0)}
 		require.Zero(t, p.bind(b))
 		got[b.Addr.Port()]++
 		p.unbind(b)
@@ -188,14 +189,14 @@ func TestChoiceIsUniform(t *testing.T) {
 func TestManyConnectionsToOnePeer(t *testing.T) {
 	p := newPorts(PortRange{}, options.Documented)
 	local, peer := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddrPort("10.0.0.2:80")
-	var all []*endpoint.Binding
+	var all []*socket.Binding
 	seen := map[uint16]bool{}
-	connect := func() *endpoint.Binding {
-		b := &endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(local, 0), Shared: true, Peer: peer}
+	connect := func() *socket.Binding {
+		b := &socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(local, 0), Shared: true, Peer: peer}
 		if p.bind(b) != 0 {
 			return nil
 		}
-		p.occupy(endpoint.Tuple{Local: b.Addr, Remote: peer})
+		p.occupy(socket.Tuple{Local: b.Addr, Remote: peer})
 		return b
 	}
 	for b := connect(); b != nil; b = connect() {
@@ -209,7 +210,7 @@ func TestManyConnectionsToOnePeer(t *testing.T) {
 	}
 	require.Nil(t, connect())
 	for _, b := range all {
-		p.vacate(endpoint.Tuple{Local: b.Addr, Remote: peer})
+		p.vacate(socket.Tuple{Local: b.Addr, Remote: peer})
 	}
 	require.NotNil(t, connect())
 }
@@ -222,15 +223,15 @@ func BenchmarkBind(b *testing.B) {
 		p := newPorts(dynamic, options.Documented)
 		addr, peer := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddrPort("10.0.0.2:80")
 		for i := range used {
-			c := &endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0)}
+			c := &socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0)}
 			if err := p.bind(c); err != 0 {
 				b.Fatal(err)
 			}
 			if i%2 == 0 {
-				p.occupy(endpoint.Tuple{Local: c.Addr, Remote: peer})
+				p.occupy(socket.Tuple{Local: c.Addr, Remote: peer})
 			}
 		}
-		run := func(name string, c endpoint.Binding) {
+		run := func(name string, c socket.Binding) {
 			b.Run(fmt.Sprintf("%s/used=%d", name, used), func(b *testing.B) {
 				for b.Loop() {
 					d := c
@@ -241,8 +242,8 @@ func BenchmarkBind(b *testing.B) {
 				}
 			})
 		}
-		run("explicit", endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 1000)})
-		run("chosen", endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0)})
-		run("connect", endpoint.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0), Shared: true, Peer: peer})
+		run("explicit", socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 1000)})
+		run("chosen", socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0)})
+		run("connect", socket.Binding{Protocol: wsa.IPPROTO_TCP, Addr: netip.AddrPortFrom(addr, 0), Shared: true, Peer: peer})
 	}
 }

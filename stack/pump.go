@@ -6,7 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/internal/transport"
 )
@@ -24,9 +25,9 @@ type pump struct {
 
 	signals struct { // a leaf lock: hooks take it with endpoints locked
 		sync.Mutex
-		sockets []*endpoint.Socket // bounded: each socket is in it at most once
+		sockets []*socket.Socket // bounded: each socket is in it at most once
 	}
-	serving []*endpoint.Socket // reused by serve, under the lock of the first part
+	serving []*socket.Socket // reused by serve, under the lock of the first part
 
 	parts   []pumpPart
 	stopped atomic.Bool // by Close: what comes in is dropped
@@ -96,7 +97,7 @@ func (q *pumpPart) finish() {
 }
 
 // signal asks for a turn with a socket.
-func (p *pump) signal(s *endpoint.Socket) {
+func (p *pump) signal(s *socket.Socket) {
 	if !s.MarkSignal() {
 		return
 	}
@@ -218,8 +219,8 @@ func (s *Stack) pump(part int) {
 	}
 }
 
-// Signal implements endpoint.Host.
-func (s *Stack) Signal(sock *endpoint.Socket) { s.work.signal(sock) }
+// Signal implements socket.Host.
+func (s *Stack) Signal(sock *socket.Socket) { s.work.signal(sock) }
 
 // Settle returns when the queue of every device of this stack is empty, the pump
 // is idle, and every timer due now has run. A segment is processed by whoever

@@ -8,12 +8,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/internal/transport"
 )
@@ -134,7 +135,7 @@ type waiting struct {
 func (w waiting) DeliverNetworkPacket(tcpip.NetworkProtocolNumber, *netstack.PacketBuffer) {
 	close(w.entered)
 	<-w.release
-	w.pump.debug.records = append(w.pump.debug.records, endpoint.Record{})
+	w.pump.debug.records = append(w.pump.debug.records, socket.Record{})
 	w.pump.wake()
 }
 

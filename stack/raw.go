@@ -4,13 +4,13 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
 	"gvisor.dev/gvisor/pkg/waiter"
-
-	"github.com/wsstack/wsstack/endpoint"
 )
 
 // rawProtocol is a protocol that the stack knows nothing of, but that it has a
@@ -120,7 +120,7 @@ func (c *rawCounts) count(proto tcpip.NetworkProtocolNumber, n tcpip.TransportPr
 
 // bindRaw counts a raw socket in, or with -1 out. Raw sockets have no ports, so
 // nothing can be in use.
-func (h *hooks) bindRaw(b *endpoint.Binding, n int32) {
+func (h *hooks) bindRaw(b *socket.Binding, n int32) {
 	proto := header.IPv6ProtocolNumber
 	if b.Addr.Addr().Is4() {
 		proto = header.IPv4ProtocolNumber

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/endpoint"
 )
 
@@ -14,25 +16,25 @@ type registry struct {
 	last atomic.Uint64 // the ID of the newest socket
 
 	mu   sync.Mutex
-	open map[*endpoint.Socket]struct{}
+	open map[*socket.Socket]struct{}
 }
 
-// NewID implements endpoint.Host.
+// NewID implements socket.Host.
 func (s *Stack) NewID() uint64 { return s.sockets.last.Add(1) }
 
-// Register implements endpoint.Host.
-func (s *Stack) Register(sock *endpoint.Socket) {
+// Register implements socket.Host.
+func (s *Stack) Register(sock *socket.Socket) {
 	r := &s.sockets
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
-		r.open = map[*endpoint.Socket]struct{}{}
+		r.open = map[*socket.Socket]struct{}{}
 	}
 	r.open[sock] = struct{}{}
 }
 
-// Unregister implements endpoint.Host.
-func (s *Stack) Unregister(sock *endpoint.Socket) {
+// Unregister implements socket.Host.
+func (s *Stack) Unregister(sock *socket.Socket) {
 	r := &s.sockets
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,14 +42,14 @@ func (s *Stack) Unregister(sock *endpoint.Socket) {
 }
 
 // list returns the open sockets, oldest first.
-func (r *registry) list() []*endpoint.Socket {
+func (r *registry) list() []*socket.Socket {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]*endpoint.Socket, 0, len(r.open))
+	list := make([]*socket.Socket, 0, len(r.open))
 	for s := range r.open {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b *endpoint.Socket) int { return cmp.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(list, func(a, b *socket.Socket) int { return cmp.Compare(a.ID(), b.ID()) })
 	return list
 }
 
@@ -56,7 +58,7 @@ func (s *Stack) Sockets() []endpoint.Info {
 	list := s.sockets.list()
 	infos := make([]endpoint.Info, len(list))
 	for i, sock := range list {
-		infos[i] = sock.Info()
+		infos[i] = endpoint.InfoOf(sock)
 	}
 	return infos
 }

@@ -16,6 +16,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
@@ -181,7 +184,7 @@ type Stack struct {
 	lastNIC tcpip.NICID // the highest so far; guarded by settleMu, but in New
 }
 
-var _ endpoint.Host = (*Stack)(nil)
+var _ socket.Host = (*Stack)(nil)
 
 // New makes a stack and starts it. Errors name the field of cfg that is wrong.
 // After an error, Config.Device is still the caller's.
@@ -229,7 +232,7 @@ func (s *Stack) start() error {
 	if err := s.setRoutes(); err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
-	if err := endpoint.CheckDefaults(s, s.cfg.Defaults); err != nil {
+	if err := socket.CheckDefaults(s, s.cfg.Defaults); err != nil {
 		return fmt.Errorf("config.Defaults%w", err)
 	}
 	if err := s.startDevices(); err != nil {
@@ -388,29 +391,29 @@ func (s *Stack) Defaults() []options.Assignment { return s.cfg.Defaults }
 func (s *Stack) Owner() string { return s.cfg.Owner }
 
 // NewWaiter returns a waiter of Config.NewWaiter, nil for the default.
-func (s *Stack) NewWaiter() endpoint.Waiter {
+func (s *Stack) NewWaiter() wait.Waiter {
 	if s.cfg.NewWaiter == nil {
 		return nil
 	}
 	return s.cfg.NewWaiter()
 }
 
-// Outside implements endpoint.Host.
+// Outside implements socket.Host.
 func (s *Stack) Outside(f func()) { s.door.Do(f) }
 
-// Collects implements endpoint.Host. In a Stepped stack what the garbage collector
+// Collects implements socket.Host. In a Stepped stack what the garbage collector
 // finds, and when, would be seen on the wire; the cleanups of the runtime run
 // outside of bubbles, and mustn't ring a bell that was made inside.
 func (s *Stack) Collects() bool { return s.door.Outside() }
 
-// RawAllowed implements endpoint.Host.
+// RawAllowed implements socket.Host.
 func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }
 
 // Down reports that Close has begun.
 func (s *Stack) Down() bool { return s.down.Load() }
 
-// Bind implements endpoint.Host: it and its kin are the port registry.
-func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno {
+// Bind implements socket.Host: it and its kin are the port registry.
+func (s *Stack) Bind(b *socket.Binding) wsa.Errno {
 	if b.Raw {
 		s.hooks.bindRaw(b, 1)
 		return 0
@@ -418,8 +421,8 @@ func (s *Stack) Bind(b *endpoint.Binding) wsa.Errno {
 	return s.ports.bind(b)
 }
 
-// Unbind implements endpoint.Host.
-func (s *Stack) Unbind(b *endpoint.Binding) {
+// Unbind implements socket.Host.
+func (s *Stack) Unbind(b *socket.Binding) {
 	if b.Raw {
 		s.hooks.bindRaw(b, -1)
 		return
@@ -427,16 +430,16 @@ func (s *Stack) Unbind(b *endpoint.Binding) {
 	s.ports.unbind(b)
 }
 
-// Hold implements endpoint.Host.
-func (s *Stack) Hold(b *endpoint.Binding, active func() bool) (release func()) {
+// Hold implements socket.Host.
+func (s *Stack) Hold(b *socket.Binding, active func() bool) (release func()) {
 	return s.ports.hold(b, active)
 }
 
-// Occupy implements endpoint.Host.
-func (s *Stack) Occupy(t endpoint.Tuple) { s.ports.occupy(t) }
+// Occupy implements socket.Host.
+func (s *Stack) Occupy(t socket.Tuple) { s.ports.occupy(t) }
 
-// Vacate implements endpoint.Host.
-func (s *Stack) Vacate(t endpoint.Tuple) { s.ports.vacate(t) }
+// Vacate implements socket.Host.
+func (s *Stack) Vacate(t socket.Tuple) { s.ports.vacate(t) }
 
 // loopbackMTU is as large as an IP packet can be.
 const loopbackMTU = link.LoopbackMTU

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip"
 
@@ -84,7 +86,7 @@ type streamHammer struct {
 
 	pollers []*endpoint.Poller
 	mu      sync.Mutex
-	all     []*endpoint.Socket
+	all     []*socket.Socket
 }
 
 // A talk is one conversation. Its number decides how it goes.
@@ -125,8 +127,8 @@ func (h *streamHammer) fail(format string, args ...any) {
 }
 
 // socket makes one that the pollers look at.
-func (h *streamHammer) socket(s *stack.Stack) *endpoint.Socket {
-	sock, errno := endpoint.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+func (h *streamHammer) socket(s *stack.Stack) *socket.Socket {
+	sock, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	if errno != 0 {
 		if errno != wsa.WSAENETDOWN {
 			h.fail("socket: %v", errno)
@@ -137,12 +139,12 @@ func (h *streamHammer) socket(s *stack.Stack) *endpoint.Socket {
 	return sock
 }
 
-func (h *streamHammer) watch(s *stack.Stack, sock *endpoint.Socket) {
+func (h *streamHammer) watch(s *stack.Stack, sock *socket.Socket) {
 	p := h.pollers[0]
 	if s == h.b {
 		p = h.pollers[1]
 	}
-	_, _ = p.Add(sock, endpoint.ReadyRead|endpoint.ReadyExcept, nil)
+	_, _ = p.Add(endpoint.NewListener(sock, "tcp"), endpoint.ReadyRead|endpoint.ReadyExcept, nil)
 	h.mu.Lock()
 	h.all = append(h.all, sock)
 	h.mu.Unlock()
@@ -155,7 +157,7 @@ func server(port int) netip.AddrPort {
 }
 
 // listeners open the four doors and accept until they are closed.
-func (h *streamHammer) listeners(wg *sync.WaitGroup) (doors []*endpoint.Socket) {
+func (h *streamHammer) listeners(wg *sync.WaitGroup) (doors []*socket.Socket) {
 	for port := plainPort; port < plainPort+hammerPorts; port++ {
 		l := h.socket(h.b)
 		if port == conditionalPort {
@@ -183,9 +185,9 @@ func (h *streamHammer) listeners(wg *sync.WaitGroup) (doors []*endpoint.Socket) 
 }
 
 // accept accepts until the listener is closed.
-func (h *streamHammer) accept(l *endpoint.Socket, port int) {
+func (h *streamHammer) accept(l *socket.Socket, port int) {
 	for {
-		var s *endpoint.Socket
+		var s *socket.Socket
 		var errno wsa.Errno
 		var head []byte
 		switch port {
@@ -217,7 +219,7 @@ func (h *streamHammer) accept(l *endpoint.Socket, port int) {
 
 // acceptEx accepts into a socket of its own, sometimes with the first bytes, and
 // sometimes cancels at first.
-func (h *streamHammer) acceptEx(l *endpoint.Socket) (*endpoint.Socket, []byte, wsa.Errno) {
+func (h *streamHammer) acceptEx(l *socket.Socket) (*socket.Socket, []byte, wsa.Errno) {
 	into := h.socket(h.b)
 	if into == nil {
 		return nil, nil, wsa.WSAENETDOWN
@@ -248,7 +250,7 @@ func (h *streamHammer) acceptEx(l *endpoint.Socket) (*endpoint.Socket, []byte, w
 }
 
 // serve is the server's side of a talk.
-func (h *streamHammer) serve(s *endpoint.Socket, head []byte) {
+func (h *streamHammer) serve(s *socket.Socket, head []byte) {
 	defer h.close(s)
 	rest := make([]byte, 4-len(head))
 	if n, errno := s.Recv(rest, wsa.MSG_WAITALL); errno != 0 || n < len(rest) {
@@ -291,7 +293,7 @@ func (h *streamHammer) call(number uint32) {
 }
 
 // connect connects in one of the ways there are, and sends the first bytes.
-func (h *streamHammer) connect(s *endpoint.Socket, number int, head []byte) (errno wsa.Errno) {
+func (h *streamHammer) connect(s *socket.Socket, number int, head []byte) (errno wsa.Errno) {
 	to := server(plainPort + number%hammerPorts)
 	switch number / hammerPorts % 3 {
 	case 0:
@@ -312,8 +314,8 @@ func (h *streamHammer) connect(s *endpoint.Socket, number int, head []byte) (err
 	case 2:
 		s.SetNonblocking(true)
 		if errno = s.Connect(to); errno == wsa.WSAEWOULDBLOCK {
-			m := []endpoint.Member{{Socket: s, Want: endpoint.ReadyWrite | endpoint.ReadyExcept}}
-			endpoint.Await(h.a, m, -1)
+			m := []socket.Member{{Socket: s, Want: socket.ReadyWrite | socket.ReadyExcept}}
+			socket.Await(h.a, m, -1)
 			b := make([]byte, 4)
 			s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_ERROR, b)
 			errno = wsa.Errno(binary.LittleEndian.Uint32(b))
@@ -327,7 +329,7 @@ func (h *streamHammer) connect(s *endpoint.Socket, number int, head []byte) (err
 }
 
 // close closes, now and then with patience.
-func (h *streamHammer) close(s *endpoint.Socket) {
+func (h *streamHammer) close(s *socket.Socket) {
 	if rand.IntN(2) == 0 {
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_LINGER, []byte{1, 0, 30, 0})
 	}

@@ -8,12 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+	"github.com/wsstack/wsstack/internal/wait"
+
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // converse is one side of a talk: dir is the way that it sends.
-func (h *streamHammer) converse(s *endpoint.Socket, k *talk, dir int) {
+func (h *streamHammer) converse(s *socket.Socket, k *talk, dir int) {
 	r := rand.New(rand.NewPCG(uint64(k.number), uint64(dir)))
 	var wg sync.WaitGroup
 	var stop atomic.Bool
@@ -43,7 +45,7 @@ func (h *streamHammer) acceptable(k *talk, errno wsa.Errno) bool {
 }
 
 // talker sends all of one way, and says that it is all.
-func (h *streamHammer) talker(s *endpoint.Socket, k *talk, dir int, r *rand.Rand) {
+func (h *streamHammer) talker(s *socket.Socket, k *talk, dir int, r *rand.Rand) {
 	for sent := 0; sent < k.size; {
 		n := min(1+r.IntN(6000), k.size-sent)
 		b := make([]byte, n, n+1)
@@ -90,7 +92,7 @@ func (h *streamHammer) talker(s *endpoint.Socket, k *talk, dir int, r *rand.Rand
 
 // listener reads one way, looks at each byte, and reports that all have come. In a
 // rough talk it goes before the end.
-func (h *streamHammer) listener(s *endpoint.Socket, k *talk, dir int, r *rand.Rand) (whole bool) {
+func (h *streamHammer) listener(s *socket.Socket, k *talk, dir int, r *rand.Rand) (whole bool) {
 	leaves := k.size
 	if k.rough {
 		leaves = r.IntN(k.size)
@@ -129,7 +131,7 @@ func (h *streamHammer) listener(s *endpoint.Socket, k *talk, dir int, r *rand.Ra
 }
 
 // hear receives in one of the ways there are.
-func (h *streamHammer) hear(s *endpoint.Socket, b []byte, r *rand.Rand) (n int, errno wsa.Errno) {
+func (h *streamHammer) hear(s *socket.Socket, b []byte, r *rand.Rand) (n int, errno wsa.Errno) {
 	switch r.IntN(5) {
 	case 0:
 		return s.Recv(b[:min(len(b), 700)], wsa.MSG_WAITALL)
@@ -154,14 +156,14 @@ func (h *streamHammer) hear(s *endpoint.Socket, b []byte, r *rand.Rand) (n int, 
 		n, _, errno = op.Result()
 		return n, errno
 	case 3:
-		m := []endpoint.Member{{Socket: s, Want: endpoint.ReadyRead}}
-		endpoint.Await(h.a, m, -1)
+		m := []socket.Member{{Socket: s, Want: socket.ReadyRead}}
+		socket.Await(h.a, m, -1)
 	}
 	return s.Recv(b, 0)
 }
 
 // urgently reads urgent bytes until the end.
-func (h *streamHammer) urgently(s *endpoint.Socket, r *rand.Rand) {
+func (h *streamHammer) urgently(s *socket.Socket, r *rand.Rand) {
 	for {
 		var b [1]byte
 		switch n, errno := s.Recv(b[:], wsa.MSG_OOB|r.Int32N(2)*wsa.MSG_PEEK); {
@@ -175,7 +177,7 @@ func (h *streamHammer) urgently(s *endpoint.Socket, r *rand.Rand) {
 }
 
 // meddle does something that a talk has to stand; false: the socket is closed.
-func (h *streamHammer) meddle(s *endpoint.Socket, r *rand.Rand) bool {
+func (h *streamHammer) meddle(s *socket.Socket, r *rand.Rand) bool {
 	var errno wsa.Errno
 	switch r.IntN(12) {
 	case 0:
@@ -199,7 +201,7 @@ func (h *streamHammer) meddle(s *endpoint.Socket, r *rand.Rand) bool {
 	case 9:
 		_, errno = s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_ERROR, make([]byte, 4))
 	case 10:
-		endpoint.Await(h.a, []endpoint.Member{{Socket: s, Want: endpoint.ReadyWrite}}, 0)
+		socket.Await(h.a, []socket.Member{{Socket: s, Want: socket.ReadyWrite}}, 0)
 	case 11:
 		s.Ready()
 	}
@@ -207,7 +209,7 @@ func (h *streamHammer) meddle(s *endpoint.Socket, r *rand.Rand) bool {
 }
 
 // end ends a rough talk.
-func (h *streamHammer) end(s *endpoint.Socket, r *rand.Rand) {
+func (h *streamHammer) end(s *socket.Socket, r *rand.Rand) {
 	switch r.IntN(5) {
 	case 0:
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_LINGER, []byte{1, 0, 0, 0})
@@ -217,7 +219,7 @@ func (h *streamHammer) end(s *endpoint.Socket, r *rand.Rand) {
 	case 2:
 		s.Shutdown(wsa.SD_BOTH)
 	case 3:
-		t := endpoint.NewThread(h.a)
+		t := wait.NewThread(h.a)
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_LINGER, []byte{1, 0, 30, 0})
 		var wg sync.WaitGroup
 		wg.Go(func() { t.Cancel() })

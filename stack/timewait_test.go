@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/trace"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
@@ -58,8 +59,8 @@ func TestTimeWaitIsBounded(t *testing.T) {
 }
 
 // bindFrom connects to port 80 of the peer from a port.
-func bindFrom(t *testing.T, h *simnet.Host, port uint16) (*endpoint.Socket, wsa.Errno) {
-	s, err := endpoint.New(h.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+func bindFrom(t *testing.T, h *simnet.Host, port uint16) (*socket.Socket, wsa.Errno) {
+	s, err := socket.New(h.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	assert.Zero(t, err)
 	assert.Zero(t, s.Bind(netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port)))
 	return s, s.Connect(netip.MustParseAddrPort("10.0.0.2:80"))

@@ -5,7 +5,8 @@ import (
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/waiter"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/internal/transport"
 )
 
@@ -15,7 +16,7 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	s.work.tcp = s.tcp
 	s.tcp.Configure(transport.Hooks{
 		Freed: func(id transport.ID) {
-			s.ports.vacate(endpoint.Tuple{
+			s.ports.vacate(socket.Tuple{
 				Local: addrPort(id.LocalAddress, id.LocalPort), Remote: addrPort(id.RemoteAddress, id.RemotePort),
 			})
 		},
@@ -28,10 +29,10 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}
 }
 
-// TCP implements endpoint.Host.
+// TCP implements socket.Host.
 func (s *Stack) TCP() *transport.Protocol { return s.tcp }
 
-// MinMSS implements endpoint.Host.
+// MinMSS implements socket.Host.
 func (s *Stack) MinMSS() int { return int(s.cfg.MinMSS) }
 
 // gVisorForwarderUnsupportedUseStackNewForwarder is our TCP under the name that

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
+
 	"github.com/wsstack/wsstack/internal/trace"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
@@ -22,7 +23,7 @@ func init() {
 var caScenarios []Scenario
 
 // condition is a condition function that always answers the same.
-func condition(answer int32) endpoint.Condition {
+func condition(answer int32) socket.Condition {
 	return func(_, _ netip.AddrPort) int32 { return answer }
 }
 
@@ -44,7 +45,7 @@ func (e *Env) acceptable(s wsa.SOCKET) bool {
 }
 
 // acceptCode is AcceptCond for its code.
-func (e *Env) acceptCode(what string, l wsa.SOCKET, c endpoint.Condition, want wsa.Errno) wsa.SOCKET {
+func (e *Env) acceptCode(what string, l wsa.SOCKET, c socket.Condition, want wsa.Errno) wsa.SOCKET {
 	s, _, err := e.P.AcceptCond(l, c)
 	e.Code(what, err, want)
 	return s

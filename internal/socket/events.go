@@ -1,0 +1,298 @@
+package socket
+
+import (
+	"sync/atomic"
+
+	"github.com/wsstack/wsstack/internal/netevents"
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/wait"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// An Event is what EventSelect associates with a socket. Set signals it; it
+// never blocks, and takes no lock but its own.
+type Event interface{ Set() }
+
+// eventState is what a socket keeps for its network events, guarded by
+// Socket.mu but for the atomic fields.
+type eventState struct {
+	netevents.Recorder
+	event    Event // nil: nothing selected
+	ownReset bool  // shutdown itself has reset the connection: no event (EV-7)
+
+	selected atomic.Bool   // the mask isn't 0: calls that re-enable look
+	changed  atomic.Uint32 // the Changed… bits that nobody has looked at yet
+	changes  changeState
+
+	watchers int       // who need the pump's turn when anything happens
+	watch    wait.Call // listed in calls while there are any
+}
+
+// EventSelect is WSAEventSelect (EV-1): from now on the network events of mask
+// are recorded and signalled by ev. It replaces an earlier selection and clears
+// its record; a mask of 0 cancels. The socket becomes non-blocking, whatever the
+// mask is.
+//
+// Errors: WSAEINVAL for a mask with unknown events, or one that isn't 0
+// without an event.
+func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
+	s.settle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch err := s.enterLocked(); {
+	case err != 0:
+		return err
+	case mask&^wsa.FD_ALL_EVENTS != 0, mask != 0 && ev == nil:
+		return wsa.WSAEINVAL
+	}
+	s.nonblocking.Store(true)
+	if mask == 0 {
+		s.deselectLocked()
+		return 0
+	}
+	s.selectLocked(ev)
+	s.events.BecomeSelected(mask)
+	s.observeLocked()
+	return 0
+}
+
+func (s *Socket) selectLocked(ev Event) {
+	if s.events.event == nil {
+		s.watchLocked()
+	}
+	s.events.event = ev
+	s.events.selected.Store(true)
+}
+
+// deselectLocked ends the selection and forgets its record.
+func (s *Socket) deselectLocked() {
+	if s.events.event == nil {
+		return
+	}
+	s.events.BecomeSelected(0)
+	s.events.event = nil
+	s.events.selected.Store(false)
+	s.unwatchLocked()
+}
+
+// inheritEventsLocked gives an accepted socket the selection of its listener
+// (EV-8).
+func (s *Socket) inheritEventsLocked(l *Socket) {
+	if l.events.event == nil {
+		return
+	}
+	s.selectLocked(l.events.event)
+	s.events.BecomeSelected(l.events.Mask)
+	s.observeLocked()
+}
+
+// NetworkEvents is WSAEnumNetworkEvents (EV-6): it returns the record and
+// clears it, and calls reset, which may be nil, before anything else can be
+// recorded. While the network is down it returns what was recorded then, with
+// WSAENETDOWN (ND-2).
+func (s *Socket) NetworkEvents(reset func()) (events int32, codes [wsa.FD_MAX_EVENTS]wsa.Errno, err wsa.Errno) {
+	s.settle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err = s.enterLocked()
+	if err == wsa.WSAENOTSOCK {
+		return 0, codes, err
+	}
+	if err == 0 {
+		s.observeLocked()
+	}
+	events, codes = s.events.BecomeTaken()
+	if reset != nil {
+		reset()
+	}
+	return events, codes, err
+}
+
+// SetNonblocking is FIONBIO: WSAEINVAL for a socket that is to become blocking
+// while events are selected (EV-1).
+func (s *Socket) SetNonblocking(on bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if !on && s.events.event != nil {
+		return wsa.WSAEINVAL
+	}
+	s.nonblocking.Store(on)
+	return 0
+}
+
+// reenable is called when a call of the family that re-enables events is over.
+func (s *Socket) reenable(events int32) {
+	if !s.events.selected.Load() {
+		return
+	}
+	s.settle()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reenableLocked(events)
+}
+
+func (s *Socket) reenableLocked(events int32) {
+	if s.events.event == nil || s.closed {
+		return
+	}
+	s.events.BecomeEnabled(events)
+	s.observeLocked()
+}
+
+// sent is called at the end of a send with its outcome, which it returns: only
+// one that found no room enables FD_WRITE again.
+func (s *Socket) sent(err wsa.Errno) wsa.Errno {
+	if err == wsa.WSAEWOULDBLOCK {
+		s.reenable(wsa.FD_WRITE)
+	}
+	return err
+}
+
+// recvEvent is the event that a receive with these flags re-enables.
+func recvEvent(flags int32) int32 {
+	if flags&wsa.MSG_OOB != 0 {
+		return wsa.FD_OOB
+	}
+	return wsa.FD_READ
+}
+
+// observeLocked records what holds, and signals the event.
+func (s *Socket) observeLocked() {
+	if s.events.event == nil {
+		return
+	}
+	if s.events.Observe(s.conditionsLocked()) {
+		s.events.event.Set()
+	}
+}
+
+// closeEventsLocked ends the selection with the socket: without an event for
+// closesocket (EV-7); when the stack goes down, with all that are selected
+// (ND-2).
+func (s *Socket) closeEventsLocked() {
+	switch {
+	case s.events.event == nil:
+		return
+	case !s.down:
+		s.deselectLocked()
+		return
+	}
+	var all netevents.Conditions
+	for bit := range all.Codes {
+		all.Add(bit, wsa.WSAENETDOWN)
+	}
+	s.events.BecomeEnabled(wsa.FD_ALL_EVENTS)
+	s.events.Observe(all)
+	s.events.event.Set()
+}
+
+// conditionsLocked says which events' conditions hold (EV-2 to EV-5).
+func (s *Socket) conditionsLocked() (c netevents.Conditions) {
+	if s.kind != options.Stream {
+		s.datagramConditionsLocked(&c)
+	} else {
+		s.streamConditionsLocked(&c)
+	}
+	if s.urgentLocked() {
+		c.Add(wsa.FD_OOB_BIT, 0)
+	}
+	if s.events.changes.addresses {
+		c.Add(wsa.FD_ADDRESS_LIST_CHANGE_BIT, 0)
+	}
+	if s.events.changes.route {
+		c.Add(wsa.FD_ROUTING_INTERFACE_CHANGE_BIT, s.events.changes.routeErr)
+	}
+	return c
+}
+
+func (s *Socket) streamConditionsLocked(c *netevents.Conditions) {
+	rules := s.host.Profile().Events()
+	switch s.state {
+	case options.Listening:
+		if s.readyStreamLocked()&ReadyRead != 0 {
+			c.Add(wsa.FD_ACCEPT_BIT, 0)
+		}
+	case options.Connected:
+		if s.connects {
+			c.Add(wsa.FD_CONNECT_BIT, 0)
+		}
+		data := s.hasDataLocked()
+		if data {
+			c.Add(wsa.FD_READ_BIT, 0)
+		}
+		if s.readyStreamLocked()&ReadyWrite != 0 && !s.shutSend {
+			c.Add(wsa.FD_WRITE_BIT, 0)
+		}
+		if s.atEndLocked() && (!data || rules.CloseBeforeData) {
+			c.Add(wsa.FD_CLOSE_BIT, 0)
+		}
+	case options.Dead:
+		if !s.events.ownReset {
+			c.Add(wsa.FD_CLOSE_BIT, rules.CloseCode(s.reason))
+		}
+	default:
+		if s.connectErr != 0 && s.async {
+			c.Add(wsa.FD_CONNECT_BIT, s.connectErr)
+		}
+	}
+}
+
+func (s *Socket) datagramConditionsLocked(c *netevents.Conditions) {
+	r := s.readyDatagramLocked()
+	if r&ReadyRead != 0 && !s.shutRecv {
+		c.Add(wsa.FD_READ_BIT, 0)
+	}
+	if r&ReadyWrite != 0 && !s.shutSend {
+		c.Add(wsa.FD_WRITE_BIT, 0)
+	}
+	if s.state == options.Connected {
+		c.Add(wsa.FD_CONNECT_BIT, 0)
+	}
+}
+
+// hasDataLocked reports that a stream has bytes for recv.
+func (s *Socket) hasDataLocked() bool {
+	if s.shutRecv {
+		return false
+	}
+	return s.readableOf(s.conn) > 0
+}
+
+// atEndLocked reports that the peer's FIN has come: on a connected stream. One that
+// has died in the meantime is not at its end: pollLocked, which is to come, says why.
+func (s *Socket) atEndLocked() bool {
+	switch st, cause := s.conn.State(); st {
+	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWait:
+		return true
+	case tcp.Closed:
+		return cause == tcp.None
+	}
+	return false
+}
+
+// A servant is the socket as the Waiter of its permanent call: whatever wakes
+// calls makes the pump serve the socket. It is never waited on.
+type servant Socket
+
+func (*servant) Wait(string) {}
+
+func (v *servant) Signal() { v.host.Signal((*Socket)(v)) }
+
+// watchLocked makes the pump serve the socket whenever anything happens to it,
+// until as many calls of unwatchLocked.
+func (s *Socket) watchLocked() {
+	if s.events.watchers++; s.events.watchers == 1 {
+		s.events.watch.Init((*servant)(s), wait.AnyEvent)
+		s.calls.Add(&s.events.watch)
+	}
+}
+
+func (s *Socket) unwatchLocked() {
+	if s.events.watchers--; s.events.watchers == 0 {
+		s.calls.Remove(&s.events.watch)
+	}
+}

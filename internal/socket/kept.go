@@ -1,0 +1,157 @@
+package socket
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// keptLimit is how many datagrams a keptQueue holds; in bytes its bound is
+// netstack's, the receive buffer.
+const keptLimit = 4096
+
+// A keptQueue holds the datagrams that a connect has taken out of an endpoint's
+// queue, where nothing can be taken from behind the first: those of the peer, which
+// precede what comes afterwards (page of connect). Socket.rmu guards it.
+type keptQueue struct {
+	list  []keptDatagram
+	bytes int
+	count atomic.Int32 // len(list), for those who have not rmu
+}
+
+type keptDatagram struct {
+	data   []byte
+	result tcpip.ReadResult
+}
+
+// add takes a datagram over, if there is room: limit is in bytes, and as in
+// netstack the datagram that reaches it has its place.
+func (k *keptQueue) add(d keptDatagram, limit int) {
+	if len(k.list) < keptLimit && k.bytes < limit {
+		k.list = append(k.list, d)
+		k.bytes += len(d.data)
+		k.count.Store(int32(len(k.list)))
+	}
+}
+
+// takeAll empties the queue.
+func (k *keptQueue) takeAll() []keptDatagram {
+	list := k.list
+	k.list, k.bytes = nil, 0
+	k.count.Store(0)
+	return list
+}
+
+// read is netstack's Read: what doesn't fit into dst is lost, and the error says only
+// that nothing did. Precondition: the queue isn't empty.
+func (k *keptQueue) read(dst *tcpip.SliceWriter, peek bool) (tcpip.ReadResult, tcpip.Error) {
+	d := k.list[0]
+	if !peek {
+		k.list[0] = keptDatagram{}
+		k.list, k.bytes = k.list[1:], k.bytes-len(d.data)
+		k.count.Store(int32(len(k.list)))
+	}
+	d.result.Count = copy(*dst, d.data)
+	if d.result.Count == 0 && len(d.data) > 0 {
+		return d.result, &tcpip.ErrBadBuffer{}
+	}
+	return d.result, nil
+}
+
+// readQueuedLocked reads the first datagram that waits into s.dst. The caller holds
+// rmu.
+func (s *Socket) readQueuedLocked(ep tcpip.Endpoint, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
+	if k := &s.dgram.kept; len(k.list) > 0 {
+		return k.read(&s.dst, opts.Peek)
+	}
+	return ep.Read(&s.dst, opts)
+}
+
+// firstKept is the size of the first datagram that was kept.
+func (s *Socket) firstKept() (size int, ok bool) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if k := &s.dgram.kept; len(k.list) > 0 {
+		return len(k.list[0].data), true
+	}
+	return 0, false
+}
+
+// keepLocked takes over what waits in the queue of an endpoint, behind what was kept
+// before, and forgets what isn't the peer's, for good: it isn't there either when the
+// socket has lost its peer. Without a peer everything is kept. The caller holds rmu
+// and mu.
+func (s *Socket) keepLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
+	k, limit := &s.dgram.kept, int(ep.SocketOptions().GetReceiveBufferSize())
+	for _, d := range k.takeAll() {
+		if isFrom(peer, d.result.RemoteAddr) {
+			k.add(d, limit)
+		}
+	}
+	for ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
+		s.dst = nil
+		res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
+			continue // netstack's view of an ICMP error: recv has ours
+		}
+		if !queued(err) {
+			return
+		}
+		data := make([]byte, res.Total)
+		s.dst = data
+		res, err = ep.Read(&s.dst, tcpip.ReadOptions{NeedRemoteAddr: true})
+		s.dst = nil
+		if queued(err) && isFrom(peer, res.RemoteAddr) {
+			k.add(keptDatagram{data, res}, limit)
+		}
+	}
+}
+
+// replaceDatagramLocked gives a datagram or raw socket another endpoint, bound to
+// local and with this peer, if it is valid, and what the old one has queued, as far as
+// it is the peer's. The old one goes last, so that datagrams find one of the two at any
+// time. A failure changes nothing. The caller holds rmu and mu.
+func (s *Socket) replaceDatagramLocked(local, peer netip.AddrPort) wsa.Errno {
+	old, queue := s.ep, s.queue
+	queue.EventUnregister(&s.entry)
+	err := s.openDatagramLocked(local)
+	if err == 0 && peer.IsValid() {
+		if err = s.connectEndpointLocked(peer); err != 0 {
+			s.dropEndpointLocked()
+		}
+	}
+	if err != 0 {
+		s.ep, s.queue, s.opt.known = old, queue, false
+		queue.EventRegister(&s.entry)
+		s.applyLocked()
+		return err
+	}
+	s.keepLocked(old, s.peerOf(peer))
+	s.host.ForgetDatagrams(old)
+	old.Close()
+	return 0
+}
+
+// peerOf is an address as isFrom wants it: raw sockets have no ports.
+func (s *Socket) peerOf(remote netip.AddrPort) netip.AddrPort {
+	port := remote.Port()
+	if s.kind == options.Raw {
+		port = 0
+	}
+	return netip.AddrPortFrom(remote.Addr().Unmap(), port)
+}
+
+// isFrom reports whether a datagram is the peer's, where port 0 stands for any; with
+// a peer that isn't valid every one is.
+func isFrom(peer netip.AddrPort, from tcpip.FullAddress) bool {
+	if !peer.IsValid() {
+		return true
+	}
+	source, _ := netip.AddrFromSlice(from.Addr.AsSlice())
+	return source.Unmap() == peer.Addr().WithZone("") && (peer.Port() == 0 || peer.Port() == from.Port)
+}

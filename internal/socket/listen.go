@@ -1,0 +1,65 @@
+package socket
+
+import (
+	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// maxBacklog is the largest backlog.
+const maxBacklog = 4096
+
+// Listen makes a bound stream socket accept connections. backlog is how many
+// established connections may wait for accept; beyond it a SYN is answered
+// with a RST, so that the client's connect fails with WSAECONNREFUSED
+// (API-listen). A negative one is WSAEINVAL; zero counts as one, and values
+// beyond 4096, SOMAXCONN included, as that.
+//
+// The half-open don't count: spoofed SYNs must not keep others out. One that
+// finds the queue full when its handshake completes is reset.
+func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
+	defer s.debugCall("listen", &code)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 {
+		return err
+	}
+	if s.kind != options.Stream {
+		return wsa.WSAEOPNOTSUPP
+	}
+	if s.droppedLocked() {
+		return wsa.WSAENOTCONN // KA-31
+	}
+	switch s.state {
+	case options.Listening:
+		return 0
+	case options.Connected, options.Dead:
+		return wsa.WSAEISCONN
+	case options.Fresh, options.Connecting:
+		return wsa.WSAEINVAL
+	}
+	if backlog < 0 {
+		return wsa.WSAEINVAL
+	}
+	return s.listenLocked(min(max(int(backlog), 1), maxBacklog))
+}
+
+// listenLocked opens the door.
+func (s *Socket) listenLocked(backlog int) wsa.Errno {
+	addr := s.binding.Addr
+	s.door = &door{socket: s, backlog: backlog, conditional: s.values.ConditionalAccept}
+	s.applyStreamLocked()
+	cfg := s.door.config()
+	cfg.Port, cfg.Net, cfg.Dual, cfg.Order = addr.Port(), s.listenProto(addr.Addr()), s.binding.DualStack, s.binding.Order
+	if !addr.Addr().Unmap().IsUnspecified() {
+		cfg.Addr = translate.Address(addr.Addr())
+	}
+	listener, err := s.host.TCP().Listen(cfg)
+	if err != nil {
+		s.door = nil
+		return translate.Errno(err)
+	}
+	s.door.listener = listener
+	s.becomeListeningLocked()
+	return 0
+}

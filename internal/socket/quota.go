@@ -1,0 +1,151 @@
+package socket
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/transport"
+	"github.com/wsstack/wsstack/internal/wait"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// SO_SNDBUF of a stream is a quota of bytes from acceptance until they are
+// acknowledged (BF-7). Until it is set the limit grows with the peer's window
+// (BF-21).
+
+// leastSendLimit is the limit of a socket without a quota, in bytes, as long as
+// the peer's window is small or its answers take less than nearby: more would
+// leave the processor's caches before it is sent. The largest limit is
+// options.DefaultBufferCap.
+const (
+	leastSendLimit = 1 << 20
+	nearby         = time.Millisecond
+)
+
+// noQuota is the quota of a socket whose SO_SNDBUF isn't set.
+const noQuota = -1
+
+// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so.
+func (s *Socket) sendLimit(e *tcp.Conn) (limit int, set bool) {
+	if quota := int(s.quota.Load()); quota != noQuota {
+		return quota, true
+	}
+	if rtt := e.MinRTT(); rtt > 0 && rtt < nearby {
+		return leastSendLimit, false
+	}
+	return min(max(leastSendLimit, 2*e.LargestWindow()), options.DefaultBufferCap), false
+}
+
+// room is how many of n further bytes may be accepted now. Where there is none, the
+// connection is told when to say that there is: without a quota when half of it is
+// free, so that calls don't wake up for a segment.
+func (s *Socket) room(e *tcp.Conn, n int) int {
+	limit, set := s.sendLimit(e)
+	switch queued := e.Queued(); {
+	case set && queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
+		return n
+	case queued < limit && set && s.host.Profile().WholeSends():
+		return n
+	case queued < limit:
+		return min(n, limit-queued)
+	case set, s.events.selected.Load(): // FD_WRITE is for a byte (BF-10)
+		e.SetLowWater(0)
+	default:
+		e.SetLowWater(limit / 2)
+	}
+	return 0
+}
+
+// writableLocked is BF-10: whether a send would accept a byte.
+func (s *Socket) writableLocked() (ok bool) {
+	s.conn.Do(func(_ time.Duration, e *tcp.Conn) { ok = e.State() == tcp.Closed || s.room(e, 1) > 0 })
+	return ok
+}
+
+// writeStream gives the connection bytes of the application, as far as there is room.
+func (s *Socket) writeStream(conn *transport.Conn, b []byte) (n int, err wsa.Errno) {
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		if n = s.room(e, len(b)); n == 0 {
+			err = wsa.WSAEWOULDBLOCK
+		} else if !e.Send(now, b[:n]) {
+			n, err = 0, wsa.WSAESHUTDOWN
+		}
+		s.accepted.Add(int64(n))
+	})
+	return n, err
+}
+
+// ackedLocked is how many of all bytes accepted on the stream the peer has
+// acknowledged.
+func (s *Socket) ackedLocked() (n int64) {
+	if s.conn == nil {
+		return 0
+	}
+	s.conn.Do(func(_ time.Duration, e *tcp.Conn) {
+		e.SetLowWater(0)
+		n = s.accepted.Load() - int64(e.Queued())
+	})
+	return n
+}
+
+// awaitAcked waits until the peer has acknowledged the first mark bytes of the
+// stream: what SO_SNDBUF 0 makes a blocking send do (BF-9).
+func (s *Socket) awaitAcked(c *wait.Call, mark int64, d *wait.Deadline) wsa.Errno {
+	for {
+		acked, err := s.checkAwait()
+		switch {
+		case err != 0:
+			return err
+		case acked >= mark:
+			return 0
+		case d.Passed():
+			return wait.ErrDeadline
+		case c.Expired():
+			return wsa.WSAETIMEDOUT // the bytes stay queued (TO-3)
+		}
+		c.Wait("send")
+	}
+}
+
+// checkAwait says how much is acknowledged, and whether waiting for more makes
+// sense: of a connection that is over nothing is queued any more.
+func (s *Socket) checkAwait() (acked int64, _ wsa.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	acked = s.ackedLocked()
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK:
+		return 0, wsa.WSAEINTR
+	case err != 0:
+		return 0, err
+	case s.state == options.Dead:
+		return 0, s.deadErrnoLocked(true)
+	}
+	return acked, 0
+}
+
+// applySendQuotaLocked makes SO_SNDBUF the quota.
+func (s *Socket) applySendQuotaLocked() {
+	quota := int64(noQuota)
+	if b := s.values.SendBuffer; b.Set {
+		quota = int64(b.Bytes)
+	}
+	if s.quota.Swap(quota) != quota {
+		s.calls.Wake(waiter.EventOut)
+	}
+}
+
+// applyRecvBufferLocked makes SO_RCVBUF the receive buffer of a datagram socket.
+// Datagrams leave at once, so that SO_SNDBUF has no effect (BF-19), and one that
+// finds the queue empty is always taken (BF-18).
+func (s *Socket) applyRecvBufferLocked(fresh bool) {
+	b := s.values.RecvBuffer
+	if !b.Set || !fresh && int64(b.Bytes) == s.opt.received {
+		return
+	}
+	s.ep.SocketOptions().SetReceiveBufferSize(max(int64(b.Bytes), 1), false)
+	s.opt.received = int64(b.Bytes)
+}

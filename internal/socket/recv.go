@@ -1,0 +1,293 @@
+package socket
+
+import (
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/internal/transport"
+	"github.com/wsstack/wsstack/internal/wait"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// Recv receives into b: from a stream what there is, at least one byte, or 0
+// at the end of the stream; from a datagram socket one datagram.
+//
+// Flags (flagTable): MSG_PEEK leaves the data queued; MSG_WAITALL waits until b is full, the
+// stream ends or an urgent byte is next; MSG_OOB receives the urgent byte. Errors are those of the page of recv.
+// WSAENOTCONN on a datagram socket whose peer connect has removed: RecvFrom takes
+// what comes to it (page of connect).
+func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
+	if err := s.CheckPeer(); err != 0 {
+		return 0, err
+	}
+	n, _, err := s.RecvFrom(b, flags)
+	return n, err
+}
+
+// CheckPeer is what recv, unlike recvfrom, looks at first on a datagram socket.
+func (s *Socket) CheckPeer() wsa.Errno {
+	if s.kind == options.Stream {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.enterLocked(); err != 0 || !s.dissolved {
+		return err
+	}
+	return wsa.WSAENOTCONN
+}
+
+// RecvFrom is Recv with the sender of the datagram; on a stream, the address
+// isn't valid.
+func (s *Socket) RecvFrom(b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
+	return s.RecvUntil(b, flags, nil)
+}
+
+func (s *Socket) RecvUntil(b []byte, flags int32, d *wait.Deadline) (_ int, _ netip.AddrPort, code wsa.Errno) {
+	defer s.debugCall("recv", &code)
+	if flags&wsa.MSG_WAITALL != 0 && s.kind == options.Stream {
+		n, err := s.recvAll(b, flags, d)
+		return n, netip.AddrPort{}, err
+	}
+	before := s.undropped() && !s.nonblocking.Load()
+	n, from, err := s.recvOnce(b, flags, d, attempt{})
+	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		return n, from, s.caught(before, err)
+	}
+	c := d.Block(s.calls.Begin(s.host, waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
+	defer s.calls.End(c)
+	s.receiving.Add(1)
+	defer s.received()
+	for {
+		n, from, err = s.recvOnce(b, flags, d, attempt{waited: true})
+		if err != wsa.WSAEWOULDBLOCK {
+			return n, from, err
+		}
+		if c.Expired() {
+			return 0, from, wsa.WSAETIMEDOUT
+		}
+		c.Wait("recv")
+	}
+}
+
+// recvAll is MSG_WAITALL on a stream. What was read before a time-out or an
+// interruption goes back to the front of the queue, so that nothing is lost
+// (TO-11) and a buffer larger than the window can be filled.
+func (s *Socket) recvAll(b []byte, flags int32, d *wait.Deadline) (int, wsa.Errno) {
+	before, waited := s.undropped(), false
+	c := d.Block(s.calls.Begin(s.host, waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
+	defer s.calls.End(c)
+	s.receiving.Add(1)
+	defer s.received()
+	var all gathering
+	for got := 0; ; waited = true {
+		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: &all})
+		got += n
+		switch {
+		case err == 0 && (n == 0 || got == len(b)):
+			s.partial.Add(-int64(got))
+			return got, 0 // full, or the stream has ended, or a mark (OB-6)
+		case err == 0:
+			continue
+		case err == wsa.WSAEWOULDBLOCK && !c.Expired():
+			c.Wait("recv")
+			continue
+		case err == wsa.WSAEWOULDBLOCK:
+			err = wsa.WSAETIMEDOUT
+		}
+		s.giveBack(all.conn, b[:got])
+		return 0, s.caught(before, err)
+	}
+}
+
+// giveBack puts the bytes that recvAll has read in front of those still queued.
+func (s *Socket) giveBack(conn *transport.Conn, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	conn.Do(func(_ time.Duration, e *tcp.Conn) {
+		e.Restore(b)
+		s.partial.Add(-int64(len(b)))
+	})
+	s.calls.Wake(waiter.ReadableEvents)
+}
+
+func (s *Socket) recvTimeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ops.synchronous {
+		return 0 // TO-6
+	}
+	return time.Duration(s.values.RecvTimeout) * time.Millisecond
+}
+
+// An attempt says what a receiving call has done so far.
+type attempt struct {
+	waited bool       // it was in progress already, which decides between some codes (LG-19, KA-30)
+	more   bool       // it has bytes already
+	all    *gathering // nil: what it has is the caller's
+}
+
+// A gathering is a call that gives back what it has unless it gets all that it
+// wants.
+type gathering struct {
+	conn *transport.Conn // what it has is of this one; nil: it has nothing
+}
+
+// recvOnce is one attempt.
+func (s *Socket) recvOnce(b []byte, flags int32, d *wait.Deadline, a attempt) (int, netip.AddrPort, wsa.Errno) {
+	defer s.reenable(recvEvent(flags))
+	s.mu.Lock()
+	err := s.checkRecvLocked(recvCall, flags, a.waited)
+	ep, conn := s.ep, s.conn
+	s.mu.Unlock()
+	if err == 0 && d.Passed() {
+		err = wait.ErrDeadline
+	}
+	if err != 0 {
+		return 0, netip.AddrPort{}, err
+	}
+	if s.kind != options.Stream {
+		return s.readDatagram(ep, b, flags)
+	}
+	n, err := s.recvStream(conn, b, flags, a)
+	return n, netip.AddrPort{}, err
+}
+
+// recvStream is one attempt on a stream whose state permits it.
+func (s *Socket) recvStream(conn *transport.Conn, b []byte, flags int32, a attempt) (n int, err wsa.Errno) {
+	if flags&wsa.MSG_OOB != 0 {
+		return s.readUrgent(conn, b, flags&wsa.MSG_PEEK != 0, a.waited)
+	}
+	return s.readStream(conn, b, flags&wsa.MSG_PEEK != 0, a)
+}
+
+// checkRecvLocked holds the rules of flags and states of a receive. waited says
+// that the call was in progress already, with flags that it may have.
+func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) wsa.Errno {
+	err := s.enterLocked()
+	if err == 0 && !waited && flags != 0 {
+		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+	}
+	switch {
+	case err == wsa.WSAENOTSOCK && waited:
+		return wsa.WSAEINTR
+	case err != 0:
+		return err
+	case s.kind != options.Stream && s.ep == nil:
+		return wsa.WSAEINVAL
+	case s.softErr != 0 && !s.shutRecv: // an ICMP error for an earlier datagram (NB-3)
+		return s.takeSoftErrorLocked()
+	case s.shutReset: // SH-2: by this side, which is what it is told
+		return wsa.WSAESHUTDOWN
+	case s.state == options.Dead:
+		return s.deadErrnoLocked(waited)
+	case s.kind == options.Stream && s.state != options.Connected:
+		return wsa.WSAENOTCONN
+	case s.shutRecv && !(waited && s.kind == options.Stream): // C-47: a pending one goes on
+		return wsa.WSAESHUTDOWN
+	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
+		return wsa.WSAEINVAL
+	}
+	return 0
+}
+
+// readStream reads what is queued, up to the next mark (OB-6). At the end of the
+// stream it returns 0, and so it does where a call that has bytes already goes
+// no further.
+func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt) (n int, err wsa.Errno) {
+	if len(b) == 0 {
+		return 0, 0
+	}
+	stop, end := false, false
+	conn.Do(func(now time.Duration, e *tcp.Conn) {
+		if s.urgent.of.Load() != conn { // the socket has left it: nothing is there
+			end = true
+			return
+		}
+		var size int
+		if size, stop = s.urgent.limit(now, e, len(b), a.more); stop {
+			return
+		}
+		n = e.Read(now, b[:size], 0, peek)
+		if !peek {
+			s.urgent.passed(e)
+		}
+		if a.all != nil && n > 0 {
+			a.all.conn = conn
+			s.partial.Add(int64(n))
+		}
+		end = n == 0 && streamEnded(e)
+	})
+	switch {
+	case n > 0 || stop:
+		return n, 0
+	case end:
+		return 0, s.endOfStream(a.waited)
+	}
+	return 0, wsa.WSAEWOULDBLOCK
+}
+
+// streamEnded reports that nothing more comes.
+func streamEnded(e *tcp.Conn) bool { return e.PeerClosed() || e.State() == tcp.Closed }
+
+// endOfStream decides what the end of the stream means: the peer's FIN, a death, or
+// that the socket was closed since the call has looked at it.
+func (s *Socket) endOfStream(waited bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch err := s.enterLocked(); {
+	case err == wsa.WSAENOTSOCK:
+		return wsa.WSAEINTR
+	case err != 0:
+		return err
+	case s.state == options.Dead:
+		return s.deadErrnoLocked(waited)
+	}
+	return 0
+}
+
+// readDatagram reads one datagram; see readMessage.
+func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
+	res, from, err := s.readMessage(ep, b, flags)
+	if err != 0 && err != wsa.WSAEMSGSIZE {
+		return 0, netip.AddrPort{}, err
+	}
+	return res.Count, from, err
+}
+
+// Readable is FIONREAD: the bytes that wait for recv, urgent ones that are out
+// of line excluded (OB-8); on a datagram socket, the size of the first datagram.
+func (s *Socket) Readable() (int, wsa.Errno) {
+	s.settle()
+	s.mu.Lock()
+	err := s.enterLocked()
+	ep, conn, state := s.ep, s.conn, s.state
+	s.mu.Unlock()
+	switch {
+	case err != 0:
+		return 0, err
+	case state == options.Dead && s.kind == options.Stream:
+		return 0, wsa.WSAENOTCONN
+	case conn != nil && state == options.Connected:
+		return s.readableOf(conn), 0
+	case ep == nil:
+		return 0, 0
+	}
+	if n, kept := s.firstKept(); kept {
+		return n, 0
+	}
+	n, terr := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
+	return n, translate.Errno(terr)
+}
+
+// readableOf is how many bytes of the stream wait for recv.
+func (s *Socket) readableOf(conn *transport.Conn) int {
+	return max(conn.Readable()-int(s.urgent.holes.Load()), 0)
+}

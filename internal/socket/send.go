@@ -1,0 +1,278 @@
+package socket
+
+import (
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/internal/wait"
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// The largest UDP payloads (MS-1): 65535 less the headers that count.
+const (
+	maxDatagram4 = 65507
+	maxDatagram6 = 65527
+	maxRaw       = 65515
+	maxPacket    = 65535 // with its header
+)
+
+// maxMessageLocked is SO_MAX_MSG_SIZE.
+func (s *Socket) maxMessageLocked() int {
+	switch {
+	case s.headerIncludedLocked():
+		return maxPacket
+	case s.kind == options.Raw:
+		return maxRaw
+	case s.family == wsa.AF_INET6:
+		return maxDatagram6
+	}
+	return maxDatagram4
+}
+
+// Send sends b. On a stream, a blocking call returns when all bytes are
+// accepted, a non-blocking one with the number accepted, at least one. On a
+// connected datagram socket, b is one datagram.
+//
+// Errors are those of the page of send.
+func (s *Socket) Send(b []byte, flags int32) (int, wsa.Errno) {
+	return s.SendUntil(b, flags, netip.AddrPort{}, nil)
+}
+
+// SendTo sends a datagram to an address; one that isn't valid means the peer
+// of a connected socket, and WSAEDESTADDRREQ on another. On a stream the
+// address is ignored (NB).
+func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
+	if s.kind == options.Stream {
+		return s.Send(b, flags)
+	}
+	if !to.Addr().IsValid() {
+		n, err := s.Send(b, flags)
+		if err == wsa.WSAENOTCONN {
+			err = wsa.WSAEDESTADDRREQ
+		}
+		return n, err
+	}
+	return s.SendUntil(b, flags, to, nil)
+}
+
+func (s *Socket) SendUntil(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
+	defer s.debugCall("send", &code)
+	var u urgentSend
+	n, err := s.sendAll(b, flags, to, d, &u)
+	if n < len(b) {
+		u.end()
+	}
+	return n, err
+}
+
+func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline, u *urgentSend) (int, wsa.Errno) {
+	before := s.undropped() && !s.nonblocking.Load()
+	sent, err := s.sendOnce(b, flags, to, d, false, u)
+	switch {
+	case s.nonblocking.Load(), s.kind != options.Stream && err != wsa.WSAEWOULDBLOCK:
+		return sent, err
+	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
+		return sent, s.caught(before, err)
+	}
+	c := d.Block(s.calls.Begin(s.host, waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout()))
+	defer s.calls.End(c)
+	s.sending.Add(1)
+	defer s.sendingEnded()
+	for {
+		if sent == len(b) && s.kind == options.Stream {
+			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
+		}
+		n, err := s.sendOnce(b[sent:], flags, to, d, true, u)
+		sent += n
+		switch {
+		case err == 0 && sent == len(b) && (s.kind != options.Stream || s.quota.Load() != 0):
+			return sent, 0
+		case err == 0:
+		case err != wsa.WSAEWOULDBLOCK:
+			return sent, err
+		case c.Expired():
+			return sent, wsa.WSAETIMEDOUT // what was accepted is transmitted (TO-3)
+		default:
+			c.Wait("send")
+		}
+	}
+}
+
+// sendingEnded follows a send that was in progress: a DisconnectEx waits for it.
+func (s *Socket) sendingEnded() {
+	if s.sending.Add(-1) == 0 && s.ops.pending.Load() > 0 {
+		s.host.Signal(s)
+	}
+}
+
+func (s *Socket) sendTimeout() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ops.synchronous {
+		return 0 // TO-6
+	}
+	return time.Duration(s.values.SendTimeout) * time.Millisecond
+}
+
+// sendOnce is one attempt; see recvOnce.
+func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline, waited bool, u *urgentSend) (n int, err wsa.Errno) {
+	s.mu.Lock()
+	err = s.checkSendLocked(sendCall, len(b), flags, to, waited)
+	ep, conn := s.ep, s.conn
+	s.mu.Unlock()
+	if err == 0 && d.Passed() {
+		err = wait.ErrDeadline
+	}
+	switch {
+	case err != 0:
+		return 0, err
+	case s.kind != options.Stream:
+		n, err := s.writeDatagrams(ep, b, to, nil)
+		return n, s.sent(err)
+	case len(b) == 0:
+		return 0, 0 // nothing leaves (BF-22)
+	}
+	if flags&wsa.MSG_OOB != 0 {
+		n, err = s.writeUrgent(conn, b, u, waited || !s.nonblocking.Load())
+	} else {
+		n, err = s.writeStream(conn, b)
+	}
+	if err != 0 && err != wsa.WSAEWOULDBLOCK {
+		err = s.sendFailed(err, waited)
+	}
+	return n, s.sent(err)
+}
+
+// checkSendLocked holds the rules of flags and states of a send, and binds a
+// datagram socket that isn't bound. waited is as for checkRecvLocked.
+func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.AddrPort, waited bool) wsa.Errno {
+	err := s.enterLocked()
+	if err == 0 && !waited && flags != 0 {
+		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+	}
+	switch {
+	case err == wsa.WSAENOTSOCK && waited:
+		return wsa.WSAEINTR
+	case err != 0:
+		return err
+	case s.kind != options.Stream:
+		return s.checkSendToLocked(size, to)
+	case s.state == options.Dead:
+		return s.deadErrnoLocked(waited)
+	case s.state != options.Connected:
+		return wsa.WSAENOTCONN
+	case s.shutSend, !waited && s.disconnectingLocked():
+		return wsa.WSAESHUTDOWN
+	}
+	return 0
+}
+
+func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
+	limit := s.maxMessageLocked()
+	switch explicit := to.Addr().IsValid(); {
+	case s.shutSend:
+		return wsa.WSAESHUTDOWN
+	case !explicit && s.state != options.Connected:
+		return wsa.WSAENOTCONN
+	case !explicit:
+		to = s.remote
+	default:
+		if err := s.checkFamily(to); err != 0 {
+			return err
+		}
+		if err := s.checkDestinationLocked(to); err != 0 {
+			return err
+		}
+	}
+	if s.host.IsBroadcast(to.Addr().Unmap()) && !s.values.Broadcast {
+		return wsa.WSAEACCES // BC-1
+	}
+	if size > limit {
+		return wsa.WSAEMSGSIZE
+	}
+	if err := s.checkFragmentLocked(size, to); err != 0 {
+		return err
+	}
+	if s.ep == nil {
+		wildcard := netip.IPv4Unspecified()
+		if s.family == wsa.AF_INET6 {
+			wildcard = netip.IPv6Unspecified()
+		}
+		if err := s.bindLocked(netip.AddrPortFrom(wildcard, 0), true); err != 0 {
+			return err
+		}
+	}
+	s.recordSentLocked(to)
+	return 0
+}
+
+// sendFailed is the code of a send that the connection has refused: the reason of its
+// end.
+func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e := s.enterLocked(); {
+	case e == wsa.WSAENOTSOCK:
+		return wsa.WSAEINTR // closed since the call has looked at the socket
+	case e != 0:
+		return e
+	case s.state == options.Dead:
+		return s.deadErrnoLocked(waited)
+	}
+	return err
+}
+
+// writeDatagram sends one datagram.
+func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	var opts tcpip.WriteOptions
+	switch own, err := s.writeOwn(b, to, ctl, &opts); {
+	case err != 0:
+		return 0, err
+	case own:
+		return len(b), 0
+	}
+	if to.Addr().IsValid() {
+		s.dgram.out.to = translate.FullAddress(s.sendNIC(to.Addr()), to)
+		opts.To = &s.dgram.out.to
+	}
+	defer ctl.begin(s, ep, &opts)()
+	for {
+		s.dgram.out.Reset(b)
+		n, err := ep.Write(&s.dgram.out, opts)
+		s.dgram.out.Reset(nil)
+		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
+			continue // netstack's view of an ICMP error: sends succeed (NB-3)
+		}
+		switch err.(type) {
+		case *tcpip.ErrClosedForSend:
+			return 0, wsa.WSAESHUTDOWN
+		case *tcpip.ErrDestinationRequired: // the peer was removed since the check
+			return 0, wsa.WSAENOTCONN
+		}
+		return int(n), translate.Errno(err)
+	}
+}
+
+// sendNIC is the interface for a datagram from a socket bound to a specific
+// address. Left to itself netstack sends through whichever interface it found
+// the address on first, and the loopback has all of them.
+func (s *Socket) sendNIC(to netip.Addr) tcpip.NICID {
+	s.mu.Lock()
+	bound, chosen := s.boundAddr(), s.chosenNICLocked(to)
+	s.mu.Unlock()
+	if chosen != 0 {
+		return chosen
+	}
+	if !bound.IsValid() {
+		return 0
+	}
+	_, nic, _ := s.host.Source(bound, to.Unmap())
+	return nic
+}
