@@ -2,16 +2,16 @@ package options
 
 import "github.com/wsstack/wsstack/wsa"
 
-// An Assignment is an option and a value for it; see [Option.With], [SetAll]
-// and stack.Config.Defaults. The zero Assignment is of no option: setting it
-// is WSAEINVAL.
+// An Assignment is an option together with a value for it. [Option.With] makes one; [SetAll] and
+// the field Defaults of stack.Config take several. The zero Assignment has no option, and setting
+// it fails with WSAEINVAL.
 type Assignment struct {
 	level, name int32
-	optval      []byte    // nil: there is none, for the reason err
-	err         wsa.Errno // why no optval can hold the value
+	optval      []byte    // the value in bytes; nil: no optval can hold the value, for the reason err
+	err         wsa.Errno // the error of every set; 0: none
 }
 
-// With returns the option together with a value.
+// With returns the option together with a value for it.
 func (o Option[T]) With(val T) Assignment {
 	a := Assignment{level: o.level, name: o.name}
 	if a.optval, a.err = o.append(make([]byte, 0, o.size), val); a.err != 0 {
@@ -28,7 +28,7 @@ func (a Assignment) String() string {
 	return wsa.OptionName(a.level, a.name)
 }
 
-// Set sets the option to the value, as [Option.Set] does.
+// Set sets the option of c to the value, as [Option.Set] does.
 func (a Assignment) Set(c Setter) error {
 	if err := a.invalid(); err != 0 {
 		return err
@@ -43,7 +43,7 @@ func (a Assignment) invalid() wsa.Errno {
 	return a.err
 }
 
-// SetAll sets options in order, until one fails.
+// SetAll sets options of c in the given order, until one of them fails, and returns its error.
 func SetAll(c Setter, assignments ...Assignment) error {
 	for _, a := range assignments {
 		if err := a.Set(c); err != nil {
@@ -53,9 +53,9 @@ func SetAll(c Setter, assignments ...Assignment) error {
 	return nil
 }
 
-// Assign is [Set] with an assignment, for defaults that not every socket has:
-// has is false, and nothing changes, where an option isn't for sockets of this
-// kind and family or can't be set; err is then the code that Set would return.
+// Assign is [Set] with an Assignment, for defaults that not every socket has. has is false, and
+// nothing changes, when sockets of this kind and family don't have the option or nobody can set it;
+// err is then the error that Set would return.
 func Assign(v *Values, ep Endpoint, a Assignment) (has bool, err wsa.Errno) {
 	if err := a.invalid(); err != 0 {
 		return true, err

@@ -9,43 +9,43 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// control is a control code of WSAIoctl: a row of facts, as for an option.
+// control is a control code of WSAIoctl: a row of facts, as there is one for each option.
 type control struct {
 	code        uint32
 	symbol      string
-	typ         string // of the input; "": none
-	size        int    // bytes of it
-	output      string // type of the output; "": none
-	outSize     int    // bytes of it; 0: answer looks
-	text        string
-	incomplete  string
+	typ         string // type of the input; "": there is no input
+	size        int    // size of the input in bytes
+	output      string // type of the output; "": there is no output
+	outSize     int    // size of the output in bytes; 0: answer checks the size
+	text        string // meaning, for OPTIONS.md
+	incomplete  string // what is still missing, for OPTIONS.md
 	unsupported string // why every call fails with WSAEOPNOTSUPP
 	evidence    string // "": byDoc
 
-	kinds     Kind      // 0: any
-	families  families  // 0: any
-	wrongKind wsa.Errno // 0: WSAEOPNOTSUPP, the answer of a wrong family
-	exact     bool      // the input has size bytes, no more
-	badSize   wsa.Errno // 0: WSAEFAULT
-	setIn     State     // 0: any
-	wrongIn   wsa.Errno // in another state; 0: WSAEINVAL
+	kinds     Kind      // kinds of socket that have the code; 0: all
+	families  families  // families of sockets that have the code; 0: all
+	wrongKind wsa.Errno // error on other kinds; 0: WSAEOPNOTSUPP, as on other families
+	exact     bool      // whether a longer input is an error as well
+	badSize   wsa.Errno // error of an input of the wrong length; 0: WSAEFAULT
+	setIn     State     // states in which the code works; 0: all
+	wrongIn   wsa.Errno // error in other states; 0: WSAEINVAL
 	def       func(v *Values)
 
-	// One of them: what stores the input, or what writes output. A code that
-	// has neither is carried out by the caller of Control.
+	// apply stores the input, answer writes the output: a code has one of the two functions. A code
+	// that has neither is carried out by the caller of Control.
 	apply  func(v *Values, ep Endpoint, in []byte) wsa.Errno
 	answer func(v *Values, ep Endpoint, in, out []byte) (int, wsa.Errno)
 }
 
-// Control is WSAIoctl: in is its input, out the buffer for its output, nil the
-// NULL pointer, and n the number of bytes written to out. ok is false for a
-// code that isn't known, and for those that [ControlInfo] calls Elsewhere. The
-// caller holds the lock of v.
+// Control is WSAIoctl. in is the input, out is the buffer for the output, and a nil slice stands
+// for the NULL pointer. n is the number of bytes that were written to out. ok is false for a code
+// that isn't in the table, and for one whose [ControlInfo] says Elsewhere. The caller holds the
+// lock that guards v.
 //
-// The checks run in the order of [Set]: pointer (WSAEFAULT), kind of socket,
-// lengths, connection, state and value (WSAEINVAL). A failed call changes
-// nothing; n is then 0, but for SIO_ADDRESS_LIST_QUERY and
-// SIO_GET_INTERFACE_LIST, which say what they need.
+// The checks are made in the order of [Set]: pointer (WSAEFAULT), kind of socket, lengths,
+// connection, state and value (WSAEINVAL). A failed call changes nothing, and n is then 0; but a
+// short buffer for SIO_ADDRESS_LIST_QUERY or SIO_GET_INTERFACE_LIST makes n the size that is
+// needed.
 func Control(v *Values, ep Endpoint, code uint32, in, out []byte) (n int, err wsa.Errno, ok bool) {
 	i := slices.IndexFunc(controls, func(c control) bool { return c.code == code })
 	if i < 0 || controls[i].elsewhere() {
@@ -67,7 +67,7 @@ func (c *control) run(v *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
 	return 0, c.apply(v, ep, in)
 }
 
-// check holds the checks that are the same for all codes.
+// check makes the checks that are the same for all codes.
 func (c *control) check(ep Endpoint, in, out []byte) wsa.Errno {
 	switch {
 	case c.unsupported != "":
@@ -98,23 +98,26 @@ func (c *control) reset(v *Values) {
 	}
 }
 
-// A ControlInfo describes a control code.
+// A ControlInfo is the description of one control code in plain data, for people and for JSON.
 type ControlInfo struct {
-	Code        uint32   `json:"code"`
-	Symbol      string   `json:"symbol"`
-	Type        string   `json:"type"`                  // of the input; "": none
-	Size        int      `json:"size"`                  // bytes of the input
-	Output      string   `json:"output,omitempty"`      // type of the output
-	OutputSize  int      `json:"output_size,omitempty"` // bytes of it; 0 where that varies
-	Kinds       []string `json:"kinds"`
-	Evidence    string   `json:"evidence"`
-	Description string   `json:"description"`
-	Incomplete  string   `json:"incomplete,omitempty"`
-	Unsupported string   `json:"unsupported,omitempty"` // why every call fails
-	Elsewhere   bool     `json:"-"`                     // not a code of Control: the socket's calls carry it out
+	Code        uint32   `json:"code"`                  // number of the code
+	Symbol      string   `json:"symbol"`                // name of the code in the SDK
+	Type        string   `json:"type"`                  // type of the input; "": no input
+	Size        int      `json:"size"`                  // size of the input in bytes
+	Output      string   `json:"output,omitempty"`      // type of the output; "": no output
+	OutputSize  int      `json:"output_size,omitempty"` // size of the output in bytes; 0: it varies
+	Kinds       []string `json:"kinds"`                 // of "stream", "datagram", "raw"
+	Evidence    string   `json:"evidence"`              // "doc", "observed" or "assumed"
+	Description string   `json:"description"`           // meaning of the code in a sentence or two
+	Incomplete  string   `json:"incomplete,omitempty"`  // what is still missing; "": nothing
+	Unsupported string   `json:"unsupported,omitempty"` // why every call fails; "": not every call does
+
+	// Elsewhere reports whether a call of the socket carries out the code, so that [Control]
+	// doesn't know the code.
+	Elsewhere bool `json:"-"`
 }
 
-// Controls describes the control codes that this stack knows.
+// Controls returns the description of every control code that this stack knows.
 func Controls() []ControlInfo {
 	infos := make([]ControlInfo, len(controls))
 	for i, c := range controls {
@@ -127,11 +130,10 @@ func Controls() []ControlInfo {
 	return infos
 }
 
-// keepAliveVals is SIO_KEEPALIVE_VALS: a non-zero onoff turns keep-alive on
-// with both times; a time of 0 stands for the default (assumed: the page is
-// silent). onoff 0 turns it off and leaves the times alone. The probe count
-// stays as it is. Unlike SO_KEEPALIVE it works while a connect is pending
-// (assumed: no page restricts it).
+// keepAliveVals is SIO_KEEPALIVE_VALS. A non-zero onoff turns keep-alive on and sets both times; a
+// time of 0 stands for the default (assumed: the page is silent). An onoff of 0 turns keep-alive
+// off and keeps the times. The probe count isn't changed. Unlike SO_KEEPALIVE, the code works while
+// a connect is in progress (assumed: no page restricts that).
 func keepAliveVals(v *Values, ep Endpoint, in []byte) wsa.Errno {
 	vals, err := wsa.ParseTCPKeepalive(in)
 	if err != 0 {
@@ -158,7 +160,8 @@ func millis(n uint32, zero time.Duration) time.Duration {
 	return time.Duration(n) * time.Millisecond
 }
 
-// initialRTO is SIO_TCP_INITIAL_RTO. "Unspecified" keeps a field.
+// initialRTO is SIO_TCP_INITIAL_RTO. The value "unspecified" of a field keeps what is stored for
+// it.
 func initialRTO(v *Values, _ Endpoint, in []byte) wsa.Errno {
 	p, err := wsa.ParseTCPInitialRTOParameters(in)
 	if err != 0 {
@@ -173,8 +176,8 @@ func initialRTO(v *Values, _ Endpoint, in []byte) wsa.Errno {
 	return 0
 }
 
-// compatibilityMode is SIO_SET_COMPATIBILITY_MODE: before Vista, SO_RCVBUF
-// could shrink on a connected socket. Here it always can (BF-6).
+// compatibilityMode is SIO_SET_COMPATIBILITY_MODE, which restores a behaviour from before Vista:
+// that SO_RCVBUF can shrink on a connected socket. In this stack SO_RCVBUF always can (BF-6).
 func compatibilityMode(v *Values, _ Endpoint, in []byte) wsa.Errno {
 	m, err := wsa.ParseCompatibilityMode(in)
 	if err != 0 {
@@ -190,7 +193,7 @@ func compatibilityMode(v *Values, _ Endpoint, in []byte) wsa.Errno {
 	return 0
 }
 
-// switchOf is a BOOL that a control code stores.
+// switchOf returns the apply function of a control code that stores a BOOL.
 func switchOf(field func(v *Values) *bool) func(v *Values, ep Endpoint, in []byte) wsa.Errno {
 	return func(v *Values, _ Endpoint, in []byte) wsa.Errno {
 		*field(v) = binary.LittleEndian.Uint32(in) != 0

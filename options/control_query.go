@@ -7,14 +7,15 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// An Interface is an address of an interface, for SIO_GET_INTERFACE_LIST.
+// An Interface is one address of an interface, for SIO_GET_INTERFACE_LIST. An interface with
+// several addresses has an Interface for each of them.
 type Interface struct {
-	Prefix    netip.Prefix // the address, and what is on link with it
-	Loopback  bool
-	Broadcast netip.Addr // not valid where there is none
+	Prefix    netip.Prefix // the address, and the length of the prefix that is on link
+	Loopback  bool         // whether the interface is the loopback interface
+	Broadcast netip.Addr   // the broadcast address; not valid when there is none
 }
 
-// tcpInfo is SIO_TCP_INFO: an unknown version and a short buffer are WSAEINVAL.
+// tcpInfo is SIO_TCP_INFO. The error of an unknown version and of a short buffer is WSAEINVAL.
 func tcpInfo(_ *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
 	version := binary.LittleEndian.Uint32(in)
 	size := wsa.TCPInfoSize(version)
@@ -24,7 +25,8 @@ func tcpInfo(_ *Values, ep Endpoint, in, out []byte) (int, wsa.Errno) {
 	return len(ep.TCPInfo().Append(out[:0], version)), 0
 }
 
-// leastBacklog is what a connection has when nothing was sent yet (observed).
+// leastBacklog is the ideal send backlog, in bytes, of a connection that has sent nothing yet
+// (observed).
 const leastBacklog = 0x10000
 
 func idealBacklog(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
@@ -33,8 +35,8 @@ func idealBacklog(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
 	return 4, 0
 }
 
-// addressList is SIO_ADDRESS_LIST_QUERY. A short buffer gets nothing: n is the
-// size that is needed.
+// addressList is SIO_ADDRESS_LIST_QUERY. For a short buffer it writes nothing and returns the size
+// that is needed.
 func addressList(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
 	var addrs []netip.AddrPort
 	for _, i := range ep.Interfaces() {

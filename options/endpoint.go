@@ -7,7 +7,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Kind is a set of socket kinds: what a socket is, or what an option applies to.
+// Kind is a set of socket kinds. The kind of a socket is a set of one; the kinds to which an option
+// applies may be several.
 type Kind uint8
 
 // The socket kinds.
@@ -16,121 +17,153 @@ const (
 	Datagram                  // SOCK_DGRAM over UDP
 	Raw                       // SOCK_RAW
 
+	// AnyKind is the set of all kinds.
 	AnyKind = Stream | Datagram | Raw
 )
 
-// State is a set of socket states: the one a socket is in, or those in which an
-// option may be set. It is not the TCP state: a socket in CLOSE-WAIT is
-// Connected.
+// State is a set of socket states. The state of a socket is a set of one; the states in which an
+// option can be set may be several. A socket state isn't a TCP state: a socket whose connection is
+// in CLOSE-WAIT is Connected.
 type State uint8
 
 // The socket states.
 const (
-	Fresh      State = 1 << iota // created, not bound
-	Bound                        // has a local address
-	Listening                    // listen succeeded
-	Connecting                   // a connect has started and isn't decided
-	Connected                    // established, half-closed included; a datagram socket with a peer
-	Dead                         // the connection has ended: reset, aborted, timed out or dropped
+	Fresh      State = 1 << iota // The socket is created and not bound.
+	Bound                        // The socket has a local address.
+	Listening                    // The socket is a listener.
+	Connecting                   // A connect has started and is still in progress.
+	Connected                    // The socket has a connection, maybe half-closed, or a peer for datagrams.
+	Dead                         // The connection has ended by a reset, an abort, a time-out or keep-alive.
 
+	// AnyState is the set of all states.
 	AnyState = Fresh | Bound | Listening | Connecting | Connected | Dead
 )
 
-// KeepAlive is the keep-alive record of a socket: one store
-// for SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT and
-// SIO_KEEPALIVE_VALS.
+// KeepAlive is the keep-alive record of a socket, which SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL,
+// TCP_KEEPCNT and SIO_KEEPALIVE_VALS share.
 type KeepAlive struct {
-	On       bool
-	Idle     time.Duration // before the first probe; whole milliseconds
-	Interval time.Duration // between probes; whole milliseconds
-	Count    uint32        // unanswered probes before the drop; 0: no probes, no drop
+	// On reports whether an idle connection is probed.
+	On bool
+
+	// Idle is the time from the last segment of the peer to the first probe, in whole milliseconds.
+	Idle time.Duration
+
+	// Interval is the time between two probes, in whole milliseconds.
+	Interval time.Duration
+
+	// Count is the number of unanswered probes after which the connection is dropped. 0 means that
+	// there are no probes, and no drop.
+	Count uint32
 }
 
-// Endpoint is what a row may ask of a socket, or tell it. A row whose effect
-// cannot fail tells nothing: the socket looks at its Values after every Set. The caller of Get
-// and Set holds whatever lock makes the socket's Values its own; the methods
-// are called with that lock held and must not take it again.
+// Endpoint is the socket, as far as the options need it. The options ask the socket for what they
+// report, and tell the socket about a new value where the effect may fail; the socket looks at its
+// Values after every successful Set in any case. The caller of [Set], [Get] and [Control] holds the
+// lock that guards the Values of the socket. The methods are called with that lock held and must
+// not take it again.
 type Endpoint interface {
-	Family() int32   // wsa.AF_INET or wsa.AF_INET6
-	Kind() Kind      // exactly one bit
-	Protocol() int32 // wsa.IPPROTO_TCP, IPPROTO_UDP, or the raw protocol
-	State() State    // exactly one bit
+	// Family returns wsa.AF_INET or wsa.AF_INET6.
+	Family() int32
+
+	// Kind returns the kind of the socket, exactly one bit.
+	Kind() Kind
+
+	// Protocol returns wsa.IPPROTO_TCP or wsa.IPPROTO_UDP, or the protocol of a raw socket.
+	Protocol() int32
+
+	// State returns the state of the socket, exactly one bit.
+	State() State
+
+	// Profile returns the profile of the socket.
 	Profile() Profile
 
-	// ConnectionError is the connection check of AV-1: WSAENOTCONN or
-	// WSAENETRESET when the connection was dropped by keep-alive (KA-30 …
-	// KA-32) or, for set, was reset while SO_KEEPALIVE is on (KA-33); else 0.
+	// ConnectionError returns the error of the connection check, the fourth check of [Set] and
+	// [Get] (AV-1): WSAENOTCONN or WSAENETRESET after keep-alive has dropped the connection (KA-30,
+	// KA-31, KA-32) or, if set is true, after the peer has reset a connection with SO_KEEPALIVE on
+	// (KA-33). Otherwise it returns 0.
 	ConnectionError(set bool) wsa.Errno
 
-	// TakeDrop reports, the first time, that keep-alive has dropped the
-	// connection (C-11).
+	// TakeDrop reports whether keep-alive has dropped the connection and TakeDrop hasn't reported
+	// that before (C-11).
 	TakeDrop() bool
 
-	// KeepAliveDefaults are the parameters of a socket that set none: those of
-	// the stack.
+	// KeepAliveDefaults returns the keep-alive parameters of the stack, which apply to a socket
+	// that hasn't set any.
 	KeepAliveDefaults() KeepAlive
 
 	// TakeError returns the pending error of the socket and clears it.
 	TakeError() wsa.Errno
 
-	// ConnectedFor is the time since the connection was established, on the
-	// stack's clock; false when the socket isn't connected.
+	// ConnectedFor returns the time since the connection was established, on the clock of the
+	// stack. The result is false when the socket isn't connected.
 	ConnectedFor() (time.Duration, bool)
 
-	// MSS is the effective send MSS in bytes; false when not connected.
+	// MSS returns the largest payload of a segment that the connection sends, in bytes. The result
+	// is false when the socket isn't connected.
 	MSS() (int, bool)
 
-	// LocalAddr and RemoteAddr are the addresses of the socket, not valid
-	// where it has none.
+	// LocalAddr returns the local address of the socket, which isn't valid when there is none.
 	LocalAddr() netip.AddrPort
+
+	// RemoteAddr returns the address of the peer, which isn't valid when there is none.
 	RemoteAddr() netip.AddrPort
 
-	// PathMTU is the path MTU to the peer in bytes; false without a peer.
+	// PathMTU returns the path MTU to the peer in bytes. The result is false when there is no peer.
 	PathMTU() (int, bool)
 
-	// AtMark is the answer of SIOCATMARK: no urgent byte waits or, in line,
-	// is ahead.
+	// AtMark returns the answer of SIOCATMARK: false while an urgent byte waits or, with
+	// SO_OOBINLINE, while an urgent byte lies ahead in the stream.
 	AtMark() bool
 
-	// ConnectICMPError is the ICMP error that failed the last connect; the
-	// zero value when there was none.
+	// ConnectICMPError returns the ICMP error that made the last connect fail. The zero value
+	// stands for none.
 	ConnectICMPError() wsa.ICMPErrorInfo
 
-	// HasInterface reports whether there is an interface of this index, and
-	// InterfaceOf which one has a local address.
+	// HasInterface reports whether there is an interface with this index.
 	HasInterface(index uint32) bool
+
+	// InterfaceOf returns the index of the interface that has the address local. The result is
+	// false when no interface has it.
 	InterfaceOf(local netip.Addr) (index uint32, ok bool)
 
-	// SetMembership carries out a multicast request on the groups that the
-	// socket keeps: WSAEADDRNOTAVAIL for an interface there isn't, else the
-	// code of Memberships.Apply.
+	// SetMembership carries out a multicast request on the groups of the socket. The error is
+	// WSAEADDRNOTAVAIL when the request names an interface that doesn't exist, and otherwise that
+	// of [Memberships.Apply].
 	SetMembership(r MembershipRequest) wsa.Errno
 
-	// AcceptedFrom is SO_UPDATE_ACCEPT_CONTEXT: WSAENOTCONN when the socket
-	// wasn't accepted, WSAENOTSOCK when listener isn't the handle of the one
-	// it was accepted from.
+	// AcceptedFrom carries out SO_UPDATE_ACCEPT_CONTEXT. The error is WSAENOTCONN when the socket
+	// wasn't accepted, and WSAENOTSOCK when listener isn't the handle of the listener that accepted
+	// the socket.
 	AcceptedFrom(listener uint64) wsa.Errno
 
-	// TCPInfo is the connection in numbers, for SIO_TCP_INFO; without one the
-	// state and what is known of it.
+	// TCPInfo returns the statistics of the connection for SIO_TCP_INFO. Without a connection they
+	// hold the state, and what is known besides.
 	TCPInfo() wsa.TCPInfo
 
-	// Handle is the number that the Winsock face knows the socket by.
+	// Handle returns the handle of the socket in package provider.
 	Handle() uint64
 
-	// Interfaces lists the addresses of the socket's family, the loopback's
-	// first, and SourceFor the one from which a destination is reached, or
-	// WSAENETUNREACH.
+	// Interfaces returns an entry for each address of the socket's family, those of the loopback
+	// interface first.
 	Interfaces() []Interface
+
+	// SourceFor returns the local address from which the destination to is reached. The error is
+	// WSAENETUNREACH when there is no route.
 	SourceFor(to netip.Addr) (netip.Addr, wsa.Errno)
 
-	// UpdateConnectContext is SO_UPDATE_CONNECT_CONTEXT: WSAENOTCONN when the
+	// UpdateConnectContext carries out SO_UPDATE_CONNECT_CONTEXT. The error is WSAENOTCONN when the
 	// socket isn't connected.
 	UpdateConnectContext() wsa.Errno
 
-	// The setters tell the socket of a new value before it is stored. An
+	// SetNoDelay tells the socket about a new value of TCP_NODELAY before the value is stored. An
 	// error keeps the old value.
 	SetNoDelay(on bool) wsa.Errno
+
+	// SetKeepAlive tells the socket about a new keep-alive record before the record is stored. An
+	// error keeps the old record.
 	SetKeepAlive(k KeepAlive) wsa.Errno
+
+	// SetOOBInline tells the socket about a new value of SO_OOBINLINE before the value is stored.
+	// An error keeps the old value.
 	SetOOBInline(on bool) wsa.Errno
 }

@@ -7,45 +7,45 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Info describes one option in plain data, for people and for JSON.
+// Info is the description of one option in plain data, for people and for JSON.
 type Info struct {
-	Level        int32         `json:"level"`
-	LevelName    string        `json:"level_name"`
-	Number       int32         `json:"number"`
-	Symbol       string        `json:"symbol"`
-	Type         string        `json:"type"`
-	Size         int           `json:"size"`            // bytes; 0: not supported
-	Size6        int           `json:"size6,omitempty"` // on an AF_INET6 socket, where it differs
-	Get          bool          `json:"get"`
-	Set          bool          `json:"set"`
-	Kinds        []string      `json:"kinds"`    // "stream", "datagram", "raw"
-	Families     []string      `json:"families"` // "AF_INET", "AF_INET6"
-	Default      ByProfile     `json:"default"`
-	Tier         string        `json:"tier"`     // "A", "B" or "C"
-	Doc          string        `json:"doc"`      // labels of the pages; OPTIONS.md explains them
-	Evidence     string        `json:"evidence"` // "doc", "observed" or "assumed"
-	Description  string        `json:"description"`
-	Incomplete   string        `json:"incomplete,omitempty"`  // what is still missing
-	Unsupported  string        `json:"unsupported,omitempty"` // why every call fails
-	Alternatives []Alternative `json:"alternatives,omitempty"`
+	Level        int32         `json:"level"`                  // number of the level
+	LevelName    string        `json:"level_name"`             // name of the level, such as "SOL_SOCKET"
+	Number       int32         `json:"number"`                 // number of the option at its level
+	Symbol       string        `json:"symbol"`                 // name of the option in the SDK
+	Type         string        `json:"type"`                   // type of the value in the documents
+	Size         int           `json:"size"`                   // size of the value in bytes; 0: not supported
+	Size6        int           `json:"size6,omitempty"`        // size on an AF_INET6 socket; 0: the same
+	Get          bool          `json:"get"`                    // whether getsockopt supports the option
+	Set          bool          `json:"set"`                    // whether setsockopt supports the option
+	Kinds        []string      `json:"kinds"`                  // of "stream", "datagram", "raw"
+	Families     []string      `json:"families"`               // of "AF_INET", "AF_INET6"
+	Default      ByProfile     `json:"default"`                // value of a new socket
+	Tier         string        `json:"tier"`                   // "A", "B" or "C"; see OPTIONS.md
+	Doc          string        `json:"doc"`                    // labels of the pages; see OPTIONS.md
+	Evidence     string        `json:"evidence"`               // "doc", "observed" or "assumed"
+	Description  string        `json:"description"`            // meaning of the option in a sentence or two
+	Incomplete   string        `json:"incomplete,omitempty"`   // what is still missing; "": nothing
+	Unsupported  string        `json:"unsupported,omitempty"`  // why every call fails; "": not every call does
+	Alternatives []Alternative `json:"alternatives,omitempty"` // what other profiles do
 }
 
 // ByProfile is a text for each profile.
 type ByProfile struct {
-	Documented string `json:"documented"`
-	Windows    string `json:"windows"`
-	Legacy     string `json:"legacy"`
+	Documented string `json:"documented"` // text for the profile Documented
+	Windows    string `json:"windows"`    // text for the profile Windows
+	Legacy     string `json:"legacy"`     // text for the profile Legacy
 }
 
-// Alternative is what other profiles than Documented do with an option.
+// Alternative is what profiles other than Documented do with an option.
 type Alternative struct {
-	Profiles []string `json:"profiles"`
-	Conflict string   `json:"conflict"` // its number, C-nn; ARCHITECTURE.md says what they are
-	Text     string   `json:"text"`
+	Profiles []string `json:"profiles"` // names of the profiles
+	Conflict string   `json:"conflict"` // number of the conflict in docs/conflicts.md, such as "C-14"
+	Text     string   `json:"text"`     // the difference in a few words
 }
 
-// Table returns a description of every option this stack knows, by level and
-// in the order of the documents. The caller may change what it gets.
+// Table returns the description of every option that this stack knows, by level and in the order of
+// the documents. The caller may change the result.
 func Table() []Info {
 	infos := make([]Info, len(tables[Documented].options))
 	for i, o := range tables[Documented].options {
@@ -105,7 +105,7 @@ func profileNames(ps []Profile) []string {
 	return names
 }
 
-// kindNames and stateNames are in the order of the bits.
+// kindNames and stateNames hold the names of kinds and of states in the order of their bits.
 var (
 	kindNames  = []string{"stream", "datagram", "raw"}
 	stateNames = []string{"fresh", "bound", "listening", "connecting", "connected", "dead"}
@@ -115,10 +115,10 @@ func (k Kind) names() []string { return bitNames(uint8(k), kindNames) }
 
 func (f families) names() []string { return bitNames(uint8(f), []string{"AF_INET", "AF_INET6"}) }
 
-// String returns the kinds in k, such as "stream" or "datagram|raw".
+// String returns the names of the kinds in the set, such as "stream" or "datagram|raw".
 func (k Kind) String() string { return strings.Join(k.names(), "|") }
 
-// String returns the states in s, such as "fresh" or "bound|listening".
+// String returns the names of the states in the set, such as "fresh" or "bound|listening".
 func (s State) String() string { return strings.Join(bitNames(uint8(s), stateNames), "|") }
 
 func bitNames(set uint8, all []string) []string {

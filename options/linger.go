@@ -1,36 +1,33 @@
 package options
 
-// defaultLinger is the time-out in seconds that SO_DONTLINGER FALSE reinstates
-// when SO_LINGER never established one. The documents leave it open (S-SET:
-// "the time-out used is implementation dependent"); it must not be 0, which
-// would silently select a hard close (LG-22).
+// defaultLinger is the time-out in seconds that SO_DONTLINGER FALSE selects when SO_LINGER has
+// never set one. The documents leave the number open (S-SET: "the time-out used is implementation
+// dependent"). A time-out of 0 would turn a close into an abortive one (LG-22).
 const defaultLinger = 60
 
-// Linger is the linger record of a socket, one store for SO_LINGER and
-// SO_DONTLINGER, which always read as complements.
+// Linger is the linger record of a socket, which SO_LINGER and SO_DONTLINGER share. The values that
+// the two options report are always opposites.
 //
-//	SO_LINGER {1, n}     On, Timeout = n, Established
-//	SO_LINGER {0, x}     off; Timeout stays, x is ignored
-//	SO_DONTLINGER TRUE   off; Timeout stays
-//	SO_DONTLINGER FALSE  On; the established Timeout, else Fallback
+//	SO_LINGER {1, n}     sets On and Established, and sets Timeout to n
+//	SO_LINGER {0, x}     clears On; Timeout stays, and x is ignored
+//	SO_DONTLINGER TRUE   clears On; Timeout stays
+//	SO_DONTLINGER FALSE  sets On; unless Established, sets Timeout to Fallback
 //
-// A close looks at On and Timeout only.
+// Only On and Timeout have an effect on a close.
 type Linger struct {
-	On          bool
-	Timeout     uint16 // seconds; 0 while On: hard close
-	Established bool   // Timeout came from SO_LINGER
-	Fallback    uint16 // seconds; the Timeout of SO_DONTLINGER FALSE when not Established
+	On          bool   // whether a close lingers, or is abortive
+	Timeout     uint16 // time for which a close lingers, in seconds; 0: an abortive close
+	Established bool   // whether Timeout was set by SO_LINGER
+	Fallback    uint16 // Timeout that SO_DONTLINGER FALSE sets when Established is false, in seconds
 }
 
-// lingerValue is the struct linger of the documents as an application reads
-// and writes it.
+// lingerValue is the value of SO_LINGER, struct linger, as an application reads and writes it.
 type lingerValue struct {
 	on      bool
 	seconds uint16
 }
 
-// value returns what a get of SO_LINGER reports: {0, 0} while off, whatever
-// time-out is remembered (LG-20).
+// value returns the value of SO_LINGER: {0, 0} while On is false, whatever Timeout is (LG-20).
 func (l *Linger) value() lingerValue {
 	if !l.On {
 		return lingerValue{}
@@ -38,7 +35,7 @@ func (l *Linger) value() lingerValue {
 	return lingerValue{on: true, seconds: l.Timeout}
 }
 
-// set stores an SO_LINGER value.
+// set stores a value of SO_LINGER.
 func (l *Linger) set(v lingerValue) {
 	l.On = v.on
 	if v.on {
@@ -46,7 +43,7 @@ func (l *Linger) set(v lingerValue) {
 	}
 }
 
-// setDont stores an SO_DONTLINGER value.
+// setDont stores a value of SO_DONTLINGER.
 func (l *Linger) setDont(dont bool) {
 	l.On = !dont
 	if l.On && !l.Established {

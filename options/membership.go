@@ -7,10 +7,10 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// A MembershipOp is what a multicast option asks for.
+// A MembershipOp is the operation that a multicast option carries out.
 type MembershipOp uint8
 
-// The operations, by their names at IPPROTO_IP.
+// The operations, each with the options of IPPROTO_IP that carry it out.
 const (
 	JoinGroup   MembershipOp = iota // IP_ADD_MEMBERSHIP, MCAST_JOIN_GROUP
 	LeaveGroup                      // IP_DROP_MEMBERSHIP, MCAST_LEAVE_GROUP
@@ -20,28 +20,30 @@ const (
 	Unblock                         // IP_UNBLOCK_SOURCE, MCAST_UNBLOCK_SOURCE
 )
 
-// A MembershipRequest is the value of a multicast option.
+// A MembershipRequest is the value of a multicast option, together with the operation.
 type MembershipRequest struct {
 	Op     MembershipOp
-	Group  netip.Addr // multicast
-	Source netip.Addr // of the operations on sources; of the family of Group
+	Group  netip.Addr // a multicast address
+	Source netip.Addr // the source, of the family of Group; not valid for JoinGroup and LeaveGroup
 
-	// The interface: an index, or the address of one; 0 and none stand for
-	// the default.
+	// Interface is the index of the interface on which the group is meant. 0 stands for the
+	// interface that has the address Address or, when Address isn't valid, for the default
+	// interface.
 	Interface uint32
 	Address   netip.Addr
 }
 
-// Memberships are the multicast groups of one socket, each on one interface:
+// Memberships holds the multicast groups of one socket. The state of each group on each interface
+// is:
 //
 //	         JoinGroup                      JoinSource
 //	absent ────────────▶ any source    absent ────────────▶ its sources only
 //	                      Block, Unblock                     JoinSource, LeaveSource
 //	                      ◀ LeaveGroup                        ◀ LeaveGroup, or the last LeaveSource
 //
-// What a state doesn't permit fails by the table of W-MC, in
-// which the same group on another interface is independent. It knows nothing
-// of packets, and isn't safe for concurrent use. The zero value is empty.
+// The error of a request that a state doesn't permit is that of the page "Multicast socket option
+// behavior" (W-MC). The same group on another interface has a state of its own. A Memberships isn't
+// safe for concurrent use. The zero Memberships is empty and ready to use.
 type Memberships struct {
 	list []membership
 }
@@ -50,8 +52,8 @@ type Memberships struct {
 type groupMode uint8
 
 const (
-	left      groupMode = iota // dropped: remembered for the code of a second drop
-	anySource                  // joined, with a list of sources that are blocked
+	left      groupMode = iota // left, and remembered for the error of a second drop
+	anySource                  // joined for any source that isn't blocked
 	someOnly                   // joined for the listed sources
 )
 
@@ -60,17 +62,20 @@ type membership struct {
 	index  uint32
 	group  netip.Addr
 	mode   groupMode
-	listed []netip.Addr // blocked when anySource, admitted when someOnly
+	listed []netip.Addr // the sources that are blocked (anySource) or admitted (someOnly)
 
-	unblocked []netip.Addr // when anySource: blocked once, for the code of a second Unblock
+	// unblocked holds the sources that were blocked and are no longer (anySource), for the error of
+	// a second Unblock.
+	unblocked []netip.Addr
 }
 
-// maxLeft bounds how many dropped groups, and how many unblocked sources of a
-// group, are remembered.
+// maxLeft is the largest number of groups that are remembered after they were left, and of sources
+// of a group that are remembered after they were unblocked.
 const maxLeft = 16
 
-// Apply carries out a request on interface index. It reports whether the
-// socket became a member or ceased to be one: the caller tells the network.
+// Apply carries out a request on the interface with this index. joined reports whether the socket
+// has become a member of the group, dropped whether it no longer is one; the caller then tells the
+// network.
 func (m *Memberships) Apply(r MembershipRequest, index uint32) (joined, dropped bool, err wsa.Errno) {
 	i := slices.IndexFunc(m.list, func(e membership) bool { return e.index == index && e.group == r.Group })
 	e := membership{index: index, group: r.Group}
@@ -91,13 +96,13 @@ func (m *Memberships) Apply(r MembershipRequest, index uint32) (joined, dropped 
 	return before == left && e.mode != left, before != left && e.mode == left, 0
 }
 
-// Check reports what Apply would do, and changes nothing.
+// Check returns what [Memberships.Apply] would return, and changes nothing.
 func (m *Memberships) Check(r MembershipRequest, index uint32) (joined, dropped bool, err wsa.Errno) {
 	trial := Memberships{list: slices.Clone(m.list)}
 	return trial.Apply(r, index)
 }
 
-// step is the state machine. known says that the group was joined before.
+// step is the state machine. known reports whether the group was joined before.
 func (e *membership) step(r MembershipRequest, known bool) wsa.Errno {
 	switch e.mode {
 	case anySource:
@@ -130,12 +135,12 @@ func (e *membership) becomeSome(source netip.Addr) {
 	e.mode, e.listed, e.unblocked = someOnly, []netip.Addr{source}, nil
 }
 
-// becomeLeft keeps the source that was dropped last, if it was one.
+// becomeLeft keeps the source with which the group was left, if a source was dropped.
 func (e *membership) becomeLeft(source ...netip.Addr) {
 	e.mode, e.listed, e.unblocked = left, source, nil
 }
 
-// stepAny is a step of a group joined for any source.
+// stepAny is a step of a group that is joined for any source.
 func (e *membership) stepAny(r MembershipRequest) wsa.Errno {
 	switch r.Op {
 	case JoinGroup, JoinSource:
@@ -170,7 +175,7 @@ func (e *membership) stepAny(r MembershipRequest) wsa.Errno {
 	return 0
 }
 
-// stepSome is a step of a group joined for listed sources.
+// stepSome is a step of a group that is joined for listed sources.
 func (e *membership) stepSome(r MembershipRequest) wsa.Errno {
 	listed := slices.Contains(e.listed, r.Source)
 	switch r.Op {
@@ -198,9 +203,11 @@ func (e *membership) stepSome(r MembershipRequest) wsa.Errno {
 	return 0
 }
 
-// with and without copy, so that a trial leaves the original alone.
+// with returns a copy of the list with a at its end. Nothing changes the list itself, which a trial
+// of Check may share.
 func with(list []netip.Addr, a netip.Addr) []netip.Addr { return append(slices.Clone(list), a) }
 
+// without returns a copy of the list without a.
 func without(list []netip.Addr, a netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(list), func(b netip.Addr) bool { return a == b })
 }
@@ -222,8 +229,8 @@ func (m *Memberships) forget() {
 	})
 }
 
-// Admits reports whether a datagram for group that arrived on interface index
-// from source is received.
+// Admits reports whether the socket receives a datagram from source to group that has arrived on
+// the interface with this index.
 func (m *Memberships) Admits(index uint32, group, source netip.Addr) bool {
 	for i := range m.list {
 		e := &m.list[i]
@@ -239,10 +246,10 @@ func (m *Memberships) Admits(index uint32, group, source netip.Addr) bool {
 	return false
 }
 
-// Clone returns a copy that later requests leave alone.
+// Clone returns a copy, which later requests don't change.
 func (m *Memberships) Clone() Memberships { return Memberships{list: slices.Clone(m.list)} }
 
-// Joined calls f for every group the socket is a member of.
+// Joined calls f for every group, on every interface, of which the socket is a member.
 func (m *Memberships) Joined(f func(index uint32, group netip.Addr)) {
 	for _, e := range m.list {
 		if e.mode != left {

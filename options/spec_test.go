@@ -95,10 +95,10 @@ var tierA = []spec{
 	{"SO_RDMA_THRESHOLD_SIZE", sol, 0x700E, "C", noAccess, AnyKind, 0, 0, 0, 0, 0, nil, nil, more{}},
 
 	{"TCP_NODELAY", tcp, 1, "A", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, zero, nil, more{}},
-	{"TCP_KEEPIDLE", tcp, 3, "B", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, le(7200), nil, more{model: seconds}},
+	{"TCP_KEEPIDLE", tcp, 3, "B", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, le(7200), nil, more{model: clampedSeconds}},
 	{"TCP_MAXSEG", tcp, 4, "A", getAccess, Stream, anyFamily, 0, 4, 4, AnyState, le(536), nil, more{}},
 	{"TCP_KEEPCNT", tcp, 16, "B", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, le(10), nil, more{model: same}},
-	{"TCP_KEEPINTVL", tcp, 17, "B", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, le(1), nil, more{model: seconds}},
+	{"TCP_KEEPINTVL", tcp, 17, "B", gs, Stream, anyFamily, anyFamily, 4, 4, AnyState, le(1), nil, more{model: clampedSeconds}},
 }
 
 // defaultConfig is the PVD_CONFIG object of a fresh socket, word by word.
@@ -126,9 +126,9 @@ func (s spec) setNeed(family int32) int {
 }
 
 // The models of integer options.
-func same(n uint32) uint32        { return n }
-func capped(n uint32) uint32      { return min(n, DefaultBufferCap) }
-func seconds(n uint32) uint32 { return min(n, 2147483) }
+func same(n uint32) uint32           { return n }
+func capped(n uint32) uint32         { return min(n, DefaultBufferCap) }
+func clampedSeconds(n uint32) uint32 { return min(n, 2147483) }
 
 func lingered(n uint32) uint32 {
 	if n&0xFFFF == 0 {

@@ -8,14 +8,16 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// A Setter is whatever options are set on: *endpoint.Conn, *endpoint.Listener
-// and *endpoint.PacketConn.
+// A Setter is a socket whose options can be set. *endpoint.Conn, *endpoint.Listener and
+// *endpoint.PacketConn implement Setter.
 type Setter interface {
+	// SetSockOpt is setsockopt; see [Set].
 	SetSockOpt(level, name int32, optval []byte) error
 }
 
-// A Getter is whatever options are read from; see [Setter].
+// A Getter is a socket whose options can be read. Every [Setter] of this module is a Getter.
 type Getter interface {
+	// GetSockOpt is getsockopt; see [Get].
 	GetSockOpt(level, name int32, optval []byte) (n int, err error)
 }
 
@@ -24,36 +26,36 @@ type Getter interface {
 //	err := options.SO_KEEPALIVE.Set(conn, true)
 //	idle, err := options.TCP_KEEPIDLE.Get(conn)
 //
-// It is setsockopt and getsockopt on the bytes: what they check, they check
-// here. Options that can only be set fail in Get, and the reverse, with
-// WSAENOPROTOOPT.
+// Its methods call setsockopt and getsockopt with the value in bytes, so the checks and the errors
+// are those of these calls. Get of an option that can only be set fails with WSAENOPROTOOPT, and so
+// does Set of an option that can only be read.
 type Option[T any] struct {
 	level, name int32
 	typed[T]
 }
 
-// typed is how a Go type becomes an optval.
+// typed is the conversion between a Go type and the bytes of an optval.
 type typed[T any] struct {
-	size   int // bytes of the largest value
+	size   int // the size of the largest value in bytes
 	append func(b []byte, val T) ([]byte, wsa.Errno)
 	parse  func(b []byte) (T, wsa.Errno)
 }
 
-// Level and Number return what the option is called by setsockopt.
+// Level returns the level of the option, such as wsa.SOL_SOCKET.
 func (o Option[T]) Level() int32 { return o.level }
 
-// Number is the option's name at its level.
+// Number returns the number of the option at its level, which setsockopt calls optname.
 func (o Option[T]) Number() int32 { return o.name }
 
 // String returns the symbol of the option, such as "SO_KEEPALIVE".
 func (o Option[T]) String() string { return wsa.OptionName(o.level, o.name) }
 
-// Set sets the option. A value that no optval can hold is WSAEINVAL.
+// Set sets the option of c. The error of a value that no optval can hold is WSAEINVAL.
 func (o Option[T]) Set(c Setter, val T) error {
 	return o.With(val).Set(c)
 }
 
-// Get reads the option.
+// Get returns the value of the option of c.
 func (o Option[T]) Get(c Getter) (T, error) {
 	optval := make([]byte, o.size)
 	n, err := c.GetSockOpt(o.level, o.name, optval)
@@ -68,15 +70,15 @@ func (o Option[T]) Get(c Getter) (T, error) {
 	return val, nil
 }
 
-// asBool takes any length, as SO_KEEPALIVE of the measured profiles reports
-// one byte (C-22).
+// asBool is a BOOL of any length, for a get of SO_KEEPALIVE reports a single byte in
+// measuredProfiles (C-22).
 var asBool = typed[bool]{
 	size:   4,
 	append: func(b []byte, val bool) ([]byte, wsa.Errno) { return binary.LittleEndian.AppendUint32(b, bit(val)), 0 },
 	parse:  func(b []byte) (bool, wsa.Errno) { return lowBytes(b) != 0, 0 },
 }
 
-// asInt is an int of the documents: 32 bits with a sign.
+// asInt is an int of the documents, which has 32 bits and a sign.
 var asInt = typed[int]{
 	size: 4,
 	append: func(b []byte, val int) ([]byte, wsa.Errno) {
@@ -95,15 +97,15 @@ var asUint32 = typed[uint32]{
 	parse:  func(b []byte) (uint32, wsa.Errno) { return lowBytes(b), 0 },
 }
 
-// asIndex is an interface index in network order, which is read in host order
-// (C-41): here it is the same both ways.
+// asIndex is the index of an interface that is set in network order and read in host order (C-41).
+// The Go value is the same in both directions.
 var asIndex = typed[uint32]{
 	size:   4,
 	append: func(b []byte, val uint32) ([]byte, wsa.Errno) { return binary.BigEndian.AppendUint32(b, val), 0 },
 	parse:  asUint32.parse,
 }
 
-// asDuration is a number of units, rounded up; negative ones are -1.
+// asDuration is a duration as a number of units, rounded up. All negative durations are -1.
 func asDuration(unit time.Duration) typed[time.Duration] {
 	return typed[time.Duration]{
 		size: 4,
@@ -124,7 +126,7 @@ func asDuration(unit time.Duration) typed[time.Duration] {
 // appender is a structure of package wsa.
 type appender interface{ Append(b []byte) []byte }
 
-// asStruct is a structure of package wsa, of at most size bytes.
+// asStruct is a structure of package wsa that has at most size bytes.
 func asStruct[T appender](size int, parse func([]byte) (T, wsa.Errno)) typed[T] {
 	return typed[T]{
 		size:   size,
@@ -133,7 +135,7 @@ func asStruct[T appender](size int, parse func([]byte) (T, wsa.Errno)) typed[T] 
 	}
 }
 
-// asError is the code of SO_ERROR.
+// asError is the error code of SO_ERROR.
 var asError = typed[wsa.Errno]{
 	size: 4,
 	append: func(b []byte, val wsa.Errno) ([]byte, wsa.Errno) {
@@ -142,8 +144,9 @@ var asError = typed[wsa.Errno]{
 	parse: func(b []byte) (wsa.Errno, wsa.Errno) { return wsa.Errno(lowBytes(b)), 0 },
 }
 
-// The SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6 and IPPROTO_UDP options
-// of a type.
+// The following functions return the typed option of a name at SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP,
+// IPPROTO_IPV6 and IPPROTO_UDP.
+
 func sockOption[T any](name int32, t typed[T]) Option[T] { return Option[T]{wsa.SOL_SOCKET, name, t} }
 func tcpOption[T any](name int32, t typed[T]) Option[T]  { return Option[T]{wsa.IPPROTO_TCP, name, t} }
 func ipOption[T any](name int32, t typed[T]) Option[T]   { return Option[T]{wsa.IPPROTO_IP, name, t} }

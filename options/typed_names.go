@@ -6,7 +6,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// The options of SOL_SOCKET, by their names in the SDK. Sizes are in bytes.
+// The options of SOL_SOCKET, by their names in the SDK. OPTIONS.md says what each of them means.
+// Buffers and sizes are in bytes.
 var (
 	SO_DEBUG               = sockOption(wsa.SO_DEBUG, asBool)
 	SO_ACCEPTCONN          = sockOption(wsa.SO_ACCEPTCONN, asBool)
@@ -37,7 +38,7 @@ var (
 	SO_CONNECT_TIME        = sockOption(wsa.SO_CONNECT_TIME, asDuration(time.Second))
 )
 
-// The options of IPPROTO_TCP.
+// The options of IPPROTO_TCP, by their names in the SDK.
 var (
 	TCP_NODELAY                    = tcpOption(wsa.TCP_NODELAY, asBool)
 	TCP_EXPEDITED_1122             = tcpOption(wsa.TCP_EXPEDITED_1122, asBool)
@@ -60,8 +61,8 @@ var (
 	TCP_BSDURGENT                  = tcpOption(wsa.TCP_BSDURGENT, asBool)
 )
 
-// The options of IPPROTO_IP. The indexes of interfaces are in host order both
-// ways.
+// The options of IPPROTO_IP, by their names in the SDK. The indexes of interfaces are in host order
+// in both directions.
 var (
 	IP_TOS                    = ipOption(wsa.IP_TOS, asInt)
 	IP_TTL                    = ipOption(wsa.IP_TTL, asInt)
@@ -82,7 +83,7 @@ var (
 	IP_USER_MTU               = ipOption(wsa.IP_USER_MTU, asUint32)
 )
 
-// The options of IPPROTO_IPV6.
+// The options of IPPROTO_IPV6, by their names in the SDK.
 var (
 	IPV6_UNICAST_HOPS    = ipv6Option(wsa.IPV6_UNICAST_HOPS, asInt)
 	IPV6_MULTICAST_IF    = ipv6Option(wsa.IPV6_MULTICAST_IF, asUint32)
@@ -99,7 +100,7 @@ var (
 	IPV6_USER_MTU        = ipv6Option(wsa.IPV6_USER_MTU, asUint32)
 )
 
-// The options of IPPROTO_UDP. Sizes are in bytes.
+// The options of IPPROTO_UDP, by their names in the SDK. Sizes are in bytes.
 var (
 	UDP_NOCHECKSUM              = udpOption(wsa.UDP_NOCHECKSUM, asBool)
 	UDP_SEND_MSG_SIZE           = udpOption(wsa.UDP_SEND_MSG_SIZE, asInt)
@@ -107,7 +108,7 @@ var (
 	UDP_CHECKSUM_COVERAGE       = udpOption(wsa.UDP_CHECKSUM_COVERAGE, asBool)
 )
 
-// The structures of the multicast options.
+// The following are the structures of the multicast options.
 var (
 	asMreq       = asStruct(wsa.SizeofIPMreq, wsa.ParseIPMreq)
 	asMreqSource = asStruct(wsa.SizeofIPMreqSource, wsa.ParseIPMreqSource)

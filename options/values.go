@@ -2,83 +2,87 @@ package options
 
 import "github.com/wsstack/wsstack/wsa"
 
-// DefaultBufferCap is the largest SO_SNDBUF or SO_RCVBUF a socket provides
-// (BF-3) unless its Values say otherwise.
+// DefaultBufferCap is the largest SO_SNDBUF or SO_RCVBUF that a socket provides, in bytes, unless
+// [Values.BufferCap] is another number (BF-3).
 const DefaultBufferCap = 4 << 20
 
-// Buffer is a buffer size option: SO_SNDBUF or SO_RCVBUF.
+// Buffer is the value of a buffer size option, SO_SNDBUF or SO_RCVBUF.
 type Buffer struct {
-	Bytes int32 // what getsockopt reports
-	Set   bool  // set by the application: Bytes is the quota, growth has stopped (BF-11, BF-21)
+	// Bytes is the size in bytes that getsockopt reports.
+	Bytes int32
+
+	// Set reports whether the application has set the option. The buffer is then limited to Bytes
+	// and no longer grows by itself (BF-11, BF-21).
+	Set bool
 }
 
-// Values holds the stored options of one socket. It is a plain struct: a copy
-// is a snapshot, == compares, and an accepted socket starts from [Inherit].
-// The zero Values is not a set of defaults; see [Defaults]. Multicast groups
-// are not in it, because a copy would join them: the socket keeps a
-// [Memberships].
+// Values holds the stored options of one socket. Values is a plain struct: a copy is a snapshot,
+// == compares two of them, and an accepted socket starts with the result of [Inherit]. The zero
+// Values isn't a set of defaults; [Defaults] returns those. Multicast groups aren't part of Values,
+// because a copy would have to join them: the socket keeps them in a [Memberships].
 //
-// ReuseAddr, ExclusiveAddrUse and PortScalability count at the moment of bind
-// only. They may change later without effect on any socket (S-SET), so whoever
-// enforces them keeps a copy from the time of the bind.
+// The options SO_REUSEADDR, SO_EXCLUSIVEADDRUSE and SO_PORT_SCALABILITY count only at the moment of
+// bind. Later changes are stored and have no effect on any socket (S-SET), so the owner of the
+// ports keeps a copy of the three values from the time of the bind.
 type Values struct {
-	Debug             bool
-	ReuseAddr         bool
-	ExclusiveAddrUse  bool
-	DontRoute         bool // stored only: the route table is always used
-	Broadcast         bool
-	OOBInline         bool
-	ConditionalAccept bool
-	PauseAccept       bool
-	PortScalability   bool
-	RandomizePort     bool
-	ReuseUnicastPort  bool
-	NoDelay           bool
-	V6Only            bool // of an AF_INET6 socket; stored only on AF_INET
+	Debug             bool // SO_DEBUG
+	ReuseAddr         bool // SO_REUSEADDR
+	ExclusiveAddrUse  bool // SO_EXCLUSIVEADDRUSE
+	DontRoute         bool // SO_DONTROUTE, stored without effect: the route table is always used
+	Broadcast         bool // SO_BROADCAST
+	OOBInline         bool // SO_OOBINLINE
+	ConditionalAccept bool // SO_CONDITIONAL_ACCEPT
+	PauseAccept       bool // SO_PAUSE_ACCEPT
+	PortScalability   bool // SO_PORT_SCALABILITY
+	RandomizePort     bool // SO_RANDOMIZE_PORT
+	ReuseUnicastPort  bool // SO_REUSE_UNICASTPORT
+	NoDelay           bool // TCP_NODELAY
+	V6Only            bool // IPV6_V6ONLY, without effect on an AF_INET socket
 
-	CompartmentID      uint32
-	ReuseMulticastPort uint32 // 1: no unicast is received
-	OpenType           uint32
+	CompartmentID      uint32 // SO_COMPARTMENT_ID, always 1
+	ReuseMulticastPort uint32 // SO_REUSE_MULTICASTPORT, 0 or 1; 1: the socket receives no unicast
+	OpenType           uint32 // SO_OPENTYPE, stored without effect
 
-	KeepAlive KeepAlive
-	Linger    Linger
+	KeepAlive KeepAlive // the keep-alive record: SO_KEEPALIVE and the options of the probes
+	Linger    Linger    // the linger record: SO_LINGER and SO_DONTLINGER
 
-	SendBuffer Buffer
-	RecvBuffer Buffer
-	BufferCap  int32 // upper limit of both, in bytes
+	SendBuffer Buffer // SO_SNDBUF
+	RecvBuffer Buffer // SO_RCVBUF
+	BufferCap  int32  // the upper limit of SendBuffer and of RecvBuffer, in bytes
 
-	SendTimeout uint32 // milliseconds; 0: none
-	RecvTimeout uint32 // milliseconds; 0: none
+	SendTimeout uint32 // SO_SNDTIMEO in milliseconds; 0: no time-out
+	RecvTimeout uint32 // SO_RCVTIMEO in milliseconds; 0: no time-out
 
-	TCP  TCPValues
-	UDP  UDPValues
-	IPv4 IPValues // IPPROTO_IP; on an AF_INET6 socket, for its IPv4 traffic
-	IPv6 IPValues // IPPROTO_IPV6
+	TCP  TCPValues // further options of the level IPPROTO_TCP
+	UDP  UDPValues // the options of the level IPPROTO_UDP
+	IPv4 IPValues  // the options of the level IPPROTO_IP, which an AF_INET6 socket has for IPv4 traffic
+	IPv6 IPValues  // the options of the level IPPROTO_IPV6
 
-	// CompatibleRecvBuffer is WsaBehaviorReceiveBuffering, and FastLoopback
-	// SIO_LOOPBACK_FAST_PATH: two control codes, stored.
+	// CompatibleRecvBuffer reports whether SIO_SET_COMPATIBILITY_MODE has selected the behaviour
+	// WsaBehaviorReceiveBuffering. The value is stored without effect.
 	CompatibleRecvBuffer bool
-	FastLoopback         bool
 
-	GroupID       uint32 // 0: not in a group
-	GroupPriority uint32 // 0 is the highest
+	// FastLoopback is the value of SIO_LOOPBACK_FAST_PATH, stored without effect.
+	FastLoopback bool
 
-	// StickyError is the SO_ERROR of the measured profiles, where reading
-	// keeps the code and setsockopt may store one (C-02, C-02b). A successful
-	// connect clears it, which is the endpoint's to do.
+	GroupID       uint32 // SO_GROUP_ID; 0: the socket is in no group
+	GroupPriority uint32 // SO_GROUP_PRIORITY; 0 is the highest priority
+
+	// StickyError is the value of SO_ERROR in the profiles Windows and Legacy, where a get keeps
+	// the code and a set may store one (C-02, C-02b). The owner of the socket clears StickyError
+	// when a connect succeeds.
 	StickyError wsa.Errno
 }
 
-// Defaults returns the values of a new socket of a profile, a family
-// (wsa.AF_INET or wsa.AF_INET6) and a kind (exactly one bit).
+// Defaults returns the values of a new socket for a profile, a family (wsa.AF_INET or
+// wsa.AF_INET6) and a kind (exactly one bit).
 func Defaults(p Profile, _ int32, k Kind) Values {
 	// No option has a default that depends on the family.
 	return initialValues[p.known()][bit(k == Stream)]
 }
 
-// Inherit returns the values of a socket accepted from a listener with the
-// values v: everything is copied (IN-2) except what the rows mark as the
-// listener's own (IN-3).
+// Inherit returns the values of a socket that was accepted from a listener with the values v.
+// All values are copied (IN-2) but for the options that belong to the listener alone (IN-3).
 func Inherit(v Values) Values {
 	for _, o := range tables[Documented].options {
 		if o.listenerOnly {
@@ -88,11 +92,12 @@ func Inherit(v Values) Values {
 	return v
 }
 
-// initialValues holds the initial values by profile, of other sockets and of streams.
+// initialValues holds the values of new sockets by profile: [0] those of datagram and raw sockets,
+// [1] those of streams.
 var initialValues [profileCount][2]Values
 
-// buildDefaults stores the default of every row, on top of the values that no
-// row of their own has.
+// buildDefaults returns the values of a new socket of kind k: the default of every row, and the few
+// values that have no row.
 func buildDefaults(p Profile, k Kind) Values {
 	v := Values{BufferCap: DefaultBufferCap, Linger: Linger{Fallback: defaultLinger}}
 	for _, o := range tables[p].options {

@@ -5,69 +5,75 @@ import (
 	"time"
 )
 
-// IPValues are the options of one of the levels IPPROTO_IP and IPPROTO_IPV6.
-// Those that only one level has are unused in the other.
+// IPValues holds the options of one of the two levels IPPROTO_IP and IPPROTO_IPV6. The fields of
+// options that exist at one level only are unused at the other. A comment that names an option of
+// IPPROTO_IP means the option with the same number at IPPROTO_IPV6 as well, unless it says
+// otherwise.
 type IPValues struct {
-	HeaderIncluded   bool
-	TOS              uint8 // the traffic class at IPPROTO_IPV6
-	TTL              uint8 // of unicast; the hop limit at IPPROTO_IPV6
-	MulticastTTL     uint8
-	MulticastLoop    bool   // this socket receives what this host sends to its groups
-	MulticastIf      uint32 // index of the interface for multicast; 0: by the route table
-	UnicastIf        uint32 // the same for unicast
-	DontFragment     bool
-	MTUDiscover      uint32 // IP_PMTUDISC_…; 0: not set
-	UserMTU          uint32 // upper bound of the MTU, bytes
-	NRTInterface     uint32 // stored only
-	ReceiveBroadcast bool   // IPPROTO_IP only
-	ProtectionLevel  int32  // PROTECTION_LEVEL_…; -1: unspecified
-	Checksum         int32  // IPPROTO_IPV6 only: offset, or -1
-	Interfaces       InterfaceList
-	Report           Report
+	HeaderIncluded   bool   // IP_HDRINCL
+	TOS              uint8  // IP_TOS; IPV6_TCLASS at IPPROTO_IPV6
+	TTL              uint8  // IP_TTL, the time to live of unicast; IPV6_UNICAST_HOPS at IPPROTO_IPV6
+	MulticastTTL     uint8  // IP_MULTICAST_TTL; IPV6_MULTICAST_HOPS at IPPROTO_IPV6
+	MulticastLoop    bool   // IP_MULTICAST_LOOP: the socket receives what this host sends to its groups
+	MulticastIf      uint32 // IP_MULTICAST_IF, the index of an interface; 0: the route table decides
+	UnicastIf        uint32 // IP_UNICAST_IF, the index of an interface; 0: the route table decides
+	DontFragment     bool   // IP_DONTFRAGMENT
+	MTUDiscover      uint32 // IP_MTU_DISCOVER, one of the MTUDiscover constants
+	UserMTU          uint32 // IP_USER_MTU, an upper bound of the MTU in bytes
+	NRTInterface     uint32 // IP_NRT_INTERFACE, stored without effect
+	ReceiveBroadcast bool   // IP_RECEIVE_BROADCAST; unused at IPPROTO_IPV6
+	ProtectionLevel  int32  // IP_PROTECTION_LEVEL: 10, 20 or 30; -1: not set
+	Checksum         int32  // IPV6_CHECKSUM, an even offset in bytes, or -1; unused at IPPROTO_IP
+
+	Interfaces InterfaceList // IP_IFLIST with its list
+	Report     Report        // the options that ask for control messages
 }
 
-// PMTUD_STATE, the values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER.
+// The values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER (PMTUD_STATE in the SDK).
 const (
-	MTUDiscoverNotSet uint32 = iota
-	MTUDiscoverDo
-	MTUDiscoverDont
-	MTUDiscoverProbe
+	MTUDiscoverNotSet uint32 = iota // the option isn't set; a set of this value fails
+	MTUDiscoverDo                   // the path MTU is discovered: packets have the DF bit
+	MTUDiscoverDont                 // the path MTU isn't discovered: packets may be fragmented
+	MTUDiscoverProbe                // packets have the DF bit, and may exceed the path MTU that is known
 )
 
 // Report says which control messages a receive adds to a datagram.
 type Report struct {
-	PacketInfo        bool // IP_PKTINFO: destination and interface
-	PacketInfoEx      bool // IP_PKTINFO_EX: the same with the compartment
-	HopLimit          bool // IP_RECVTTL, IPV6_HOPLIMIT
-	TrafficClass      bool // IP_RECVTOS, IPV6_RECVTCLASS
-	ECN               bool
+	PacketInfo        bool // IP_PKTINFO: the destination and the interface
+	PacketInfoEx      bool // IP_PKTINFO_EX: the destination, the interface and the compartment
+	HopLimit          bool // IP_RECVTTL; IPV6_HOPLIMIT at IPPROTO_IPV6
+	TrafficClass      bool // IP_RECVTOS; IPV6_RECVTCLASS at IPPROTO_IPV6
+	ECN               bool // IP_RECVECN
 	Interface         bool // IP_RECVIF
 	Destination       bool // IP_RECVDSTADDR
 	OriginalInterface bool // IP_ORIGINAL_ARRIVAL_IF
-	RoutingHeader     bool
+	RoutingHeader     bool // IP_RECVRTHDR
 	Errors            bool // IP_RECVERR
 }
 
-// maxInterfaces bounds IP_IFLIST, so that Values stays a plain struct.
+// maxInterfaces is the largest number of interfaces in an InterfaceList. The list is an array, so
+// that Values stays a plain struct.
 const maxInterfaces = 16
 
-// InterfaceList is IP_IFLIST with the list it governs: datagrams are received
-// from its interfaces only, once it is on.
+// InterfaceList is the value of IP_IFLIST together with the list of interfaces that the option
+// governs: while On, the socket receives datagrams from the interfaces of the list only.
 type InterfaceList struct {
+	// On is the value of IP_IFLIST.
 	On    bool
 	n     uint8
 	index [maxInterfaces]uint32
 }
 
-// All returns the interfaces in the order they were added.
+// All returns the indexes of the interfaces in the order in which they were added. The slice is
+// part of the list and must not be changed.
 func (l *InterfaceList) All() []uint32 { return l.index[:l.n] }
 
-// Admits reports whether a datagram from this interface is received.
+// Admits reports whether the socket receives datagrams from the interface with this index.
 func (l *InterfaceList) Admits(index uint32) bool {
 	return !l.On || slices.Contains(l.All(), index)
 }
 
-// add reports false when the list is full. An interface is in it once.
+// add puts an interface into the list, where each is once, and reports false when the list is full.
 func (l *InterfaceList) add(index uint32) bool {
 	switch {
 	case slices.Contains(l.All(), index):
@@ -80,8 +86,8 @@ func (l *InterfaceList) add(index uint32) bool {
 	return true
 }
 
-// remove reports false when the interface isn't in the list. The places behind
-// the end are zero, so that == compares the lists.
+// remove takes an interface off the list, and reports false when the list doesn't have it. The
+// places behind the end stay 0, so that == compares two lists.
 func (l *InterfaceList) remove(index uint32) bool {
 	i := slices.Index(l.All(), index)
 	if i < 0 {
@@ -93,14 +99,14 @@ func (l *InterfaceList) remove(index uint32) bool {
 	return true
 }
 
-// TakesBroadcast reports whether a datagram socket receives what is sent to a
-// broadcast address (BC-5).
+// TakesBroadcast reports whether a datagram socket with these values receives datagrams that are
+// sent to a broadcast address (BC-5).
 func (v *Values) TakesBroadcast(p Profile) bool {
 	return v.IPv4.ReceiveBroadcast && (v.Broadcast || profileColumns[p.known()].broadcastAlways)
 }
 
-// DoesFragment reports whether datagrams may be fragmented on their way, and
-// segments have no DF bit. IP_MTU_DISCOVER, once set, outranks IP_DONTFRAGMENT.
+// DoesFragment reports whether packets of the socket leave without the DF bit, so that they may be
+// fragmented on their way. IP_MTU_DISCOVER, once it is set, outranks IP_DONTFRAGMENT.
 func (v *IPValues) DoesFragment() bool {
 	switch v.MTUDiscover {
 	case MTUDiscoverDo, MTUDiscoverProbe:
@@ -111,59 +117,61 @@ func (v *IPValues) DoesFragment() bool {
 	return !v.DontFragment
 }
 
-// UDPValues are the options of IPPROTO_UDP, with the control codes of datagram
-// sockets.
+// UDPValues holds the options of IPPROTO_UDP and the control codes of datagram sockets.
 type UDPValues struct {
-	NoChecksum  bool   // UDP_NOCHECKSUM, and not UDP_CHECKSUM_COVERAGE
-	SendSize    uint32 // UDP_SEND_MSG_SIZE, bytes; 0: off
-	CoalesceMax uint32 // UDP_RECV_MAX_COALESCED_SIZE, bytes; 0: off
+	NoChecksum  bool   // UDP_NOCHECKSUM, which is the opposite of UDP_CHECKSUM_COVERAGE
+	SendSize    uint32 // UDP_SEND_MSG_SIZE in bytes; 0: off
+	CoalesceMax uint32 // UDP_RECV_MAX_COALESCED_SIZE in bytes; 0: off
 	ConnReset   bool   // SIO_UDP_CONNRESET
 	NetReset    bool   // SIO_UDP_NETRESET
 }
 
-// TCPValues are the options of IPPROTO_TCP that have no older place in Values,
-// with the control codes of streams.
+// TCPValues holds the options of IPPROTO_TCP but for TCP_NODELAY and keep-alive, which are fields
+// of [Values], and the control codes of streams.
 type TCPValues struct {
-	Urgent            Urgent
-	NoUrgent          bool // TCP_NOURG
-	NoSynRetries      bool
-	Timestamps        bool
-	DelayFinAck       bool
-	FastOpen          bool
-	FailOnICMP        bool // TCP_FAIL_CONNECT_ON_ICMP_ERROR
-	OffloadPreference uint32
-	Congestion        Congestion
+	Urgent            Urgent     // TCP_EXPEDITED_1122, TCP_BSDURGENT and TCP_STDURG
+	NoUrgent          bool       // TCP_NOURG
+	NoSynRetries      bool       // TCP_NOSYNRETRIES
+	Timestamps        bool       // TCP_TIMESTAMPS
+	DelayFinAck       bool       // TCP_DELAY_FIN_ACK, stored without effect
+	FastOpen          bool       // TCP_FASTOPEN, stored without effect
+	FailOnICMP        bool       // TCP_FAIL_CONNECT_ON_ICMP_ERROR
+	OffloadPreference uint32     // TCP_OFFLOAD_PREFERENCE, 0 to 2, stored without effect
+	Congestion        Congestion // TCP_CONGESTION_ALGORITHM
 
-	// MaxRetransmit is TCP_MAXRT and TCP_MAXRTMS: how long unacknowledged data
-	// and the SYN are retransmitted. 0: the limits of the system; negative: for
-	// ever.
+	// MaxRetransmit is the value of TCP_MAXRT and of TCP_MAXRTMS: the time for which unacknowledged
+	// data, or a SYN, is retransmitted. 0 stands for the limits of the system, a negative value for
+	// no limit.
 	MaxRetransmit time.Duration
 
-	InitialRTT            uint16 // SIO_TCP_INITIAL_RTO, ms; 0: default
-	MaxSynRetransmissions uint8  // SIO_TCP_INITIAL_RTO; 0: default, 0xFE: none
-	AckFrequency          uint8  // SIO_TCP_SET_ACK_FREQUENCY; 0: default
-	InitialWindow         uint32 // SIO_TCP_SET_ICW; 0: default
+	InitialRTT            uint16 // Rtt of SIO_TCP_INITIAL_RTO in milliseconds; 0: the default
+	MaxSynRetransmissions uint8  // the field of SIO_TCP_INITIAL_RTO; 0: the default, 0xFE: none
+	AckFrequency          uint8  // SIO_TCP_SET_ACK_FREQUENCY in segments, stored without effect
+	InitialWindow         uint32 // SIO_TCP_SET_ICW, stored without effect
 }
 
-// Urgent says where the urgent pointer of a socket points, one store for
-// TCP_EXPEDITED_1122, TCP_BSDURGENT and TCP_STDURG.
+// Urgent says where the urgent pointer of a socket points. Three options share it:
 //
-//	TCP_EXPEDITED_1122 TRUE, TCP_BSDURGENT FALSE   at the urgent byte (RFC 1122), for good
-//	TCP_STDURG                                     the same, until it is turned off again
+//	TCP_EXPEDITED_1122 TRUE or TCP_BSDURGENT FALSE   the pointer is that of RFC 1122, for good
+//	TCP_STDURG TRUE                                  the same, until TCP_STDURG is FALSE again
 type Urgent struct {
-	AtByte bool // not behind it, as BSD does
-	Fixed  bool // turned on by an option that works one way only (OB-18)
+	// AtByte reports whether the pointer points to the urgent byte, as RFC 1122 has it. A pointer
+	// of BSD points behind the byte.
+	AtByte bool
+
+	// Fixed reports whether AtByte was turned on by an option that can't turn it off (OB-18).
+	Fixed bool
 }
 
-// Congestion is a value of TCP_CONGESTION_ALGORITHM. Microsoft publishes no
-// values; these are ours (C-38).
+// Congestion is a value of TCP_CONGESTION_ALGORITHM. Microsoft publishes no values for the option:
+// the numbers are those of this project (C-38).
 type Congestion uint32
 
 // The congestion control algorithms.
 const (
-	CongestionDefault Congestion = iota // Cubic
-	CongestionReno
-	CongestionCubic
+	CongestionDefault Congestion = iota // the default of the stack, which is CUBIC
+	CongestionReno                      // NewReno (RFC 6582)
+	CongestionCubic                     // CUBIC (RFC 9438)
 
 	congestionCount
 )
