@@ -9,15 +9,14 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// codec translates between the bytes of optval and a value. Units are
-// converted here and nowhere else. All integers are little-endian, as on every
-// machine that Windows runs on.
+// codec translates between the bytes of an optval and a value. Units are converted here and nowhere
+// else. All integers are little-endian, as on every machine that Windows runs on.
 type codec[T any] struct {
-	typ    string // the type in the documents
-	size   int    // bytes of a value
-	size6  int    // the same on an AF_INET6 socket; 0: no difference
-	min    int    // bytes that set and get insist on; 0: size
-	setMin int    // bytes that set insists on; 0: as get
+	typ    string // type in the documents
+	size   int    // size of a value in bytes
+	size6  int    // size on an AF_INET6 socket in bytes; 0: size
+	min    int    // shortest optval of get and set in bytes; 0: size
+	setMin int    // shortest optval of set in bytes; 0: that of get
 
 	// decode reads a value from at least min bytes and reports WSAEINVAL for
 	// one that is out of range. Excess bytes are ignored (AV-11).
@@ -33,10 +32,11 @@ type codec[T any] struct {
 
 	format func(val T) string // for OPTIONS.md; nil: no text
 
-	// measured replaces this codec in the profiles that follow machines.
+	// measured replaces this codec in measuredProfiles. conflict is the number of the difference in
+	// docs/conflicts.md, and deviates says what it is.
 	measured *codec[T]
-	conflict string // what measured resolves, "C-nn"
-	deviates string // what measured does differently
+	conflict string
+	deviates string
 }
 
 // boolean is a BOOL: any non-zero int is TRUE, and exactly 0 or 1 is read back

@@ -17,14 +17,14 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_UDP_CONNRESET, symbol: "SIO_UDP_CONNRESET", typ: "BOOL", size: 4,
-		text:  "A port that is unreachable fails recv with WSAECONNRESET. TRUE until set.",
+		text:  "Whether recv fails with WSAECONNRESET after an ICMP error for an unreachable port. TRUE until set.",
 		kinds: Datagram,
 		def:   func(v *Values) { v.UDP.ConnReset = true },
 		apply: switchOf(func(v *Values) *bool { return &v.UDP.ConnReset }),
 	},
 	{
 		code: wsa.SIO_UDP_NETRESET, symbol: "SIO_UDP_NETRESET", typ: "BOOL", size: 4,
-		text:  "A time to live that expired fails recv with WSAENETRESET. TRUE until set.",
+		text:  "Whether recv fails with WSAENETRESET after an ICMP error for an expired time to live. TRUE until set.",
 		kinds: Datagram,
 		def:   func(v *Values) { v.UDP.NetReset = true },
 		apply: switchOf(func(v *Values) *bool { return &v.UDP.NetReset }),
@@ -37,12 +37,12 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_TCP_INFO, symbol: "SIO_TCP_INFO", typ: "DWORD", size: 4, exact: true, badSize: wsa.WSAEMSGSIZE, output: "TCP_INFO_v0, _v1, _v2",
-		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: nothing counts what limits it.",
+		text:  "Statistics of the connection; the input is the version. The nine SndLim fields of v1 are 0: nothing counts what limits the sender.",
 		kinds: Stream, setIn: AnyState &^ Dead, wrongIn: wsa.WSAENOTCONN, answer: tcpInfo, // KA-31
 	},
 	{
 		code: wsa.SIO_IDEAL_SEND_BACKLOG_QUERY, symbol: "SIO_IDEAL_SEND_BACKLOG_QUERY", output: "ULONG", outSize: 4, evidence: byObserved,
-		text:  "Bytes to have queued for sending: what may be in flight, and 65536 at least.",
+		text:  "Bytes that an application should have queued for sending: what may be in flight, and 65536 at least.",
 		kinds: Stream, setIn: Connected, wrongIn: wsa.WSAENOTCONN, answer: idealBacklog,
 	},
 	{
@@ -53,7 +53,7 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_TCP_SET_ICW, symbol: "SIO_TCP_SET_ICW", typ: "DWORD", size: 4, evidence: byAssumed,
-		text:  "A hint for the initial congestion window, stored.",
+		text:  "A hint for the initial congestion window, stored without effect.",
 		kinds: Stream,
 		apply: func(v *Values, _ Endpoint, in []byte) wsa.Errno {
 			v.TCP.InitialWindow = binary.LittleEndian.Uint32(in)
@@ -117,7 +117,7 @@ var controls = []control{
 	{code: wsa.FIOASYNC, symbol: "FIOASYNC", text: "Signal-driven input and output.", unsupported: "not of Winsock"},
 	{
 		code: wsa.FIONBIO, symbol: "FIONBIO", typ: "u_long", size: 4,
-		text: "Non-blocking mode on or off.",
+		text: "Turns non-blocking mode on or off.",
 	},
 	{
 		code: wsa.FIONREAD, symbol: "FIONREAD", output: "u_long", outSize: 4,
@@ -125,7 +125,7 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIOCATMARK, symbol: "SIOCATMARK", output: "BOOL", outSize: 4, kinds: Stream, wrongKind: wsa.WSAEINVAL,
-		text: "Whether no urgent byte is ahead.",
+		text: "FALSE while an urgent byte waits or, with SO_OOBINLINE, lies ahead in the stream.",
 	},
 	{
 		code: wsa.SIO_ADDRESS_LIST_CHANGE, symbol: "SIO_ADDRESS_LIST_CHANGE",

@@ -14,8 +14,9 @@ func ExampleTable() {
 			fmt.Println(o.Description)
 		}
 	}
-	// Output: SOL_SOCKET -129 BOOL TRUE The opposite of l_onoff of SO_LINGER; FALSE reinstates the
-	// time-out established last, else 60 s.
+	// Output:
+	// SOL_SOCKET -129 BOOL TRUE
+	// The opposite of l_onoff of SO_LINGER; FALSE restores the time-out that SO_LINGER set last, or 60 s.
 }
 
 func ExampleDefaults() {

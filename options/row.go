@@ -37,66 +37,70 @@ const (
 	byAssumed  = "assumed"  // nobody says; our choice
 )
 
-// row is an option whose value is a T: the facts in columns, none of the
-// checks. Zero columns are the usual case. The columns hold for Documented;
+// row is an option whose value has the type T. A row holds facts in columns, and none of the
+// checks. An empty column stands for the usual case. The columns hold for the profile Documented;
 // alt says what the other profiles change.
 type row[T any] struct {
 	level, name int32
 	symbol      string
-	tier        byte // 'A', 'B' or 'C': OPTIONS.md
-	doc         string
+	tier        byte   // 'A', 'B' or 'C'; OPTIONS.md says what they mean
+	doc         string // labels of the pages, for OPTIONS.md
 	evidence    string // "": byDoc
-	text        string // one sentence for OPTIONS.md
+	text        string // meaning in a sentence or two, for OPTIONS.md
 	incomplete  string // what is still missing, for OPTIONS.md
-
 	unsupported string // why an option without access has none, for OPTIONS.md
 
 	access   access
 	codec    codec[T]
-	kinds    Kind     // 0: any
-	families families // 0: any
-	setOn    families // families of set where they are fewer than those of get
+	kinds    Kind     // kinds of socket that have the option; 0: all
+	families families // families of sockets that have the option; 0: all
+	setOn    families // families of sockets on which set works; 0: families
 
-	// wrongKind and wrongAccess answer a socket kind and a direction that the
-	// option does not have. 0: WSAENOPROTOOPT, the answer of a wrong family.
+	// wrongKind is the error on a socket of another kind, wrongAccess that of a direction which
+	// access doesn't have. 0 stands for WSAENOPROTOOPT, which is the error on a socket of another
+	// family.
 	wrongKind, wrongAccess wsa.Errno
 
-	// exists says whether this socket has the option at all, for what depends
-	// on neither kind nor family. Nil: it has.
+	// exists reports whether a socket with the values v has the option, where that depends on more
+	// than kind and family. Nil: every socket has.
 	exists func(v *Values) bool
 
-	// Where the value lives: in a field, or behind load and store, or nowhere
-	// because live computes it. A failed live has absent written, if that is
-	// set; so does a failed connection check.
+	// The value is stored in a field, or behind load and store; or it isn't stored and live
+	// computes it. absent is the value that a get returns together with the error of live or of the
+	// connection check.
 	field  func(v *Values) *T
 	load   func(v *Values) T
 	store  func(v *Values, val T)
 	live   func(v *Values, ep Endpoint) (T, wsa.Errno)
 	absent *T
 
-	def       T      // of a stored value
-	streamDef *T     // of a stream, where that differs
-	defText   string // of a live one, for OPTIONS.md
+	def       T      // default of a stored value
+	streamDef *T     // default of a stream; nil: def
+	defText   string // default of a value that live computes, for OPTIONS.md
 
-	nullable bool                // a NULL optval is one of no bytes (AV-4)
-	length   func(v *Values) int // what get needs of a value of varying length
+	nullable bool                // whether a NULL optval is one of no bytes (AV-4)
+	length   func(v *Values) int // shortest optval of get, where the length of the value varies
 
-	setIn   State                                              // states in which set works; 0: any
-	limit   func(v *Values, val T) T                           // what is provided of a request
-	resolve func(ep Endpoint, v *Values, val T) (T, wsa.Errno) // the same, where only the endpoint knows
-	check   func(v *Values, val T) wsa.Errno                   // relation to other values
-	apply   func(ep Endpoint, v *Values, val T) wsa.Errno      // tells the endpoint before the store; v is still the old
+	setIn State // states in which set works; 0: all
 
-	listenerOnly bool // an accepted socket starts from the default (IN-3)
-	ofConnection bool // the value belongs to the connection: gone after a drop in every profile (C-12)
-	reportsDrop  bool // the first set after a drop gets WSAENETRESET (C-11)
-	survivesDrop bool // readable after a drop in every profile: SO_ERROR (KA-32)
+	// limit returns the value that is provided for a request, and resolve does the same where only
+	// the endpoint knows. check is the relation to other values. apply tells the endpoint about the
+	// new value before the value is stored, so that v still has the old one.
+	limit   func(v *Values, val T) T
+	resolve func(ep Endpoint, v *Values, val T) (T, wsa.Errno)
+	check   func(v *Values, val T) wsa.Errno
+	apply   func(ep Endpoint, v *Values, val T) wsa.Errno
+
+	listenerOnly bool // whether an accepted socket starts with the default (IN-3)
+	ofConnection bool // whether the value ends with the connection, in every profile (C-12)
+	reportsDrop  bool // whether the first set after a drop fails with WSAENETRESET (C-11)
+	survivesDrop bool // whether a get works after a drop in every profile, as of SO_ERROR (KA-32)
 
 	alt []alternative[T]
 }
 
-// alternative is what other profiles do with a row, and which conflict
-// (C-nn) it resolves.
+// alternative is what other profiles do with a row, with the number of the conflict that the
+// difference resolves (docs/conflicts.md).
 type alternative[T any] struct {
 	in       []Profile
 	conflict string
@@ -104,8 +108,8 @@ type alternative[T any] struct {
 	change   func(r *row[T])
 }
 
-// option is a row made ready for one profile: no type parameter, no empty
-// columns. It is never modified after init.
+// option is a row made ready for one profile, without a type parameter and without empty columns.
+// An option never changes after the package is initialised.
 type option struct {
 	info        Info
 	defaultText string
@@ -117,22 +121,25 @@ type option struct {
 	wrongAccess  wsa.Errno
 	exists       func(v *Values) bool
 	nullable     bool
-	size         [2]int // shortest optval of get on AF_INET and AF_INET6
-	setSize      [2]int // the same of set
+	size         [2]int // shortest optval of get on AF_INET and AF_INET6, in bytes
+	setSize      [2]int // shortest optval of set on AF_INET and AF_INET6, in bytes
 	length       func(v *Values) int
 	setIn        State
 	getAfterDrop bool
 	reportsDrop  bool
 	listenerOnly bool
 
-	short  func(b []byte) int                                      // after a get with a short buffer
-	absent func(b []byte) int                                      // after a get that found no connection
-	read   func(v *Values, ep Endpoint, b []byte) (int, wsa.Errno) // value to bytes
-	write  func(v *Values, ep Endpoint, b []byte) wsa.Errno        // bytes to value
-	reset  func(v *Values, k Kind)                                 // stores the default
+	// short writes what a get with a short buffer returns, absent what a get without a connection
+	// returns. read turns the value into bytes, write the bytes into a value. reset stores the
+	// default.
+	short  func(b []byte) int
+	absent func(b []byte) int
+	read   func(v *Values, ep Endpoint, b []byte) (int, wsa.Errno)
+	write  func(v *Values, ep Endpoint, b []byte) wsa.Errno
+	reset  func(v *Values, k Kind)
 }
 
-// need is the shortest optval that get takes.
+// need is the length of the shortest optval that get takes, in bytes.
 func (o *option) need(v *Values, ep Endpoint) int {
 	if o.length != nil {
 		return o.length(v)
@@ -140,7 +147,7 @@ func (o *option) need(v *Values, ep Endpoint) int {
 	return ofSocket(o.size, ep)
 }
 
-// setNeed is the shortest optval that set takes.
+// setNeed is the length of the shortest optval that set takes, in bytes.
 func (o *option) setNeed(ep Endpoint) int { return ofSocket(o.setSize, ep) }
 
 func ofSocket(size [2]int, ep Endpoint) int {
@@ -150,8 +157,8 @@ func ofSocket(size [2]int, ep Endpoint) int {
 	return size[1]
 }
 
-// refusal is the option check of AV-1: the code for a socket or a direction
-// that the option does not have.
+// refusal is the third check of AV-1: the error on a socket, or in a direction, that the option
+// doesn't have.
 func (o *option) refusal(v *Values, ep Endpoint, a access) wsa.Errno {
 	f := o.families[0]
 	if a == setAccess {

@@ -25,9 +25,9 @@ func blobRows() []compiler {
 			ofConnection: true,
 		},
 		protocolInfoRow(wsa.SO_PROTOCOL_INFOA, "SO_PROTOCOL_INFOA", protocolInfoA,
-			"The catalogue entry of the socket. SO_PROTOCOL_INFO is this one without UNICODE."),
+			"The catalogue entry of the socket. SO_PROTOCOL_INFO is this option without UNICODE."),
 		protocolInfoRow(wsa.SO_PROTOCOL_INFOW, "SO_PROTOCOL_INFOW", protocolInfoW,
-			"The same with its text in UTF-16. SO_PROTOCOL_INFO is this one with UNICODE."),
+			"The catalogue entry of the socket with its text in UTF-16. SO_PROTOCOL_INFO is this option with UNICODE."),
 		row[config]{
 			level: wsa.SOL_SOCKET, name: wsa.PVD_CONFIG, symbol: "PVD_CONFIG", tier: 'A',
 			doc:    "S-GET S-API S-SET", // opaque: the layout is ours

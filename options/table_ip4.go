@@ -26,7 +26,7 @@ func ip4Rows() []compiler {
 		},
 		row[struct{}]{
 			level: wsa.IPPROTO_IP, name: wsa.IP_TCLASS, symbol: "IP_TCLASS", tier: 'B',
-			doc: "HDR", text: "Type of a control message only.", unsupported: "a control message, not an option",
+			doc: "HDR", text: "The type of a control message.", unsupported: "a control message, not an option",
 			access: noAccess, codec: codec[struct{}]{typ: "control message"},
 		},
 	}

@@ -36,7 +36,7 @@ func ip6Rows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_IPV6, name: wsa.IPV6_V6ONLY, symbol: "IPV6_V6ONLY", tier: 'B',
 			doc:    "W-IP6 W-dual",
-			text:   "FALSE: the socket takes IPv4 as well, as mapped addresses. Set before bind; on AF_INET without effect.",
+			text:   "FALSE: the socket carries IPv4 traffic as well, with mapped addresses. Set before bind; without effect on AF_INET.",
 			access: getAndSet, codec: booleanOfByte,
 			field: func(v *Values) *bool { return &v.V6Only },
 			def:   true,

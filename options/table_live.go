@@ -18,7 +18,7 @@ func liveRows() []compiler {
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_ACCEPTCONN, symbol: "SO_ACCEPTCONN", tier: 'A',
 			doc:    "S-GET S-API",
-			text:   "The socket is listening.",
+			text:   "Whether the socket is a listener.",
 			access: getAccess, codec: boolean, kinds: Stream,
 			live: func(_ *Values, ep Endpoint) (bool, wsa.Errno) { return ep.State() == Listening, 0 },
 		},
@@ -45,9 +45,9 @@ func liveRows() []compiler {
 			live: func(_ *Values, ep Endpoint) (uint32, wsa.Errno) { return uint32(socketType(ep.Kind())), 0 },
 		},
 		messageSizeRow(wsa.SO_MAX_MSG_SIZE, "SO_MAX_MSG_SIZE", 'A', "S-GET S-API", "unsigned int",
-			"Bytes of the largest outbound message; 0 on a stream, where it has no meaning."),
-		messageSizeRow(wsa.SO_MAXDG, "SO_MAXDG", 'B', "W-SOL", "int", "As SO_MAX_MSG_SIZE."),
-		messageSizeRow(wsa.SO_MAXPATHDG, "SO_MAXPATHDG", 'B', "W-SOL", "int", "As SO_MAXDG, to the connected peer."),
+			"Bytes of the largest outbound message; 0 on a stream, which has no messages."),
+		messageSizeRow(wsa.SO_MAXDG, "SO_MAXDG", 'B', "W-SOL", "int", "The same value as SO_MAX_MSG_SIZE."),
+		messageSizeRow(wsa.SO_MAXPATHDG, "SO_MAXPATHDG", 'B', "W-SOL", "int", "The same value as SO_MAXDG, for the connected peer."),
 		connectTimeRow(),
 	}
 }

@@ -39,7 +39,7 @@ func portRows() []compiler {
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_REUSE_UNICASTPORT, symbol: "SO_REUSE_UNICASTPORT", tier: 'B',
 			doc:    "W-SOL",
-			text:   "An ephemeral port is shared by connections to different peers; set before bind. Where connect binds, that is so without the option, too.",
+			text:   "An ephemeral port is shared by connections to different peers; set before bind. A port that connect chooses is shared without the option, too.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			field: func(v *Values) *bool { return &v.ReuseUnicastPort },
 			setIn: Fresh,

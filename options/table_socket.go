@@ -48,7 +48,7 @@ func socketRows() []compiler {
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_DONTROUTE, symbol: "SO_DONTROUTE", tier: 'A',
 			doc:    "S-GET S-API S-SET W-SOL",
-			text:   "Accepted without effect on AF_INET; set fails on AF_INET6, get is FALSE.",
+			text:   "Accepted without effect on AF_INET. On AF_INET6, set fails and get returns FALSE.",
 			access: getAndSet, codec: booleanOfByte, setOn: inet4,
 			field: func(v *Values) *bool { return &v.DontRoute },
 			alt: []alternative[bool]{{
@@ -70,7 +70,7 @@ func socketRows() []compiler {
 		row[lingerValue]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_LINGER, symbol: "SO_LINGER", tier: 'A',
 			doc:    "S-GET S-API S-SET W-SOL API-close",
-			text:   "What a close does with unsent data: {0, x} sends it in the background, {1, n} waits up to n seconds, {1, 0} resets.",
+			text:   "What a close does with unsent data: {0, x} sends it in the background, {1, n} waits up to n seconds, {1, 0} resets the connection.",
 			access: getAndSet, codec: lingerStruct, kinds: Stream,
 			load:  func(v *Values) lingerValue { return v.Linger.value() },
 			store: func(v *Values, val lingerValue) { v.Linger.set(val) },
@@ -86,7 +86,7 @@ func socketRows() []compiler {
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_DONTLINGER, symbol: "SO_DONTLINGER", tier: 'A',
 			doc:    "S-GET S-API S-SET", // S-SET's table says "Reserved", its text defines it (C-67)
-			text:   "The opposite of l_onoff of SO_LINGER; FALSE reinstates the time-out established last, else 60 s.",
+			text:   "The opposite of l_onoff of SO_LINGER; FALSE restores the time-out that SO_LINGER set last, or 60 s.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			load:  func(v *Values) bool { return !v.Linger.On },
 			store: func(v *Values, dont bool) { v.Linger.setDont(dont) },
@@ -116,7 +116,7 @@ func socketRows() []compiler {
 		row[uint32]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_GROUP_PRIORITY, symbol: "SO_GROUP_PRIORITY", tier: 'A',
 			doc:    "S-GET S-API S-SET S-SAN",
-			text:   "Reserved: the priority in the group, 0 is served first. Only for a socket in a group.",
+			text:   "Reserved: the priority in the group; 0 is served first. Only a socket in a group has the option.",
 			access: getAndSet, codec: dwordUpTo("int", math.MaxInt32), // doc: S-API: nonnegative integers
 			exists: func(v *Values) bool { return v.GroupID != 0 },
 			field:  func(v *Values) *uint32 { return &v.GroupPriority },

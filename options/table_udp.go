@@ -8,7 +8,7 @@ func udpRows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_UDP, name: wsa.UDP_NOCHECKSUM, symbol: "UDP_NOCHECKSUM", tier: 'B',
 			doc:    "W-UDP",
-			text:   "Datagrams are sent with a checksum field of 0. Not on AF_INET6.",
+			text:   "Datagrams are sent with a checksum field of 0. AF_INET6 doesn't have the option.",
 			access: getAndSet, codec: boolean, kinds: Datagram, families: inet4,
 			field: func(v *Values) *bool { return &v.UDP.NoChecksum },
 		},

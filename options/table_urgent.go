@@ -8,7 +8,7 @@ func urgentRows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_EXPEDITED_1122, symbol: "TCP_EXPEDITED_1122", tier: 'B',
 			doc:    "W-TCP", // it cites RFC 1222 (C-51)
-			text:   "The urgent pointer names the urgent byte itself, as in RFC 1122. Once TRUE, it stays.",
+			text:   "The urgent pointer points to the urgent byte itself, as in RFC 1122. Once TRUE, the option stays TRUE.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			load:  func(v *Values) bool { return v.TCP.Urgent.AtByte },
 			store: func(v *Values, on bool) { v.TCP.Urgent.turn(on) },
@@ -17,7 +17,7 @@ func urgentRows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_STDURG, symbol: "TCP_STDURG", tier: 'B',
 			doc: "HDR", evidence: byAssumed,
-			text:   "As TCP_EXPEDITED_1122, and may be turned off again.",
+			text:   "Does what TCP_EXPEDITED_1122 does, and may be turned off again.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			load:  func(v *Values) bool { return v.TCP.Urgent.AtByte },
 			store: func(v *Values, on bool) { v.TCP.Urgent.AtByte = on },
@@ -33,7 +33,7 @@ func urgentRows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_ATMARK, symbol: "TCP_ATMARK", tier: 'B',
 			doc: "HDR", evidence: byAssumed,
-			text:   "The answer of SIOCATMARK: no urgent byte waits or, in line, is ahead.",
+			text:   "The answer of SIOCATMARK: FALSE while an urgent byte waits or, with SO_OOBINLINE, lies ahead in the stream.",
 			access: getAccess, codec: boolean, kinds: Stream, defText: "TRUE",
 			live:         func(_ *Values, ep Endpoint) (bool, wsa.Errno) { return ep.AtMark(), 0 },
 			ofConnection: true,
@@ -41,7 +41,7 @@ func urgentRows() []compiler {
 		row[bool]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_BSDURGENT, symbol: "TCP_BSDURGENT", tier: 'B',
 			doc:    "W-TCP",
-			text:   "The opposite of TCP_EXPEDITED_1122; once FALSE, it stays.",
+			text:   "The opposite of TCP_EXPEDITED_1122. Once FALSE, the option stays FALSE.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			load:  func(v *Values) bool { return !v.TCP.Urgent.AtByte },
 			store: func(v *Values, on bool) { v.TCP.Urgent.turn(!on) },
