@@ -24,7 +24,7 @@ import (
 type allocRow struct {
 	name     string
 	ours     int    // objects that our packages allocate
-	netstack [2]int // and netstack at most, over IPv4 and IPv6 (ARCHITECTURE.md, "Allocations")
+	netstack [2]int // and netstack at most, over IPv4 and IPv6 (docs/netstack.md)
 
 	start func(l *allocLab) (exchange func())
 }

@@ -40,7 +40,7 @@ type Bound struct {
 	Least, Most float64 // zero: none
 }
 
-// bounds are what issues 6, 10 and 16 of the project ask for.
+// bounds are the ratios that the project has promised to keep.
 func bounds() []Bound {
 	list := []Bound{
 		{Out, wsstackOffload, loopback, 0.9, 0},

@@ -73,7 +73,7 @@ func (c *PacketConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
 }
 
 // ReadFromUDPAddrPort is ReadFrom without an allocation for the address. What
-// netstack allocates for a datagram is in ARCHITECTURE.md, "Allocations".
+// netstack allocates for a datagram stands in docs/netstack.md.
 func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	n, from, err := c.sock.RecvUntil(b, 0, &c.rd)
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())

@@ -14,17 +14,11 @@ const (
 	UserTimeout                // TCP_MAXRT
 	LocalAbort                 // our own RST: unread data after SD_RECEIVE, a protocol error
 	ClosedReset                // the same, after its FIN: it has closed, and we sent (RS-3)
-	Unreachable                // an ICMP error ended it
 )
 
-func (c Cause) String() string {
-	return [...]string{"alive", "keep-alive drop", "peer reset", "retransmission time-out",
-		"user time-out", "local abort", "reset by a closed peer", "unreachable"}[c]
-}
-
-// Evidence is what is known of a connection that has ended. netstack
-// reports most ends as one time-out, and an ICMP error may replace that
-// (KA-37, GS-5), so the verdict is drawn from what the wire showed.
+// Evidence is what is known of a connection that has ended. An ICMP error may have come before a
+// time-out ended it, so the verdict is drawn from what happened to the connection, and not from
+// the last error (KA-37).
 type Evidence struct {
 	Dropped     bool // the Prober said Drop
 	ResetSeen   bool // a RST came in
@@ -66,12 +60,4 @@ func (c Cause) InProgress() wsa.Errno {
 		return wsa.WSAECONNRESET
 	}
 	return wsa.WSAECONNABORTED
-}
-
-// Later is what every call after that gets (KA-31, RS-1, RS-2).
-func (c Cause) Later() wsa.Errno {
-	if c == Dropped {
-		return wsa.WSAENOTCONN
-	}
-	return c.InProgress()
 }

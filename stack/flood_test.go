@@ -18,7 +18,7 @@ import (
 
 // A flood of 50,000 SYNs from spoofed addresses: memory is bounded, a genuine
 // client connects in the midst of it, by a cookie, and ten seconds later there is
-// room for the records of clients again (issue: accept).
+// room for the records of clients again.
 func TestSYNFlood(t *testing.T) {
 	const flood = 50_000
 	clock := faketime.NewManualClock()

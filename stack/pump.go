@@ -194,7 +194,7 @@ func (p *pump) idle() bool {
 }
 
 // maxParts bounds the parts of a pump. The reader of a device, a goroutine as well,
-// feeds some five of them with small packets (ARCHITECTURE.md, "The engine").
+// feeds some five of them with small packets (docs/stack.md, "The pump").
 const maxParts = 8
 
 // parts is how many parts the pump of a new stack has: one for two processors, as

@@ -23,7 +23,7 @@ func TestClient(t *testing.T) {
 
 // run has a client get back what it sends, until the cable is cut, and returns the trace.
 func run(t *testing.T) string {
-	n := simnet.New(t, simnet.Seed(1)) // virtual time: hours pass in milliseconds, every run is the same
+	n := simnet.New(t, simnet.Seed(1)) // virtual time: hours pass in milliseconds
 	a := n.Host("a", "10.0.0.1/24")
 	b := n.Host("b", "10.0.0.2/24")
 	link := n.Link(a, b, simnet.Delay(50*time.Millisecond), simnet.Loss(0.1))

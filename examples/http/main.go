@@ -15,12 +15,18 @@ import (
 
 func main() {
 	a, b := tun.Pipe(1500) // in memory, no privileges
-	server, err := stack.New(stack.Config{Device: a, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	server, err := stack.New(stack.Config{
+		Device:    a,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer server.Close() // with its device
-	client, err := stack.New(stack.Config{Device: b, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}})
+	client, err := stack.New(stack.Config{
+		Device:    b,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,7 +23,10 @@ func main() {
 		log.Fatal(err)
 	}
 	// The other side is the stack.
-	s, err := stack.New(stack.Config{Device: device, Addresses: []netip.Prefix{netip.MustParsePrefix("10.79.0.1/24")}})
+	s, err := stack.New(stack.Config{
+		Device:    device,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.79.0.1/24")},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

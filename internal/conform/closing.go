@@ -105,7 +105,7 @@ var tcpStates = []tcpState{
 }
 
 var closeScenarios = []Scenario{
-	{ID: "LG-9", Title: "what ends WSAEWOULDBLOCK", Source: "WSPCloseSocket, C-06", Run: func(e *Env) {
+	{ID: "LG-9", Title: "what ends WSAEWOULDBLOCK", Source: "SPI-WSPCloseSocket, C-06", Run: func(e *Env) {
 		w := e.Wire()
 		nothing := func(wsa.SOCKET, *simnet.Peer) {}
 		e.Do(func() {

@@ -405,7 +405,7 @@ var probeScenarios = []Scenario{
 		})
 		e.Notef("one ACK in the same instant, for both forms; nothing is readable")
 	}},
-	{ID: "KA-37", Title: "drop, time-out, reset and ICMP", Source: "GS-5", Run: func(e *Env) {
+	{ID: "KA-37", Title: "drop, time-out, reset and ICMP", Source: "design", Run: func(e *Env) {
 		ends := []struct {
 			name string
 			want wsa.Errno

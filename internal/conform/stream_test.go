@@ -121,7 +121,7 @@ func (st stream) set(opt int32, value uint32) {
 }
 
 // A peer that sends small segments, whatever the window says, can't make a socket
-// that isn't read hold more than it was offered (ARCHITECTURE.md, Bounds).
+// that isn't read hold more than it was offered (docs/bounds.md).
 func TestSmallSegmentsAreBounded(t *testing.T) {
 	const size, flood, offered = 200, 4 << 20, 65536 // as the scale rounds it
 	var held uint32

@@ -66,7 +66,7 @@ func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 
 // urgent reports a TCP segment with an urgent pointer. A device that cuts up a
 // larger one would give each part the same pointer, and so another byte
-// (ARCHITECTURE.md, "Urgent data").
+// (docs/tcp.md, "Urgent data").
 func urgent(pkt *stack.PacketBuffer) bool {
 	t := header.TCP(pkt.TransportHeader().Slice())
 	return len(t) >= header.TCPMinimumSize && t.Flags().Contains(header.TCPFlagUrg)

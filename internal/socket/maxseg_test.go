@@ -15,7 +15,7 @@ import (
 )
 
 // TCP_MAXSEG is the payload of a full segment on this connection, whatever was
-// negotiated, on both sides (GS-12).
+// negotiated, on both sides.
 func TestMaxSegIsWhatLeaves(t *testing.T) {
 	for _, tt := range []struct {
 		name, peerSYN string
