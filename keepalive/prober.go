@@ -109,9 +109,6 @@ func (p *Prober) Poll(now time.Time, busy bool) Action {
 // Next is when Poll has something to do; zero: not before another call.
 func (p *Prober) Next() time.Time { return p.next }
 
-// Unanswered is the number of probes since the last segment.
-func (p *Prober) Unanswered() int { return p.sent }
-
 func (p *Prober) becomeOff() { p.state, p.sent, p.next = off, 0, time.Time{} }
 
 func (p *Prober) becomeIdle(now time.Time) {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRelease(t *testing.T) {
-	nodelay, minshall := nagle.Gate{NoDelay: true}, nagle.Gate{Minshall: true}
+	nodelay := nagle.Gate{NoDelay: true}
 	for _, tt := range []struct {
 		name  string
 		gate  nagle.Gate
@@ -26,18 +26,15 @@ func TestRelease(t *testing.T) {
 		{"several full ones", nagle.Gate{}, nagle.State{Queued: 3000, MSS: 1000, Usable: 9000}, 3000},
 		{"no delay", nodelay, nagle.State{Queued: 1, InFlight: 9, MSS: 1000, Usable: 9000}, 1},
 		{"no delay, more than the window", nodelay, nagle.State{Queued: 1800, InFlight: 9, MSS: 1000, Usable: 1500}, 1000},
-		{"no delay, something waits before it", nodelay, nagle.State{Queued: 500, Unsent: 9, MSS: 1000}, 0},
 		{"no delay, a closed window", nodelay, nagle.State{Queued: 500, MSS: 1000}, 500},
 		{"no delay, a closed window, more than a segment", nodelay, nagle.State{Queued: 1500, MSS: 1000}, 1000},
 		{"no delay, a window that is used up", nodelay, nagle.State{Queued: 500, InFlight: 9, MSS: 1000}, 0},
 		{"urgent", nagle.Gate{}, nagle.State{Queued: 1, InFlight: 9, MSS: 1000, Urgent: true}, 1},
 		{"FIN", nagle.Gate{}, nagle.State{Queued: 1, InFlight: 9, MSS: 1000, FIN: true}, 1},
-		{"Minshall, full ones in flight", minshall, nagle.State{Queued: 2500, MSS: 1000, Usable: 9000}, 2500},
-		{"Minshall, a partial one in flight", minshall, nagle.State{Queued: 500, InFlight: 9, MSS: 1000, Usable: 9000, Partial: true}, 0},
+		{"full ones in flight, and a rest", nagle.Gate{}, nagle.State{Queued: 500, InFlight: 2000, MSS: 1000, Usable: 9000}, 0},
 		{"silly", nodelay, nagle.State{Queued: 500, MSS: 1000, Usable: 100, Largest: 8000}, 0},
 		{"silly, urgent", nodelay, nagle.State{Queued: 500, MSS: 1000, Usable: 100, Largest: 8000, Urgent: true}, 500},
 		{"silly, overridden", nagle.Gate{}, nagle.State{Queued: 500, MSS: 1000, Usable: 100, Largest: 8000, Override: true}, 100},
-		{"silly, overridden, the window is taken", nagle.Gate{}, nagle.State{Queued: 500, Unsent: 700, MSS: 1000, Usable: 100, Largest: 8000, Override: true}, 0},
 		{"silly, an acknowledgement will come", nagle.Gate{}, nagle.State{Queued: 500, InFlight: 1, MSS: 1000, Usable: 100, Largest: 8000, Override: true}, 0},
 		{"half of a small peer's window", nagle.Gate{}, nagle.State{Queued: 500, MSS: 1000, Usable: 300, Largest: 600}, 500},
 	} {
@@ -64,21 +61,19 @@ func TestSilly(t *testing.T) {
 }
 
 // Whatever happens: bytes leave in order and none is lost; a partial segment
-// leaves only by one of the five rules; everything leaves once it is
+// leaves only by one of the four rules; everything leaves once it is
 // acknowledged.
 func TestReleaseProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := nagle.Gate{NoDelay: rapid.Bool().Draw(t, "nodelay"), Minshall: rapid.Bool().Draw(t, "minshall")}
+		g := nagle.Gate{NoDelay: rapid.Bool().Draw(t, "nodelay")}
 		s := nagle.State{
 			Queued:   rapid.IntRange(0, 5000).Draw(t, "queued"),
-			Unsent:   rapid.IntRange(0, 1000).Draw(t, "unsent"),
 			InFlight: rapid.IntRange(0, 3000).Draw(t, "in flight"),
 			MSS:      rapid.IntRange(1, 1500).Draw(t, "mss"),
 			Usable:   rapid.IntRange(-10, 9000).Draw(t, "usable"),
 			Largest:  rapid.IntRange(0, 9000).Draw(t, "largest"),
 			Urgent:   rapid.Bool().Draw(t, "urgent"),
 			FIN:      rapid.Bool().Draw(t, "fin"),
-			Partial:  rapid.Bool().Draw(t, "partial"),
 			Override: rapid.Bool().Draw(t, "override"),
 		}
 		n, forced := g.Release(s), s.Urgent || s.FIN
@@ -88,13 +83,13 @@ func TestReleaseProperties(t *testing.T) {
 		if s.Silly() && n > 0 && !forced && (!s.Override || s.InFlight > 0 || n > s.Usable) {
 			t.Fatalf("Release(%+v) = %d: a silly window is used", s, n)
 		}
-		if (s.Unsent+n)%s.MSS != 0 && n > 0 && !s.Silly() { // a partial segment leaves
-			idle := s.Unsent+s.InFlight == 0 && s.Queued < s.MSS
-			if !idle && !g.NoDelay && !forced && !(g.Minshall && !s.Partial) {
+		if n%s.MSS != 0 && !s.Silly() { // a partial segment leaves
+			idle := s.InFlight == 0 && s.Queued < s.MSS
+			if !idle && !g.NoDelay && !forced {
 				t.Fatalf("Release(%+v) = %d: a partial segment with data in flight", s, n)
 			}
 		}
-		s.Queued, s.Unsent, s.InFlight, s.Usable, s.Partial = s.Queued-n, 0, 0, 9000, false
+		s.Queued, s.InFlight, s.Usable = s.Queued-n, 0, 9000
 		if left := s.Queued - g.Release(s); left >= s.MSS || left > 0 && s.Queued < s.MSS {
 			t.Fatalf("%d bytes stay though everything is acknowledged", left)
 		}

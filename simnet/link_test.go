@@ -100,6 +100,40 @@ func TestLink_FromAndSet(t *testing.T) {
 	require.Contains(t, n.TraceText(), "len 1 (partitioned)\n")
 }
 
+// A burst that begins at once and hardly ever ends loses everything; one Impairment replaces all that was
+// set before.
+func TestLink_BurstsAndImpairment(t *testing.T) {
+	n := simnet.New(t)
+	a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
+	l := n.Link(a, b, simnet.BurstLoss(tun.Burst{Enter: 1, Leave: 1e-9}))
+	require.Zero(t, blast(t, n, a, b, "10.0.0.2:9", 5))
+	require.EqualValues(t, 5, l.Stats(a).Lost)
+	l.Set(simnet.Impairment(tun.Impairment{Duplicate: 1}))
+	require.Equal(t, 10, blast(t, n, a, b, "10.0.0.2:9", 5))
+}
+
+func TestLink_InFlight(t *testing.T) {
+	n := simnet.New(t)
+	a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
+	l := n.Link(a, b, simnet.Delay(time.Second))
+	n.Do("send", func() {
+		out, err := a.Dial("udp", "10.0.0.2:9")
+		require.NoError(t, err)
+		defer out.Close()
+		for range 3 {
+			_, err = out.Write([]byte{1})
+			require.NoError(t, err)
+		}
+	})
+	require.Equal(t, 3, l.InFlight())
+	n.Advance(time.Second - 1)
+	require.Equal(t, 3, l.InFlight(), "still on their way")
+	n.Advance(1)
+	require.Equal(t, 3, l.InFlight(), "the answers that say that nobody is there")
+	n.Advance(time.Second)
+	require.Zero(t, l.InFlight())
+}
+
 func TestLink_HostWithTwo(t *testing.T) {
 	n := simnet.New(t)
 	a := n.Host("a", "10.0.0.1/24")

@@ -18,7 +18,6 @@ import (
 // An empty list, <>, means that there are none; without a list, Expect doesn't
 // look.
 type pattern struct {
-	text    string
 	at      time.Duration
 	flags   trace.Flags
 	seq     uint32
@@ -33,7 +32,7 @@ type pattern struct {
 }
 
 func parsePattern(text string) (*pattern, error) {
-	p := &pattern{text: text, options: trace.Options{WS: -1}}
+	p := &pattern{options: trace.Options{WS: -1}}
 	bad := func(what string) (*pattern, error) {
 		return nil, fmt.Errorf("simnet: segment %q: %s", text, what)
 	}

@@ -11,12 +11,12 @@ import (
 // Config is what a connection is made with. Fields marked live may be changed
 // while it lives, by the Set methods.
 type Config struct {
-	ISS             Seq  // our initial sequence number (RFC 6528)
-	MSS             int  // what our SYN announces, bytes: the MTU of the interface without IP and TCP headers
-	MinMSS          int  // the least that a peer's SYN may say, bytes; 0: the constant MinMSS
-	Path            int  // live: what fits the path to the peer, counted in the same way; 0: MSS
-	Quota           int  // live: SO_RCVBUF, bytes; Unset: the window begins at 65,535 and grows
-	NoScale, NoSACK bool // our SYN doesn't offer window scaling, SACK
+	ISS                       Seq // our initial sequence number (RFC 6528)
+	MSS                       int // what our SYN announces, bytes: the MTU of the interface without IP and TCP headers
+	MinMSS                    int // the least that a peer's SYN may say, bytes; 0: the constant MinMSS
+	Path                      int // live: what fits the path to the peer, counted in the same way; 0: MSS
+	Quota                     int // live: SO_RCVBUF, bytes; Unset: the window begins at 65,535 and grows
+	WithoutScale, WithoutSACK bool
 
 	Timestamps bool // our SYN offers timestamps (RFC 7323), off as documented
 	ECN        bool // our SYN offers ECN (RFC 3168)
@@ -119,12 +119,11 @@ type sender struct {
 	peer     int   // the MSS that the peer announced
 	shift    uint8 // the scale of the peer's window
 
-	up      Seq // SND.UP: behind the urgent byte; valid with urgent
-	urgent  bool
-	tell    bool // a segment is to leave that announces it
-	fin     bool // a FIN is queued behind the data
-	partial bool // a segment shorter than mss was sent since everything was acknowledged
-	cwr     bool // the next new data carries CWR
+	up     Seq // SND.UP: behind the urgent byte; valid with urgent
+	urgent bool
+	tell   bool // a segment is to leave that announces it
+	fin    bool // a FIN is queued behind the data
+	cwr    bool // the next new data carries CWR
 
 	silly  bool          // the override of silly-window avoidance has fired
 	probe  bool          // a window probe is due
@@ -166,7 +165,7 @@ func New(cfg Config) *Conn {
 		r.quota, r.grows = autoStart, true
 	}
 	switch {
-	case cfg.NoScale:
+	case cfg.WithoutScale:
 	case r.grows:
 		r.shift = scaleFor(autoLimit)
 	default:

@@ -11,7 +11,7 @@ const ms = time.Millisecond
 
 // A clean transfer over a link with a rate takes what the link takes.
 func TestTransfer(t *testing.T) {
-	for name, cfg := range map[string]Config{"plain": {}, "timestamps": {Timestamps: true}, "no SACK": {NoSACK: true},
+	for name, cfg := range map[string]Config{"plain": {}, "timestamps": {Timestamps: true}, "no SACK": {WithoutSACK: true},
 		"offload": {Segmenting: 65495}, "ECN": {ECN: true}, "delayed": {DelayAck: 40 * ms}} {
 		t.Run(name, func(t *testing.T) {
 			cfg.Quota = 1 << 20

@@ -221,7 +221,7 @@ func (l *lone) set(arg string) (err error) {
 		}
 	}
 	cfg, peer := &l.cfg, &l.peer
-	flags := map[string]*bool{"noscale": &cfg.NoScale, "nosack": &cfg.NoSACK, "timestamps": &cfg.Timestamps,
+	flags := map[string]*bool{"noscale": &cfg.WithoutScale, "nosack": &cfg.WithoutSACK, "timestamps": &cfg.Timestamps,
 		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "icmp": &cfg.FailOnICMP, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
 	numbers := map[string]*int{"path": &cfg.Path, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
 	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}

@@ -190,7 +190,7 @@ func TestOutage(t *testing.T) {
 
 // A delay of everything is no loss: what a time-out did is undone.
 func TestSpuriousTimeout(t *testing.T) {
-	for name, cfg := range map[string]Config{"SACK": {}, "timestamps": {Timestamps: true, NoSACK: true}} {
+	for name, cfg := range map[string]Config{"SACK": {}, "timestamps": {Timestamps: true, WithoutSACK: true}} {
 		t.Run(name, func(t *testing.T) {
 			cfg.Quota = 1 << 20
 			wire := rate(12_500_000, 1<<20, 5*ms)

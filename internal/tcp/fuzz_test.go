@@ -89,7 +89,7 @@ func newFuzzed(t *testing.T, f *feed) *fuzzed {
 	state, bits := State(f.byte()%int(TimeWait))+1, f.word()
 	on := func(i int) bool { return bits>>i&1 != 0 }
 	c := &l.cfg
-	c.Timestamps, c.ECN, c.NoDelay, c.NoSACK, c.NoScale, c.Expedited = on(0), on(1), on(2), on(3), on(4), on(5)
+	c.Timestamps, c.ECN, c.NoDelay, c.WithoutSACK, c.WithoutScale, c.Expedited = on(0), on(1), on(2), on(3), on(4), on(5)
 	l.peer.Timestamps, l.peer.SACKPermitted, l.ecn = on(6), on(7), on(8)
 	c.MSS = f.pick(1000, 1460, 48, 9000, 65495)
 	c.Quota = f.pick(10000, 0, 1, Unset, 65536, 1<<20)

@@ -83,7 +83,7 @@ func TestSynAck(t *testing.T) {
 	}{
 		{"everything", offer, all, Options{MSS: 1000, Scale: 5, SACKPermitted: true, Timestamps: true, TSVal: 3600000, TSEcr: 7}, SYN | ACK | ECE},
 		{"the peer offers nothing", offer, plain, plain, SYN | ACK | ECE},
-		{"we offer nothing", Config{MSS: 1000, Quota: 1 << 20, NoScale: true, NoSACK: true}, all, plain, SYN | ACK},
+		{"we offer nothing", Config{MSS: 1000, Quota: 1 << 20, WithoutScale: true, WithoutSACK: true}, all, plain, SYN | ACK},
 	} {
 		h := aHalfOpen(tt.cfg, tt.syn)
 		s := h.SynAck(origin, tt.cfg)

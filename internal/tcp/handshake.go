@@ -17,10 +17,10 @@ func (c *Conn) synSegment(now time.Duration) Segment {
 	o := &s.Options
 	*o = Options{MSS: uint16(min(c.cfg.MSS, 65535)), Scale: NoScale}
 	answer := c.state == SynReceived
-	if !c.cfg.NoScale && (!answer || c.scaled) {
+	if !c.cfg.WithoutScale && (!answer || c.scaled) {
 		o.Scale = int8(c.rcv.shift)
 	}
-	o.SACKPermitted = !c.cfg.NoSACK && (!answer || c.sack)
+	o.SACKPermitted = !c.cfg.WithoutSACK && (!answer || c.sack)
 	if o.Timestamps = c.cfg.Timestamps && (!answer || c.stamps); o.Timestamps {
 		o.TSVal, o.TSEcr = c.stamp(now), c.rcv.tsRecent
 	}
@@ -92,8 +92,8 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	if o.MSS != 0 {
 		c.snd.peer = max(int(o.MSS), c.cfg.minMSS())
 	}
-	c.sack = o.SACKPermitted && !c.cfg.NoSACK
-	c.scaled = o.Scale >= 0 && !c.cfg.NoScale
+	c.sack = o.SACKPermitted && !c.cfg.WithoutSACK
+	c.scaled = o.Scale >= 0 && !c.cfg.WithoutScale
 	if c.scaled {
 		c.snd.shift = uint8(o.Scale)
 	} else {

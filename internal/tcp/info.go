@@ -6,10 +6,8 @@ import "time"
 type Counters struct {
 	BytesIn, BytesOut         uint64 // in order; without what was sent again
 	BytesResent               uint64
-	SegmentsIn, SegmentsOut   uint64
 	EarlySegments, EarlyBytes uint64 // came ahead of missing ones
 	DupAcksIn                 uint64 // RFC 5681 §2
-	Reordered                 uint64 // segments of ours that arrived behind later ones
 	Timeouts                  uint64
 	Fast                      uint64 // recoveries that no time-out began
 	SynResent                 uint8

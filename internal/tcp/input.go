@@ -31,7 +31,6 @@ func (c *Conn) challenge(now time.Duration) {
 // Segment takes a segment of the connection, with its payload. One for a Closed
 // connection is the caller's to answer (Segment.Reset).
 func (c *Conn) Segment(now time.Duration, s *Segment) {
-	c.Counters.SegmentsIn++
 	switch c.state {
 	case Closed:
 	case SynSent:

@@ -22,13 +22,11 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 		if c.stamps && s.Flags&ACK != 0 { // RFC 7323 §3.2: a RST without one counts as well
 			c.stampOptions(now, &s.Options)
 		}
-		c.Counters.SegmentsOut++
 		return true
 	case c.state == Closed:
 		return false
 	case c.snd.syn:
 		*s = c.sendSyn(now)
-		c.Counters.SegmentsOut++
 		return true
 	case !c.state.Synchronized():
 		if c.state != SynReceived || c.ack == ackNone {
@@ -113,7 +111,6 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 		c.snd.tell = false
 	}
 	c.ack, c.timers.ack, r.unackedBytes, r.lastAck = ackNone, 0, 0, r.next
-	c.Counters.SegmentsOut++
 }
 
 // examine sends new data after a time-out, whose acknowledgement tells whether
@@ -218,7 +215,7 @@ func (c *Conn) allowed(now time.Duration, mss, queued int) int {
 		return 0
 	}
 	state := nagle.State{Queued: queued, InFlight: c.InFlight(), MSS: mss, Usable: usable, Largest: b.largest,
-		Urgent: b.urgent && b.up.After(b.next), FIN: b.fin, Partial: b.partial, Override: b.silly}
+		Urgent: b.urgent && b.up.After(b.next), FIN: b.fin, Override: b.silly}
 	n := c.gate.Release(state)
 	if n == 0 && state.Silly() && state.InFlight == 0 && c.timers.silly == 0 {
 		c.timers.silly = now + sillyTimeout
@@ -263,9 +260,6 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 		}
 		o.board.add(now, b.next, size, ends)
 		b.next = b.next.Add(size)
-	}
-	if n%mss != 0 {
-		b.partial = true
 	}
 	b.silly, c.timers.silly = false, 0
 	b.sentAt = now

@@ -80,12 +80,12 @@ func (q *queue) drop(n int) {
 	q.size -= n
 	for n > 0 {
 		v := q.views[q.head]
-		if size := v.Size(); size > n {
+		size := v.Size()
+		if size > n {
 			v.TrimFront(n)
 			return
-		} else {
-			n -= size
 		}
+		n -= size
 		v.Release()
 		q.views[q.head] = nil
 		q.head++

@@ -22,7 +22,6 @@ type pieces struct {
 	runs   []piece
 	recent [maxBlocks]Seq // the start of data that came last, newest first; see blocks
 	fresh  int            // valid ones of recent
-	bytes  int
 }
 
 // add keeps the data at seq, as far as it isn't there yet. It takes over b, and
@@ -94,7 +93,6 @@ func (p *pieces) append(q *queue, b *buffer.Buffer, offset, n int) {
 	part.TrimFront(int64(offset))
 	part.Truncate(int64(n))
 	q.add(&part)
-	p.bytes += n
 }
 
 // note remembers what came last.
@@ -109,7 +107,6 @@ func (p *pieces) take(next Seq, q *queue) Seq {
 	n := 0
 	for ; n < len(p.runs) && !p.runs[n].start.After(next); n++ {
 		r := &p.runs[n]
-		p.bytes -= r.data.size
 		if skip := next.From(r.start); skip < r.data.size {
 			r.data.drop(skip)
 			q.take(&r.data)

@@ -122,8 +122,8 @@ func (r *receiver) acceptable(s *Segment) bool {
 }
 
 // data takes the payload of an acceptable segment, as far as it is in the
-// window and new. It reports whether RCV.NXT has moved.
-func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
+// window and new.
+func (r *receiver) data(seq Seq, b *buffer.Buffer) {
 	n := int(b.Size())
 	end := r.edge
 	if r.hasFIN {
@@ -132,7 +132,7 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
 	if over := seq.Add(n).From(end); over > 0 {
 		if n = max(0, n-over); n == 0 {
 			b.Release()
-			return false
+			return
 		}
 		b.Truncate(int64(n))
 	}
@@ -140,7 +140,7 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
 		r.again = Block{seq, earlier(seq.Add(n), r.next)}
 		if old >= n {
 			b.Release()
-			return false
+			return
 		}
 		b.TrimFront(int64(old))
 		seq, n = r.next, n-old
@@ -149,7 +149,7 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
 		if again := r.pieces.add(seq, b); again != (Block{}) {
 			r.again = again
 		}
-		return false
+		return
 	}
 	end = seq.Add(n)
 	if len(r.pieces.runs) > 0 {
@@ -160,7 +160,6 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) (moved bool) {
 	r.queue.add(b)
 	r.next = end
 	r.fill()
-	return true
 }
 
 // fill takes what came early and is in order by now.

@@ -141,7 +141,6 @@ func (c *Conn) delivered(a *arrival, r *record, cumulative bool) {
 		a.original = a.original || !r.end().After(o.high)
 		if r.end().Before(a.fack) {
 			o.rack.reordered = true // RFC 8985 §6.2, step 3
-			c.Counters.Reordered++
 		}
 	} else {
 		a.mixed = true
@@ -171,7 +170,6 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 		b.urgent = false
 	}
 	if ack == b.next {
-		b.partial = false
 		if b.unsent() == 0 && (!b.fin || b.finSent()) {
 			c.events |= Sent
 		}
@@ -256,7 +254,7 @@ func (c *Conn) grow(a *arrival) {
 		return
 	}
 	o := &c.out
-	ack := congestion.Ack{Now: a.now, Bytes: a.bytes, Flight: a.flight, SRTT: c.rtt.smoothed, Limited: o.blocked}
+	ack := congestion.Ack{Now: a.now, Bytes: a.bytes, SRTT: c.rtt.smoothed, Limited: o.blocked}
 	if a.last != 0 {
 		ack.RTT = max(a.now-a.last, 1)
 	}

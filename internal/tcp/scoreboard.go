@@ -64,7 +64,6 @@ type scoreboard struct {
 	pipe          int // bytes in flight
 	sacked        int // bytes
 	sackedRecords int
-	unsent        int // bytes lost and not sent again
 	small         int // records of less than smallSegment
 	order         uint32
 }
@@ -90,7 +89,6 @@ func (b *scoreboard) unlink(n uint32) {
 	l := &b.flight
 	if r.flags&recordLost != 0 {
 		l = &b.lost
-		b.unsent -= int(r.size)
 	} else {
 		b.pipe -= int(r.size)
 	}
@@ -211,14 +209,13 @@ func (b *scoreboard) lose(n uint32) {
 	r := b.at(n)
 	r.flags |= recordLost
 	b.push(&b.lost, n)
-	b.unsent += int(r.size)
 }
 
 // loseAll marks everything that isn't SACKed as lost, in the order of the
 // sequence space (RFC 6298 §5.4). forget: what was SACKed counts as lost, too,
 // as the peer has gone back on it (RFC 2018 §8).
 func (b *scoreboard) loseAll(forget bool) {
-	b.flight, b.lost, b.pipe, b.unsent = list{}, list{}, 0, 0
+	b.flight, b.lost, b.pipe = list{}, list{}, 0
 	if forget {
 		b.sacked, b.sackedRecords = 0, 0
 	}
@@ -230,7 +227,6 @@ func (b *scoreboard) loseAll(forget bool) {
 		if r.flags&recordSACKed == 0 {
 			r.flags |= recordLost
 			b.push(&b.lost, b.base+uint32(i))
-			b.unsent += int(r.size)
 		}
 	}
 }
@@ -247,7 +243,7 @@ func (b *scoreboard) regain() {
 		b.push(&l, n)
 		n = next
 	}
-	b.lost, b.unsent = list{}, 0
+	b.lost = list{}
 	if l.last == 0 {
 		return
 	}
@@ -341,9 +337,7 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	switch {
 	case r.flags&recordSACKed != 0:
 		b.sacked -= cut
-	case r.flags&recordLost != 0:
-		b.unsent -= cut
-	default:
+	case r.flags&recordLost == 0:
 		b.pipe -= cut
 	}
 	b.small -= r.small()
@@ -383,7 +377,7 @@ func (b *scoreboard) split(size int) {
 
 // relink makes the lists and the counts anew.
 func (b *scoreboard) relink() {
-	b.flight, b.lost, b.pipe, b.unsent, b.sacked, b.sackedRecords, b.small = list{}, list{}, 0, 0, 0, 0, 0
+	b.flight, b.lost, b.pipe, b.sacked, b.sackedRecords, b.small = list{}, list{}, 0, 0, 0, 0
 	var flight []uint32
 	for i := range b.records {
 		r, n := &b.records[i], b.base+uint32(i)
@@ -395,7 +389,6 @@ func (b *scoreboard) relink() {
 			r.next = n + 1
 		case r.flags&recordLost != 0:
 			b.push(&b.lost, n)
-			b.unsent += int(r.size)
 		default:
 			flight = append(flight, n)
 			b.pipe += int(r.size)

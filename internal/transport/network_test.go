@@ -33,6 +33,11 @@ var (
 	}
 )
 
+// Of returns the Protocol of a netstack that was made with New.
+func Of(s *stack.Stack) *Protocol {
+	return s.TransportProtocolInstance(header.TCPProtocolNumber).(*Protocol)
+}
+
 // families runs a test for both versions of IP.
 func families(t *testing.T, f func(t *testing.T, net tcpip.NetworkProtocolNumber)) {
 	t.Run("IPv4", func(t *testing.T) { f(t, header.IPv4ProtocolNumber) })

@@ -50,11 +50,6 @@ func New(s *stack.Stack) stack.TransportProtocol {
 	return p
 }
 
-// Of returns the Protocol of a netstack that was made with New.
-func Of(s *stack.Stack) *Protocol {
-	return s.TransportProtocolInstance(header.TCPProtocolNumber).(*Protocol)
-}
-
 // now is the time as package tcp takes it.
 func (p *Protocol) now() time.Duration { return Instant(p.clock.NowMonotonic()) }
 

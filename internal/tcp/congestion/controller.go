@@ -70,7 +70,6 @@ type Controller interface {
 type Ack struct {
 	Now     time.Duration
 	Bytes   int           // newly delivered: cumulatively acknowledged plus SACKed
-	Flight  int           // outstanding before this acknowledgement
 	RTT     time.Duration // a valid sample (Karn); 0: none
 	SRTT    time.Duration // smoothed; 0: none yet
 	Limited bool          // the window, not the application or the peer, limited the sender: only then the window grows (RFC 9438 §5.8)

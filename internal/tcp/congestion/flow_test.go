@@ -127,7 +127,7 @@ func (f *flow) arrived(l *link, s segment) {
 	if round {
 		f.round = f.next
 	}
-	f.Acked(Ack{Now: now, Bytes: mss, Flight: flight, RTT: sample, SRTT: f.srtt, Limited: true, Round: round})
+	f.Acked(Ack{Now: now, Bytes: mss, RTT: sample, SRTT: f.srtt, Limited: true, Round: round})
 	if f.losses == 0 && f.Threshold() > 1<<30 {
 		f.peak = f.Window()
 	}
