@@ -2,33 +2,31 @@ package tun
 
 import "sync/atomic"
 
-// A Captured is a device whose packets are written to a file. It is a
-// decorator: it owns the device it wraps, and Close closes it and flushes the
-// file.
+// A Captured is a device that writes its packets to a capture file. A Captured wraps another device
+// and owns it: Close closes that device, and flushes the file.
 //
-// Packets that the device itself counts as Drops are in the file all the same:
-// they were sent. An Impaired directly above tells the Captured of itself what
-// becomes of packets; those that it drops stand in the file, too, once, with the
-// reason as comment. So the usual order is
+// Packets that the inner device counts as Drops are in the file all the same, because they were
+// sent. An [Impaired] that wraps the Captured tells the Captured what becomes of packets, so the
+// packets that the Impaired drops are in the file as well, once, with the reason as a comment. The
+// usual order shows what was on the wire:
 //
 //	dev, _ = tun.Capture(dev, file, "tun0")
 //	dev, _ = tun.Impair(dev, tun.ImpairConfig{…})
 //
-// which shows what was on the wire. Segments with offload metadata are written
-// as they are, up to 64 KiB long and with unfinished checksums, as tcpdump
-// shows them on a host; after CaptureFile.CutSegments, as the packets that they
-// stand for. The device carries them whole either way. (An Impaired cuts them
-// up, so below one they are written as packets.)
+// Segments with offload metadata are written whole, up to 64 KiB long and with unfinished
+// checksums, as tcpdump shows them on a host. After [CaptureFile.CutSegments] they are written as
+// the packets that a wire would carry. The device carries them whole in both cases. (An Impaired
+// cuts them up, so a Captured inside an Impaired writes packets.)
 //
-// A failure to write doesn't disturb the packets. Err and Close report it.
+// An error of writing the file doesn't disturb the packets. Err and Close return the error.
 type Captured struct {
 	inner  Device
 	file   *CaptureFile
-	number int
+	number int // of the interface in the file
 	closed atomic.Bool
 
-	// impaired: an Impaired is directly above, and report writes what is
-	// received. Set before Start.
+	// impaired reports whether an Impaired wraps this device, so that writeFate writes the packets
+	// that are received. It is set before Start.
 	impaired atomic.Bool
 }
 
@@ -42,8 +40,8 @@ var (
 	_ reporter  = (*Captured)(nil)
 )
 
-// Capture wraps a device. name is that of the interface in the file. An error
-// is one of writing the file; the device is then still the caller's.
+// Capture returns a device that wraps d and writes its packets to the file, as an interface with
+// this name. The error is that of writing the file; the caller then still owns d.
 func Capture(d Device, file *CaptureFile, name string) (*Captured, error) {
 	number, err := file.Interface(name)
 	if err != nil {
@@ -58,7 +56,7 @@ func (c *Captured) MTU() int { return c.inner.MTU() }
 // Offload implements Device.
 func (c *Captured) Offload() Offload { return c.inner.Offload() }
 
-// EnableOffload implements Offloader: it asks the device, if that is one.
+// EnableOffload implements Offloader. The inner device is asked, if it is an Offloader.
 func (c *Captured) EnableOffload() {
 	if o, ok := c.inner.(Offloader); ok {
 		o.EnableOffload()
@@ -78,8 +76,8 @@ func (c *Captured) Start(receive func([]Packet)) error {
 	})
 }
 
-// Send implements Device. The packets are in the file before the device has
-// them, so that an answer never precedes its question.
+// Send implements Device. The packets are written to the file before the inner device gets them, so
+// that the file never has an answer before its question.
 func (c *Captured) Send(packets []Packet) error {
 	if c.closed.Load() {
 		return ErrClosed
@@ -90,11 +88,10 @@ func (c *Captured) Send(packets []Packet) error {
 	return c.inner.Send(packets)
 }
 
-// Observe is for the ImpairConfig.Observe of an Impaired that has another
-// decorator between itself and the Captured: it writes the packets that were not
-// sent, with the reason as comment. Packets that were received stand in the file
-// already, and aren't written again. Below an Impaired that is directly above,
-// Observe has nothing left to do.
+// Observe is a function for [ImpairConfig.Observe] where another device stands between the Impaired
+// and the Captured. Observe writes the packets that the Impaired has dropped instead of sending
+// them, with the reason as a comment. Received packets are in the file already, and aren't written
+// again. Where the Impaired wraps the Captured itself, Observe does nothing.
 func (c *Captured) Observe(d Direction, p *Packet, fate Fate) {
 	if d == Out && !c.impaired.Load() {
 		c.writeFate(d, p, fate)
@@ -107,8 +104,8 @@ func (c *Captured) reports() func(Direction, *Packet, Fate) {
 	return c.writeFate
 }
 
-// writeFate writes each packet that Send doesn't see: all that are received, and
-// of the others those that were dropped.
+// writeFate writes each packet that Send doesn't see: all packets that are received, and the
+// packets that were dropped instead of being sent.
 func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 	comment := ""
 	switch {
@@ -122,15 +119,15 @@ func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 	c.file.Write(c.number, d, p, comment)
 }
 
-// Err is the first error of writing the file.
+// Err returns the first error of writing the file, or nil.
 func (c *Captured) Err() error {
 	c.file.mu.Lock()
 	defer c.file.mu.Unlock()
 	return c.file.err
 }
 
-// Close implements Device. It returns the error of the device, else that of
-// the file.
+// Close implements Device. Close returns the error of closing the inner device or, if there is
+// none, that of writing the file.
 func (c *Captured) Close() error {
 	err := c.inner.Close()
 	c.closed.Store(true)
@@ -140,7 +137,7 @@ func (c *Captured) Close() error {
 	return err
 }
 
-// Drops implements Dropper: that of the device.
+// Drops implements Dropper. The number is that of the inner device, or 0 when that isn't a Dropper.
 func (c *Captured) Drops() uint64 {
 	if d, ok := c.inner.(Dropper); ok {
 		return d.Drops()
@@ -148,7 +145,7 @@ func (c *Captured) Drops() uint64 {
 	return 0
 }
 
-// Pending implements Pender: that of the device.
+// Pending implements Pender. The number is that of the inner device, or 0 when that isn't a Pender.
 func (c *Captured) Pending() int {
 	if d, ok := c.inner.(Pender); ok {
 		return d.Pending()
@@ -156,7 +153,7 @@ func (c *Captured) Pending() int {
 	return 0
 }
 
-// Name implements Named; it is empty where the device has no name.
+// Name implements Named. The name is empty when the inner device isn't a Named.
 func (c *Captured) Name() string {
 	if d, ok := c.inner.(Named); ok {
 		return d.Name()

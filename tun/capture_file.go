@@ -13,27 +13,26 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
-// A CaptureFile writes packets to a pcapng stream, which Wireshark and tcpdump
-// read: raw IP (LINKTYPE_RAW), timestamps in nanoseconds, for each packet the
-// direction and, where there is one, a comment. Several devices may write to
-// one file, each as an interface of its own.
+// A CaptureFile is a pcapng stream, which Wireshark and tcpdump read. Its packets are raw IP
+// packets (LINKTYPE_RAW), each with a timestamp in nanoseconds, the direction and, maybe, a
+// comment. Several devices may write to one file, each as an interface of its own.
 //
-// Blocks are buffered: Flush writes them out. It is safe for concurrent use. It
-// doesn't close the writer.
+// A CaptureFile buffers what it writes, and Flush writes the buffer out. Nothing closes the
+// underlying writer. A CaptureFile is safe for concurrent use.
 type CaptureFile struct {
 	clock tcpip.Clock
 
 	mu         sync.Mutex
-	w          *pcapgo.NgWriter // nil until the first interface
+	w          *pcapgo.NgWriter // nil until there is an interface
 	out        io.Writer
 	interfaces int
-	err        error // the first; later calls return it
-	cut        bool
+	err        error // the first error, which later calls return
+	cut        bool  // the last value that CutSegments was called with
 	buf        []byte
 }
 
-// NewCaptureFile returns a file that writes to w. clock gives the timestamps;
-// nil: the real one.
+// NewCaptureFile returns a file that writes to w. clock is the source of the timestamps; nil stands
+// for the real clock.
 func NewCaptureFile(w io.Writer, clock tcpip.Clock) *CaptureFile {
 	if clock == nil {
 		clock = tcpip.NewStdClock()
@@ -41,11 +40,10 @@ func NewCaptureFile(w io.Writer, clock tcpip.Clock) *CaptureFile {
 	return &CaptureFile{clock: clock, out: w}
 }
 
-// linkTypeRaw is LINKTYPE_RAW: the packet begins with an IPv4 or
-// IPv6 header.
+// linkTypeRaw is LINKTYPE_RAW, the type of packets that begin with an IPv4 or an IPv6 header.
 const linkTypeRaw = layers.LinkTypeRaw
 
-// Interface adds an interface and returns its number.
+// Interface adds an interface with this name to the file, and returns the number of the interface.
 func (f *CaptureFile) Interface(name string) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,22 +65,22 @@ func (f *CaptureFile) Interface(name string) (int, error) {
 	return f.interfaces - 1, nil
 }
 
-// CutSegments says how segments with offload metadata are written from now on:
-// as the packets that a wire would carry, with their checksums, or, with false
-// and to begin with, whole.
+// CutSegments selects how segments with offload metadata are written from now on: if cut is true,
+// as the packets that a wire would carry, with their checksums; if cut is false, whole, which is
+// the default.
 func (f *CaptureFile) CutSegments(cut bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.cut = cut
 }
 
-// Write writes one packet of an interface with the time of the clock. An empty
-// comment writes none. It borrows p.
+// Write writes one packet of the interface with this number, at the present time of the clock. An
+// empty comment isn't written. Write borrows p.
 func (f *CaptureFile) Write(number int, d Direction, p *Packet, comment string) error {
 	return f.WriteAt(f.clock.Now(), number, d, p, comment)
 }
 
-// WriteAt is Write for a packet of another time.
+// WriteAt is Write with a time of the caller.
 func (f *CaptureFile) WriteAt(at time.Time, number int, d Direction, p *Packet, comment string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +121,7 @@ func (f *CaptureFile) writeLocked(at time.Time, number int, d Direction, p *Pack
 	return f.err
 }
 
-// Flush writes out what is buffered. It returns the first error there was.
+// Flush writes the buffer out, and returns the first error of the file.
 func (f *CaptureFile) Flush() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

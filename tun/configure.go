@@ -8,37 +8,36 @@ import (
 	"github.com/wsstack/wsstack/internal/inet"
 )
 
-// Config is what Configure does to an interface. The zero value only brings it
-// up.
+// Config says what [Configure] does to an interface. The zero Config brings the interface up and
+// does nothing else.
 type Config struct {
-	// Addresses are added, each with the on-link route of its prefix. IPv6
-	// addresses skip duplicate address detection; all are usable when
-	// Configure returns, if the interface is open.
+	// Addresses are the addresses that the interface gets, each with the on-link route of its
+	// prefix. There is no duplicate address detection for IPv6 addresses. When Configure returns,
+	// all addresses of an interface that a program has open are usable.
 	Addresses []netip.Prefix
 
-	// MTU in bytes, 68 to 65535, at least 1280 with IPv6 addresses; zero
-	// leaves it.
+	// MTU is the MTU that the interface gets, in bytes: 68 to 65535, and at least 1280 with IPv6
+	// addresses. 0 keeps the MTU that the interface has.
 	MTU int
 
-	// NoAddrGen switches the generation of IPv6 addresses off, so that a link
-	// with no IPv6 address of ours has none, and sends no router
-	// solicitations.
+	// NoAddrGen switches off the automatic generation of IPv6 addresses. An interface without an
+	// IPv6 address in Addresses then has no IPv6 address at all, and sends no router solicitations.
 	NoAddrGen bool
 
-	// Congestion is the kernel's congestion control for TCP connections by
-	// routes of the interface, such as "reno" or "cubic" (congctl of
-	// ip-route(8)); empty: the system's. BBR paces: each 64 KiB that a TUN with
-	// offload would take at once waits for a timer.
+	// Congestion is the name of the congestion control that the kernel uses for TCP connections
+	// over routes of the interface, such as "reno" or "cubic" (congctl in ip-route(8)). Empty
+	// stands for the default of the system. BBR is slow here: BBR paces, so each 64 KiB that a TUN
+	// interface with offload would take at once waits for a timer.
 	Congestion string
 }
 
-// Configure sets up the interface name of the operating system, in the network
-// namespace of the calling thread: MTU, address generation, addresses, the
-// interface goes up, and last its routes get the congestion control. It is Linux only; elsewhere it fails with
-// errors.ErrUnsupported. It talks netlink and runs no command.
+// Configure sets up the interface of the operating system with this name, in the network namespace
+// of the calling thread: it sets the MTU and the address generation, adds the addresses, brings the
+// interface up, and sets the congestion control of its routes. Configure works on Linux only; on
+// other systems the error is errors.ErrUnsupported. Configure uses netlink and runs no command.
 //
-// The error names the step, and the address where there is one. What was done
-// before a failing step stays done.
+// The error names the step that has failed, and the address if there is one. Earlier steps stay
+// done.
 func Configure(name string, c Config) error {
 	if err := c.validate(); err != nil {
 		return fmt.Errorf("tun: configure %s: %w", name, err)

@@ -1,9 +1,9 @@
-// Package tun provides packet devices: the links a wsstack network stack can
-// be attached to. A Device moves whole IP packets; it knows nothing of sockets.
+// Package tun provides packet devices, the links to which a network stack of package stack is
+// attached. A [Device] carries whole IP packets and knows nothing about sockets.
 //
-// Open opens a TUN interface of the operating system, Pipe makes an in-memory
-// link between two stacks of one process, and NewFunc turns a Go function into a
-// device.
+// [Open] opens a TUN interface of the operating system, [Pipe] makes an in-memory link between two
+// stacks of one process, and [NewFunc] turns a Go function into a device. [Impair] and [Capture]
+// wrap a device: the first makes a bad link of it, the second writes its packets to a file.
 package tun
 
 import "gvisor.dev/gvisor/pkg/buffer"
@@ -11,119 +11,122 @@ import "gvisor.dev/gvisor/pkg/buffer"
 // A Device sends and receives IP packets. Implementations are safe for
 // concurrent use.
 type Device interface {
-	// MTU is the size in bytes of the largest IP packet the device carries,
-	// segmentation offload aside.
+	// MTU returns the size of the largest IP packet that the device carries, in bytes. Packets that
+	// the device cuts up itself may be larger; see Offload.
 	MTU() int
 
-	// Offload reports what the device takes and gives besides plain packets.
+	// Offload returns the kinds of packets that the device takes and gives besides plain ones.
 	Offload() Offload
 
-	// Start begins reception. It is called once. receive is called by one
-	// goroutine at a time and never from inside Send; it takes ownership of
-	// the packets, but not of the slice that holds them.
+	// Start begins reception. Start is called once. The device calls receive from one goroutine at
+	// a time and never from inside Send. receive owns the packets, but not the slice that holds
+	// them.
 	Start(receive func([]Packet)) error
 
-	// Send transmits packets. Any goroutine may call it, also one that holds
-	// the lock of a netstack endpoint, so Send never calls back and never
-	// waits for the receiver. It borrows the packets until it returns; a
-	// device that keeps data longer clones the buffers.
+	// Send transmits packets. Any goroutine may call Send, also one that holds the lock of a
+	// netstack endpoint, so Send never calls back and never waits for the receiver. Send borrows
+	// the packets until it returns: a device that keeps data longer clones the buffers.
 	//
-	// A device that can't take a packet now (a full queue) drops it, as a
-	// wire would, and returns nil; an error means that the device failed.
+	// A device that has no room for a packet drops the packet, as a wire would, and returns nil. An
+	// error means that the device has failed.
 	Send([]Packet) error
 
-	// Close stops and joins the reader, then releases the device. Once it
-	// has returned, receive isn't called any more. It is idempotent.
+	// Close stops the goroutine that receives, waits for its end, and releases the device. Once
+	// Close has returned, the device no longer calls receive. Close is idempotent.
 	Close() error
 }
 
-// A Dropper is a device that counts the packets it couldn't carry. Pipe, Func
-// and the devices of the operating system are Droppers.
+// A Dropper is a device that counts the packets it couldn't carry. The devices of this package are
+// Droppers.
 type Dropper interface {
-	// Drops is the number of packets dropped since the device was made,
-	// because they were refused, a queue was full, or the other end was gone.
+	// Drops returns the number of packets that were dropped since the device was made, because the
+	// device refused them, a queue was full, or the other end was closed.
 	Drops() uint64
 }
 
-// A Pender is a device that can tell whether packets are on their way to
-// receive. In-memory devices are Penders; a device of the operating system
-// can't know.
+// A Pender is a device that can tell whether packets are on their way to its receive function. The
+// in-memory devices are Penders. A device of the operating system can't know.
 type Pender interface {
-	// Pending is the number of packets that the device has accepted for
-	// delivery on this side and for which receive hasn't returned yet.
+	// Pending returns the number of packets that the device has accepted for delivery on this side
+	// and for which receive hasn't returned yet.
 	Pending() int
 }
 
-// An Offloader is a device that carries plain packets until it is asked for
-// more: a Pipe, so that whoever looks at its packets sees what a wire would
-// carry. A decorator that isn't an Offloader itself hides it, and so keeps the
-// packets plain.
+// An Offloader is a device that carries plain packets until its receiver asks for more. The ends of
+// a [Pipe] are Offloaders, so that a program that looks at their packets sees what a wire would
+// carry. A device that wraps an Offloader without being one itself keeps the packets plain.
 type Offloader interface {
-	// EnableOffload makes the device take and give whatever it can, for good;
-	// Offload then says what that is. It is called before Start, by a
-	// receiver that can deal with it.
+	// EnableOffload makes the device take and give all kinds of packets that it can carry, until it
+	// is closed; Offload then says which kinds those are. A receiver that can deal with them calls
+	// EnableOffload before Start.
 	EnableOffload()
 }
 
-// A Named device is an interface of the operating system.
+// A Named is a device that is an interface of the operating system.
 type Named interface {
-	// Name is the name the interface had when it was opened, as in
-	// Configure.
+	// Name returns the name that the interface had when it was opened, which [Configure] takes.
 	Name() string
 }
 
-// Offload says what a device does to packets on behalf of the stack. The zero
-// value is a device of plain packets: every packet is whole, no larger than
-// the MTU, and has all its checksums.
+// Offload says which packets a device takes and gives besides plain ones. The zero Offload is that
+// of a device of plain packets only: each of them is whole, no larger than the MTU, and has all its
+// checksums.
 type Offload struct {
-	// Checksum: the device takes packets with GSO.NeedsCsum set, and may hand
-	// such packets to receive.
+	// Checksum reports whether the device takes packets with GSO.NeedsCsum set, and may pass such
+	// packets to receive.
 	Checksum bool
 
-	// TSO4 and TSO6: the device takes and gives TCP segments larger than the
-	// MTU, with GSO set.
-	TSO4, TSO6 bool
+	// TSO4 reports whether the device takes and gives TCP segments over IPv4 that are larger than
+	// the MTU and have GSO metadata.
+	TSO4 bool
 
-	// USO: the same for UDP datagrams.
+	// TSO6 is TSO4 for TCP segments over IPv6.
+	TSO6 bool
+
+	// USO is TSO4 for UDP datagrams over IPv4 and IPv6.
 	USO bool
 }
 
-// A Packet is one IP packet, header first, with its offload metadata.
+// A Packet is one IP packet with its offload metadata.
 type Packet struct {
-	Data buffer.Buffer
-	GSO  GSO
+	Data buffer.Buffer // the bytes of the packet, beginning with the IP header
+	GSO  GSO           // the offload metadata
 }
 
-// GSOType names the protocol of a packet that stands for several.
+// A GSOType says into what a packet is to be cut up.
 type GSOType uint8
 
 // The types of segmentation.
 const (
-	GSONone  GSOType = iota // a plain packet
-	GSOTCPv4                // a TCP segment over IPv4, to be cut into segments
-	GSOTCPv6                // the same over IPv6
-	GSOUDP                  // a UDP datagram, to be cut into datagrams
+	GSONone  GSOType = iota // The packet is a plain one and isn't cut up.
+	GSOTCPv4                // The packet is a TCP segment over IPv4, to be cut into segments.
+	GSOTCPv6                // The packet is a TCP segment over IPv6, to be cut into segments.
+	GSOUDP                  // The packet is a UDP datagram, to be cut into datagrams.
 )
 
-// GSO is the segmentation and checksum metadata of a packet. The zero value
-// says: plain packet, complete checksums.
+// GSO is the segmentation and checksum metadata of a packet. The zero GSO is that of a plain packet
+// with complete checksums.
 type GSO struct {
+	// Type says into what the packet is to be cut up.
 	Type GSOType
 
-	// NeedsCsum: the transport checksum field holds the sum of the
-	// pseudo-header only, and the packet was never on a wire where it could
-	// have been damaged. A receiver treats it as verified.
+	// NeedsCsum reports whether the checksum field of the transport header holds no more than the
+	// sum of the pseudo-header. Such a packet was never on a wire, where it could have been
+	// damaged, so a receiver takes the packet as verified.
 	NeedsCsum bool
 
-	// CsumStart is the offset of the transport header in the packet,
-	// CsumOffset the offset of the checksum field in that header.
-	CsumStart, CsumOffset uint16
+	// CsumStart is the offset of the transport header in the packet, in bytes; used with NeedsCsum.
+	CsumStart uint16
 
-	// MSS is the number of payload bytes in each packet cut from this one;
-	// zero where Type is GSONone.
+	// CsumOffset is the offset of the checksum field in the transport header, in bytes; used with
+	// NeedsCsum.
+	CsumOffset uint16
+
+	// MSS is the number of payload bytes in each of the packets that are cut from this one, but for
+	// the last one, which may be shorter. MSS is 0 when Type is GSONone.
 	MSS uint16
 
-	// HdrLen is the length of the IP and transport headers together; zero
-	// where Type is GSONone.
+	// HdrLen is the length of the IP header and the transport header together, in bytes. HdrLen is
+	// 0 when Type is GSONone.
 	HdrLen uint16
 }

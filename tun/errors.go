@@ -10,42 +10,42 @@ import (
 )
 
 var (
-	// ErrClosed is returned by Start and Send once the device is closed. It
-	// matches net.ErrClosed.
+	// ErrClosed is the error of Start and Send once the device is closed. ErrClosed matches
+	// net.ErrClosed.
 	ErrClosed error = fmt.Errorf("tun: device is closed: %w", net.ErrClosed)
 
-	// ErrStarted is returned by a second Start.
+	// ErrStarted is the error of a second Start.
 	ErrStarted = errors.New("tun: device is already started: it belongs to one stack")
 
-	// ErrName: the system has no interfaces of such a name.
+	// ErrName is the error of a name that no interface of the system can have.
 	ErrName = errors.New("not an interface name")
 
-	// ErrNameTaken: there is an interface of that name. It matches
+	// ErrNameTaken is the error of a name that another interface has. ErrNameTaken matches
 	// fs.ErrExist.
 	ErrNameTaken error = fmt.Errorf("interface name is taken: %w", fs.ErrExist)
 
-	// ErrNoOffload: the system has no TUN with segmentation offload; OpenWater
-	// may work. It matches errors.ErrUnsupported.
+	// ErrNoOffload is the error of OpenOffload on a system whose TUN interfaces have no
+	// segmentation offload. OpenWater may work there. ErrNoOffload matches errors.ErrUnsupported.
 	ErrNoOffload error = fmt.Errorf("the kernel can't segment for a TUN: %w", errors.ErrUnsupported)
 
-	// errNotLinux is the ErrNoOffload of other systems.
+	// errNotLinux is the ErrNoOffload of systems other than Linux.
 	errNotLinux error = fmt.Errorf("%w: this is not Linux", ErrNoOffload)
 
-	// errNameNotChosen is for systems where water can't name an interface.
+	// errNameNotChosen is the error of a name on a system where water can't name an interface.
 	errNameNotChosen error = fmt.Errorf("the system chooses the interface name here: %w", errors.ErrUnsupported)
 )
 
 // OpenError is the error of OpenWater, OpenOffload and Open.
 type OpenError struct {
-	Name string // the name asked for; may be empty
-	Path string // the device node that couldn't be opened; empty where that wasn't it
+	Name string // the name of the interface in the call, which may be empty
+	Path string // the device node that couldn't be opened; empty when another step has failed
 
-	// Err is the cause: ErrName, ErrNameTaken, ErrNoOffload, or an error of the system, such
-	// as one that matches fs.ErrPermission or fs.ErrNotExist.
+	// Err is the cause: ErrName, ErrNameTaken, ErrNoOffload, or an error of the system, such as one
+	// that matches fs.ErrPermission or fs.ErrNotExist.
 	Err error
 }
 
-// Error names the interface and the cause.
+// Error returns a text with the name of the interface and the cause.
 func (e *OpenError) Error() string {
 	name := e.Name
 	if name == "" {
@@ -57,10 +57,10 @@ func (e *OpenError) Error() string {
 	return fmt.Sprintf("tun: open %s: %v", name, e.Err)
 }
 
-// Unwrap returns the cause.
+// Unwrap returns the cause, Err.
 func (e *OpenError) Unwrap() error { return e.Err }
 
-// Hint says in one sentence what would help; empty where nothing is known to.
+// Hint returns one sentence about what would help. The text is empty when nothing is known to help.
 func (e *OpenError) Hint() string {
 	node := e.Path != ""
 	switch {

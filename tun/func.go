@@ -6,8 +6,8 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 )
 
-// A Func is a device whose other end is a Go function: tests and bridges that
-// look at each packet, and answer it, use one.
+// A Func is a device whose other end is a Go function, for tests and bridges that look at each
+// packet and answer it.
 type Func struct {
 	mtu       int
 	out       func(packet []byte)
@@ -16,14 +16,13 @@ type Func struct {
 	closed    atomic.Bool
 }
 
-// NewFunc returns a device that calls out with every packet sent, flattened
-// into one slice, which out owns from then on. A nil out discards. An mtu that
-// isn't 68 to 65535 is a mistake in the program and panics.
+// NewFunc returns a device that calls out with every packet that is sent. The packet is in one
+// slice, which out owns. A nil out discards the packets. An mtu that isn't 68 to 65535 bytes is a
+// mistake in the program, and NewFunc panics.
 //
-// out runs at the moment of sending, on the sender's goroutine, which may hold
-// the lock of a netstack endpoint: out may call Inject, but never a socket, the
-// Stack, or Close. Several goroutines send, so calls of out may overlap, and one
-// may still be running when Close returns.
+// out runs at the moment of sending, on the goroutine of the sender, which may hold the lock of a
+// netstack endpoint: out may call Inject, but never a socket, the Stack, or Close. Several
+// goroutines send, so calls of out may overlap, and a call may still be running when Close returns.
 func NewFunc(mtu int, out func(packet []byte)) *Func {
 	checkMTU("NewFunc", mtu)
 	if out == nil {
@@ -32,13 +31,12 @@ func NewFunc(mtu int, out func(packet []byte)) *Func {
 	return &Func{mtu: mtu, out: out, in: newInlet()}
 }
 
-// Inject makes the device receive a copy of packet. It returns at once; the
-// device's reader delivers it, after an out that called Inject has gone on.
-// Packets are delivered in the order of the calls. The content isn't checked,
-// and packet may be larger than the MTU: this is how a stack meets malformed
-// packets. Packets above 65,575 bytes (the largest IPv6 packet), beyond
-// QueuePackets packets or QueueBytes bytes waiting, or after Close, are dropped
-// and counted. Inject is safe for concurrent use.
+// Inject makes the device receive a copy of packet. Inject returns at once, and another goroutine
+// delivers the copy. Packets are delivered in the order of the calls. The content isn't checked,
+// and packet may be larger than the MTU, so a program can show malformed packets to a stack.
+// Packets of more than 65,575 bytes (the largest IPv6 packet), packets beyond the QueuePackets
+// packets or QueueBytes bytes that may wait, and packets after Close are dropped and counted.
+// Inject is safe for concurrent use.
 func (f *Func) Inject(packet []byte) {
 	if len(packet) > maxPacket {
 		f.in.queue.Drop(1)
@@ -50,11 +48,11 @@ func (f *Func) Inject(packet []byte) {
 // MTU implements Device.
 func (f *Func) MTU() int { return f.mtu }
 
-// Offload implements Device: a Func carries plain packets.
+// Offload implements Device. A Func carries plain packets only.
 func (f *Func) Offload() Offload { return Offload{} }
 
-// Start implements Device. A second call fails with ErrStarted, one after
-// Close with ErrClosed.
+// Start implements Device. A second call fails with ErrStarted, and a call after Close with
+// ErrClosed.
 func (f *Func) Start(receive func([]Packet)) error { return f.in.start(receive) }
 
 // Send implements Device. Packets that are larger than the MTU or have offload
@@ -76,15 +74,15 @@ func (f *Func) Send(packets []Packet) error {
 	return nil
 }
 
-// Close implements Device. It must not be called from out or from receive.
+// Close implements Device. Neither out nor receive may call Close.
 func (f *Func) Close() error {
 	f.closed.Store(true)
 	f.in.stop()
 	return nil
 }
 
-// Drops implements Dropper: packets that Send refused and Inject couldn't
-// queue, together.
+// Drops implements Dropper. Both the packets that Send refused and those that Inject couldn't queue
+// are counted.
 func (f *Func) Drops() uint64 { return f.sendDrops.Load() + f.in.queue.Dropped() }
 
 // Pending implements Pender.

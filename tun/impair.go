@@ -12,39 +12,41 @@ import (
 	"github.com/wsstack/wsstack/internal/outside"
 )
 
-// ImpairConfig configures Impair. The zero value is a decorator without effect
-// in real time, whose chances are different each time.
+// ImpairConfig is the configuration of [Impair]. The zero ImpairConfig is a link without
+// impairments, in real time, with random numbers that are different each time.
 type ImpairConfig struct {
-	Out Impairment // of what is sent
-	In  Impairment // of what is received
+	// Out is the impairment of packets that are sent.
+	Out Impairment
 
-	// Offload: the stack may send TCP segments of up to 64 KiB without
-	// checksums, and they are cut up here, before anything happens to them.
-	// It spares the stack work for each packet; what is impaired, and what the
-	// device gets, is the same.
+	// In is the impairment of packets that are received.
+	In Impairment
+
+	// Offload lets the stack send TCP segments of up to 64 KiB without checksums, which the device
+	// cuts up before anything else happens to them. That saves the stack work for each packet. The
+	// packets that are impaired, and those that the inner device gets, are the same.
 	Offload bool
 
-	// Clock is the source of time; nil: the real one.
+	// Clock is the source of time; nil stands for the real clock.
 	Clock tcpip.Clock
 
-	// Rand is the source of chance; nil: one seeded by the runtime. The same
-	// seed and the same packets at the same times meet the same fate. It is
-	// used by this device alone, which serialises its calls.
+	// Rand is the source of random numbers; nil stands for a source that is seeded at random. With
+	// the same seed, the same packets at the same times have the same fate. The device serialises
+	// its calls of Rand, and nobody else may call it.
 	Rand rand.Source
 
-	// Observe is told the fate of every packet, before it travels on; nil:
-	// nobody. It borrows the packet, runs where Filter runs, and has the
-	// same duties. Calls for different directions may overlap.
+	// Observe is called with the fate of every packet before the packet travels on; nil stands for
+	// no function. Observe borrows the packet. It runs where [Impairment.Filter] runs, and the
+	// rules for Filter apply to it. Calls for the two directions may overlap.
 	Observe func(d Direction, p *Packet, fate Fate)
 }
 
-// A Direction is that of a packet at a device.
+// A Direction is the direction in which a packet passes a device, as the stack sees it.
 type Direction uint8
 
-// The directions, as the stack sees them.
+// The directions.
 const (
-	Out Direction = iota
-	In
+	Out Direction = iota // Out is the direction of packets that the stack sends.
+	In                   // In is the direction of packets that the stack receives.
 )
 
 // String returns "out" or "in".
@@ -55,27 +57,26 @@ func (d Direction) String() string {
 	return "out"
 }
 
-// An Impaired is a device behind a bad link. It is a decorator: it owns the
-// device it wraps, and Close closes it.
+// An Impaired is a device behind a bad link. An Impaired wraps another device and owns it: Close
+// closes that device.
 //
 //	Send ──▶ Out ──▶ Device.Send
 //	receive ◀── In ◀── Device
 //
-// Each direction holds at most QueuePackets packets and QueueBytes bytes that
-// are on their way; beyond, packets are dropped. Methods are safe for
-// concurrent use.
+// Each direction holds at most QueuePackets packets and QueueBytes bytes that are on their way, and
+// drops packets beyond that. The methods are safe for concurrent use.
 //
-// It impairs the packets that a wire would carry, one by one, so plain packets
-// are all it gives, and all it takes but for ImpairConfig.Offload. What stands
-// for several, from a device with offloads, is cut up (Segments) on the way in.
+// The packets that a wire would carry are impaired one by one. An Impaired therefore gives plain
+// packets only, and takes plain packets only unless ImpairConfig.Offload is set. Packets with
+// offload metadata that the inner device receives are cut up (see [Segments]).
 type Impaired struct {
 	inner            Device
 	offload          Offload
 	out, in          *path
-	door             outside.Door // of the real clock: senders may be in a bubble of testing/synctest
-	real             bool         // it is the clock
+	door             outside.Door // of the real clock, for senders in a bubble of testing/synctest
+	real             bool         // whether the clock is the real one
 	opening, closing sync.Once
-	failed           atomic.Pointer[error] // the first error of the device's Send
+	failed           atomic.Pointer[error] // the first error of inner.Send
 }
 
 var (
@@ -85,15 +86,15 @@ var (
 	_ Named   = (*Impaired)(nil)
 )
 
-// A reporter is a device that wants to know what an Impaired directly above
-// makes of packets, in both directions. It is asked once, before Start, for a
-// function with the duties of ImpairConfig.Observe, which is called first.
+// A reporter is a device that wants to know what an Impaired around it does to packets, in both
+// directions. The Impaired calls reports once, before Start. The function that reports returns
+// follows the rules for ImpairConfig.Observe, and is called before Observe.
 type reporter interface {
 	reports() func(Direction, *Packet, Fate)
 }
 
-// Impair wraps a device. The errors name the field that is impossible; after
-// one, the device is still the caller's.
+// Impair returns a device that wraps d and impairs its packets. The error names the field of cfg
+// that isn't possible; the caller then still owns d.
 func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	i := &Impaired{inner: d}
 	if cfg.Clock == nil {
@@ -128,7 +129,8 @@ func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	return i, nil
 }
 
-// observers joins what the device has to be told with the caller's observer.
+// observers returns a function that calls the function of the device, if it is a reporter, and then
+// observe.
 func observers(d Device, observe func(Direction, *Packet, Fate)) func(Direction, *Packet, Fate) {
 	r, ok := d.(reporter)
 	if !ok {
@@ -144,47 +146,47 @@ func observers(d Device, observe func(Direction, *Packet, Fate)) func(Direction,
 	}
 }
 
-// SetOut changes what happens to packets sent from now on. Those on their way
-// are not affected. An error names the field that is impossible, and changes
-// nothing.
+// SetOut replaces the impairment of packets that are sent from now on. Packets on their way aren't
+// affected. The error names the field of m that isn't possible; nothing is changed then.
 func (i *Impaired) SetOut(m Impairment) error { return i.out.set(m) }
 
-// SetIn is SetOut for the packets received.
+// SetIn replaces the impairment of packets that are received from now on, as SetOut does.
 func (i *Impaired) SetIn(m Impairment) error { return i.in.set(m) }
 
 // Impairments returns the present impairments.
 func (i *Impaired) Impairments() (out, in Impairment) { return i.out.get(), i.in.get() }
 
-// ImpairStats counts the packets of one direction.
+// ImpairStats holds the counters of one direction. A packet may count as several of Duplicated,
+// Corrupted and Reordered.
 type ImpairStats struct {
-	Packets     uint64 // that came in
-	Bytes       uint64
-	Partitioned uint64
-	Filtered    uint64
-	TooBig      uint64
-	Lost        uint64
-	QueueFull   uint64
-	Duplicated  uint64
-	Corrupted   uint64
-	Reordered   uint64
+	Packets     uint64 // packets that came to the link
+	Bytes       uint64 // bytes in these packets
+	Partitioned uint64 // packets that Partition has dropped
+	Filtered    uint64 // packets that Filter has dropped
+	TooBig      uint64 // packets that MTU has dropped
+	Lost        uint64 // packets that Loss or Burst has dropped
+	QueueFull   uint64 // packets that were dropped because too many were waiting
+	Duplicated  uint64 // packets that arrive twice
+	Corrupted   uint64 // packets of which one bit was flipped
+	Reordered   uint64 // packets that were delayed by ReorderDelay
 }
 
-// Dropped is the number of packets that didn't arrive.
+// Dropped returns the number of packets that didn't arrive.
 func (s ImpairStats) Dropped() uint64 {
 	return s.Partitioned + s.Filtered + s.TooBig + s.Lost + s.QueueFull
 }
 
-// Stats returns the counters.
+// Stats returns the counters of both directions.
 func (i *Impaired) Stats() (out, in ImpairStats) { return i.out.counters(), i.in.counters() }
 
-// InFlight is the number of packets that the impairments hold back, in both
-// directions. They aren't Pending: only the clock can bring them.
+// InFlight returns the number of packets that are on their way, in both directions. Pending doesn't
+// count these packets, which arrive when the clock has advanced.
 func (i *Impaired) InFlight() int { return i.out.inFlight() + i.in.inFlight() }
 
 // MTU implements Device.
 func (i *Impaired) MTU() int { return i.inner.MTU() }
 
-// Offload implements Device: plain packets, but for ImpairConfig.Offload.
+// Offload implements Device. It is the zero Offload unless ImpairConfig.Offload is set.
 func (i *Impaired) Offload() Offload { return i.offload }
 
 // Start implements Device.
@@ -202,9 +204,9 @@ func (i *Impaired) Start(receive func([]Packet)) error {
 	return err
 }
 
-// Send implements Device. A failure of the device shows when it does: packets
-// that were on their way may have been the cause. Packets with metadata that
-// Offload doesn't tell of meet what Segments does with them.
+// Send implements Device. An error of the inner device is returned by the next Send after the inner
+// device has failed, and may be due to earlier packets. Packets with metadata that Offload doesn't
+// allow are cut up as Segments does.
 func (i *Impaired) Send(packets []Packet) error {
 	whole := slices.ContainsFunc(packets, func(p Packet) bool { return p.GSO != GSO{} })
 	if !whole && i.out.bypass(packets) {
@@ -224,7 +226,7 @@ func (i *Impaired) Send(packets []Packet) error {
 	return nil
 }
 
-// Close implements Device. Packets on their way are gone.
+// Close implements Device. Packets on their way are dropped.
 func (i *Impaired) Close() error {
 	i.out.close()
 	err := i.inner.Close() // no receive begins from here on
@@ -233,8 +235,8 @@ func (i *Impaired) Close() error {
 	return err
 }
 
-// Drops implements Dropper: those of the device and the packets dropped here,
-// whatever the reason.
+// Drops implements Dropper. The number is that of the inner device plus all packets that the
+// impairments have dropped.
 func (i *Impaired) Drops() uint64 {
 	out, in := i.Stats()
 	n := out.Dropped() + in.Dropped()
@@ -244,7 +246,8 @@ func (i *Impaired) Drops() uint64 {
 	return n
 }
 
-// Pending implements Pender: that of the device. See InFlight.
+// Pending implements Pender. The number is that of the inner device, or 0 when that isn't a Pender;
+// see InFlight.
 func (i *Impaired) Pending() int {
 	if d, ok := i.inner.(Pender); ok {
 		return d.Pending()
@@ -252,7 +255,7 @@ func (i *Impaired) Pending() int {
 	return 0
 }
 
-// Name implements Named; it is empty where the device has no name.
+// Name implements Named. The name is empty when the inner device isn't a Named.
 func (i *Impaired) Name() string {
 	if d, ok := i.inner.(Named); ok {
 		return d.Name()
@@ -260,7 +263,7 @@ func (i *Impaired) Name() string {
 	return ""
 }
 
-// checkImpairment prefixes an error as this package's errors are.
+// checkImpairment returns the error of m.validate with the prefix of this package.
 func checkImpairment(m *Impairment) error {
 	if err := m.validate(); err != nil {
 		return fmt.Errorf("tun: %w", err)

@@ -17,9 +17,9 @@ import (
 //	             │                                     ▲
 //	             └──▶ dropped                        timer
 //
-// Whoever finds packets due delivers them, without mu, while delivering is set;
-// others only add. So deliver is never called by two goroutines at a time, and
-// the order is that of arrival.
+// The goroutine that finds packets due delivers them, without mu, while delivering is set; other
+// goroutines only add packets. So deliver is never called by two goroutines at a time, and packets
+// are delivered in the order of their arrival.
 type path struct {
 	direction Direction
 	clock     tcpip.Clock
@@ -45,7 +45,7 @@ type path struct {
 	stats      ImpairStats
 }
 
-// A heldPacket is on its way.
+// A heldPacket is a packet on its way.
 type heldPacket struct {
 	agenda.Slot // At: when it arrives; Order: how many packets were held before, one more
 	packet      Packet
@@ -106,8 +106,8 @@ func (p *path) isClosed() bool {
 	return p.closed
 }
 
-// bypass reports that packets may go on untouched, because there is nothing to
-// do and nothing to overtake. It counts and shows them.
+// bypass reports whether packets may go on unchanged and at once, because the link is perfect and
+// has no packets to overtake. If so, bypass counts them and calls observe.
 func (p *path) bypass(packets []Packet) bool {
 	p.mu.Lock()
 	if !p.impairment.perfect() || p.held.Len() > 0 || p.delivering || p.closed {
@@ -284,7 +284,7 @@ func (p *path) armLocked() {
 	}
 }
 
-// fire is the timer's function.
+// fire is the function of the timer.
 func (p *path) fire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,15 +6,14 @@ import (
 	"log/slog"
 )
 
-// OpenOffload makes a TUN interface of Linux that carries TCP segments of up to
-// 64 KiB both ways and leaves their checksums to the kernel (IFF_VNET_HDR), and
-// UDP datagrams in batches where the kernel can (6.2). Names, namespace, and
-// what happens to refused packets are those of OpenWater, and so are errors;
-// one more, ErrNoOffload, says that the kernel can't do it, or the system isn't
-// Linux.
+// OpenOffload makes a TUN interface of Linux that carries TCP segments of up to 64 KiB in both
+// directions and leaves their checksums to the kernel (IFF_VNET_HDR). Since Linux 6.2 the interface
+// carries batches of UDP datagrams as well. Names, the network namespace, refused packets and
+// errors are those of [OpenWater], with one more error: ErrNoOffload means that the kernel can't do
+// it, or that the system isn't Linux.
 //
-// What the device gives to receive, the kernel's own sockets have sent: NeedsCsum
-// is set in most of it. See Segments for a receiver that wants plain packets.
+// The packets that the device receives come from the sockets of the kernel, so most of them have
+// GSO.NeedsCsum set. A receiver that wants plain packets uses [Segments].
 func OpenOffload(name string) (Device, error) {
 	if err := checkName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
@@ -26,10 +25,9 @@ func OpenOffload(name string) (Device, error) {
 	return &osDevice{name: actual, port: port}, nil
 }
 
-// Open makes a TUN interface with the best driver that works here: OpenOffload,
-// or OpenWater where the system can't do that. The reason for the latter goes
-// to the default logger of package slog. Names and errors are those of
-// OpenWater.
+// Open makes a TUN interface as [OpenOffload] does or, on a system that can't do that, as
+// [OpenWater] does. In the second case the reason goes to the default logger of package slog. Names
+// and errors are those of OpenWater.
 func Open(name string) (Device, error) { return openBest(name, OpenOffload, OpenWater, slog.Default()) }
 
 func openBest(name string, best, other func(string) (Device, error), log *slog.Logger) (Device, error) {

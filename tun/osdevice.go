@@ -9,8 +9,8 @@ import (
 	"github.com/wsstack/wsstack/internal/inet"
 )
 
-// osDevice is a TUN interface of the operating system. What differs between
-// systems is in port:
+// osDevice is a TUN interface of the operating system. The differences between systems are in port,
+// which has these functions:
 //
 //	func openPort(name string) (p *port, actual string, err error) // *OpenError
 //	func (*port) offload() Offload
@@ -39,15 +39,15 @@ type osDevice struct {
 // Name implements Named.
 func (d *osDevice) Name() string { return d.name }
 
-// MTU implements Device. It asks the system each time; where that fails, it is
-// the last known value.
+// MTU implements Device. MTU asks the system each time, and returns the last known value when the
+// system doesn't answer.
 func (d *osDevice) MTU() int { return d.port.mtu() }
 
-// Offload implements Device: plain packets, unless OpenOffload made it.
+// Offload implements Device. A device that OpenWater has made carries plain packets only.
 func (d *osDevice) Offload() Offload { return d.port.offload() }
 
-// Start implements Device. A second call fails with ErrStarted, one after
-// Close with ErrClosed.
+// Start implements Device. A second call fails with ErrStarted, and a call after Close with
+// ErrClosed.
 func (d *osDevice) Start(receive func([]Packet)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,9 +113,8 @@ func (d *osDevice) isClosed() bool {
 	return d.closed
 }
 
-// Close implements Device. It must not be called from receive. The reader is
-// stopped before the descriptor goes: a later file with its number would lose
-// what the reader takes.
+// Close implements Device. receive must not call Close. The reader is stopped before the descriptor
+// is closed: the reader would otherwise take data of a later file that gets the same number.
 func (d *osDevice) Close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -130,5 +129,5 @@ func (d *osDevice) Close() error {
 	return d.closeErr
 }
 
-// Drops implements Dropper: packets that Send couldn't hand to the system.
+// Drops implements Dropper. The packets that the system didn't take from Send are counted.
 func (d *osDevice) Drops() uint64 { return d.drops.Load() }

@@ -6,7 +6,7 @@ import "gvisor.dev/gvisor/pkg/buffer"
 // header and 65,535 bytes of payload.
 const maxPacket = 40 + 65535
 
-// carries reports whether a device with these offloads and this MTU takes p.
+// carries reports whether a device with this Offload and this MTU takes the packet.
 func (o Offload) carries(p *Packet, mtu int) bool {
 	if p.GSO.NeedsCsum && !o.Checksum {
 		return false
@@ -24,8 +24,8 @@ func (o Offload) carries(p *Packet, mtu int) bool {
 	return false
 }
 
-// flatten copies b, or as much of it as fits, to dst and returns the number of
-// bytes. Unlike Buffer.Flatten it allocates nothing.
+// flatten copies b, or as much of b as fits, to dst and returns the number of bytes. Unlike
+// Buffer.Flatten, the function allocates nothing.
 func flatten(dst []byte, b *buffer.Buffer) int {
 	n, _ := b.ReadAt(dst, 0) // its error says only that the end was reached
 	return n

@@ -194,8 +194,9 @@ var writers = sync.Pool{New: func() any {
 
 func (w *writer) write(fd uintptr) {
 	for {
-		_, w.err = unix.Writev(int(fd), w.pieces)
-		if w.err != unix.EINTR {
+		_, err := unix.Writev(int(fd), w.pieces)
+		if err != unix.EINTR {
+			w.err = err
 			return
 		}
 	}

@@ -5,25 +5,22 @@ import (
 	"sync/atomic"
 )
 
-// The bounds of the queue of every in-memory device, and of the link that
-// feeds a stack. Both hold: 64 KiB segments meet the second first, small
-// packets the first.
+// The bounds of the queue of every in-memory device, and of the link that feeds a stack. A packet
+// must be within both bounds.
 const (
-	QueuePackets = 16384
-	QueueBytes   = 64 << 20
+	QueuePackets = 16384    // QueuePackets is the largest number of packets in a queue.
+	QueueBytes   = 64 << 20 // QueueBytes is the largest number of bytes in the packets of a queue.
 )
 
-// A Queue is a bounded first-in first-out queue of packets, between a sender
-// that must not wait and the goroutine that delivers. It is what a Device needs
-// to keep its promise that Send never calls back.
+// A Queue is a bounded first-in first-out queue of packets, between a sender that must not wait and
+// a goroutine that delivers. With a Queue, a [Device] keeps its promise that Send never calls back.
 //
 //	Put, PutClones ──▶ queued ──Pop, Wait──▶ taken ──Done──▶ gone
 //	      │               │
 //	      └──full, closed─┴─Close──▶ dropped
 //
-// Packets are counted in Pending until Done says that they have arrived, so an
-// observer never sees zero while a packet is between two queues. A Queue is
-// safe for concurrent use.
+// Pending counts packets until Done says that they have arrived, so an observer never sees 0 while
+// a packet is between two queues. A Queue is safe for concurrent use.
 type Queue struct {
 	maxPackets int
 	maxBytes   int64
@@ -40,10 +37,9 @@ type Queue struct {
 	closed   bool
 }
 
-// NewQueue makes a queue that holds at most maxPackets packets and at most
-// maxBytes bytes of packet data. A zero bound means QueuePackets or
-// QueueBytes. What a packet pins beyond its own bytes, such as the rest of a
-// shared chunk, isn't counted.
+// NewQueue returns a queue that holds at most maxPackets packets and at most maxBytes bytes of
+// packet data. A bound of 0 stands for QueuePackets or QueueBytes. Memory that a packet keeps alive
+// beyond its own bytes, such as the rest of a shared chunk, isn't counted.
 func NewQueue(maxPackets int, maxBytes int64) *Queue {
 	if maxPackets == 0 {
 		maxPackets = QueuePackets
@@ -56,13 +52,12 @@ func NewQueue(maxPackets int, maxBytes int64) *Queue {
 	return q
 }
 
-// Put appends packets and takes ownership of their data, but not of the slice.
-// A packet that doesn't fit, or comes after Close, is released and counted as
-// dropped. It reports whether the queue went from empty to non-empty: that is
-// when the consumer needs a signal.
+// Put appends packets to the queue and takes ownership of their data, but not of the slice. A
+// packet that doesn't fit, or comes after Close, is released and counted as dropped. first reports
+// whether the queue was empty before and no longer is: the consumer then needs a signal.
 func (q *Queue) Put(packets []Packet) (first bool) { return q.put(packets, false) }
 
-// PutClones is Put for borrowed packets: it queues clones that share the data.
+// PutClones is Put for borrowed packets. The queue gets clones, which share the data.
 func (q *Queue) PutClones(packets []Packet) (first bool) { return q.put(packets, true) }
 
 func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
@@ -103,16 +98,16 @@ func (q *Queue) appendLocked(p Packet) {
 	q.bytes += p.Data.Size()
 }
 
-// Pop moves up to len(batch) packets into batch and returns their number,
-// without waiting. The caller owns them, and says Done when they have arrived.
+// Pop moves up to len(batch) packets into batch and returns their number, without waiting. The
+// caller owns the packets, and calls Done when they have arrived.
 func (q *Queue) Pop(batch []Packet) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.popLocked(batch)
 }
 
-// Wait is Pop, but waits for a packet. It returns false once the queue is
-// closed. One goroutine at a time may wait.
+// Wait is Pop, but waits until there is a packet. ok is false once the queue is closed. One
+// goroutine at a time may wait.
 func (q *Queue) Wait(batch []Packet) (n int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,28 +131,28 @@ func (q *Queue) popLocked(batch []Packet) int {
 	return n
 }
 
-// Done says that n packets taken by Pop or Wait have been handed over.
+// Done tells the queue that n packets from Pop or Wait have arrived.
 func (q *Queue) Done(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken -= n
 }
 
-// Pending is the number of packets that are queued or taken and not yet Done.
+// Pending returns the number of packets that are queued, or were taken and haven't arrived yet.
 func (q *Queue) Pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.queued + q.taken
 }
 
-// Drop counts n packets that the caller refused before they reached the queue.
+// Drop counts n packets that the caller has refused before they reached the queue.
 func (q *Queue) Drop(n int) { q.dropped.Add(uint64(n)) }
 
-// Dropped is the number of packets refused, or released by Close, so far.
+// Dropped returns the number of packets that were refused, or released by Close, so far.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Close releases what is queued, counts it as dropped, and ends Wait. Later
-// packets are dropped. It is idempotent.
+// Close releases the packets in the queue, counts them as dropped, and ends Wait. Later packets are
+// dropped. Close is idempotent.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

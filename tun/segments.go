@@ -33,9 +33,8 @@ type headers struct {
 	payload   int  // offset of the payload
 }
 
-// headersOf finds the headers of a packet to be cut up. It is not ok for one
-// that can't be: its IP version or protocol isn't that of its type, or it is
-// too short.
+// headersOf finds the headers of a packet that is to be cut up. ok is false for a packet that can't
+// be: its IP version or its protocol isn't that of its GSOType, or the packet is too short.
 func headersOf(b []byte, g *GSO) (h headers, ok bool) {
 	h.protocol = protocolTCP
 	if g.Type == GSOUDP {
@@ -68,11 +67,10 @@ func headersOf(b []byte, g *GSO) (h headers, ok bool) {
 	return h, ok && h.payload <= len(b)
 }
 
-// Segments does in software what the metadata of a packet asks for: emit gets
-// the packets it stands for, in order, each with complete checksums and no
-// metadata, and owns them. They are what a wire would carry. p is borrowed and
-// stays as it is; a plain packet is emitted as a clone that shares its data.
-// A packet that can't be cut up as its metadata says gives none.
+// Segments does in software what the metadata of a packet asks for. It calls emit with each of the
+// packets that a wire would carry, in order; they have complete checksums and no metadata, and emit
+// owns them. Segments borrows p and doesn't change it. A plain packet is emitted as a clone, which
+// shares its data. For a packet that can't be cut up as its metadata says, emit isn't called.
 func Segments(p *Packet, emit func(Packet)) {
 	switch {
 	case p.GSO == GSO{}:
@@ -106,8 +104,8 @@ func Segments(p *Packet, emit func(Packet)) {
 	}
 }
 
-// plain replaces packets with metadata by those they stand for. It owns the
-// packets; without any to replace it returns the slice as it is.
+// plain replaces packets that have metadata by those that Segments emits for them. It owns the
+// packets, and returns the same slice when there is nothing to replace.
 func plain(packets []Packet) []Packet {
 	if !slices.ContainsFunc(packets, func(p Packet) bool { return p.GSO != GSO{} }) {
 		return packets
@@ -119,7 +117,7 @@ func plain(packets []Packet) []Packet {
 	return list
 }
 
-// plainClones is plain for borrowed packets; it returns clones.
+// plainClones is plain for borrowed packets, and returns clones.
 func plainClones(packets []Packet) []Packet {
 	list := make([]Packet, 0, len(packets))
 	for i := range packets {
@@ -128,8 +126,7 @@ func plainClones(packets []Packet) []Packet {
 	return list
 }
 
-// complete fills in the checksum of a packet: its field holds the sum of the
-// pseudo-header.
+// complete replaces the sum of the pseudo-header in the checksum field of a packet by the checksum.
 func (g *GSO) complete(b []byte) bool {
 	start, at := int(g.CsumStart), int(g.CsumStart)+int(g.CsumOffset)
 	if at+2 > len(b) {
@@ -139,8 +136,8 @@ func (g *GSO) complete(b []byte) bool {
 	return true
 }
 
-// finish makes b, a copy of the headers with the payload of segment i, the
-// packet that it is on the wire.
+// finish adapts the headers in b, which holds a copy of the headers of the whole and the payload of
+// segment i, so that b is the packet that a wire would carry.
 func (h *headers) finish(b []byte, i, mss int, last bool) {
 	if h.v6 {
 		binary.BigEndian.PutUint16(b[ip6Length:], uint16(len(b)-ip6Size))
@@ -169,8 +166,8 @@ func (h *headers) finish(b []byte, i, mss int, last bool) {
 	inet.PutChecksum(t[at:], checksum.Checksum(t, h.pseudoHeader(b, len(t))), h.protocol == protocolUDP)
 }
 
-// pointUrgent makes the urgent pointer of a whole that of its part at an offset:
-// both point at the same byte. A part behind that isn't urgent.
+// pointUrgent adapts the urgent pointer of a segment that was cut from a whole at this offset, so
+// that both pointers point to the same byte. A segment behind that byte isn't urgent.
 func pointUrgent(t []byte, offset int) {
 	if t[tcpFlags]&flagURG == 0 {
 		return

@@ -13,7 +13,6 @@ const vnetHeaderSize = 10
 // Values of struct virtio_net_hdr (include/uapi/linux/virtio_net.h).
 const (
 	vnetNeedsCsum = 1 // flags
-	vnetDataValid = 2
 
 	vnetNone  = 0 // gso_type
 	vnetTCPv4 = 1
@@ -44,13 +43,12 @@ func (g *GSO) encodeVnet(h *[vnetHeaderSize]byte) {
 	binary.NativeEndian.PutUint16(h[4:], g.MSS)
 }
 
-// decodeVnet reads the header of a packet. It is not ok when the two don't fit
-// together, which the kernel doesn't write.
+// decodeVnet reads the header h of a packet. ok is false when header and packet don't belong
+// together, which the kernel never writes.
 //
-// The header length in the header is a hint, and may be that of the kernel's
-// first buffer: HdrLen is that of the packet's own headers. VIRTIO_NET_HDR_F_
-// DATA_VALID changes nothing: the packet has its checksum, and netstack can
-// verify it again.
+// hdr_len is a hint, and may be the length of the kernel's first buffer, so HdrLen is computed from
+// the headers of the packet. The flag VIRTIO_NET_HDR_F_DATA_VALID changes nothing: the packet has
+// its checksum, and netstack can verify it again.
 func decodeVnet(h, packet []byte) (g GSO, ok bool) {
 	if h[0]&vnetNeedsCsum != 0 {
 		g.NeedsCsum = true
