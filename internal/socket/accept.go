@@ -167,7 +167,7 @@ func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
 		return nil, wsa.WSAEINTR
 	case err != 0:
 		return nil, err
-	case s.kind != options.Stream:
+	case !s.behaviour.connectionOriented():
 		return nil, wsa.WSAEOPNOTSUPP
 	case s.droppedLocked():
 		return nil, wsa.WSAENOTCONN // KA-31
@@ -247,7 +247,7 @@ func (s *Socket) inheritLocked(c *transport.Conn) (*Socket, wsa.Errno) {
 	if st, _ := c.State(); st == tcp.Closed {
 		return nil, wsa.WSAECONNRESET
 	}
-	n := newSocket(s.host, s.family, s.kind, s.protocol, s.owner)
+	n := newSocket(s.host, s.family, s.Kind(), s.protocol, s.owner)
 	n.values = options.Inherit(s.values)
 	n.opt.from = s.handleLocked()
 	n.nonblocking.Store(s.nonblocking.Load())

@@ -35,11 +35,11 @@ func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 		return wsa.WSAEINVAL
 	}
 	a := addr.Addr()
-	if s.kind != options.Stream && s.host.IsBroadcast(a) && !s.values.Broadcast {
-		return wsa.WSAEACCES // BC-2
+	if err := s.behaviour.checkBindLocked(s, a); err != 0 {
+		return err
 	}
 	switch {
-	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw):
+	case a.Is4In6() && s.values.V6Only:
 		return wsa.WSAEADDRNOTAVAIL
 	case !a.Unmap().IsUnspecified() && !s.host.IsLocal(a):
 		return wsa.WSAEADDRNOTAVAIL
@@ -47,22 +47,18 @@ func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 	return s.bindLocked(addr, false)
 }
 
-// bindLocked takes the address in the registry. A datagram socket gets its
-// netstack endpoint at once, so that datagrams are queued from now on; a
-// stream socket when it knows whether it listens or connects.
+// bindLocked takes the address in the registry.
 func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool) wsa.Errno {
-	if s.kind == options.Raw {
+	if !s.behaviour.hasPorts() {
 		addr = netip.AddrPortFrom(addr.Addr(), 0)
 	}
 	b := s.newBinding(addr)
 	if err := s.host.Bind(b); err != 0 {
 		return err
 	}
-	if s.kind != options.Stream {
-		if err := s.openDatagramLocked(b.Addr); err != 0 {
-			s.host.Unbind(b)
-			return err
-		}
+	if err := s.behaviour.openLocked(s, b.Addr); err != 0 {
+		s.host.Unbind(b)
+		return err
 	}
 	s.becomeBoundLocked(b, implicit)
 	return 0
@@ -73,11 +69,11 @@ func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool) wsa.Errno {
 // is preferred (PO-7); SO_PORT_SCALABILITY needs a specific address (PO-1).
 func (s *Socket) newBinding(addr netip.AddrPort) *Binding {
 	v := &s.values
-	ephemeral, wildcard := addr.Port() == 0 && s.kind != options.Raw, addr.Addr().Unmap().IsUnspecified()
-	shared := ephemeral && s.kind == options.Stream && v.ReuseUnicastPort && !v.ExclusiveAddrUse
+	ephemeral, wildcard := addr.Port() == 0 && s.behaviour.hasPorts(), addr.Addr().Unmap().IsUnspecified()
+	shared := ephemeral && s.behaviour.connectionOriented() && v.ReuseUnicastPort && !v.ExclusiveAddrUse
 	return &Binding{
 		Protocol:   s.protocol,
-		Raw:        s.kind == options.Raw,
+		Raw:        !s.behaviour.hasPorts(),
 		Socket:     s,
 		Addr:       addr,
 		DualStack:  s.dualStack() && addr.Addr() == netip.IPv6Unspecified(),

@@ -27,40 +27,27 @@ func (s *Socket) Shutdown(how int32) (code wsa.Errno) {
 	if how != wsa.SD_RECEIVE && how != wsa.SD_SEND && how != wsa.SD_BOTH {
 		return wsa.WSAEINVAL
 	}
-	if s.kind == options.Stream {
-		switch {
-		case s.state == options.Dead:
-			return s.deadErrnoLocked(false)
-		case s.state != options.Connected, s.context != nil: // IN-5, IN-6
-			return wsa.WSAENOTCONN
-		}
+	if err := s.behaviour.checkShutdownLocked(s); err != 0 {
+		return err
 	}
 	s.shutRecv = s.shutRecv || how != wsa.SD_SEND
 	if how != wsa.SD_RECEIVE {
 		s.finishSendingLocked()
 	}
 	s.calls.Wake(wait.AnyEvent)
-	// Data that nobody can receive any more resets the connection, now or
-	// when it comes (SH-2). Datagrams are queued as before (SH-3).
-	if s.kind == options.Stream && s.shutRecv {
-		s.noRecv.Store(true)
-		s.events.ownReset = true
-		s.resetIfUnreadLocked()
-		s.events.ownReset = s.state == options.Dead
+	if s.shutRecv {
+		s.behaviour.shutRecvLocked(s)
 	}
 	return 0
 }
 
-// finishSendingLocked puts the FIN of a stream behind what was accepted: there is
-// nothing to send any more.
+// finishSendingLocked ends sending: there is nothing to send any more.
 func (s *Socket) finishSendingLocked() {
 	if s.shutSend {
 		return
 	}
 	s.shutSend = true
-	if s.kind == options.Stream {
-		s.conn.Do(func(now time.Duration, e *tcp.Conn) { e.Close(now) })
-	}
+	s.behaviour.shutSendLocked(s)
 }
 
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
@@ -169,7 +156,7 @@ func (s *Socket) hasUnread(c *transport.Conn) (unread bool) {
 func (s *Socket) closeDatagram(ep tcpip.Endpoint) {
 	s.rmu.Lock()
 	s.wmu.Lock()
-	s.dgram.kept.takeAll()
+	s.kept.takeAll()
 	s.queue.EventUnregister(&s.entry)
 	s.wmu.Unlock()
 	s.rmu.Unlock()

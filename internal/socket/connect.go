@@ -37,7 +37,7 @@ func (s *Socket) ConnectUntil(ctx context.Context, addr netip.AddrPort, d *wait.
 // StartConnect is startConnectLocked with the locks. Nothing is read from a datagram
 // socket meanwhile: its queue is sorted.
 func (s *Socket) StartConnect(addr netip.AddrPort) (err wsa.Errno, async bool) {
-	if s.kind != options.Stream {
+	if s.datagram != nil {
 		s.rmu.Lock()
 		defer s.rmu.Unlock()
 	}
@@ -76,31 +76,20 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 		if s.context != nil {
 			return wsa.WSAEINVAL // IN-6
 		}
-		if s.kind == options.Stream {
-			return wsa.WSAEISCONN
-		}
 	}
-	if s.kind != options.Stream {
-		return s.connectDatagramLocked(addr)
-	}
-	if err := s.checkDestinationLocked(addr); err != 0 {
-		return err
-	}
-	return s.connectStreamLocked(addr)
+	return s.behaviour.connectLocked(s, addr)
 }
 
 // checkDestinationLocked refuses addresses that name no single host.
 func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 	a := addr.Addr()
 	switch {
-	case a.Unmap().IsUnspecified(), addr.Port() == 0 && s.kind != options.Raw:
+	case a.Unmap().IsUnspecified(), addr.Port() == 0 && s.behaviour.hasPorts():
 		return wsa.WSAEADDRNOTAVAIL
-	case a.Is4In6() && (s.values.V6Only || s.kind == options.Raw), s.boundElsewhere(a):
+	case a.Is4In6() && s.values.V6Only, s.boundElsewhere(a):
 		return wsa.WSAENETUNREACH
-	case s.kind == options.Stream && (a.Unmap().IsMulticast() || s.host.IsBroadcast(a.Unmap())):
-		return wsa.WSAEADDRNOTAVAIL // BC-6
 	}
-	return 0
+	return s.behaviour.checkPeerLocked(s, a)
 }
 
 // boundElsewhere reports a dual-stack socket that is bound to an address of the
@@ -277,7 +266,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		}
 	}
 	switch again := s.state == options.Connected && s.remote == addr; {
-	case !again && s.kind == options.Datagram && s.dualStack() && s.binding.DualStack:
+	case !again && s.behaviour.hasPorts() && s.dualStack() && s.binding.DualStack:
 		err = s.replaceDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
 	default:
 		if err = s.connectEndpointLocked(addr); err == 0 && !again {
@@ -307,7 +296,7 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	if s.state != options.Connected {
 		return wsa.WSAEADDRNOTAVAIL
 	}
-	if s.kind == options.Raw || s.dualStack() && s.binding.DualStack {
+	if !s.behaviour.hasPorts() || s.dualStack() && s.binding.DualStack {
 		// netstack has no way back, or none to the wildcard
 		if err := s.replaceDatagramLocked(s.binding.Addr, netip.AddrPort{}); err != 0 {
 			return err
@@ -320,15 +309,4 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	s.setFilterLocked()
 	s.state, s.local = options.Bound, s.binding.Addr
 	return 0
-}
-
-// transportOf names the protocol for the net faces.
-func (s *Socket) transportOf() string {
-	switch s.kind {
-	case options.Stream:
-		return "tcp"
-	case options.Raw:
-		return "ip"
-	}
-	return "udp"
 }

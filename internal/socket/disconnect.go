@@ -60,7 +60,7 @@ func (s *Socket) startDisconnect(op *Op, flags, reserved uint32) (*Op, wsa.Errno
 		switch {
 		case reserved != 0, flags != 0 && !op.reuse:
 			return wsa.WSAEINVAL
-		case s.kind != options.Stream, s.state != options.Connected:
+		case !s.behaviour.connectionOriented(), s.state != options.Connected:
 			return wsa.WSAENOTCONN
 		case !op.reuse && (s.shutSend || s.disconnectingLocked()) && !s.host.Profile().Endings().DisconnectAgain:
 			return wsa.WSAENOTCONN // C-86

@@ -192,11 +192,7 @@ func (s *Socket) closeEventsLocked() {
 
 // conditionsLocked says which events' conditions hold (EV-2 to EV-5).
 func (s *Socket) conditionsLocked() (c netevents.Conditions) {
-	if s.kind != options.Stream {
-		s.datagramConditionsLocked(&c)
-	} else {
-		s.streamConditionsLocked(&c)
-	}
+	s.behaviour.conditionsLocked(s, &c)
 	if s.urgentLocked() {
 		c.Add(wsa.FD_OOB_BIT, 0)
 	}
@@ -209,7 +205,7 @@ func (s *Socket) conditionsLocked() (c netevents.Conditions) {
 	return c
 }
 
-func (s *Socket) streamConditionsLocked(c *netevents.Conditions) {
+func (streamBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
 	rules := s.host.Profile().Events()
 	switch s.state {
 	case options.Listening:
@@ -241,7 +237,7 @@ func (s *Socket) streamConditionsLocked(c *netevents.Conditions) {
 	}
 }
 
-func (s *Socket) datagramConditionsLocked(c *netevents.Conditions) {
+func (datagramBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
 	r := s.readyDatagramLocked()
 	if r&ReadyRead != 0 && !s.shutRecv {
 		c.Add(wsa.FD_READ_BIT, 0)

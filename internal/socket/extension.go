@@ -30,7 +30,7 @@ type lateContext struct {
 // either socket is closed.
 func (s *Socket) AcceptEx(into *Socket, buf []byte) (*Op, wsa.Errno) {
 	op := &Op{kind: opAccept, sock: s, buf: buf, into: into, arrival: &acceptance{blocking: true}}
-	if into == s || into.kind != options.Stream || into.family != s.family {
+	if into == s || !into.behaviour.connectionOriented() || into.family != s.family {
 		return nil, wsa.WSAEINVAL
 	}
 	into.mu.Lock()
@@ -161,14 +161,14 @@ func (s *Socket) ConnectEx(addr netip.AddrPort, buf []byte) (*Op, wsa.Errno) {
 	op := &Op{kind: opConnect, sock: s, buf: buf}
 	return s.start(op, func() wsa.Errno {
 		switch {
-		case s.kind != options.Stream, s.state == options.Fresh:
+		case !s.behaviour.connectionOriented(), s.state == options.Fresh:
 			return wsa.WSAEINVAL
 		case s.state == options.Connecting, s.pendingConnectLocked():
 			return wsa.WSAEALREADY
 		}
 		saved := s.values
 		if s.state == options.Bound {
-			s.values = options.Defaults(s.host.Profile(), s.family, s.kind)
+			s.values = options.Defaults(s.host.Profile(), s.family, s.Kind())
 			s.values.V6Only = saved.V6Only
 		}
 		err := s.startConnectLocked(addr)

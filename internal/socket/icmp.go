@@ -62,10 +62,10 @@ func (s *Socket) ICMPError(e ICMPError) {
 
 // recordSentLocked remembers the destination of a datagram.
 func (s *Socket) recordSentLocked(to netip.AddrPort) {
-	if s.kind != options.Datagram || to == s.icmp.last {
+	if to == s.icmp.last {
 		return
 	}
-	c := s.icmp
+	c := &s.icmp
 	c.last = to
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	if len(c.sentTo) < maxSentTo {
@@ -80,7 +80,7 @@ func (s *Socket) recordSentLocked(to netip.AddrPort) {
 // datagram which this socket can have sent. Anybody can send one, so that is
 // all the protection there is.
 func (s *Socket) serveICMPLocked() {
-	if s.kind != options.Datagram {
+	if s.datagram == nil {
 		return
 	}
 	s.icmp.mu.Lock()
@@ -147,7 +147,7 @@ func (s *Socket) recvError(b, control []byte, flags int32) (Message, wsa.Errno) 
 	defer s.mu.Unlock()
 	err := s.enterLocked()
 	if err == 0 {
-		err = recvMsg.checkFlags(flags, s.kind, s.nonblocking.Load())
+		err = recvMsg.checkFlags(flags, s.Kind(), s.nonblocking.Load())
 	}
 	switch {
 	case err != 0:

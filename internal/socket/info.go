@@ -36,7 +36,7 @@ func (s *Socket) Info() Info {
 	}
 	i := Info{
 		ID:      s.id,
-		Network: fmt.Sprintf("%s%d", s.transportOf(), family),
+		Network: fmt.Sprintf("%s%d", s.behaviour.name(), family),
 		State:   s.stateName(),
 		Local:   s.local,
 		Remote:  s.remote,

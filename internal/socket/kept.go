@@ -7,7 +7,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -66,7 +65,7 @@ func (k *keptQueue) read(dst *tcpip.SliceWriter, peek bool) (tcpip.ReadResult, t
 // readQueuedLocked reads the first datagram that waits into s.dst. The caller holds
 // rmu.
 func (s *Socket) readQueuedLocked(ep tcpip.Endpoint, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
-	if k := &s.dgram.kept; len(k.list) > 0 {
+	if k := &s.kept; len(k.list) > 0 {
 		return k.read(&s.dst, opts.Peek)
 	}
 	return ep.Read(&s.dst, opts)
@@ -76,7 +75,7 @@ func (s *Socket) readQueuedLocked(ep tcpip.Endpoint, opts tcpip.ReadOptions) (tc
 func (s *Socket) firstKept() (size int, ok bool) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	if k := &s.dgram.kept; len(k.list) > 0 {
+	if k := &s.kept; len(k.list) > 0 {
 		return len(k.list[0].data), true
 	}
 	return 0, false
@@ -87,7 +86,7 @@ func (s *Socket) firstKept() (size int, ok bool) {
 // socket has lost its peer. Without a peer everything is kept. The caller holds rmu
 // and mu.
 func (s *Socket) keepLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
-	k, limit := &s.dgram.kept, int(ep.SocketOptions().GetReceiveBufferSize())
+	k, limit := &s.kept, int(ep.SocketOptions().GetReceiveBufferSize())
 	for _, d := range k.takeAll() {
 		if isFrom(peer, d.result.RemoteAddr) {
 			k.add(d, limit)
@@ -140,7 +139,7 @@ func (s *Socket) replaceDatagramLocked(local, peer netip.AddrPort) wsa.Errno {
 // peerOf is an address as isFrom wants it: raw sockets have no ports.
 func (s *Socket) peerOf(remote netip.AddrPort) netip.AddrPort {
 	port := remote.Port()
-	if s.kind == options.Raw {
+	if !s.behaviour.hasPorts() {
 		port = 0
 	}
 	return netip.AddrPortFrom(remote.Addr().Unmap(), port)

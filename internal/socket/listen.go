@@ -24,7 +24,7 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return err
 	}
-	if s.kind != options.Stream {
+	if !s.behaviour.connectionOriented() {
 		return wsa.WSAEOPNOTSUPP
 	}
 	if s.droppedLocked() {
@@ -48,7 +48,7 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 func (s *Socket) listenLocked(backlog int) wsa.Errno {
 	addr := s.binding.Addr
 	s.door = &door{socket: s, backlog: backlog, conditional: s.values.ConditionalAccept}
-	s.applyStreamLocked()
+	s.applyLocked()
 	cfg := s.door.config()
 	cfg.Port, cfg.Net, cfg.Dual, cfg.Order = addr.Port(), s.listenProto(addr.Addr()), s.binding.DualStack, s.binding.Order
 	if !addr.Addr().Unmap().IsUnspecified() {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/internal/wait"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -34,7 +33,7 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
 
 func (s *Socket) RecvMsgUntil(b, control []byte, flags int32, d *wait.Deadline) (_ Message, code wsa.Errno) {
 	defer s.debugCall("recvmsg", &code)
-	if s.kind == options.Stream {
+	if s.behaviour.connectionOriented() {
 		return Message{}, wsa.WSAEOPNOTSUPP
 	}
 	if flags&wsa.MSG_ERRQUEUE != 0 {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/internal/wait"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -37,7 +36,7 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int
 
 func (s *Socket) SendMsgUntil(b, control []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("sendmsg", &code)
-	if s.kind == options.Stream {
+	if s.behaviour.connectionOriented() {
 		return 0, wsa.WSAEOPNOTSUPP
 	}
 	ctl, err := s.parseControl(&sendControl{}, control)

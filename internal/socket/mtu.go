@@ -16,7 +16,7 @@ func (s *Socket) overhead(to netip.Addr) int {
 	if to.Unmap().Is4() {
 		n = header.IPv4MinimumSize
 	}
-	if s.kind == options.Datagram {
+	if s.behaviour.hasPorts() {
 		n += header.UDPMinimumSize
 	}
 	return n

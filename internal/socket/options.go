@@ -53,10 +53,12 @@ func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Er
 // gives it what is different: no list says which option concerns which part.
 func (s *Socket) applyLocked() {
 	s.debugOn.Store(s.values.Debug)
-	if s.kind == options.Stream {
-		s.applyStreamLocked()
-		return
-	}
+	s.behaviour.applyLocked(s)
+}
+
+// applyEndpointLocked is applyLocked for the endpoint of netstack; applyIP gives it the
+// options of IP and UDP that have changed, all of them if it is fresh.
+func (s *Socket) applyEndpointLocked(applyIP func(s *Socket, st, old ipState, fresh bool)) {
 	if s.ep == nil {
 		return
 	}
@@ -66,7 +68,11 @@ func (s *Socket) applyLocked() {
 	if s.family == wsa.AF_INET6 {
 		ops.SetV6Only(!s.dualStack())
 	}
-	s.applyIPLocked(fresh)
+	s.setFilterLocked()
+	if st, old := s.ipStateLocked(), s.opt.applied; fresh || old != st {
+		s.opt.applied = st
+		applyIP(s, st, old, fresh)
+	}
 	s.applyRecvBufferLocked(fresh)
 	s.opt.known = true
 }
@@ -77,7 +83,7 @@ type optionView Socket
 var _ options.Endpoint = (*optionView)(nil)
 
 func (v *optionView) Family() int32             { return v.family }
-func (v *optionView) Kind() options.Kind        { return v.kind }
+func (v *optionView) Kind() options.Kind        { return v.behaviour.kind() }
 func (v *optionView) Protocol() int32           { return v.protocol }
 func (v *optionView) State() options.State      { return v.state }
 func (v *optionView) Profile() options.Profile  { return v.host.Profile() }
@@ -87,7 +93,7 @@ func (v *optionView) RemoteAddr() netip.AddrPort { return v.remote }
 
 func (v *optionView) ConnectionError(set bool) wsa.Errno {
 	switch {
-	case v.kind != options.Stream || v.state != options.Dead:
+	case v.state != options.Dead:
 		return 0
 	case (*Socket)(v).droppedLocked():
 		return wsa.WSAENOTCONN // KA-32
@@ -110,7 +116,9 @@ func (v *optionView) KeepAliveDefaults() options.KeepAlive { return v.host.KeepA
 // whoever is first takes it (EO-2, EO-9).
 func (v *optionView) TakeError() wsa.Errno {
 	err := v.pending
-	v.pending, v.softErr = 0, 0
+	if v.pending = 0; v.datagram != nil {
+		v.softErr = 0
+	}
 	return err
 }
 

@@ -63,19 +63,9 @@ func (s *Socket) ipStateLocked() ipState {
 	return st
 }
 
-// applyIPLocked gives the endpoint the values of the IP and UDP options
-// that netstack acts on, when it is new or they have changed.
-func (s *Socket) applyIPLocked(fresh bool) {
-	s.setFilterLocked()
-	st, old := s.ipStateLocked(), s.opt.applied
-	if !fresh && old == st {
-		return
-	}
-	s.opt.applied = st
-	if s.kind == options.Raw {
-		s.applyRawLocked(st, fresh)
-		return
-	}
+// applyDatagramIPLocked gives the endpoint of a datagram socket the values of the IP and UDP options
+// that netstack acts on.
+func (s *Socket) applyDatagramIPLocked(st, old ipState, fresh bool) {
 	for _, o := range [...]struct {
 		option   tcpip.SockOptInt
 		old, new int
@@ -127,7 +117,7 @@ func receiveAll(ops *tcpip.SocketOptions) {
 }
 
 // applyRawLocked: netstack's endpoint of a raw socket only receives.
-func (s *Socket) applyRawLocked(st ipState, fresh bool) {
+func (s *Socket) applyRawLocked(st, _ ipState, fresh bool) {
 	if fresh {
 		receiveAll(s.ep.SocketOptions())
 	}

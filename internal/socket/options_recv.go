@@ -113,17 +113,13 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 
 // settle makes what netstack has queued what recv would see.
 func (s *Socket) settle() {
-	if s.kind == options.Stream {
-		s.pullUrgent()
-		return
-	}
-	s.dropRefused()
+	s.behaviour.settle(s)
 }
 
 // dropRefused takes the datagrams that aren't for this socket off the front of
 // the queue, so that it isn't readable because of them.
 func (s *Socket) dropRefused() {
-	if s.kind == options.Stream || s.opt.filter.Load() == nil {
+	if s.opt.filter.Load() == nil {
 		return
 	}
 	s.rmu.Lock()
@@ -132,7 +128,7 @@ func (s *Socket) dropRefused() {
 	if ep == nil {
 		return
 	}
-	for s.dgram.kept.count.Load() > 0 || ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
+	for s.kept.count.Load() > 0 || ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
 		s.dst = nil
 		res, err := s.readQueuedLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
 		if !s.refuse(ep, &res, err, true) {

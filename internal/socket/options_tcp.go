@@ -26,8 +26,8 @@ func (s *Socket) control(code uint32, in, out []byte) (n int, err wsa.Errno) {
 	switch {
 	case !ok:
 		return 0, wsa.WSAEOPNOTSUPP
-	case err == 0 && s.kind != options.Stream:
-		s.setFilterLocked()
+	case err == 0:
+		s.applyLocked()
 	}
 	return n, err
 }

@@ -200,12 +200,12 @@ func (s *Socket) advanceRecv(op *Op) bool {
 // waits for what it could receive, and leaves it (BF-22).
 func (s *Socket) recvPending(op *Op) (n int, _ netip.AddrPort, _ wsa.Errno) {
 	b, flags := op.buf[op.moved:], op.flags
-	if len(op.buf) == 0 && s.kind == options.Stream {
+	if len(op.buf) == 0 && s.behaviour.connectionOriented() {
 		b, flags = op.look[:], flags&^wsa.MSG_WAITALL|wsa.MSG_PEEK
 		defer func() { n = 0 }()
 	}
 	s.mu.Lock()
-	shut := s.shutRecv && s.state == options.Connected && s.kind == options.Stream && !s.closed
+	shut := s.shutRecv && s.state == options.Connected && s.conn != nil && !s.closed
 	conn := s.conn
 	s.mu.Unlock()
 	a := attempt{waited: true, more: op.moved > 0}
@@ -223,9 +223,9 @@ func (s *Socket) advanceSend(op *Op) bool {
 		switch {
 		case err == wsa.WSAEWOULDBLOCK:
 			return false
-		case err == 0 && op.moved < len(op.buf) && s.kind == options.Stream:
+		case err == 0 && op.moved < len(op.buf):
 			return true
-		case err != 0 || s.kind != options.Stream || s.quota.Load() != 0 || len(op.buf) == 0:
+		case err != 0 || s.quota.Load() != 0 || len(op.buf) == 0:
 			s.finish(op, netip.AddrPort{}, err)
 			return true
 		}

@@ -9,7 +9,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/internal/translate"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -87,9 +86,9 @@ func (c *sendControl) adjust(s *Socket, p *OwnPacket) wsa.Errno {
 // headerIncludedLocked is IP_HDRINCL or IPV6_HDRINCL.
 func (s *Socket) headerIncludedLocked() bool {
 	if s.family == wsa.AF_INET6 {
-		return s.kind == options.Raw && s.values.IPv6.HeaderIncluded
+		return s.values.IPv6.HeaderIncluded
 	}
-	return s.kind == options.Raw && s.values.IPv4.HeaderIncluded
+	return s.values.IPv4.HeaderIncluded
 }
 
 // writeOwn sends a message as an OwnPacket: from a raw socket always, from a
@@ -105,7 +104,7 @@ func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl, opts *t
 		return true, wsa.WSAENOTCONN // the peer was removed since the check
 	}
 	mtu := s.fragmentMTULocked(len(b), to.Addr())
-	if mtu == 0 && s.kind != options.Raw && !ctl.hasSource(to.Addr()) {
+	if mtu == 0 && s.behaviour.hasPorts() && !ctl.hasSource(to.Addr()) {
 		s.mappedTTLLocked(to.Addr(), opts)
 		s.mu.Unlock()
 		return false, 0
@@ -120,7 +119,7 @@ func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl, opts *t
 	case p.HeaderIncluded:
 		p.FragmentMTU = 0
 		err = p.checkHeader()
-	case s.kind == options.Datagram:
+	case s.behaviour.hasPorts():
 		p.Payload = udpDatagram(&p, port, to.Port(), b, noChecksum)
 	case offset >= 0:
 		err = p.fillChecksum(offset)
@@ -180,7 +179,7 @@ func (p *OwnPacket) pseudoHeader(size int) uint16 {
 // negative: nowhere. ICMPv6 always has one (RFC 3542 §3.1).
 func (s *Socket) checksumOffsetLocked() int {
 	switch {
-	case s.kind != options.Raw || s.family != wsa.AF_INET6:
+	case s.behaviour.hasPorts() || s.family != wsa.AF_INET6:
 		return -1
 	case s.protocol == wsa.IPPROTO_ICMPV6:
 		return header.ICMPv6ChecksumOffset

@@ -59,38 +59,43 @@ func (s *Socket) Look() Readiness {
 	case wsa.WSAENOTSOCK:
 		return ReadyClosed
 	}
-	var r Readiness
-	if s.kind != options.Stream {
-		r = s.readyDatagramLocked()
-	} else {
-		r = s.readyStreamLocked()
-	}
+	return s.behaviour.readyLocked(s)
+}
+
+// readyLocked has the bits of WSAPoll: after a reset, an abort or a failed connect POLLERR,
+// POLLHUP and POLLWRNORM (RS-4, EV-10), after a drop the first two (KA-31).
+func (streamBehaviour) readyLocked(s *Socket) Readiness {
+	r := s.readyStreamLocked()
 	if s.urgentLocked() {
 		r |= ReadyExcept | PollUrgent
 	}
-	return r | s.pollBitsLocked(r)
-}
-
-// pollBitsLocked are the bits of WSAPoll for a socket that select finds to be
-// r: after a reset, an abort or a failed connect POLLERR, POLLHUP and
-// POLLWRNORM (RS-4, EV-10), after a drop the first two (KA-31).
-func (s *Socket) pollBitsLocked(r Readiness) (p Readiness) {
-	if r&ReadyRead != 0 && (s.state != options.Connected || s.kind != options.Stream || s.hasDataLocked()) {
-		p = PollRead
+	switch {
+	case s.droppedLocked():
+		return r | PollError | PollHangup
+	case s.state == options.Dead, r&ReadyExcept != 0 && s.state != options.Connected:
+		return r | PollError | PollHangup | PollWrite
+	}
+	if r&ReadyRead != 0 && (s.state != options.Connected || s.hasDataLocked()) {
+		r |= PollRead
 	}
 	if r&ReadyWrite != 0 {
-		p |= PollWrite
+		r |= PollWrite
 	}
-	switch {
-	case s.kind != options.Stream:
-	case s.droppedLocked():
-		return PollError | PollHangup
-	case s.state == options.Dead, r&ReadyExcept != 0 && s.state != options.Connected:
-		return PollError | PollHangup | PollWrite
-	case s.state == options.Connected && s.atEndLocked():
-		p |= PollHangup
+	if s.state == options.Connected && s.atEndLocked() {
+		r |= PollHangup
 	}
-	return p
+	return r
+}
+
+func (datagramBehaviour) readyLocked(s *Socket) Readiness {
+	r := s.readyDatagramLocked()
+	if r&ReadyRead != 0 {
+		r |= PollRead
+	}
+	if r&ReadyWrite != 0 {
+		r |= PollWrite
+	}
+	return r
 }
 
 func (s *Socket) readyStreamLocked() Readiness {
@@ -126,7 +131,7 @@ func (s *Socket) readyDatagramLocked() Readiness {
 	}
 	_ = s.ep.LastError() // netstack's view of an ICMP error
 	r := s.epReadyLocked()
-	if s.softErr != 0 || s.shutRecv || s.dgram.kept.count.Load() > 0 {
+	if s.softErr != 0 || s.shutRecv || s.kept.count.Load() > 0 {
 		r |= ReadyRead
 	}
 	return r

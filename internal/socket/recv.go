@@ -8,7 +8,6 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/internal/tcp"
-	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/internal/wait"
 	"github.com/wsstack/wsstack/options"
@@ -32,7 +31,7 @@ func (s *Socket) Recv(b []byte, flags int32) (int, wsa.Errno) {
 
 // CheckPeer is what recv, unlike recvfrom, looks at first on a datagram socket.
 func (s *Socket) CheckPeer() wsa.Errno {
-	if s.kind == options.Stream {
+	if s.datagram == nil {
 		return 0
 	}
 	s.mu.Lock()
@@ -51,7 +50,7 @@ func (s *Socket) RecvFrom(b []byte, flags int32) (int, netip.AddrPort, wsa.Errno
 
 func (s *Socket) RecvUntil(b []byte, flags int32, d *wait.Deadline) (_ int, _ netip.AddrPort, code wsa.Errno) {
 	defer s.debugCall("recv", &code)
-	if flags&wsa.MSG_WAITALL != 0 && s.kind == options.Stream {
+	if flags&wsa.MSG_WAITALL != 0 { // of a stream, or an error
 		n, err := s.recvAll(b, flags, d)
 		return n, netip.AddrPort{}, err
 	}
@@ -145,7 +144,7 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *wait.Deadline, a attempt) (i
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
 	err := s.checkRecvLocked(recvCall, flags, a.waited)
-	ep, conn := s.ep, s.conn
+	on := s.mediumLocked()
 	s.mu.Unlock()
 	if err == 0 && d.Passed() {
 		err = wait.ErrDeadline
@@ -153,11 +152,7 @@ func (s *Socket) recvOnce(b []byte, flags int32, d *wait.Deadline, a attempt) (i
 	if err != 0 {
 		return 0, netip.AddrPort{}, err
 	}
-	if s.kind != options.Stream {
-		return s.readDatagram(ep, b, flags)
-	}
-	n, err := s.recvStream(conn, b, flags, a)
-	return n, netip.AddrPort{}, err
+	return s.behaviour.recv(s, on, b, flags, a)
 }
 
 // recvStream is one attempt on a stream whose state permits it.
@@ -173,29 +168,15 @@ func (s *Socket) recvStream(conn *transport.Conn, b []byte, flags int32, a attem
 func (s *Socket) checkRecvLocked(call transfer, flags int32, waited bool) wsa.Errno {
 	err := s.enterLocked()
 	if err == 0 && !waited && flags != 0 {
-		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+		err = call.checkFlags(flags, s.Kind(), s.nonblocking.Load())
 	}
 	switch {
 	case err == wsa.WSAENOTSOCK && waited:
 		return wsa.WSAEINTR
 	case err != 0:
 		return err
-	case s.kind != options.Stream && s.ep == nil:
-		return wsa.WSAEINVAL
-	case s.softErr != 0 && !s.shutRecv: // an ICMP error for an earlier datagram (NB-3)
-		return s.takeSoftErrorLocked()
-	case s.shutReset: // SH-2: by this side, which is what it is told
-		return wsa.WSAESHUTDOWN
-	case s.state == options.Dead:
-		return s.deadErrnoLocked(waited)
-	case s.kind == options.Stream && s.state != options.Connected:
-		return wsa.WSAENOTCONN
-	case s.shutRecv && !(waited && s.kind == options.Stream): // C-47: a pending one goes on
-		return wsa.WSAESHUTDOWN
-	case flags&wsa.MSG_OOB != 0 && s.values.OOBInline:
-		return wsa.WSAEINVAL
 	}
-	return 0
+	return s.behaviour.checkRecvLocked(s, flags, waited)
 }
 
 // readStream reads what is queued, up to the next mark (OB-6). At the end of the
@@ -268,23 +249,12 @@ func (s *Socket) Readable() (int, wsa.Errno) {
 	s.settle()
 	s.mu.Lock()
 	err := s.enterLocked()
-	ep, conn, state := s.ep, s.conn, s.state
+	on, state := s.mediumLocked(), s.state
 	s.mu.Unlock()
-	switch {
-	case err != 0:
+	if err != 0 {
 		return 0, err
-	case state == options.Dead && s.kind == options.Stream:
-		return 0, wsa.WSAENOTCONN
-	case conn != nil && state == options.Connected:
-		return s.readableOf(conn), 0
-	case ep == nil:
-		return 0, 0
 	}
-	if n, kept := s.firstKept(); kept {
-		return n, 0
-	}
-	n, terr := ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
-	return n, translate.Errno(terr)
+	return s.behaviour.readable(s, on, state)
 }
 
 // readableOf is how many bytes of the stream wait for recv.

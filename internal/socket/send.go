@@ -26,7 +26,7 @@ func (s *Socket) maxMessageLocked() int {
 	switch {
 	case s.headerIncludedLocked():
 		return maxPacket
-	case s.kind == options.Raw:
+	case !s.behaviour.hasPorts():
 		return maxRaw
 	case s.family == wsa.AF_INET6:
 		return maxDatagram6
@@ -47,17 +47,7 @@ func (s *Socket) Send(b []byte, flags int32) (int, wsa.Errno) {
 // of a connected socket, and WSAEDESTADDRREQ on another. On a stream the
 // address is ignored (NB).
 func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
-	if s.kind == options.Stream {
-		return s.Send(b, flags)
-	}
-	if !to.Addr().IsValid() {
-		n, err := s.Send(b, flags)
-		if err == wsa.WSAENOTCONN {
-			err = wsa.WSAEDESTADDRREQ
-		}
-		return n, err
-	}
-	return s.SendUntil(b, flags, to, nil)
+	return s.SendToOn(nil, b, flags, to)
 }
 
 func (s *Socket) SendUntil(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
@@ -74,7 +64,7 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *wait.Deadl
 	before := s.undropped() && !s.nonblocking.Load()
 	sent, err := s.sendOnce(b, flags, to, d, false, u)
 	switch {
-	case s.nonblocking.Load(), s.kind != options.Stream && err != wsa.WSAEWOULDBLOCK:
+	case s.nonblocking.Load():
 		return sent, err
 	case err == 0 && sent == len(b) && (sent == 0 || s.quota.Load() != 0), err != 0 && err != wsa.WSAEWOULDBLOCK:
 		return sent, s.caught(before, err)
@@ -84,13 +74,13 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *wait.Deadl
 	s.sending.Add(1)
 	defer s.sendingEnded()
 	for {
-		if sent == len(b) && s.kind == options.Stream {
+		if sent > 0 && sent == len(b) {
 			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
 		}
 		n, err := s.sendOnce(b[sent:], flags, to, d, true, u)
 		sent += n
 		switch {
-		case err == 0 && sent == len(b) && (s.kind != options.Stream || s.quota.Load() != 0):
+		case err == 0 && sent == len(b) && s.quota.Load() != 0:
 			return sent, 0
 		case err == 0:
 		case err != wsa.WSAEWOULDBLOCK:
@@ -123,28 +113,15 @@ func (s *Socket) sendTimeout() time.Duration {
 func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline, waited bool, u *urgentSend) (n int, err wsa.Errno) {
 	s.mu.Lock()
 	err = s.checkSendLocked(sendCall, len(b), flags, to, waited)
-	ep, conn := s.ep, s.conn
+	on := s.mediumLocked()
 	s.mu.Unlock()
 	if err == 0 && d.Passed() {
 		err = wait.ErrDeadline
 	}
-	switch {
-	case err != 0:
+	if err != 0 {
 		return 0, err
-	case s.kind != options.Stream:
-		n, err := s.writeDatagrams(ep, b, to, nil)
-		return n, s.sent(err)
-	case len(b) == 0:
-		return 0, 0 // nothing leaves (BF-22)
 	}
-	if flags&wsa.MSG_OOB != 0 {
-		n, err = s.writeUrgent(conn, b, u, waited || !s.nonblocking.Load())
-	} else {
-		n, err = s.writeStream(conn, b)
-	}
-	if err != 0 && err != wsa.WSAEWOULDBLOCK {
-		err = s.sendFailed(err, waited)
-	}
+	n, err = s.behaviour.send(s, on, b, flags, to, waited, u)
 	return n, s.sent(err)
 }
 
@@ -153,23 +130,15 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Dead
 func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.AddrPort, waited bool) wsa.Errno {
 	err := s.enterLocked()
 	if err == 0 && !waited && flags != 0 {
-		err = call.checkFlags(flags, s.kind, s.nonblocking.Load())
+		err = call.checkFlags(flags, s.Kind(), s.nonblocking.Load())
 	}
 	switch {
 	case err == wsa.WSAENOTSOCK && waited:
 		return wsa.WSAEINTR
 	case err != 0:
 		return err
-	case s.kind != options.Stream:
-		return s.checkSendToLocked(size, to)
-	case s.state == options.Dead:
-		return s.deadErrnoLocked(waited)
-	case s.state != options.Connected:
-		return wsa.WSAENOTCONN
-	case s.shutSend, !waited && s.disconnectingLocked():
-		return wsa.WSAESHUTDOWN
 	}
-	return 0
+	return s.behaviour.checkSendLocked(s, size, to, waited)
 }
 
 func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
@@ -239,14 +208,14 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, c
 		return len(b), 0
 	}
 	if to.Addr().IsValid() {
-		s.dgram.out.to = translate.FullAddress(s.sendNIC(to.Addr()), to)
-		opts.To = &s.dgram.out.to
+		s.out.to = translate.FullAddress(s.sendNIC(to.Addr()), to)
+		opts.To = &s.out.to
 	}
 	defer ctl.begin(s, ep, &opts)()
 	for {
-		s.dgram.out.Reset(b)
-		n, err := ep.Write(&s.dgram.out, opts)
-		s.dgram.out.Reset(nil)
+		s.out.Reset(b)
+		n, err := ep.Write(&s.out, opts)
+		s.out.Reset(nil)
 		if _, refused := err.(*tcpip.ErrConnectionRefused); refused {
 			continue // netstack's view of an ICMP error: sends succeed (NB-3)
 		}

@@ -7,7 +7,6 @@
 package socket
 
 import (
-	"bytes"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -140,78 +139,51 @@ type Tuple struct{ Local, Remote netip.AddrPort }
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
-// A stream has a connection or a listener of package transport, the others an
-// endpoint of netstack. What belongs to a connection alone is in it: a socket may
-// have one after the other.
+// What belongs to the socket is here: its options, binding, mode, events and the calls and
+// operations in progress. What it has of a connection is in stream, what datagrams need in
+// datagram; a socket may have one connection after the other.
 //
 // Lock order: ops.serving, then rmu, then wmu, then mu, then the lock of a
 // listener or a connection, of netstack or of the host. rmu and wmu are for
 // datagrams; what a stream does with its bytes is done with the connection locked.
 // The locks of calls, of the door and of the deadlines are leaves. Nothing waits
-// with a lock held, and callbacks take leaves only.
+// with a lock held, and callbacks take leaves only. A method whose name ends in Locked
+// is called with mu held; where it needs another lock, too, its comment says so.
 type Socket struct {
-	host     Host
-	id       uint64
-	family   int32
-	protocol int32
-	owner    string
-	created  time.Time
+	behaviour behaviour // that of its kind; it never changes
+	host      Host      // the stack that it lives on
+	id        uint64    // its number in Stack.Sockets
+	family    int32     // wsa.AF_INET or AF_INET6
+	protocol  int32     // an IPPROTO constant
+	owner     string    // the user, for the bind matrix (RU-7)
+	created   time.Time
 
-	calls       wait.Calls
-	nonblocking atomic.Bool
-	signalled   atomic.Bool  // the pump has this socket in its list
-	dropped     atomic.Bool  // the connection was dropped, and the socket knows
-	undecided   atomic.Bool  // a connect is in progress: the pump looks what becomes of it
-	debugOn     atomic.Bool  // SO_DEBUG
-	noRecv      atomic.Bool  // shutRecv on a stream, with receives that were pending then
-	unreachable atomic.Bool  // nobody has the net face any more: the pump closes the socket
-	receiving   atomic.Int32 // receive calls in progress on a stream
-	sending     atomic.Int32 // send calls that wait
-	partial     atomic.Int64 // bytes that calls with MSG_WAITALL have, and may give back
-	quota       atomic.Int64 // SO_SNDBUF of a stream, bytes; noQuota: not set
-	accepted    atomic.Int64 // bytes that sends have accepted on the stream
-	kind        options.Kind // never changes
+	calls       wait.Calls  // the blocking calls in progress
+	nonblocking atomic.Bool // FIONBIO
+	signalled   atomic.Bool // the pump has this socket in its list
+	debugOn     atomic.Bool // SO_DEBUG
+	unreachable atomic.Bool // nobody has the net face any more: the pump closes the socket
 
-	mu         sync.Mutex
-	values     options.Values
-	opt        optionState
-	state      options.State
-	closed     bool
-	down       bool // closed by Stack.Close
-	shutRecv   bool
-	shutReset  bool // it has reset the connection (SH-2)
-	dissolved  bool // connect has removed the peer of a datagram socket
-	shutSend   bool
-	dropSeen   bool                // a call was told of the keep-alive drop (C-10)
-	dropTaken  bool                // so was a set of SO_KEEPALIVE (C-11)
-	connects   bool                // the connection is, or will be, one that connect has made
-	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
-	implicit   bool                // the binding was made by connect or sendto
-	pending    wsa.Errno           // SO_ERROR
-	reason     wsa.Errno           // why the connection died; what later calls return
-	softErr    wsa.Errno           // an ICMP error that waits for recv, on datagram sockets; it is in pending, too
-	connectErr wsa.Errno           // why the last attempt to connect failed
-	icmpError  *wsa.ICMPErrorInfo  // that it failed for; nil: for another reason
-	icmp       *icmpErrors         // nil on streams
-	binding    *Binding            // nil: not bound
-	unhold     func()              // lets go of an exclusive listener's address; may be nil
-	local      netip.AddrPort      // what getsockname shows
-	remote     netip.AddrPort      // the peer; not valid when there is none
-	conn       *transport.Conn     // of a stream; nil: none
-	door       *door               // of a listening stream; nil: none
-	ep         tcpip.Endpoint      // of a datagram socket; nil until the address is decided
-	queue      *waiter.Queue       // of ep
-	entry      waiter.Entry        // registered with queue
-	connected  tcpip.MonotonicTime // when the connection was established
-	events     eventState
-	ops        opState
-	context    *lateContext // nil: nothing is missing
-	urgent     urgentData
+	mu       sync.Mutex
+	values   options.Values  // what the options are set to
+	opt      optionState     // what the connection or the endpoint knows of them
+	state    options.State   // see state.go
+	closed   bool            // by closesocket or Stack.Close
+	down     bool            // closed by Stack.Close
+	shutRecv bool            // SD_RECEIVE
+	shutSend bool            // SD_SEND, or a FIN of DisconnectEx
+	implicit bool            // the binding was made by connect or sendto
+	pending  wsa.Errno       // SO_ERROR
+	binding  *Binding        // nil: not bound
+	local    netip.AddrPort  // what getsockname shows
+	remote   netip.AddrPort  // the peer; not valid when there is none
+	conn     *transport.Conn // of a stream; nil: none
+	ep       tcpip.Endpoint  // of a datagram socket; nil until the address is decided
+	events   eventState
+	ops      opState
 
-	rmu   sync.Mutex
-	dst   tcpip.SliceWriter // the buffer of the read in progress
-	wmu   sync.Mutex
-	dgram *datagrams // nil on streams
+	stream
+	*datagram // nil on streams: what they don't need, idle ones needn't carry
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
@@ -252,26 +224,14 @@ func freshSocket(h Host, family int32, kind options.Kind, protocol int32, owner 
 }
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
-	s := &Socket{host: h, family: family, kind: kind, protocol: protocol, owner: owner, created: h.Clock().Now()}
+	s := &Socket{behaviour: behaviours[kind], host: h, family: family, protocol: protocol, owner: owner, created: h.Clock().Now()}
 	s.id = h.NewID()
 	s.quota.Store(noQuota)
-	s.entry.Init(s, wait.AnyEvent)
-	if kind != options.Stream { // what a stream doesn't need, idle ones needn't carry
-		s.icmp, s.dgram = &icmpErrors{}, &datagrams{}
+	if kind != options.Stream {
+		s.datagram = &datagram{}
+		s.entry.Init(s, wait.AnyEvent)
 	}
 	return s
-}
-
-// datagrams is what a socket has that isn't a stream.
-type datagrams struct {
-	out  datagramOut // guarded by wmu
-	kept keptQueue   // guarded by rmu
-}
-
-// datagramOut is the datagram being sent, and its destination.
-type datagramOut struct {
-	bytes.Reader
-	to tcpip.FullAddress
 }
 
 // checkProtocol decides which of the triples a TCP/IP provider creates
@@ -320,7 +280,7 @@ func (s *Socket) SetV6Only(on bool) {
 }
 
 // Kind says whether it is a stream, datagram or raw socket.
-func (s *Socket) Kind() options.Kind { return s.kind }
+func (s *Socket) Kind() options.Kind { return s.behaviour.kind() }
 
 // ID is the number of the socket in Stack.Sockets and in trace records.
 func (s *Socket) ID() uint64 { return s.id }

@@ -61,7 +61,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 		s.local = s.present(tcpip.FullAddress{Addr: id.LocalAddress, Port: id.LocalPort})
 	case s.ep != nil:
 		if local, err := s.ep.GetLocalAddress(); err == nil {
-			if s.kind == options.Raw {
+			if !s.behaviour.hasPorts() {
 				local.Port = 0 // netstack shows the protocol
 			}
 			s.local = s.present(local)
@@ -271,7 +271,7 @@ func (s *Socket) enterConnectionLocked() wsa.Errno {
 func (s *Socket) AddressRemoved(a netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kind != options.Stream || s.closed || s.local.Addr().Unmap() != a {
+	if s.conn == nil || s.closed || s.local.Addr().Unmap() != a {
 		return
 	}
 	s.pollLocked()

@@ -121,9 +121,9 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	return c
 }
 
-// applyStreamLocked gives the connection, or the door, what has changed of the
+// applyLocked gives the connection, or the door, what has changed of the
 // options.
-func (s *Socket) applyStreamLocked() {
+func (streamBehaviour) applyLocked(s *Socket) {
 	s.applySendQuotaLocked()
 	if s.door != nil {
 		s.door.set(s.values.PauseAccept, s.settingsLocked(netip.IPv4Unspecified()), s.settingsLocked(netip.IPv6Unspecified()))

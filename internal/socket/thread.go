@@ -19,11 +19,12 @@ func (s *Socket) RecvFromOn(t *wait.Thread, b []byte, flags int32) (int, netip.A
 
 // SendToOn is SendTo; an address that isn't valid on a stream is none.
 func (s *Socket) SendToOn(t *wait.Thread, b []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
-	if s.kind == options.Stream {
+	oriented := s.behaviour.connectionOriented()
+	if oriented {
 		to = netip.AddrPort{}
 	}
 	n, err := s.SendUntil(b, flags, to, t.Deadline())
-	if err == wsa.WSAENOTCONN && s.kind != options.Stream {
+	if err == wsa.WSAENOTCONN && !oriented {
 		err = wsa.WSAEDESTADDRREQ
 	}
 	return n, t.Leave(err)
@@ -65,7 +66,7 @@ func (s *Socket) CloseOn(t *wait.Thread) wsa.Errno {
 	s.mu.Lock()
 	s.pollLocked()
 	l := s.values.Linger
-	waits := s.kind == options.Stream && s.state == options.Connected && !s.closed && s.context == nil &&
+	waits := s.conn != nil && s.state == options.Connected && !s.closed && s.context == nil &&
 		l.On && l.Timeout > 0 && !s.nonblocking.Load() && !s.hasDataLocked()
 	s.mu.Unlock()
 	if !waits || s.Shutdown(wsa.SD_SEND) != 0 {

@@ -240,7 +240,7 @@ func (s *Socket) AtMark() (bool, wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return false, err
 	}
-	if s.kind != options.Stream {
+	if !s.behaviour.connectionOriented() {
 		return false, wsa.WSAEINVAL
 	}
 	if s.state == options.Dead {
@@ -266,7 +266,7 @@ func (s *Socket) atMarkLocked() bool {
 // urgentLocked reports that an urgent byte waits to be read by recv(MSG_OOB):
 // FD_OOB, exceptfds and POLLRDBAND (OB-5).
 func (s *Socket) urgentLocked() bool {
-	return s.kind == options.Stream && s.state == options.Connected && !s.shutRecv && s.urgent.waiting.Load()
+	return s.state == options.Connected && !s.shutRecv && s.urgent.waiting.Load()
 }
 
 // An urgentSend is what a send(MSG_OOB) has said of its urgent byte. A call or an
