@@ -166,9 +166,7 @@ func (h *hooks) echoToMany(pkt *netstack.PacketBuffer) bool {
 // netAddrs are the source and the destination of a packet.
 func netAddrs(pkt *netstack.PacketBuffer) (source, destination netip.Addr) {
 	s, d := addresses(pkt)
-	source, _ = netip.AddrFromSlice(s.AsSlice())
-	destination, _ = netip.AddrFromSlice(d.AsSlice())
-	return source, destination
+	return translate.Addr(s), translate.Addr(d)
 }
 
 // hopsLeft is the time to live of a packet that came.

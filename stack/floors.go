@@ -1,6 +1,10 @@
 package stack
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/wsstack/wsstack/internal/inet"
+)
 
 // The bounds and defaults of Config.MinMSS and Config.MinPathMTU, the floors under
 // what peers and routers may ask for. The defaults are those of Linux
@@ -16,8 +20,8 @@ func (c *Config) validateFloors() error {
 	if c.MinMSS > maxMinMSS {
 		return fmt.Errorf("config.MinMSS: %d is more than the %d bytes that every host takes", c.MinMSS, maxMinMSS)
 	}
-	if m := c.MinPathMTU; m != 0 && (m < minMTU4 || m > maxMinPathMTU) {
-		return fmt.Errorf("config.MinPathMTU: %d is not between %d and %d", m, minMTU4, maxMinPathMTU)
+	if m := c.MinPathMTU; m != 0 && (m < inet.MinMTU4 || m > maxMinPathMTU) {
+		return fmt.Errorf("config.MinPathMTU: %d is not between %d and %d", m, inet.MinMTU4, maxMinPathMTU)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -108,7 +109,7 @@ func (s *Stack) passes(t *transit) bool {
 func (s *Stack) relay(in *nic, t *transit, p *tun.Packet) {
 	out := s.nextLink(t.destination)
 	switch {
-	case out == nil, !t.source.Is4() && out.link.MTU() < minMTU6: // no link for IPv6
+	case out == nil, !t.source.Is4() && out.link.MTU() < inet.MinMTU6: // no link for IPv6
 		s.refuseTransit(in, t, p, unreachableNet)
 		return
 	case out == in:

@@ -4,12 +4,14 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // maxChain is how much of a first fragment is looked at for its headers: what a
 // packet that fits every IPv6 path holds (RFC 7112 §5 lets a host say no to
 // more).
-const maxChain = minMTU6
+const maxChain = inet.MinMTU6
 
 // cutHeader reports the first fragment of a packet that doesn't hold the whole
 // transport header, and over IPv6 every header before it. RFC 7112 §5 has IPv6

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/internal/translate"
 
@@ -99,8 +100,7 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 // info is what TCP_ICMP_ERROR_INFO tells of the message.
 func (q *quote) info(pkt *netstack.PacketBuffer) wsa.ICMPErrorInfo {
 	source, _ := addresses(pkt)
-	from, _ := netip.AddrFromSlice(source.AsSlice())
-	info := wsa.ICMPErrorInfo{Source: netip.AddrPortFrom(from, 0), Protocol: wsa.IPPROTO_ICMPV6, Type: q.kind, Code: q.code}
+	info := wsa.ICMPErrorInfo{Source: netip.AddrPortFrom(translate.Addr(source), 0), Protocol: wsa.IPPROTO_ICMPV6, Type: q.kind, Code: q.code}
 	if q.v4 {
 		info.Protocol = wsa.IPPROTO_ICMP
 	}
@@ -174,9 +174,9 @@ func (q *quote) tooBig() bool {
 // older than RFC 1191 say 0; they aren't believed, either.
 func (q *quote) impossible() bool {
 	if q.v4 {
-		return q.tooBig() && q.mtu < minMTU4
+		return q.tooBig() && q.mtu < inet.MinMTU4
 	}
-	return q.tooBig() && q.mtu < minMTU6
+	return q.tooBig() && q.mtu < inet.MinMTU6
 }
 
 // validICMP verifies the checksum of a message whose header may be parsed.

@@ -1,13 +1,13 @@
 package stack
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -81,11 +81,9 @@ func (h *hooks) ours(address []byte) bool {
 // reply replaces the packet by one whose message, a part of it, has another type.
 // The sum of the addresses is the same in both directions.
 func reply(p *tun.Packet, packet, message []byte, kind uint8) {
-	before := binary.BigEndian.Uint16(message)
+	before := [2]byte(message)
 	message[0] = kind
-	sum := ^binary.BigEndian.Uint16(message[2:])
-	sum = checksum.Combine(checksum.Combine(sum, ^before), binary.BigEndian.Uint16(message)) // RFC 1624 §3
-	binary.BigEndian.PutUint16(message[2:], ^sum)
+	inet.PatchChecksum(message[2:], before[:], message[:2])
 	p.Data.Release()
 	p.Data = buffer.MakeWithData(packet)
 }

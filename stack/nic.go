@@ -185,7 +185,7 @@ func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
 func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix, primary netstack.PrimaryEndpointBehavior) error {
 	pa := tcpip.ProtocolAddress{
 		Protocol:          header.IPv4ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()},
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: translate.Exact(p.Addr()), PrefixLen: p.Bits()},
 	}
 	if p.Addr().Is6() {
 		pa.Protocol = header.IPv6ProtocolNumber
@@ -284,14 +284,14 @@ func (s *Stack) addRoute(r route) {
 
 // line is the route in netstack's table, without the hint.
 func (r route) line() tcpip.Route {
-	subnet, err := tcpip.NewSubnet(tcpip.AddrFromSlice(r.destination.Addr().AsSlice()),
+	subnet, err := tcpip.NewSubnet(translate.Exact(r.destination.Addr()),
 		tcpip.MaskFromBytes(header4or6Mask(r.destination)))
 	if err != nil {
 		panic("stack: a masked prefix is no subnet: " + err.Error())
 	}
 	line := tcpip.Route{Destination: subnet, NIC: r.nic.id}
 	if r.gateway.IsValid() {
-		line.Gateway = tcpip.AddrFromSlice(r.gateway.AsSlice())
+		line.Gateway = translate.Exact(r.gateway)
 	}
 	return line
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/socket"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -159,25 +160,13 @@ func (h *hooks) rightError(pkt *netstack.PacketBuffer) {
 	if !isRawOnly(about) {
 		return
 	}
-	before := icmpWords(b)
+	before := [icmpHeader]byte(b)
 	if v4 {
 		b[1] = uint8(header.ICMPv4ProtoUnreachable)
 	} else {
 		b[0], b[1] = uint8(header.ICMPv6ParamProblem), uint8(header.ICMPv6UnknownHeader)
 		binary.BigEndian.PutUint32(b[4:], header.IPv6NextHeaderOffset)
 	}
-	// RFC 1624 §3, equation 3.
-	sum := uint32(^binary.BigEndian.Uint16(b[2:]))
-	for i, w := range icmpWords(b) {
-		sum += uint32(^before[i]) + uint32(w)
-	}
-	for sum > 0xffff {
-		sum = sum&0xffff + sum>>16
-	}
-	binary.BigEndian.PutUint16(b[2:], ^uint16(sum))
-}
-
-// icmpWords is the header without the checksum.
-func icmpWords(b []byte) [3]uint16 {
-	return [3]uint16{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:])}
+	inet.PatchChecksum(b[2:], before[:2], b[:2])
+	inet.PatchChecksum(b[2:], before[4:], b[4:icmpHeader])
 }

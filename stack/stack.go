@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/internal/wait"
 
@@ -294,27 +295,19 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// The bounds of an MTU in bytes: RFC 791 wants 68 of every IPv4 link, RFC 8200
-// 1280 of every IPv6 link.
-const (
-	minMTU4 = 68
-	minMTU6 = 1280
-	maxMTU  = 65535
-)
-
 func validMTU(mtu, device uint32, addresses []netip.Prefix) error {
 	if mtu == 0 {
 		mtu = device
 	}
-	if mtu < minMTU4 || mtu > maxMTU {
-		return fmt.Errorf("MTU %d is not between %d and %d", mtu, minMTU4, maxMTU)
+	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
+		return fmt.Errorf("MTU %d is not between %d and %d", mtu, inet.MinMTU4, inet.MaxMTU)
 	}
 	if mtu > device {
 		return fmt.Errorf("MTU %d is more than the device's %d", mtu, device)
 	}
 	for _, p := range addresses {
-		if p.Addr().Is6() && mtu < minMTU6 {
-			return fmt.Errorf("MTU %d is too small for IPv6 (%s), which needs %d", mtu, p, minMTU6)
+		if p.Addr().Is6() && mtu < inet.MinMTU6 {
+			return fmt.Errorf("MTU %d is too small for IPv6 (%s), which needs %d", mtu, p, inet.MinMTU6)
 		}
 	}
 	return nil

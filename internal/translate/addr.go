@@ -28,7 +28,12 @@ func FullAddress(nic tcpip.NICID, ap netip.AddrPort) tcpip.FullAddress {
 	return tcpip.FullAddress{NIC: nic, Addr: Address(ap.Addr()), Port: ap.Port()}
 }
 
-// Addr is the inverse of Address; the empty address becomes the invalid one.
+// Exact is an address in gVisor's form as it is, the unspecified address included. Only the invalid
+// address is the empty one.
+func Exact(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
+
+// Addr is the inverse of Exact, and of Address but for the addresses that become another one there;
+// the empty address becomes the invalid one.
 func Addr(a tcpip.Address) netip.Addr {
 	addr, _ := netip.AddrFromSlice(a.AsSlice())
 	return addr

@@ -24,6 +24,7 @@ func TestAddress(t *testing.T) {
 		{netip.Addr{}, netip.Addr{}, header.IPv6ProtocolNumber},
 	} {
 		require.Equal(t, tt.back, Addr(Address(tt.in)), tt.in)
+		require.Equal(t, tt.in, Addr(Exact(tt.in)), tt.in)
 		require.Equal(t, tt.protocol, Protocol(tt.in), tt.in)
 		ap := netip.AddrPortFrom(tt.in, 80)
 		require.Equal(t, netip.AddrPortFrom(tt.back, 80), AddrPort(FullAddress(1, ap)))

@@ -2,7 +2,11 @@
 // announced, which have come, which wait for recv(MSG_OOB). It is pure.
 package urgent
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/wsstack/wsstack/internal/serial"
+)
 
 // Marks are the urgent bytes that a peer has announced on a stream, and those
 // of them that wait for recv(MSG_OOB). Each byte of the stream goes its own
@@ -62,9 +66,6 @@ func New(inline bool) *Marks { return &Marks{inline: inline} }
 // Waits reports that a byte waits for recv(MSG_OOB).
 func (m *Marks) Waits() bool { return len(m.slot) > 0 }
 
-// before compares positions.
-func before(a, b uint32) bool { return int32(a-b) < 0 }
-
 // Announce is a segment's word that the byte at a position is urgent. The
 // segment begins at first, recv is at position, or a little further. It reports
 // whether that is news.
@@ -73,11 +74,11 @@ func before(a, b uint32) bool { return int32(a-b) < 0 }
 // begins no later and points further: urgent data goes on there, because the
 // application has sent MSG_OOB again, or because 16 bits couldn't say more.
 func (m *Marks) Announce(at, first, position uint32) bool {
-	if before(at, position) {
+	if serial.Before(at, position) {
 		return false
 	}
-	m.ahead = slices.DeleteFunc(m.ahead, func(k mark) bool { return !k.here && !before(k.at, first) && before(k.at, at) })
-	if newest, ok := m.newest(); ok && !before(newest, at) || len(m.ahead) >= markLimit {
+	m.ahead = slices.DeleteFunc(m.ahead, func(k mark) bool { return !k.here && !serial.Before(k.at, first) && serial.Before(k.at, at) })
+	if newest, ok := m.newest(); ok && !serial.Before(newest, at) || len(m.ahead) >= markLimit {
 		return false
 	}
 	if m.inline {
@@ -91,7 +92,7 @@ func (m *Marks) Announce(at, first, position uint32) bool {
 // newest is the furthest mark that recv hasn't passed.
 func (m *Marks) newest() (at uint32, ok bool) {
 	at, ok = m.line, m.lined
-	if n := len(m.ahead); n > 0 && (!ok || before(at, m.ahead[n-1].at)) {
+	if n := len(m.ahead); n > 0 && (!ok || serial.Before(at, m.ahead[n-1].at)) {
 		at, ok = m.ahead[n-1].at, true
 	}
 	return at, ok
@@ -140,10 +141,10 @@ func (m *Marks) Take(peek bool) (b byte, ok bool) {
 // mark; not ok: as many as it likes. It is 0 at a byte that is out of line, or
 // will be.
 func (m *Marks) Limit(position uint32) (n uint32, ok bool) {
-	if m.lined && !before(m.line, position) {
+	if m.lined && !serial.Before(m.line, position) {
 		n, ok = max(m.line-position, 1), true
 	}
-	if len(m.ahead) > 0 && !before(m.ahead[0].at, position) {
+	if len(m.ahead) > 0 && !serial.Before(m.ahead[0].at, position) {
 		if d := m.ahead[0].at - position; !ok || d < n {
 			n, ok = d, true
 		}
@@ -164,8 +165,8 @@ func (m *Marks) Hole(position uint32) bool {
 
 // BecomePassed forgets what lies behind recv, which has come to a position.
 func (m *Marks) BecomePassed(position uint32) {
-	m.ahead = slices.DeleteFunc(m.ahead, func(k mark) bool { return before(k.at, position) })
-	if m.lined && before(m.line+1, position) {
+	m.ahead = slices.DeleteFunc(m.ahead, func(k mark) bool { return serial.Before(k.at, position) })
+	if m.lined && serial.Before(m.line+1, position) {
 		m.lined = false
 	}
 }
@@ -223,7 +224,7 @@ func (m *Marks) AtMark(position uint32, always bool) bool {
 	if !m.inline {
 		return len(m.slot) == 0
 	}
-	return always || !m.lined || !before(position, m.line)
+	return always || !m.lined || !serial.Before(position, m.line)
 }
 
 // Announced reports that a byte is announced that hasn't come.
