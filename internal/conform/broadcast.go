@@ -1,21 +1,43 @@
 package conform
 
-import "github.com/wsstack/wsstack/wsa"
+import (
+	"time"
 
-var sentBroadcast = []Scenario{
+	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// broadcastScenarios are BC-1 to BC-6: broadcast and multicast.
+var broadcastScenarios = []Scenario{
+	{ID: "BC-1", Title: "sending to broadcast needs SO_BROADCAST", Source: "W-SOL", Once: true, Run: func(e *Env) {
+		e.Pair()
+		s := e.Datagram()
+		for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
+			s.as("SendTo "+to).sayTo(addrOf(to), "x", wsa.WSAEACCES)
+		}
+		Equal(e, "packets", len(e.Segments("a")), 0)
+		e.Notef("WSAEACCES, nothing sent")
+	}},
+	{ID: "BC-2", Title: "connect and bind", Source: "W-SOL", Once: true, Run: func(e *Env) {
+		e.Pair()
+		for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
+			e.Datagram().connect(addrOf(to), wsa.WSAEACCES)
+			e.Datagram().bind(addrOf(to), wsa.WSAEACCES)
+		}
+		e.Notef("WSAEACCES for both")
+	}},
 	{ID: "BC-3", Title: "TRUE, and FALSE again", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
 		s, c := e.Datagram(), e.Datagram()
-		e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
-		e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
-		e.Code("Connect", e.P.Connect(c, addrOf("10.0.0.255:9")), 0)
+		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+		c.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+		c.connect(addrOf("10.0.0.255:9"))
 		send := func(want wsa.Errno) {
 			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
-				_, err := e.P.SendTo(s, []byte("x"), 0, addrOf(to))
-				e.Code("SendTo "+to, err, want)
+				s.as("SendTo "+to).sayTo(addrOf(to), "x", want)
 			}
-			_, err := e.P.Send(c, []byte("x"), 0)
-			e.Code("Send to the connected peer", err, want)
+			c.as("Send to the connected peer").say("x", want)
 		}
 		send(0)
 		e.Net.Idle()
@@ -24,20 +46,32 @@ var sentBroadcast = []Scenario{
 		for _, l := range lines {
 			e.Check(l.To == "b", "sent to %s, not on the link", l.To)
 		}
-		e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
-		e.Set(e.P, c, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
+		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
+		c.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
 		send(wsa.WSAEACCES)
 		e.Net.Idle()
 		Equal(e, "datagrams after that", len(e.Segments("a")), 3)
 		e.Notef("three datagrams on the link; then WSAEACCES for all, the connected socket's send included, and nothing sent")
 	}},
+	{ID: "BC-3", Title: "sent while it is on", Source: "W-SOL", Once: true, Run: broadcastSent},
+	{ID: "BC-4", Title: "multicast: TTL and interface", Source: "W-IP, W-IP6", Run: multicastSent},
+	{ID: "BC-4", Title: "multicast: members and sources", Source: "W-MC", Run: multicastReceived},
+	{ID: "BC-4", Title: "multicast: loop", Source: "W-IP, W-IP6", Run: multicastLoop},
+	{ID: "BC-4", Title: "multicast: reports", Source: "RFC 3376, RFC 3810", Run: multicastReports},
+	{ID: "BC-4", Title: "multicast is not broadcast", Source: "W-SOL", Once: true, Run: func(e *Env) {
+		e.Pair()
+		e.Datagram().sayTo(addrOf("224.1.2.3:9"), "x")
+		e.Net.Idle()
+		Equal(e, "packets", len(e.Segments("a")), 1)
+		e.Notef("sent without SO_BROADCAST")
+	}},
 	{ID: "BC-5", Title: "receipt", Source: "S-GET, S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
 		s := e.Datagram()
-		e.Code("Bind", e.P.Bind(s, e.Any(9)), 0)
-		e.Nonblocking(e.P, s, true)
+		s.bind(e.Any(9))
+		s.nonblocking(true)
 		from := e.Socket(e.Q, wsa.SOCK_DGRAM)
-		e.Set(e.Q, from, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+		from.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		recv := func(what string, want wsa.Errno) {
 			ready := "rw"
 			if want != 0 {
@@ -45,45 +79,110 @@ var sentBroadcast = []Scenario{
 			}
 			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
 				for _, text := range []string{"x", ""} {
-					_, err := e.Q.SendTo(from, []byte(text), 0, addrOf(to))
-					e.Code("SendTo "+to, err, 0)
+					from.as("SendTo "+to).sayTo(addrOf(to), text)
 					e.Do(func() { e.Net.Sleep(2 * Delay) })
-					Equal(e, what+", to "+to+": select", e.ready(e.P, s), ready)
-					_, err = e.P.Recv(s, make([]byte, 9), 0)
-					e.Code(what+", to "+to, err, want)
+					Equal(e, what+", to "+to+": select", s.ready(), ready)
+					s.as(what+", to "+to).recv(9, want)
 				}
 			}
 		}
 		recv("FALSE", wsa.WSAEWOULDBLOCK)
-		e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		recv("TRUE", 0)
-		e.Set(e.P, s, wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 0)
+		s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 0)
 		recv("TRUE, IP_RECEIVE_BROADCAST FALSE", wsa.WSAEWOULDBLOCK)
-		e.Set(e.P, s, wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
+		s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
 		recv("both TRUE", 0)
 		e.Notef("delivered only with both options TRUE; the limited and the subnet's address")
 	}},
+	{ID: "BC-5", Title: "received while it is on", Source: "W-SOL, C-19", Once: true, Run: broadcastReceived},
 	{ID: "BC-6", Title: "streams", Source: "API-connect, C-29", Once: true, Run: func(e *Env) {
 		e.dualHosts()
 		for _, nonblocking := range []bool{false, true} {
 			for _, to := range []string{"255.255.255.255:80", "10.0.0.255:80", "224.1.2.3:80"} {
 				s := e.Stream()
-				e.Nonblocking(e.P, s, nonblocking)
-				e.Code("Connect "+to, e.P.Connect(s, addrOf(to)), wsa.WSAEADDRNOTAVAIL)
+				s.nonblocking(nonblocking)
+				s.as("Connect "+to).connect(addrOf(to), wsa.WSAEADDRNOTAVAIL)
 			}
 			for _, to := range []string{"[ff02::1]:80", "[::ffff:10.0.0.255]:80", "[::ffff:224.1.2.3]:80"} {
 				s, addr := e.socketFor(dualBind{to, 0, false}, wsa.SOCK_STREAM)
-				e.Nonblocking(e.P, s, nonblocking)
-				e.Code("Connect "+to, e.P.Connect(s, addr), wsa.WSAEADDRNOTAVAIL)
+				s.nonblocking(nonblocking)
+				s.as("Connect "+to).connect(addr, wsa.WSAEADDRNOTAVAIL)
 			}
 		}
-		e.Code("SO_BROADCAST", set(e.P, e.Stream(), wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1), wsa.WSAENOPROTOOPT)
-		_, err := get(e.P, e.Stream(), wsa.SOL_SOCKET, wsa.SO_BROADCAST)
-		e.Code("get SO_BROADCAST", err, wsa.WSAENOPROTOOPT)
+		e.Stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
+		e.Stream().as("get SO_BROADCAST").get(wsa.SOL_SOCKET, wsa.SO_BROADCAST, wsa.WSAENOPROTOOPT)
 		e.Net.Idle()
 		Equal(e, "segments", len(e.Segments("a")), 0)
 		e.Notef("WSAEADDRNOTAVAIL for broadcast and multicast, both families and mapped; the option is WSAENOPROTOOPT")
 	}},
+	{ID: "BC-6", Title: "streams send nothing", Source: "W-SOL, C-29", Once: true, Run: broadcastStream},
 }
 
-func init() { bcScenarios = append(bcScenarios, sentBroadcast...) }
+func broadcastSent(e *Env) {
+	w := e.Wire()
+	e.Do(func() {
+		for _, kind := range messageKinds {
+			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
+				s := e.open(e.P, e.Family, kind.typ, kind.protocol)
+				send := func(want wsa.Errno) {
+					s.as("SendTo "+to).sayTo(addrOf(to), "x", want)
+				}
+				send(wsa.WSAEACCES)
+				s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+				send(0)
+				Equal(e, "destination", trace.Parse(e.received(w)).Dest, addrOf(to).Addr())
+				s.connect(addrOf(to))
+				s.say("x")
+				Equal(e, "destination", trace.Parse(e.received(w)).Dest, addrOf(to).Addr())
+				s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
+				send(wsa.WSAEACCES)
+				s.as("Send, connected").say("x", wsa.WSAEACCES)
+				Equal(e, "packets left over", w.Discard(), 0)
+			}
+		}
+	})
+	e.Notef("sent to 255.255.255.255 and 10.0.0.255 while TRUE, WSAEACCES again afterwards, connected or not")
+}
+
+func broadcastReceived(e *Env) {
+	w := e.Wire()
+	e.Do(func() {
+		s := e.Datagram()
+		s.bind(e.Any(53))
+		s.nonblocking(true)
+		for _, to := range []string{"255.255.255.255:53", "10.0.0.255:53"} {
+			cast := func(want wsa.Errno) {
+				w.Inject(simnet.EncodeUDP(e.Addr(9, 1000), addrOf(to), []byte("x")))
+				e.Net.Sleep(time.Millisecond)
+				s.recv1(want)
+			}
+			cast(wsa.WSAEWOULDBLOCK)
+			s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+			cast(0)
+			s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 0)
+			cast(wsa.WSAEWOULDBLOCK)
+			s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
+			w.Inject(simnet.EncodeUDP(e.Addr(9, 1000), addrOf(to), []byte("x")))
+			e.Net.Sleep(time.Millisecond)
+			m, err := e.P.RecvMsg(s.s, make([]byte, 9), nil, 0)
+			e.Code("RecvMsg", err, 0)
+			Equal(e, "flags", m.Flags, wsa.MSG_BCAST)
+			s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
+		}
+	})
+	e.Notef("delivered with SO_BROADCAST and IP_RECEIVE_BROADCAST, with MSG_BCAST; else not")
+}
+
+func broadcastStream(e *Env) {
+	e.Wire()
+	e.Do(func() {
+		for _, to := range []string{"255.255.255.255:80", "10.0.0.255:80", "224.1.2.3:80"} {
+			e.Stream().as("Connect "+to).connect(addrOf(to), wsa.WSAEADDRNOTAVAIL)
+		}
+		e.Stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
+		e.Net.Sleep(time.Second)
+		Equal(e, "packets", len(e.Segments("a")), 0)
+	})
+	e.Notef("WSAEADDRNOTAVAIL, nothing sent; the option is WSAENOPROTOOPT")
+}

@@ -60,19 +60,6 @@ type Scenario struct {
 	Run func(*Env)
 }
 
-// Scenarios returns all scenarios, in the order of the specification.
-var Scenarios = sync.OnceValue(func() []Scenario {
-	all := slices.Concat(avScenarios, ngScenarios, kaScenarios, lgScenarios, shScenarios, caScenarios, rsScenarios, bfScenarios,
-		ctScenarios, eoScenarios, ruScenarios, poScenarios, gpScenarios, toScenarios, bcScenarios, smallScenarios,
-		inScenarios, evScenarios, nbScenarios, ndScenarios, vectorScenarios)
-	order := map[string]int{}
-	for i, s := range Statements() {
-		order[s.ID] = i
-	}
-	slices.SortStableFunc(all, func(a, b Scenario) int { return order[a.ID] - order[b.ID] })
-	return all
-})
-
 // A Case is one run of a scenario.
 type Case struct {
 	Scenario

@@ -63,6 +63,32 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// untested are the statements without a scenario, and why.
+var untested = map[string]string{
+	"AV-18": "virtual time runs one goroutine at a time: tests of internal/socket and provider look at that, with the race detector",
+}
+
+// The registry stands in the order of the statements: each list of it is of one area and takes up
+// where the one before it ends, no scenario is in it twice, and no statement lacks one.
+func TestRegistry_IsInTheOrderOfTheStatements(t *testing.T) {
+	place, proven := map[string]int{}, map[string]bool{}
+	for i, s := range Statements() {
+		place[s.ID] = i
+	}
+	last := Statements()[0].ID
+	for _, list := range areas() {
+		require.NotEmpty(t, list)
+		for _, s := range list {
+			assert.Equal(t, area(list[0].ID), area(s.ID), "%s %q is in the list of another area", s.ID, s.Title)
+			assert.GreaterOrEqual(t, place[s.ID], place[last], "%s %q comes after %s", s.ID, s.Title, last)
+			proven[s.ID], last = true, s.ID
+		}
+	}
+	for _, s := range Statements() {
+		assert.Equal(t, untested[s.ID] == "", proven[s.ID], "%s has a scenario", s.ID)
+	}
+}
+
 // The same seed gives the same trace, byte for byte: 50 runs of the pattern
 // scenarios, or as many as WSSTACK_RUNS says.
 func TestScenariosAreDeterministic(t *testing.T) {

@@ -13,6 +13,35 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+func noCount(n int, err error) error {
+	if n != 0 && err != nil {
+		return fmt.Errorf("%w with a count of %d", err, n)
+	}
+	return err
+}
+
+// live are the outcomes of getting and setting every option of a socket, in the
+// order of the table; values are all zero.
+func (s handle) live() (gets, sets []error) {
+	e := s.e
+	for _, o := range options.Table() {
+		n := int32(700)
+		gets = append(gets, e.P.GetSockOpt(s.s, o.Level, o.Number, make([]byte, n), &n))
+		sets = append(sets, e.P.SetSockOpt(s.s, o.Level, o.Number, make([]byte, 700), 700))
+	}
+	return gets, sets
+}
+
+// refusedOption reports a code that comes before the connection is looked at (AV-1).
+func refusedOption(err error) bool { return err == wsa.WSAENOPROTOOPT || err == wsa.WSAEFAULT }
+
+// refusedSet reports that a set which ended with err comes to no connection,
+// because a stream doesn't have the option.
+func refusedSet(o options.Info, err error) bool {
+	otherKind := err == wsa.WSAEINVAL && !slices.Contains(o.Kinds, "stream") // C-39
+	return refusedOption(err) || o.Unsupported != "" || otherKind
+}
+
 // endedCodes has every call and every control code of the contract, on a
 // connection that keep-alive has dropped (KA-31), on one that its peer has
 // reset (RS-1), and on one that was reset while SO_KEEPALIVE was TRUE (KA-33). A
@@ -95,43 +124,26 @@ CloseSocket                       ok                 ok         ok
 // noConnection are the exported methods of a provider that take no socket.
 var noConnection = []string{"Ioctl" /* has a row for each code */, "Cleanup", "SetOwner", "Socket", "SocketEx", "Thread", "Version", "WaitForMultipleEvents"}
 
-func init() {
-	kaScenarios = append(kaScenarios, endedScenario("KA-31", "every call and control code", "dropped", "S-GET, S-SET, S-API"))
-	kaScenarios = append(kaScenarios, endedScenario("KA-33", "every call and control code", "resetAlive", "S-SET"))
-	rsScenarios = append(rsScenarios, endedScenario("RS-1", "every call and control code", "reset", "API-recv, API-send"))
-	kaScenarios = append(kaScenarios, Scenario{ID: "KA-33", Title: "every option", Source: "S-SET", Profiles: everyProfile, Run: func(e *Env) {
-		e.Pair()
-		e.Do(func() { e.optionsAfterReset(true) })
-	}})
-	rsScenarios = append(rsScenarios, Scenario{ID: "RS-1", Title: "every option", Source: "S-SET, S-GET", Profiles: everyProfile, Run: func(e *Env) {
-		e.Pair()
-		e.Do(func() { e.optionsAfterReset(false) })
-	}})
-	kaScenarios = append(kaScenarios, Scenario{ID: "KA-30", Title: "in progress: the change codes", Source: "S-GET, C-12", Profiles: []options.Profile{options.Documented, options.Windows}, Run: changesAtDrop})
-}
-
-var everyProfile = []options.Profile{options.Documented, options.Windows, options.Legacy}
-
 // endedScenario walks one column of the table.
 func endedScenario(id, title, column, source string) Scenario {
 	return Scenario{ID: id, Title: title, Source: source, Profiles: everyProfile, Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			e.ended(column, func() wsa.SOCKET {
+			e.ended(column, func() handle {
 				s, peer := e.Connected()
 				switch column {
 				case "dropped":
 					e.Net.Sleep(time.Second)
 					link.Partition()
-					e.keepAliveVals(s, time.Second, 200*time.Millisecond)
-					e.Go("recv", func() { e.P.Recv(s, make([]byte, 1), 0) }) // it is told of the drop (C-10)
+					s.keepAliveVals(time.Second, 200*time.Millisecond)
+					e.Go("recv", func() { e.P.Recv(s.s, make([]byte, 1), 0) }) // it is told of the drop (C-10)
 					e.Net.Sleep(5 * time.Second)
 					link.Heal()
 				case "resetAlive":
-					e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-					e.resetBy(peer)
+					s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+					peer.reset()
 				default:
-					e.resetBy(peer)
+					peer.reset()
 				}
 				return s
 			})
@@ -141,7 +153,7 @@ func endedScenario(id, title, column, source string) Scenario {
 
 // ended makes every call of the table twice, on a non-blocking socket, so that
 // none waits.
-func (e *Env) ended(column string, end func() wsa.SOCKET) {
+func (e *Env) ended(column string, end func() handle) {
 	lines := strings.Split(strings.Trim(endedCodes, "\n"), "\n")
 	index := slices.Index(strings.Fields(lines[0]), column)
 	rows := map[string]string{}
@@ -169,8 +181,8 @@ func (e *Env) ended(column string, end func() wsa.SOCKET) {
 			if f[0] == "CloseSocket" && !nonblocking || want == "WOULDBLOCK" && !nonblocking {
 				continue
 			}
-			e.P.EventSelect(s, nil, 0)
-			e.Nonblocking(e.P, s, nonblocking)
+			e.P.EventSelect(s.s, nil, 0)
+			s.nonblocking(nonblocking)
 			mayNot := nonblocking && f[0] == "Recv-all" // MSG_WAITALL is for blocking sockets
 			at := e.Net.Now()
 			got := symbolOf(call(e, s))
@@ -205,90 +217,90 @@ func symbolOf(err error) string {
 	return "ok"
 }
 
-var endedCalls = map[string]func(e *Env, s wsa.SOCKET) error{
-	"Accept": func(e *Env, s wsa.SOCKET) error {
-		_, _, err := e.P.Accept(s)
+var endedCalls = map[string]func(e *Env, s handle) error{
+	"Accept": func(e *Env, s handle) error {
+		_, _, err := e.P.Accept(s.s)
 		return err
 	},
-	"AcceptCond": func(e *Env, s wsa.SOCKET) error {
-		_, _, err := e.P.AcceptCond(s, nil)
+	"AcceptCond": func(e *Env, s handle) error {
+		_, _, err := e.P.AcceptCond(s.s, nil)
 		return err
 	},
-	"AcceptEx": func(e *Env, s wsa.SOCKET) error {
+	"AcceptEx": func(e *Env, s handle) error {
 		into := e.Stream()
-		defer e.P.CloseSocket(into)
-		return second(e.P.AcceptEx(s, into, nil))
+		defer e.P.CloseSocket(into.s)
+		return second(e.P.AcceptEx(s.s, into.s, nil))
 	},
-	"AcceptEx-into": func(e *Env, s wsa.SOCKET) error {
+	"AcceptEx-into": func(e *Env, s handle) error {
 		l := e.Listener(e.P, 0)
-		defer e.P.CloseSocket(l)
-		return second(e.P.AcceptEx(l, s, nil))
+		defer e.P.CloseSocket(l.s)
+		return second(e.P.AcceptEx(l.s, s.s, nil))
 	},
-	"Bind":             func(e *Env, s wsa.SOCKET) error { return e.P.Bind(s, e.Any(0)) },
-	"CloseSocket":      func(e *Env, s wsa.SOCKET) error { return e.P.CloseSocket(s) },
-	"Connect":          func(e *Env, s wsa.SOCKET) error { return e.P.Connect(s, e.Addr(2, 80)) },
-	"ConnectEx":        func(e *Env, s wsa.SOCKET) error { return second(e.P.ConnectEx(s, e.Addr(2, 80), nil)) },
-	"Disconnect":       func(e *Env, s wsa.SOCKET) error { return e.P.Disconnect(s, 0, 0) },
-	"Disconnect-reuse": func(e *Env, s wsa.SOCKET) error { return e.P.Disconnect(s, wsa.TF_REUSE_SOCKET, 0) },
-	"DisconnectEx":     func(e *Env, s wsa.SOCKET) error { return second(e.P.DisconnectEx(s, 0, 0)) },
-	"EnumNetworkEvents": func(e *Env, s wsa.SOCKET) error {
-		return second(e.P.EnumNetworkEvents(s, nil))
+	"Bind":             func(e *Env, s handle) error { return e.P.Bind(s.s, e.Any(0)) },
+	"CloseSocket":      func(e *Env, s handle) error { return e.P.CloseSocket(s.s) },
+	"Connect":          func(e *Env, s handle) error { return e.P.Connect(s.s, e.Addr(2, 80)) },
+	"ConnectEx":        func(e *Env, s handle) error { return second(e.P.ConnectEx(s.s, e.Addr(2, 80), nil)) },
+	"Disconnect":       func(e *Env, s handle) error { return e.P.Disconnect(s.s, 0, 0) },
+	"Disconnect-reuse": func(e *Env, s handle) error { return e.P.Disconnect(s.s, wsa.TF_REUSE_SOCKET, 0) },
+	"DisconnectEx":     func(e *Env, s handle) error { return second(e.P.DisconnectEx(s.s, 0, 0)) },
+	"EnumNetworkEvents": func(e *Env, s handle) error {
+		return second(e.P.EnumNetworkEvents(s.s, nil))
 	},
-	"EventSelect": func(e *Env, s wsa.SOCKET) error {
-		return e.P.EventSelect(s, provider.NewEvent(), wsa.FD_READ|wsa.FD_CLOSE)
+	"EventSelect": func(e *Env, s handle) error {
+		return e.P.EventSelect(s.s, provider.NewEvent(), wsa.FD_READ|wsa.FD_CLOSE)
 	},
-	"GetPeerName": func(e *Env, s wsa.SOCKET) error { return second(e.P.GetPeerName(s)) },
-	"GetSockName": func(e *Env, s wsa.SOCKET) error { return second(e.P.GetSockName(s)) },
-	"GetSockOpt":  func(e *Env, s wsa.SOCKET) error { return second(get(e.P, s, wsa.SOL_SOCKET, wsa.SO_RCVBUF)) },
-	"Listen":      func(e *Env, s wsa.SOCKET) error { return e.P.Listen(s, 5) },
-	"Poll": func(e *Env, s wsa.SOCKET) error {
-		return second(e.P.Poll([]provider.PollFD{{Socket: s, Events: wsa.POLLIN}}, 0))
+	"GetPeerName": func(e *Env, s handle) error { return second(e.P.GetPeerName(s.s)) },
+	"GetSockName": func(e *Env, s handle) error { return second(e.P.GetSockName(s.s)) },
+	"GetSockOpt":  func(e *Env, s handle) error { return second(s.tryGet(wsa.SOL_SOCKET, wsa.SO_RCVBUF)) },
+	"Listen":      func(e *Env, s handle) error { return e.P.Listen(s.s, 5) },
+	"Poll": func(e *Env, s handle) error {
+		return second(e.P.Poll([]provider.PollFD{{Socket: s.s, Events: wsa.POLLIN}}, 0))
 	},
 	"Recv":      recvOf(9, 0),
 	"Recv-none": recvOf(0, 0),
 	"Recv-peek": recvOf(9, wsa.MSG_PEEK),
 	"Recv-oob":  recvOf(9, wsa.MSG_OOB),
 	"Recv-all":  recvOf(9, wsa.MSG_WAITALL),
-	"RecvAsync": func(e *Env, s wsa.SOCKET) error { return second(e.P.RecvAsync(s, make([]byte, 9), 0)) },
-	"RecvFrom": func(e *Env, s wsa.SOCKET) error {
-		n, _, err := e.P.RecvFrom(s, make([]byte, 9), 0)
+	"RecvAsync": func(e *Env, s handle) error { return second(e.P.RecvAsync(s.s, make([]byte, 9), 0)) },
+	"RecvFrom": func(e *Env, s handle) error {
+		n, _, err := e.P.RecvFrom(s.s, make([]byte, 9), 0)
 		return noCount(n, err)
 	},
-	"RecvMsg": func(e *Env, s wsa.SOCKET) error { return second(e.P.RecvMsg(s, make([]byte, 9), nil, 0)) },
-	"Select": func(e *Env, s wsa.SOCKET) error {
-		set := []wsa.SOCKET{s}
+	"RecvMsg": func(e *Env, s handle) error { return second(e.P.RecvMsg(s.s, make([]byte, 9), nil, 0)) },
+	"Select": func(e *Env, s handle) error {
+		set := raw([]handle{s})
 		_, _, _, err := e.P.Select(set, set, set, 0)
 		return err
 	},
 	"Send":      sendOf(9, 0),
 	"Send-none": sendOf(0, 0),
 	"Send-oob":  sendOf(9, wsa.MSG_OOB),
-	"SendAsync": func(e *Env, s wsa.SOCKET) error { return second(e.P.SendAsync(s, make([]byte, 9), 0)) },
-	"SendMsg": func(e *Env, s wsa.SOCKET) error {
-		return second(e.P.SendMsg(s, make([]byte, 9), nil, 0, e.Addr(2, 80)))
+	"SendAsync": func(e *Env, s handle) error { return second(e.P.SendAsync(s.s, make([]byte, 9), 0)) },
+	"SendMsg": func(e *Env, s handle) error {
+		return second(e.P.SendMsg(s.s, make([]byte, 9), nil, 0, e.Addr(2, 80)))
 	},
-	"SendTo": func(e *Env, s wsa.SOCKET) error { return noCount(e.P.SendTo(s, make([]byte, 9), 0, e.Addr(2, 80))) },
-	"SendToAsync": func(e *Env, s wsa.SOCKET) error {
-		return second(e.P.SendToAsync(s, make([]byte, 9), 0, e.Addr(2, 80)))
+	"SendTo": func(e *Env, s handle) error { return noCount(e.P.SendTo(s.s, make([]byte, 9), 0, e.Addr(2, 80))) },
+	"SendToAsync": func(e *Env, s handle) error {
+		return second(e.P.SendToAsync(s.s, make([]byte, 9), 0, e.Addr(2, 80)))
 	},
-	"SetSockOpt":       func(e *Env, s wsa.SOCKET) error { return set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1) },
-	"Shutdown":         func(e *Env, s wsa.SOCKET) error { return e.P.Shutdown(s, wsa.SD_SEND) },
-	"Shutdown-receive": func(e *Env, s wsa.SOCKET) error { return e.P.Shutdown(s, wsa.SD_RECEIVE) },
-	"Shutdown-both":    func(e *Env, s wsa.SOCKET) error { return e.P.Shutdown(s, wsa.SD_BOTH) },
+	"SetSockOpt":       func(e *Env, s handle) error { return s.trySet(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1) },
+	"Shutdown":         func(e *Env, s handle) error { return e.P.Shutdown(s.s, wsa.SD_SEND) },
+	"Shutdown-receive": func(e *Env, s handle) error { return e.P.Shutdown(s.s, wsa.SD_RECEIVE) },
+	"Shutdown-both":    func(e *Env, s handle) error { return e.P.Shutdown(s.s, wsa.SD_BOTH) },
 }
 
-func recvOf(size int, flags int32) func(e *Env, s wsa.SOCKET) error {
-	return func(e *Env, s wsa.SOCKET) error { return noCount(e.P.Recv(s, make([]byte, size), flags)) }
+func recvOf(size int, flags int32) func(e *Env, s handle) error {
+	return func(e *Env, s handle) error { return noCount(e.P.Recv(s.s, make([]byte, size), flags)) }
 }
 
-func sendOf(size int, flags int32) func(e *Env, s wsa.SOCKET) error {
-	return func(e *Env, s wsa.SOCKET) error { return noCount(e.P.Send(s, make([]byte, size), flags)) }
+func sendOf(size int, flags int32) func(e *Env, s handle) error {
+	return func(e *Env, s handle) error { return noCount(e.P.Send(s.s, make([]byte, size), flags)) }
 }
 
 // controlCall gives a control code an input that is right and room for all
 // output.
-func controlCall(c options.ControlInfo) func(e *Env, s wsa.SOCKET) error {
-	return func(e *Env, s wsa.SOCKET) error {
+func controlCall(c options.ControlInfo) func(e *Env, s handle) error {
+	return func(e *Env, s handle) error {
 		in := make([]byte, c.Size)
 		if c.Type == "SOCKADDR" {
 			in = wsa.AppendSockaddr(nil, e.Addr(2, 0))
@@ -296,7 +308,7 @@ func controlCall(c options.ControlInfo) func(e *Env, s wsa.SOCKET) error {
 		if c.Code == wsa.FIONBIO {
 			in[0] = 1
 		}
-		_, err := e.P.Ioctl(s, c.Code, in, make([]byte, 1024))
+		_, err := e.P.Ioctl(s.s, c.Code, in, make([]byte, 1024))
 		return err
 	}
 }
@@ -316,11 +328,11 @@ func (e *Env) optionsAfterReset(keepAlive bool) {
 	twin, _ := e.Connected()
 	s, peer := e.Connected()
 	if keepAlive {
-		e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+		s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 	}
-	e.resetBy(peer)
-	gets, sets := e.live(s)
-	twinGets, twinSets := e.live(twin)
+	peer.reset()
+	gets, sets := s.live()
+	twinGets, twinSets := twin.live()
 	var notConnected int
 	for i, o := range options.Table() {
 		wantGet, wantSet := twinGets[i], twinSets[i]
@@ -337,24 +349,4 @@ func (e *Env) optionsAfterReset(keepAlive bool) {
 	}
 	e.Check(keepAlive == (notConnected >= 50), "WSAENOTCONN %d times", notConnected)
 	e.Notef("get works but for %v; set: WSAENOTCONN %d times", goneGets, notConnected)
-}
-
-// changesAtDrop has the two codes that wait in progress when the connection is
-// dropped.
-func changesAtDrop(e *Env) {
-	link := e.Pair()
-	e.Do(func() {
-		s, _ := e.Connected()
-		e.Net.Sleep(time.Second)
-		link.Partition()
-		e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 3)
-		e.keepAliveVals(s, time.Second, 200*time.Millisecond)
-		start, to := e.Net.Now(), wsa.AppendSockaddr(nil, e.Addr(2, 0))
-		e.inProgress(2, start, func(i int) {
-			code := []uint32{wsa.SIO_ADDRESS_LIST_CHANGE, wsa.SIO_ROUTING_INTERFACE_CHANGE}[i]
-			_, err := e.P.Ioctl(s, code, to, nil)
-			e.Code("Ioctl", err, wsa.WSAENETRESET)
-		})
-	})
-	e.Notef("SIO_ADDRESS_LIST_CHANGE and SIO_ROUTING_INTERFACE_CHANGE end at 1.600 s")
 }

@@ -203,78 +203,44 @@ func (e *Env) Do(fn func()) { e.Net.Do("scenario", fn) }
 // Go starts blocking code.
 func (e *Env) Go(name string, fn func()) *simnet.Task { return e.Net.Go(name, fn) }
 
-// Socket makes a socket of the scenario's family.
-func (e *Env) Socket(p *provider.Provider, typ int32) wsa.SOCKET {
-	s, err := p.Socket(e.Family, typ, 0)
-	e.Code("Socket", err, 0)
-	return s
+// paired runs fn inside Do, on the hosts of Pair; connected also gives it a connection from A to B.
+func (e *Env) paired(fn func()) {
+	e.Pair()
+	e.Do(fn)
 }
 
+func (e *Env) connected(fn func(client, server handle)) {
+	e.paired(func() { fn(e.Connected()) })
+}
+
+// Socket makes a socket of the scenario's family.
+func (e *Env) Socket(p *provider.Provider, typ int32) handle { return e.open(p, e.Family, typ, 0) }
+
 // Stream and Datagram make sockets on the host A.
-func (e *Env) Stream() wsa.SOCKET   { return e.Socket(e.P, wsa.SOCK_STREAM) }
-func (e *Env) Datagram() wsa.SOCKET { return e.Socket(e.P, wsa.SOCK_DGRAM) }
+func (e *Env) Stream() handle   { return e.Socket(e.P, wsa.SOCK_STREAM) }
+func (e *Env) Datagram() handle { return e.Socket(e.P, wsa.SOCK_DGRAM) }
 
 // Listener makes a listening socket on the wildcard of a port.
-func (e *Env) Listener(p *provider.Provider, port uint16) wsa.SOCKET {
-	s := e.Socket(p, wsa.SOCK_STREAM)
-	e.Code("Bind", p.Bind(s, e.Any(port)), 0)
-	e.Code("Listen", p.Listen(s, wsa.SOMAXCONN), 0)
-	return s
+func (e *Env) Listener(p *provider.Provider, port uint16) handle {
+	l := e.Socket(p, wsa.SOCK_STREAM)
+	l.bind(e.Any(port))
+	l.listen(wsa.SOMAXCONN)
+	return l
 }
 
 // Connected connects a socket of A to one of B. It is called inside Do.
-func (e *Env) Connected() (client, server wsa.SOCKET) {
+func (e *Env) Connected() (client, server handle) {
 	l := e.Listener(e.Q, 80)
 	client = e.Stream()
-	e.Code("Connect", e.P.Connect(client, e.Addr(2, 80)), 0)
-	server, _, err := e.Q.Accept(l)
-	e.Code("Accept", err, 0)
-	e.Code("CloseSocket", e.Q.CloseSocket(l), 0)
+	client.connect(e.Addr(2, 80))
+	server = l.accept()
+	l.close()
 	return client, server
 }
 
-// Nonblocking sets FIONBIO.
-func (e *Env) Nonblocking(p *provider.Provider, s wsa.SOCKET, on bool) {
-	in := []byte{0, 0, 0, 0}
-	if on {
-		in[0] = 1
-	}
-	_, err := p.Ioctl(s, wsa.FIONBIO, in, nil)
-	e.Code("FIONBIO", err, 0)
-}
-
-// Set sets a four-byte option.
-func (e *Env) Set(p *provider.Provider, s wsa.SOCKET, level, opt int32, value uint32) {
-	e.Code("SetSockOpt "+wsa.OptionName(level, opt), set(p, s, level, opt, value), 0)
-}
-
-func set(p *provider.Provider, s wsa.SOCKET, level, opt int32, value uint32) error {
-	return p.SetSockOpt(s, level, opt, []byte{byte(value), byte(value >> 8), byte(value >> 16), byte(value >> 24)}, 4)
-}
-
-// Get gets a four-byte option.
-func (e *Env) Get(p *provider.Provider, s wsa.SOCKET, level, opt int32) uint32 {
-	v, err := get(p, s, level, opt)
-	e.Code("GetSockOpt "+wsa.OptionName(level, opt), err, 0)
-	return v
-}
-
-func get(p *provider.Provider, s wsa.SOCKET, level, opt int32) (uint32, error) {
-	b, n := make([]byte, 4), int32(4)
-	err := p.GetSockOpt(s, level, opt, b, &n)
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24, err
-}
-
-// Linger sets SO_LINGER {1, seconds}.
-func (e *Env) Linger(p *provider.Provider, s wsa.SOCKET, seconds uint32) {
-	e.Set(p, s, wsa.SOL_SOCKET, wsa.SO_LINGER, 1|seconds<<16)
-}
-
-// resetBy makes the peer B reset a connection, inside Do.
-func (e *Env) resetBy(s wsa.SOCKET) {
-	e.Linger(e.Q, s, 0)
-	e.Code("CloseSocket", e.Q.CloseSocket(s), 0)
-	e.Net.Sleep(time.Second)
+// took ends the scenario unless a time passed since start, to the millisecond.
+func (e *Env) took(what string, start, want time.Duration) {
+	Equal(e, what, (e.Net.Now() - start).Round(time.Millisecond), want)
 }
 
 // Segments returns the lines of TCP segments sent by a node since mark, in

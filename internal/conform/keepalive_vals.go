@@ -9,10 +9,16 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-func init() { kaScenarios = append(kaScenarios, valsScenarios...) }
-
-// valsScenarios set keep-alive parameters by SIO_KEEPALIVE_VALS.
-var valsScenarios = []Scenario{
+// keepAliveValsScenarios are KA-20 to KA-25: SIO_KEEPALIVE_VALS.
+var keepAliveValsScenarios = []Scenario{
+	{ID: "KA-20", Title: "SIO_KEEPALIVE_VALS", Source: "W-KA", Run: func(e *Env) {
+		e.silent(1500*time.Millisecond, 250*time.Millisecond, 2, func(s handle, start time.Duration) {
+			e.Net.Sleep(time.Minute)
+			Equal(e, "probes", e.times("a", start, probeAt(1)), "1.500 1.750")
+			Equal(e, "bytes returned", e.Stream().ioctl(wsa.SIO_KEEPALIVE_VALS, wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: 1, KeepAliveInterval: 1}.Append(nil), nil), 0)
+		})
+		e.Notef("milliseconds, no output")
+	}},
 	{ID: "KA-20", Title: "the bytes of the structure", Source: "W-KA", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
@@ -21,8 +27,7 @@ var valsScenarios = []Scenario{
 			link.Partition()
 			in := []byte{2, 0, 0, 0, 0xDC, 5, 0, 0, 0xFA, 0, 0, 0, 0xEE} // onoff 2, 1500, 250; one byte too many
 			out := []byte{1, 2, 3, 4}
-			n, err := e.P.Ioctl(c, wsa.SIO_KEEPALIVE_VALS, in, out)
-			e.Code("SIO_KEEPALIVE_VALS", err, 0)
+			n := c.ioctl(wsa.SIO_KEEPALIVE_VALS, in, out)
 			Equal(e, "bytes returned, out", fmt.Sprint(n, out), "0 [1 2 3 4]")
 			start := e.Start()
 			e.Net.Sleep(3100 * time.Millisecond)
@@ -32,45 +37,44 @@ var valsScenarios = []Scenario{
 		e.Notef("little-endian, any non-zero onoff, no output")
 	}},
 	{ID: "KA-21", Title: "on, and off again", Source: "W-KA", Run: func(e *Env) {
-		e.silent(2*time.Second, 500*time.Millisecond, 100, func(s wsa.SOCKET, start time.Duration) {
-			Equal(e, "SO_KEEPALIVE", e.Get(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 1)
+		e.silent(2*time.Second, 500*time.Millisecond, 100, func(s handle, start time.Duration) {
+			s.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 			e.Net.Sleep(2700 * time.Millisecond)
 			off := wsa.TCPKeepalive{KeepAliveTime: 9000, KeepAliveInterval: 9000}
-			_, err := e.P.Ioctl(s, wsa.SIO_KEEPALIVE_VALS, off.Append(nil), nil)
-			e.Code("SIO_KEEPALIVE_VALS off", err, 0)
-			Equal(e, "SO_KEEPALIVE", e.Get(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 0)
-			Equal(e, "TCP_KEEPIDLE", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 2)
+			s.as("SIO_KEEPALIVE_VALS off").ioctl(wsa.SIO_KEEPALIVE_VALS, off.Append(nil), nil)
+			s.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+			s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 2)
 			e.Net.Sleep(time.Hour)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "2.000 2.500")
 		})
 		e.Notef("SO_KEEPALIVE reads 1, then 0; off keeps the times")
 	}},
 	{ID: "KA-22", Title: "the values last set", Source: "W-KA, W-TCP", Run: func(e *Env) {
-		e.silent(2*time.Second, 500*time.Millisecond, 2, func(s wsa.SOCKET, _ time.Duration) {
+		e.silent(2*time.Second, 500*time.Millisecond, 2, func(s handle, _ time.Duration) {
 			probes := func(what, want string) {
-				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
-				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+				s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+				s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 				start := e.Start()
 				e.Net.Sleep(4900 * time.Millisecond)
 				Equal(e, what, e.times("a", start, probeAt(1)), want)
-				e.Set(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+				s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
 			}
-			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 9)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 9)
 			probes("as by SIO_KEEPALIVE_VALS", "2.000 2.500 3.000 3.500 4.000 4.500")
-			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 3)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 3)
 			probes("as by TCP_KEEPIDLE", "3.000 3.500 4.000 4.500")
-			e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 1)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 1)
 			probes("as by TCP_KEEPINTVL", "3.000 4.000")
 			fresh := e.Stream()
-			Equal(e, "TCP_KEEPIDLE of another socket", e.Get(e.P, fresh, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 7200)
-			Equal(e, "TCP_KEEPINTVL of another socket", e.Get(e.P, fresh, wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL), 1)
+			Equal(e, "TCP_KEEPIDLE of another socket", fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 7200)
+			Equal(e, "TCP_KEEPINTVL of another socket", fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL), 1)
 		})
 		e.Notef("SO_KEEPALIVE TRUE uses the last values, whoever set them; another socket has the defaults")
 	}},
 	{ID: "KA-23", Title: "the probe count", Source: "W-KA", Run: func(e *Env) {
-		e.silent(time.Second, 100*time.Millisecond, 7, func(s wsa.SOCKET, start time.Duration) {
-			e.keepAliveVals(s, 2*time.Second, 100*time.Millisecond)
-			Equal(e, "TCP_KEEPCNT", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT), 7)
+		e.silent(time.Second, 100*time.Millisecond, 7, func(s handle, start time.Duration) {
+			s.keepAliveVals(2*time.Second, 100*time.Millisecond)
+			s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 7)
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "2.000 2.100 2.200 2.300 2.400 2.500 2.600")
 			Equal(e, "RST", e.times("a", start, has(trace.RST)), "2.700")
@@ -79,7 +83,7 @@ var valsScenarios = []Scenario{
 	}},
 	{ID: "KA-24", Title: "before connect, bad and zero values", Source: "OBS, C-36", Run: func(e *Env) {
 		link := e.Pair()
-		ioctl := func(s wsa.SOCKET, in []byte) error { return noCount(e.P.Ioctl(s, wsa.SIO_KEEPALIVE_VALS, in, nil)) }
+		ioctl := func(s handle, in []byte) error { return noCount(e.P.Ioctl(s.s, wsa.SIO_KEEPALIVE_VALS, in, nil)) }
 		s := e.Stream()
 		for _, n := range []int{0, 4, 8, 11} {
 			e.Code(fmt.Sprint("cbIn ", n), ioctl(s, make([]byte, n)), wsa.WSAEFAULT)
@@ -87,35 +91,42 @@ var valsScenarios = []Scenario{
 		e.Code("NULL", ioctl(s, nil), wsa.WSAEFAULT)
 		e.Code("a datagram socket", ioctl(e.Datagram(), make([]byte, 12)), wsa.WSAENOPROTOOPT)
 		e.Code("0, 0, 0", ioctl(s, make([]byte, 12)), 0)
-		Equal(e, "SO_KEEPALIVE", e.Get(e.P, s, wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 0)
-		e.keepAliveVals(s, 5*time.Second, 250*time.Millisecond)
+		s.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+		s.keepAliveVals(5*time.Second, 250*time.Millisecond)
 		e.Do(func() {
 			e.Listener(e.Q, 80)
-			e.Code("Connect", e.P.Connect(s, e.Addr(2, 80)), 0)
+			s.connect(e.Addr(2, 80))
 			start := e.Start()
 			link.Partition()
 			e.Net.Sleep(5600 * time.Millisecond)
 			Equal(e, "probes of a socket set before connect", e.times("a", start, probeAt(1)), "5.000 5.250 5.500")
-			e.keepAliveVals(s, 0, 250*time.Millisecond)
-			Equal(e, "TCP_KEEPIDLE of time 0", e.Get(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 7200)
-			e.keepAliveVals(s, 2*time.Second, 0)
+			s.keepAliveVals(0, 250*time.Millisecond)
+			Equal(e, "TCP_KEEPIDLE of time 0", s.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 7200)
+			s.keepAliveVals(2*time.Second, 0)
 			start = e.Start()
 			e.Net.Sleep(4500 * time.Millisecond)
 			Equal(e, "probes of interval 0", e.times("a", start, probeAt(1)), "2.000 3.000 4.000")
 		})
 		e.Notef("WSAEFAULT below 12 bytes, WSAENOPROTOOPT on datagrams; 0 stands for 7200 s and 1 s")
 	}},
+	{ID: "KA-25", Title: "milliseconds in, seconds out", Source: "W-TCP", Once: true, Run: func(e *Env) {
+		e.Pair()
+		s := e.Stream()
+		s.keepAlive(1500*time.Millisecond, time.Millisecond, 3)
+		s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 2)
+		s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 1)
+		e.Notef("1500 ms reads 2 s, 1 ms reads 1 s")
+	}},
 	{ID: "KA-25", Title: "1 ms, and the rounding", Source: "W-TCP", Run: func(e *Env) {
-		e.silent(3*time.Millisecond, time.Millisecond, 3, func(s wsa.SOCKET, start time.Duration) {
-			_, err := e.P.Recv(s, make([]byte, 1), 0)
-			e.Code("Recv", err, wsa.WSAENETRESET)
+		e.silent(3*time.Millisecond, time.Millisecond, 3, func(s handle, start time.Duration) {
+			s.recv(1, wsa.WSAENETRESET)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "0.003 0.004 0.005")
 			Equal(e, "RST", e.times("a", start, has(trace.RST)), "0.006")
 			fresh := e.Stream()
 			var got []string
 			for _, ms := range []time.Duration{1, 999, 1000, 1001, 4294967295} {
-				e.keepAliveVals(fresh, ms*time.Millisecond, ms*time.Millisecond)
-				got = append(got, fmt.Sprint(e.Get(e.P, fresh, wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), e.Get(e.P, fresh, wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL)))
+				fresh.keepAliveVals(ms*time.Millisecond, ms*time.Millisecond)
+				got = append(got, fmt.Sprint(fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL)))
 			}
 			Equal(e, "TCP_KEEPIDLE and TCP_KEEPINTVL", strings.Join(got, ", "), "1 1, 1 1, 1 1, 2 2, 4294968 4294968")
 		})

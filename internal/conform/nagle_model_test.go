@@ -86,7 +86,7 @@ func playModel(e *Env, steps []step, late bool) {
 	m := &nagleModel{edge: 4000}
 	e.Do(func() {
 		s := e.Stream()
-		done := e.Go("connect", func() { e.Code("Connect", e.P.Connect(s, e.Addr(9, 80)), 0) })
+		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
 		p.Expect("[S]")
 		p.Send("[S.] win 65535 <mss 1000>") // the largest
 		p.Expect("[.]")
@@ -103,11 +103,11 @@ func playModel(e *Env, steps []step, late bool) {
 				if m.una == m.nxt && m.edge == m.nxt && m.queued > 0 && m.queued < modelMSS {
 					continue // what netstack probes a closed window with stays a segment of its own
 				}
-				e.send(s, st.n)
+				s.send(st.n)
 				m.queued += st.n
 			case "nodelay":
 				m.nodelay = !m.nodelay
-				e.Set(e.P, s, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, map[bool]uint32{true: 1}[m.nodelay])
+				s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, map[bool]uint32{true: 1}[m.nodelay])
 			case "ack":
 				for n := (len(m.sent) - acked) * st.n / 1000; n > 0; n-- {
 					m.una += m.sent[acked]
@@ -125,8 +125,8 @@ func playModel(e *Env, steps []step, late bool) {
 			m.override()
 			compare(e, m, "after the override timer")
 		}
-		e.Linger(e.P, s, 0)
-		e.Code("CloseSocket", e.P.CloseSocket(s), 0)
+		s.linger(0)
+		s.close()
 	})
 	e.Notef("the model agrees")
 }

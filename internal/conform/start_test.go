@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/wsstack/wsstack/wsa"
 )
 
 // The words of a result and its trace have the same zero, or the trace says
@@ -15,7 +13,7 @@ import (
 // connection that was silent from 1.030s on.
 func TestTrace_SaysWhereTimesCountFrom(t *testing.T) {
 	c := Case{Family: "IPv4", Scenario: Scenario{Run: func(e *Env) {
-		e.silent(10*time.Second, time.Second, 1, func(_ wsa.SOCKET, start time.Duration) {
+		e.silent(10*time.Second, time.Second, 1, func(_ handle, start time.Duration) {
 			e.Net.Sleep(10500 * time.Millisecond)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "10.000")
 			again := e.Start()

@@ -2,7 +2,6 @@ package conform
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -38,12 +37,12 @@ func playStreams(e *Env, seed uint64, size int, nodelay bool) {
 	quota := func() uint32 { return uint32([]int{0, 1, 700, 1460, 5000, 20_000, 65_536, 300_000}[rng.IntN(8)]) }
 	c, s := e.Connected()
 	if nodelay {
-		e.Set(e.P, c, wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
+		c.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 	}
 	var tasks []*simnet.Task
 	for _, d := range []struct {
-		from, to stream
-	}{{stream{e, true, c}, stream{e, false, s}}, {stream{e, false, s}, stream{e, true, c}}} {
+		from, to handle
+	}{{c, s}, {s, c}} {
 		data := make([]byte, size)
 		for i := range data {
 			data[i] = byte(rng.Uint32())
@@ -53,10 +52,10 @@ func playStreams(e *Env, seed uint64, size int, nodelay bool) {
 			r := rand.New(rand.NewPCG(writes, 2))
 			for b := data; len(b) > 0; {
 				n := min(len(b), 1+r.IntN(1+r.IntN(20_000)))
-				d.from.send(b[:n])
+				Equal(e, "bytes sent", d.from.sendSome(b[:n], 0), n)
 				b = b[n:]
 				if r.IntN(8) == 0 {
-					d.from.set(wsa.SO_SNDBUF, quota())
+					d.from.sndbuf(quota())
 				}
 				if r.IntN(16) == 0 {
 					e.Net.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
@@ -67,9 +66,11 @@ func playStreams(e *Env, seed uint64, size int, nodelay bool) {
 			r := rand.New(rand.NewPCG(reads, 3))
 			var got []byte
 			for len(got) < len(data) {
-				got = append(got, d.to.recv(1+r.IntN(30_000))...)
+				more := d.to.recv(1 + r.IntN(30_000))
+				e.Check(len(more) > 0, "the end of the stream, too early")
+				got = append(got, more...)
 				if r.IntN(8) == 0 {
-					d.to.set(wsa.SO_RCVBUF, quota())
+					d.to.rcvbuf(quota())
 				}
 				if r.IntN(16) == 0 {
 					e.Net.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
@@ -83,58 +84,18 @@ func playStreams(e *Env, seed uint64, size int, nodelay bool) {
 	}
 }
 
-// stream is one end of the connection.
-type stream struct {
-	e      *Env
-	client bool
-	s      wsa.SOCKET
-}
-
-func (st stream) send(b []byte) {
-	p := st.e.Q
-	if st.client {
-		p = st.e.P
-	}
-	n, err := p.Send(st.s, b, 0)
-	st.e.Code("Send", err, 0)
-	Equal(st.e, "bytes sent", n, len(b))
-}
-
-func (st stream) recv(n int) []byte {
-	p := st.e.Q
-	if st.client {
-		p = st.e.P
-	}
-	b := make([]byte, n)
-	n, err := p.Recv(st.s, b, 0)
-	st.e.Code("Recv", err, 0)
-	st.e.Check(n > 0, "the end of the stream, too early")
-	return b[:n]
-}
-
-func (st stream) set(opt int32, value uint32) {
-	p := st.e.Q
-	if st.client {
-		p = st.e.P
-	}
-	st.e.Set(p, st.s, wsa.SOL_SOCKET, opt, value)
-}
-
 // A peer that sends small segments, whatever the window says, can't make a socket
 // that isn't read hold more than it was offered (docs/bounds.md).
 func TestSmallSegmentsAreBounded(t *testing.T) {
 	const size, flood, offered = 200, 4 << 20, 65536 // as the scale rounds it
 	var held uint32
 	r := Run(Case{Scenario: Scenario{ID: "BF-21", Title: "bounded", Run: func(e *Env) {
-		e.playedAs("mss 1000,wscale 7", nil, func(s wsa.SOCKET, p *simnet.Peer) {
+		e.playedAs("mss 1000,wscale 7", nil, func(s handle, p *simnet.Peer) {
 			for range flood / size {
 				p.Send(fmt.Sprintf("[.] len %d", size))
 			}
 			e.Net.Sleep(time.Second)
-			b := make([]byte, 4)
-			_, err := e.P.Ioctl(s, wsa.FIONREAD, nil, b)
-			e.Code("FIONREAD", err, 0)
-			held = binary.LittleEndian.Uint32(b)
+			held = s.value(wsa.FIONREAD)
 		})
 		e.Notef("bounded")
 	}}, Family: "IPv4"}, 1, nil)

@@ -1,0 +1,151 @@
+package conform
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/wsa"
+)
+
+// initialRTO is SIO_TCP_INITIAL_RTO.
+func (s handle) initialRTO(rtt uint16, most uint8) {
+	s.ioctl(wsa.SIO_TCP_INITIAL_RTO, wsa.TCPInitialRTOParameters{Rtt: rtt, MaxSynRetransmissions: most}.Append(nil), nil)
+}
+
+// unanswered connects to nobody, and compares when the SYNs left and the
+// attempt failed, in seconds.
+func (s handle) unanswered(want string, fails float64) {
+	e := s.e
+	start := e.Start()
+	s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
+	Equal(e, "failed at", fmt.Sprintf("%.3f", (e.Net.Now()-start).Seconds()), fmt.Sprintf("%.3f", fails))
+	Equal(e, "SYNs", e.times("a", start, has(trace.SYN)), want)
+}
+
+// connectScenarios are NB-1 and NB-2: the schedule of SYNs, and a refusal.
+var connectScenarios = []Scenario{
+	{ID: "NB-1", Title: "SYN schedule", Source: "API-connect, OBS", Run: func(e *Env) {
+		e.Wire()
+		e.Do(func() {
+			for range 2 { // the socket may try again
+				s := e.Stream()
+				start := e.Start()
+				s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
+				e.took("time", start, 21*time.Second)
+				var at []string
+				for _, l := range e.Segments("a") {
+					if l.At >= start {
+						at = append(at, (l.At - start).Round(time.Millisecond).String())
+					}
+				}
+				Equal(e, "SYNs", fmt.Sprint(at), "[0s 1s 3s 7s 15s]")
+			}
+			s := e.Stream()
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_NOSYNRETRIES, 1)
+			start := e.Start()
+			s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
+			e.took("time without retries", start, time.Second)
+		})
+		e.Notef("SYNs at 0, 1, 3, 7 and 15 s, WSAETIMEDOUT at 21 s; with TCP_NOSYNRETRIES at 1 s")
+	}},
+	{ID: "NB-1", Title: "SIO_TCP_INITIAL_RTO changes the schedule", Source: "API-WSAIoctl", Run: func(e *Env) {
+		e.Wire()
+		e.Do(func() {
+			for _, c := range []struct {
+				rtt   uint16
+				most  uint8
+				want  string
+				fails float64
+			}{
+				{500, 2, "0.000 0.500 1.500", 3.5},
+				{3000, wsa.TCP_INITIAL_RTO_DEFAULT_MAX_SYN_RETRANSMISSIONS, "0.000 3.000 9.000", 21},
+				{wsa.TCP_INITIAL_RTO_DEFAULT_RTT, wsa.TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS, "0.000", 1},
+				{wsa.TCP_INITIAL_RTO_UNSPECIFIED_RTT, 1, "0.000 1.000", 3},
+				{200, wsa.TCP_INITIAL_RTO_UNSPECIFIED_MAX_SYN_RETRANSMISSIONS, "0.000 0.200 0.600 1.400 3.000", 6.2},
+				{40000, 2, "0.000 40.000 100.000", 160}, // netstack gives up after 127 s
+			} {
+				s := e.Stream()
+				s.initialRTO(c.rtt, c.most)
+				s.unanswered(c.want, c.fails)
+			}
+		})
+		e.Notef("500 ms and 2: SYNs at 0, 0.5, 1.5 s, WSAETIMEDOUT at 3.5 s; 40 s and 2: at 0, 40, 100 s, 160 s")
+	}},
+	{ID: "NB-1", Title: "TCP_MAXRT bounds the connect", Source: "W-TCP", Run: func(e *Env) {
+		e.Wire()
+		e.Do(func() {
+			s := e.Stream()
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 5)
+			s.unanswered("0.000 1.000 3.000", 5)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRTMS, 2500) // the last writer wins
+			s.unanswered("0.000 1.000", 2.5)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 40)
+			s.unanswered("0.000 1.000 3.000 7.000 15.000 31.000", 40)
+			s = e.Stream() // set during the attempt
+			s.nonblocking(true)
+			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
+			start := e.Start()
+			e.Net.Sleep(2 * time.Second)
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 4)
+			_, _, failed := e.Select(e.P, nil, nil, []handle{s}, -1)
+			Equal(e, "failed sockets", len(failed), 1)
+			e.took("time", start, 4*time.Second)
+			Equal(e, "SO_ERROR", s.soError(), wsa.WSAETIMEDOUT)
+		})
+		e.Notef("5 s: SYNs at 0, 1, 3 s, WSAETIMEDOUT at 5.000 s; 2500 ms; 40 s; 4 s set after two")
+	}},
+	{ID: "NB-1", Title: "TCP_MAXRT -1 never gives up", Source: "W-TCP", Run: func(e *Env) {
+		w := e.Wire()
+		e.Do(func() {
+			s := e.Stream()
+			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 0xFFFFFFFF)
+			s.nonblocking(true)
+			start := e.Start()
+			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
+			e.Net.Sleep(10 * time.Minute)
+			Equal(e, "SYNs", e.times("a", start, has(trace.SYN)),
+				"0.000 1.000 3.000 7.000 15.000 31.000 63.000 123.000 183.000 243.000 303.000 363.000 423.000 483.000 543.000")
+			w.Discard()
+			p := w.Listen(80)
+			p.Accept("mss 1000,wscale 5") // the next SYN is answered
+			s.say("late")
+			p.Expect("[P.] seq 1:5 ack 1")
+			p.Send("[R] seq 1")
+		})
+		e.Notef("a SYN each minute for ten minutes; the answer to the next one connects")
+	}},
+	{ID: "NB-1", Title: "a SYN that is sent again connects", Source: "API-connect", Run: func(e *Env) {
+		w := e.Wire()
+		p := w.Listen(80)
+		e.Do(func() {
+			s := e.Stream()
+			done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
+			first, err := p.Receive(time.Second)
+			e.Check(err == nil, "no SYN: %v", err)
+			again, err := p.Receive(2 * time.Second)
+			e.Check(err == nil, "no second SYN: %v", err)
+			e.summed(again.Packet)
+			Equal(e, "the second SYN", fmt.Sprint(again.Seq, again.Flags, again.Window, again.Options),
+				fmt.Sprint(first.Seq, first.Flags, first.Window, first.Options))
+			p.Send("[S.] <mss 1000>")
+			p.Expect("[.] seq 1 ack 1")
+			done.Wait()
+			p.ExpectSilence(time.Minute)
+			s.close()
+			p.Expect("[F.] seq 1 ack 1")
+			p.Send("[R.] seq 1 ack 2")
+		})
+		e.Notef("the same SYN at 1 s; its answer completes the handshake, and nothing follows")
+	}},
+	{ID: "NB-2", Title: "RST to a SYN", Source: "API-connect", Run: func(e *Env) {
+		e.paired(func() {
+			s := e.Stream()
+			start := e.Start()
+			s.connect(e.Addr(2, 1), wsa.WSAECONNREFUSED)
+			e.took("time", start, 2*Delay)
+		})
+		Equal(e, "SYNs", e.Count("a", has(trace.SYN)), 1)
+		e.Notef("refused after one round trip, which is permitted")
+	}},
+}

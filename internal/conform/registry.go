@@ -1,0 +1,40 @@
+package conform
+
+import "slices"
+
+// areas are all scenarios, in the order of the statements: of each area one list or several, of
+// which each takes up where the one before it ends.
+func areas() [][]Scenario {
+	return [][]Scenario{
+		validationScenarios, validationIPScenarios,
+		nagleScenarios, nagleSillyScenarios,
+		keepAliveScenarios, keepAliveAnswersScenarios, keepAliveChangesScenarios, keepAliveValsScenarios, keepAliveDropScenarios, keepAliveDroppedScenarios,
+		lingerScenarios, lingerWireScenarios, lingerOptionsScenarios,
+		shutdownScenarios,
+		resetScenarios,
+		buffersScenarios, buffersWindowScenarios, buffersLimitsScenarios, buffersEmptyScenarios,
+		connectTimeScenarios,
+		soErrorScenarios,
+		reuseScenarios, reuseBindScenarios,
+		portsScenarios,
+		conditionalScenarios,
+		groupsScenarios,
+		urgentScenarios, urgentRecvScenarios, urgentMarkScenarios,
+		timeoutsScenarios,
+		broadcastScenarios,
+		messagesScenarios,
+		dontRouteScenarios,
+		debugScenarios,
+		configScenarios,
+		typesScenarios,
+		inheritScenarios, inheritExScenarios, inheritDisconnectScenarios, inheritReuseScenarios,
+		blockingScenarios,
+		eventsScenarios, eventsCodesScenarios,
+		connectScenarios, connectICMPScenarios,
+		downScenarios,
+		vectorsScenarios,
+	}
+}
+
+// Scenarios returns all scenarios, in the order of the specification.
+func Scenarios() []Scenario { return slices.Concat(areas()...) }
