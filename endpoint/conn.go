@@ -266,45 +266,23 @@ func (c *Conn) SetKeepAlive(on bool) error { return c.setBool(wsa.SOL_SOCKET, ws
 // SetKeepAlivePeriod sets the idle time before the first probe: TCP_KEEPIDLE,
 // in seconds, rounded up.
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
-	return c.setInt(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, seconds(d))
+	return c.setAll(options.TCP_KEEPIDLE.With(d))
 }
 
 // SetKeepAliveConfig sets SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and
 // TCP_KEEPCNT. As in package net, a zero field means Go's default (15 s, 15 s,
 // 9) and a negative one keeps what is set.
 func (c *Conn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
-	const goInterval, goCount = 15 * time.Second, 9
-	for _, o := range []struct {
-		name  int32
-		value int // negative: keep
-	}{
-		{wsa.TCP_KEEPIDLE, keepAliveValue(seconds(k.Idle), seconds(goInterval))},
-		{wsa.TCP_KEEPINTVL, keepAliveValue(seconds(k.Interval), seconds(goInterval))},
-		{wsa.TCP_KEEPCNT, keepAliveValue(k.Count, goCount)},
-	} {
-		if o.value < 0 {
-			continue
-		}
-		if err := c.setInt(wsa.IPPROTO_TCP, o.name, o.value); err != nil {
-			return err
-		}
-	}
-	return c.SetKeepAlive(k.Enable)
+	return c.setAll(socket.KeepAliveOptions(k)...)
 }
 
-func keepAliveValue(v, zero int) int {
-	if v == 0 {
-		return zero
+// setAll sets options in order, until one fails.
+func (c *conn) setAll(list ...options.Assignment) error {
+	err := options.SetAll(c, list...)
+	if errno, ok := err.(wsa.Errno); ok { // no optval can hold the value
+		return c.wrap("set", errno)
 	}
-	return v
-}
-
-// seconds rounds up, like package net, and away from zero.
-func seconds(d time.Duration) int {
-	if d < 0 {
-		return -1
-	}
-	return int((d + time.Second - 1) / time.Second)
+	return err
 }
 
 // SetLinger sets SO_LINGER: sec < 0 turns it off, 0 makes Close reset the

@@ -64,6 +64,18 @@ var bubbleUses = map[string]func(t *testing.T, a, b *stack.Stack){
 		_, err := a.DialContext(ctx, "tcp", "10.0.0.99:80") // nobody
 		require.ErrorIs(t, err, context.Canceled)
 	},
+	"a dialer": func(t *testing.T, a, b *stack.Stack) {
+		d := stack.Dialer{Stack: a, Timeout: time.Minute, Deadline: time.Now().Add(10 * time.Millisecond)}
+		_, err := d.Dial("tcp", "10.0.0.99:80") // nobody
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		l, err := b.ListenTCP("tcp", netip.AddrPort{})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		c, err := (&stack.Dialer{Stack: a, Timeout: time.Minute}).DialContext(ctx, "tcp", net.JoinHostPort("10.0.0.2", port(l.Addr())))
+		require.NoError(t, err)
+		require.NoError(t, errors.Join(c.Close(), l.Close()))
+	},
 	"datagrams": func(t *testing.T, a, b *stack.Stack) {
 		s, err := b.ListenPacket("udp", "10.0.0.2:53")
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -25,22 +26,26 @@ const attemptDelay = 250 * time.Millisecond
 // addresses there are.
 const maxAttempts = 32
 
+// An opener makes a socket that is to connect to an address.
+type opener func(to netip.AddrPort) (*socket.Socket, error)
+
 // A race is a dial to several addresses, of which the first that answers wins:
 // "Happy Eyeballs", RFC 8305 §5. An attempt starts when the one before it has
-// failed, or attemptDelay after it. All is done on the goroutine of the caller,
+// failed, or a delay after it. All is done on the goroutine of the caller,
 // with one Waiter and one timer.
 type race struct {
 	host    socket.Host
 	waiter  wait.Waiter
-	open    func(netip.AddrPort) (*socket.Socket, wsa.Errno)
+	open    opener
+	delay   time.Duration    // how long an attempt is alone; negative: until it has failed
 	left    []netip.AddrPort // not tried yet
 	running []*racer
 	begun   int64        // attempts so far
-	late    atomic.Int64 // the attempt that attemptDelay has passed for
+	late    atomic.Int64 // the attempt whose delay has passed
 	hurry   bool         // an attempt has failed since the last one began
 	timer   tcpip.Timer  // of late; nil before the first attempt
 	firstAt netip.AddrPort
-	first   wsa.Errno // why the first attempt failed
+	first   error // why the first attempt failed
 }
 
 // A racer is one attempt.
@@ -50,15 +55,55 @@ type racer struct {
 	call wait.Call
 }
 
-// dialFirst connects to the first of several addresses that answers, in the
-// order that RFC 8305 §4 has: that of addrs, with the families by turns, 32 at
-// most. open makes the socket for an address. The error of a dial that fails is
-// that of the first attempt; when ctx ends first, it is the context's.
-func dialFirst(ctx context.Context, h socket.Host, network string, addrs []netip.AddrPort, open func(netip.AddrPort) (*socket.Socket, wsa.Errno)) (net.Conn, error) {
-	r := &race{host: h, open: open, left: interleave(addrs), waiter: h.NewWaiter()}
-	if r.waiter == nil {
-		r.waiter = wait.NewChannelWaiter()
+// dial connects a new socket to the first of several addresses that answers, in the order that
+// RFC 8305 §4 has: that of addrs, with the families by turns, 32 at most. Each attempt is alone
+// for a time: delay, attemptDelay if that is 0, until it has failed if that is negative. open
+// makes the socket for an address.
+//
+// The error of a dial that fails is that of the first attempt; when ctx ends first, it is the
+// context's.
+func dial(ctx context.Context, h socket.Host, network string, addrs []netip.AddrPort, delay time.Duration, open opener) (net.Conn, error) {
+	var winner *socket.Socket
+	var err error
+	at := addrs[0]
+	if len(addrs) == 1 {
+		winner, err = dialOne(ctx, at, open)
+	} else {
+		r := &race{host: h, open: open, left: interleave(addrs), waiter: wait.NewWaiter(h), delay: cmp.Or(delay, attemptDelay)}
+		winner, at, err = r.dial(ctx)
 	}
+	if err != nil {
+		return nil, callError("dial", network, at, err)
+	}
+	if winner.Kind() == options.Datagram {
+		return endpoint.NewPacketConn(winner, network), nil
+	}
+	return endpoint.NewConn(winner, network), nil
+}
+
+// dialOne connects a new socket to an address.
+func dialOne(ctx context.Context, addr netip.AddrPort, open opener) (*socket.Socket, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	sock, err := open(addr)
+	if err != nil {
+		return nil, err
+	}
+	errno := sock.ConnectUntil(ctx, addr, nil)
+	if errno == 0 {
+		return sock, nil
+	}
+	sock.Close()
+	if errno == wait.ErrCanceled {
+		return nil, ctx.Err()
+	}
+	return nil, errno
+}
+
+// dial returns the socket that is connected, or an error and the address that it is about.
+func (r *race) dial(ctx context.Context) (*socket.Socket, netip.AddrPort, error) {
+	first := r.left[0]
 	if ctx.Done() != nil {
 		defer wait.AfterDone(ctx, r.waiter.Signal)()
 	}
@@ -68,20 +113,12 @@ func dialFirst(ctx context.Context, h socket.Host, network string, addrs []netip
 		r.end(a)
 	}
 	switch {
-	case winner == nil && ctx.Err() != nil:
-		return nil, callError("dial", network, addrs[0], ctx.Err())
-	case winner == nil:
-		return nil, callError("dial", network, r.firstAt, r.first)
+	case winner != nil:
+		return winner, first, nil
+	case ctx.Err() != nil:
+		return nil, first, ctx.Err()
 	}
-	return faceOf(winner, network), nil
-}
-
-// faceOf is the net face of a connected socket.
-func faceOf(sock *socket.Socket, network string) net.Conn {
-	if sock.Kind() == options.Datagram {
-		return endpoint.NewPacketConn(sock, network)
-	}
-	return endpoint.NewConn(sock, network)
+	return nil, r.firstAt, r.first
 }
 
 // run returns the socket that is connected, nil when none will be.
@@ -131,12 +168,12 @@ func (r *race) start() *socket.Socket {
 	a := &racer{to: r.left[0]}
 	r.left = r.left[1:]
 	r.begun, r.hurry = r.begun+1, false
-	var err wsa.Errno
-	if a.sock, err = r.open(a.to); err != 0 {
+	var err error
+	if a.sock, err = r.open(a.to); err != nil {
 		r.failed(a.to, err)
 		return nil
 	}
-	switch err, _ = a.sock.StartConnect(a.to); err {
+	switch err, _ := a.sock.StartConnect(a.to); err {
 	case 0:
 		return a.sock
 	case wsa.WSAEWOULDBLOCK:
@@ -148,7 +185,7 @@ func (r *race) start() *socket.Socket {
 	a.call.Init(r.waiter, waiter.WritableEvents|waiter.EventErr|waiter.EventHUp)
 	a.sock.Calls().Add(&a.call)
 	r.running = append(r.running, a)
-	if len(r.left) > 0 {
+	if len(r.left) > 0 && r.delay > 0 {
 		r.arm()
 	}
 	return nil
@@ -159,7 +196,7 @@ func (r *race) start() *socket.Socket {
 func (r *race) arm() {
 	r.disarm()
 	present := r.begun
-	r.timer = r.host.Clock().AfterFunc(attemptDelay, func() {
+	r.timer = r.host.Clock().AfterFunc(r.delay, func() {
 		for {
 			late := r.late.Load()
 			if late >= present || r.late.CompareAndSwap(late, present) {
@@ -181,9 +218,9 @@ func (r *race) due() bool {
 	return len(r.running) == 0 || r.hurry || r.late.Load() == r.begun
 }
 
-func (r *race) failed(to netip.AddrPort, err wsa.Errno) {
+func (r *race) failed(to netip.AddrPort, err error) {
 	r.hurry = true
-	if r.first == 0 {
+	if r.first == nil {
 		r.first, r.firstAt = err, to
 	}
 }

@@ -14,29 +14,27 @@ import (
 // its port with others of the kind. It doesn't receive what this host sends:
 // SetMulticastLoopback changes that. More groups are joined with JoinGroup.
 func (s *Stack) ListenMulticastUDP(network string, ifi *net.Interface, group *net.UDPAddr) (*endpoint.PacketConn, error) {
+	return (&ListenConfig{Stack: s}).ListenMulticastUDP(network, ifi, group)
+}
+
+// ListenMulticastUDP opens a datagram socket that has joined a group, as ListenMulticastUDP of
+// Stack does.
+func (lc *ListenConfig) ListenMulticastUDP(network string, ifi *net.Interface, group *net.UDPAddr) (*endpoint.PacketConn, error) {
 	if group == nil || group.IP == nil {
-		return nil, callError("listen", network, netip.AddrPort{}, &net.AddrError{Err: "missing address"})
+		return nil, callError("listen", network, netip.AddrPort{}, errMissingAddress)
 	}
 	addr := group.AddrPort()
-	addr = netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
-	n, err := parseNetwork(network)
-	switch {
-	case err != nil:
-	case n.typ != wsa.SOCK_DGRAM:
-		err = net.UnknownNetworkError(network)
-	case !addr.Addr().IsMulticast():
+	n, addr, err := lc.check(network, wsa.SOCK_DGRAM, netip.AddrPortFrom(addr.Addr().WithZone(""), addr.Port()))
+	if err == nil && !addr.Addr().IsMulticast() {
 		err = &net.AddrError{Err: "not a multicast address", Addr: addr.Addr().String()}
-	case n.family != 0 && n.family != familyOf(addr.Addr()):
-		err = &net.AddrError{Err: "not an address of " + network, Addr: addr.Addr().String()}
 	}
 	if err != nil {
 		return nil, callError("listen", network, addr, err)
 	}
-	sock, _, err := s.boundTo(n, addr, wsa.SOCK_DGRAM)
+	c, err := lc.openPacket(n, addr)
 	if err != nil {
-		return nil, callError("listen", network, addr, err)
+		return nil, err
 	}
-	c := endpoint.NewPacketConn(sock, network)
 	if err := joinAlone(c, ifi, group); err != nil {
 		c.Close()
 		return nil, callError("listen", network, addr, err.(*net.OpError).Err)
