@@ -14,7 +14,7 @@ type Config struct {
 	ISS                       Seq // our initial sequence number (RFC 6528)
 	MSS                       int // what our SYN announces, bytes: the MTU of the interface without IP and TCP headers
 	MinMSS                    int // the least that a peer's SYN may say, bytes; 0: the constant MinMSS
-	Path                      int // live: what fits the path to the peer, counted in the same way; 0: MSS
+	PathMSS                   int // live: what fits the path to the peer, counted in the same way; 0: MSS
 	Quota                     int // live: SO_RCVBUF, bytes; Unset: the window begins at 65,535 and grows
 	WithoutScale, WithoutSACK bool
 
@@ -30,11 +30,11 @@ type Config struct {
 	SynLifetime time.Duration // live: so long may our SYN stay without an answer, from the first one on; 0: no limit
 	FailOnICMP  bool          // an ICMP error that quotes our SYN ends the attempt
 
-	InitialRTO time.Duration // the time-out before a round trip was measured; 0: 1 s (RFC 6298 §2.1)
-	FinWait    time.Duration // how long FIN-WAIT-2 lasts once the socket is closed; 0: 60 s
-	Segmenting int           // the largest payload that the device cuts up; 0: it doesn't
-	Expedited  bool          // live: the urgent pointer is that of RFC 1122: it points to the urgent byte, not behind it
-	Stamp      uint32        // the offset of our timestamps from the clock (RFC 7323 §5.4)
+	InitialRTO  time.Duration // the time-out before a round trip was measured; 0: 1 s (RFC 6298 §2.1)
+	FinWait     time.Duration // how long FIN-WAIT-2 lasts once the socket is closed; 0: 60 s
+	Segmenting  int           // the largest payload that the device cuts up; 0: it doesn't
+	Expedited   bool          // live: the urgent pointer is that of RFC 1122: it points to the urgent byte, not behind it
+	StampOffset uint32        // the offset of our timestamps from the clock (RFC 7323 §5.4)
 }
 
 // Unset is Config.Quota when SO_RCVBUF isn't set.
@@ -87,7 +87,7 @@ type Conn struct {
 	orphan     bool    // nobody reads any more
 	deaf       bool    // new data is refused: see Deafen
 	garbage    bool    // keep-alive probes carry an octet: see SetGarbage
-	hole       blackHole
+	blackHole  blackHole
 	notices    []Notice      // see TakeNotices
 	holdAck    bool          // see HoldAck
 	lowWater   int           // see SetLowWater
@@ -125,18 +125,18 @@ type sender struct {
 	fin    bool // a FIN is queued behind the data
 	cwr    bool // the next new data carries CWR
 
-	silly  bool          // the override of silly-window avoidance has fired
-	probe  bool          // a window probe is due
-	sentAt time.Duration // when data left last
-	syn    bool          // our SYN is to leave
-	alive  bool          // a keep-alive probe is due
-	tries  int           // transmissions of the SYN, or of the oldest byte, or probes without an answer
-	stuck  time.Duration // since when there was no progress; 0: nothing waits
+	silly          bool          // the override of silly-window avoidance has fired
+	windowProbe    bool          // a window probe is due
+	sentAt         time.Duration // when data left last
+	syn            bool          // our SYN is to leave
+	keepAliveProbe bool          // a keep-alive probe is due
+	tries          int           // transmissions of the SYN, or of the oldest byte, or probes without an answer
+	stuck          time.Duration // since when there was no progress; 0: nothing waits
 }
 
 func (s *sender) release() {
 	s.queue.release()
-	s.fin, s.urgent, s.tell, s.probe, s.syn, s.alive = false, false, false, false, false, false
+	s.fin, s.urgent, s.tell, s.windowProbe, s.syn, s.keepAliveProbe = false, false, false, false, false, false
 	s.stuck = 0
 }
 
@@ -178,7 +178,7 @@ func New(cfg Config) *Conn {
 func (c *Conn) Open(now time.Duration) {
 	c.becomeSynSent()
 	c.snd.syn = true
-	c.busy(now) // Config.SynLifetime begins
+	c.awaitAnswer(now) // Config.SynLifetime begins
 }
 
 // State, Cause and the other getters say how the connection is.
@@ -253,15 +253,8 @@ func (c *Conn) Restore(p []byte) {
 	}
 }
 
-// instant is the form of a time that package keepalive takes.
-func instant(t time.Duration) time.Time { return time.Unix(0, int64(t)) }
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
-}
+// keepAliveTime is the form of a time that package keepalive takes.
+func keepAliveTime(t time.Duration) time.Time { return time.Unix(0, int64(t)) }
 
 // owe says that an acknowledgement is to leave. The most urgent reason counts.
 func (c *Conn) owe(a ackState) { c.ack = max(c.ack, a) }

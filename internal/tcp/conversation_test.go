@@ -142,7 +142,7 @@ func (l *lone) call(verb string, args []string) error {
 	case "expire":
 		l.Expire()
 	case "lose":
-		l.Lose()
+		l.AbortUnread()
 	case "deafen", "garbage", "expedited":
 		map[string]func(bool){"deafen": l.Deafen, "garbage": l.SetGarbage, "expedited": l.SetExpedited}[verb](args[0] == "on")
 	case "restore":
@@ -223,7 +223,7 @@ func (l *lone) set(arg string) (err error) {
 	cfg, peer := &l.cfg, &l.peer
 	flags := map[string]*bool{"noscale": &cfg.WithoutScale, "nosack": &cfg.WithoutSACK, "timestamps": &cfg.Timestamps,
 		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "icmp": &cfg.FailOnICMP, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
-	numbers := map[string]*int{"path": &cfg.Path, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
+	numbers := map[string]*int{"path": &cfg.PathMSS, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
 	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}
 	switch {
 	case flags[name] != nil:

@@ -28,10 +28,10 @@ func (c *Conn) Abort() {
 	c.abort(Aborted)
 }
 
-// Lose is Abort of a connection whose received data nobody reads: the peer, which may
+// AbortUnread is Abort of a connection whose received data nobody reads: the peer, which may
 // believe that it was, is told in CLOSING and LAST-ACK as well (LG-13, RFC 1122
 // §4.2.2.13).
-func (c *Conn) Lose() { c.abort(Aborted) }
+func (c *Conn) AbortUnread() { c.abort(Aborted) }
 
 // Expire is Abort at the end of a linger time (LG-6, LG-18): the peer, which hasn't
 // acknowledged our FIN, is told in CLOSING and LAST-ACK as well (LG-17).

@@ -170,7 +170,7 @@ func TestBlackHoleFalseAlarm(t *testing.T) {
 	require.Equal(t, 1460, p.a.MSS())
 	p.transfer(100_000, time.Minute)
 	require.Equal(t, 1460, p.a.MSS())
-	require.Zero(t, p.a.hole)
+	require.Zero(t, p.a.blackHole)
 }
 
 // A short outage costs little more than itself.

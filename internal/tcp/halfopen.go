@@ -8,7 +8,7 @@ import "time"
 //	SYN ──▶ NewHalfOpen ──SynAck──▶ … ──ACK──▶ Complete ──▶ Conn
 type HalfOpen struct {
 	ISS, IRS Seq
-	Sent     time.Duration // when the SYN-ACK left first; 0: it hasn't
+	SentAt   time.Duration // when the SYN-ACK left first; 0: it hasn't
 	TSVal    uint32        // of the SYN
 	MSS      uint16        // of the SYN; 0: it had none
 	Window   uint16        // of the SYN
@@ -62,7 +62,7 @@ func (h *HalfOpen) conn(now time.Duration, cfg Config) *Conn {
 	c.peerSyn(now, &syn)
 	c.becomeSynReceived()
 	c.snd.next = h.ISS + 1
-	c.snd.sentAt = h.Sent
+	c.snd.sentAt = h.SentAt
 	if h.Tries > 1 {
 		c.Counters.SynResent = h.Tries - 1
 	}
@@ -72,23 +72,23 @@ func (h *HalfOpen) conn(now time.Duration, cfg Config) *Conn {
 // SynAck is the SYN-ACK, each time that it is due. cfg is what the connection
 // will be made with.
 func (h *HalfOpen) SynAck(now time.Duration, cfg Config) Segment {
-	if h.Sent == 0 {
-		h.Sent = now
+	if h.SentAt == 0 {
+		h.SentAt = now
 	}
 	if h.Tries < 255 {
 		h.Tries++
 	}
 	s := h.conn(now, cfg).synSegment(now)
-	s.Again = h.Tries > 1
+	s.Resent = h.Tries > 1
 	return s
 }
 
-// Again is the SYN-ACK for a SYN that came again, or for what isn't acceptable. It
+// Repeat is the SYN-ACK for a SYN that came again, or for what isn't acceptable. It
 // doesn't count as one of Tries: anybody who knows the addresses draws it, and
 // mustn't end the record, or put off its end.
-func (h *HalfOpen) Again(now time.Duration, cfg Config) Segment {
+func (h *HalfOpen) Repeat(now time.Duration, cfg Config) Segment {
 	s := h.conn(now, cfg).synSegment(now)
-	s.Again = true
+	s.Resent = true
 	return s
 }
 
@@ -98,7 +98,7 @@ func (h *HalfOpen) Next() time.Duration {
 	for i := range h.Tries {
 		after += min(initialRTO<<min(i, 10), maxRTO)
 	}
-	return h.Sent + after
+	return h.SentAt + after
 }
 
 // A HalfOpenVerdict says what becomes of a half-open connection with a segment.
@@ -107,7 +107,7 @@ type HalfOpenVerdict uint8
 // The verdicts.
 const (
 	Stays     HalfOpenVerdict = iota // with answer, if it has flags
-	SynRepeat                        // the SYN came again, or what isn't acceptable: Again is the answer
+	SynRepeat                        // the SYN came again, or what isn't acceptable: Repeat is the answer
 	Complete                         // Conn takes the segment
 	Ends                             // the peer has reset it
 )

@@ -63,7 +63,7 @@ func TestHalfOpenSchedule(t *testing.T) {
 	h := aHalfOpen(cfg, Options{Scale: NoScale})
 	for i, want := range []int{1, 3, 7, 15, 31, 63, 123, 183, 243} {
 		require.Equal(t, origin+time.Duration(want)*time.Second, h.Next(), "%d", i)
-		again := h.Again(h.Next()-1, cfg)
+		again := h.Repeat(h.Next()-1, cfg)
 		require.Equal(t, SYN|ACK, again.Flags)
 		require.Equal(t, again, h.SynAck(h.Next(), cfg))
 	}

@@ -8,7 +8,7 @@ import (
 
 // stamp is the clock of our timestamps: milliseconds (RFC 7323 §5.4).
 func (c *Conn) stamp(now time.Duration) uint32 {
-	return c.cfg.Stamp + uint32(now/time.Millisecond)
+	return c.cfg.StampOffset + uint32(now/time.Millisecond)
 }
 
 // synSegment is our SYN, or SYN-ACK.
@@ -51,7 +51,7 @@ func (c *Conn) sendSyn(now time.Duration) Segment {
 		c.timers.resend = now + c.rtt.rto()
 	}
 	s := c.synSegment(now)
-	s.Again = again
+	s.Resent = again
 	return s
 }
 

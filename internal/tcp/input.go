@@ -89,7 +89,7 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 // the window acknowledges from there.
 func (c *Conn) hear(now time.Duration) {
 	c.heard = now
-	c.keepAlive.Segment(instant(now))
+	c.keepAlive.Segment(keepAliveTime(now))
 }
 
 // inUnacceptable answers a segment that is not in the window. Its
@@ -99,7 +99,7 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 	r := &c.rcv
 	n := int(s.Payload.Size())
 	if n > 0 && s.Flags&SYN == 0 && !s.Seq.Add(n).After(r.next) {
-		r.again = Block{s.Seq, s.Seq.Add(n)} // RFC 2883 §4.1
+		r.duplicate = Block{s.Seq, s.Seq.Add(n)} // RFC 2883 §4.1
 	}
 	if s.Flags&(ACK|SYN) == ACK && s.Seq == r.next && c.checkStamp(now, s) {
 		if !c.inAck(now, s) {
@@ -183,7 +183,7 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	c.acknowledge(now, s, moved)
 	if c.snd.fin && c.snd.finSent() && c.snd.una == c.snd.next {
 		c.becomeFinAcked()
-		c.armLinger(now)
+		c.armFinWait(now)
 	}
 	return c.state != Closed
 }
@@ -228,7 +228,7 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 			r.ecnEcho = false
 		}
 	}
-	hole := len(r.pieces.runs) > 0 || r.hasFIN && !r.ended
+	gap := len(r.pieces.runs) > 0 || r.hasFIN && !r.ended
 	before := r.next
 	if n > 0 {
 		if s.Seq.After(before) {
@@ -251,7 +251,7 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 		return
 	}
 	switch {
-	case arrived == 0 || hole || len(r.pieces.runs) > 0: // RFC 5681 §4.2: at once
+	case arrived == 0 || gap || len(r.pieces.runs) > 0: // RFC 5681 §4.2: at once
 		c.owe(ackNow)
 	default:
 		c.oweDelayed(now, n)

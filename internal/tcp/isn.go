@@ -49,6 +49,6 @@ func (k *Secret) ISN(now time.Duration, tuple []byte) Seq {
 	return Seq(uint32(now/isnTick) + k.hash(purposeISN, tuple))
 }
 
-// Stamp is the offset of a connection's timestamps (Config.Stamp), of the tuple as
+// StampOffset is the offset of a connection's timestamps (Config.StampOffset), of the tuple as
 // well, so that RFC 6191 works across connections (RFC 7323 §5.4).
-func (k *Secret) Stamp(tuple []byte) uint32 { return k.hash(purposeStamp, tuple) }
+func (k *Secret) StampOffset(tuple []byte) uint32 { return k.hash(purposeStamp, tuple) }

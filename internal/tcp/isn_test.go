@@ -29,10 +29,10 @@ func TestISN(t *testing.T) {
 
 	other := Secret{1, 2, 4}
 	for what, n := range map[string]Seq{"tuple": k.ISN(origin, bTuple), "key": other.ISN(origin, aTuple),
-		"stamp": Seq(k.Stamp(aTuple) + uint32(origin/isnTick))} {
+		"stamp": Seq(k.StampOffset(aTuple) + uint32(origin/isnTick))} {
 		require.NotEqual(t, first, n, what)
 	}
-	require.NotEqual(t, k.Stamp(aTuple), k.Stamp(bTuple))
+	require.NotEqual(t, k.StampOffset(aTuple), k.StampOffset(bTuple))
 	require.Zero(t, testing.AllocsPerRun(10, func() { k.ISN(origin, aTuple) }))
 }
 

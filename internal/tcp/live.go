@@ -12,7 +12,7 @@ import (
 // SetQuota is SO_RCVBUF. What was promised stays promised.
 func (c *Conn) SetQuota(bytes int) {
 	c.rcv.quota, c.rcv.grows = bytes, false
-	if c.state.Synchronized() && c.rcv.opens(0) {
+	if c.state.Synchronized() && c.rcv.worthTelling(0) {
 		c.owe(ackNow)
 	}
 }
@@ -76,7 +76,7 @@ func (c *Conn) SetKeepAlive(from, now time.Duration, on bool, cfg keepalive.Conf
 		c.keepAlive.Stop()
 		return
 	}
-	c.keepAlive.Start(instant(max(from, c.heard, now-cfg.Idle)), cfg)
+	c.keepAlive.Start(keepAliveTime(max(from, c.heard, now-cfg.Idle)), cfg)
 }
 
 // SetGarbage has keep-alive probes carry one octet, for peers that don't answer empty

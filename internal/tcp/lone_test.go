@@ -33,7 +33,7 @@ type lone struct {
 
 func newLone() *lone {
 	return &lone{
-		cfg:  Config{ISS: loneISS, MSS: 1000, Quota: 10000, Stamp: ^uint32(origin/time.Millisecond) + 1},
+		cfg:  Config{ISS: loneISS, MSS: 1000, Quota: 10000, StampOffset: ^uint32(origin/time.Millisecond) + 1},
 		peer: Options{MSS: 1000, Scale: NoScale},
 		win:  20000,
 		now:  origin,

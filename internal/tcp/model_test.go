@@ -98,7 +98,7 @@ func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
 		listed += int(b.at(n).size)
 	}
 	require.Equal(t, []int{pipe, lost, sacked, records}, []int{b.pipe, listed, b.sacked, b.sackedRecords}, "%s: pipe, lost, SACKed", name)
-	require.Equal(t, small, b.small, name)
+	require.Equal(t, small, b.smallRecords, name)
 	require.LessOrEqual(t, len(c.notices), maxNotices)
 	if c.State().Synchronized() {
 		require.Equal(t, c.InFlight(), pipe+lost+sacked, name)

@@ -1,6 +1,9 @@
 package tcp
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // orphanPatience is how long a connection whose socket is closed waits for the peer to
 // acknowledge something new. A peer with a closed window would hold it for ever by
@@ -17,7 +20,7 @@ func (c *Conn) Orphan(now time.Duration) {
 	c.orphan = true
 	c.keepAlive.Stop()
 	c.armOrphan(now)
-	c.armLinger(now)
+	c.armFinWait(now)
 }
 
 // armOrphan begins the time of an orphan, where something waits to be acknowledged.
@@ -31,9 +34,9 @@ func (c *Conn) armOrphan(now time.Duration) {
 	}
 }
 
-// armLinger bounds FIN-WAIT-2 of an orphan.
-func (c *Conn) armLinger(now time.Duration) {
+// armFinWait bounds FIN-WAIT-2 of an orphan.
+func (c *Conn) armFinWait(now time.Duration) {
 	if c.orphan && c.state == FinWait2 {
-		c.timers.linger = now + or(c.cfg.FinWait, defaultFinWait)
+		c.timers.finWait = now + cmp.Or(c.cfg.FinWait, defaultFinWait)
 	}
 }

@@ -54,7 +54,7 @@ func (c *Conn) stampOptions(now time.Duration, o *Options) {
 // blockSpace is the room that SACK blocks take in the next segment, in bytes.
 func (c *Conn) blockSpace() int {
 	n := len(c.rcv.pieces.runs)
-	if c.rcv.again != (Block{}) {
+	if c.rcv.duplicate != (Block{}) {
 		n++
 	}
 	if n = min(n, c.maxBlocks((c.snd.mss+1)/2)); !c.sack || n == 0 {
@@ -89,9 +89,9 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 		c.stampOptions(now, o)
 	}
 	if most := c.maxBlocks(min(n, cut)); c.sack && most > 0 {
-		if r.again != (Block{}) {
-			o.Blocks[0], o.Count = r.again, 1 // RFC 2883 §4
-			r.again = Block{}
+		if r.duplicate != (Block{}) {
+			o.Blocks[0], o.Count = r.duplicate, 1 // RFC 2883 §4
+			r.duplicate = Block{}
 		}
 		o.Count += r.pieces.blocks(o.Blocks[o.Count:most])
 	}
@@ -118,7 +118,7 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 // windows or Nagle's algorithm hold it, recovery goes on as without F-RTO.
 func (c *Conn) examine(now time.Duration, s *Segment) bool {
 	u := &c.out.undo
-	return u.doubt == examining && u.allowed > 0 && c.snd.unsent() > 0 && c.sendNew(now, s)
+	return u.doubt == examining && u.newSegments > 0 && c.snd.unsent() > 0 && c.sendNew(now, s)
 }
 
 // sendLost sends the first of what is lost again.
@@ -132,7 +132,7 @@ func (c *Conn) sendLost(now time.Duration, s *Segment) bool {
 	r := b.at(n)
 	head := n == b.base
 	// What no longer fits the peer's window waits, but for the first, which asks.
-	if r.payload() > c.room() || !head && r.end().After(c.snd.una.Add(c.snd.window)) {
+	if r.payload() > c.cwndRoom() || !head && r.end().After(c.snd.una.Add(c.snd.window)) {
 		return false
 	}
 	c.resend(now, s, n)
@@ -148,7 +148,7 @@ func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 	r := o.board.at(n)
 	size := r.payload()
 	c.segment(now, s, r.seq, size, c.snd.mss)
-	s.Again = true
+	s.Resent = true
 	if r.flags&recordFIN != 0 {
 		s.Flags |= FIN
 	}
@@ -156,7 +156,7 @@ func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 		s.Flags |= PSH
 	}
 	o.board.resend(now, n)
-	o.undo.sent(int(r.size), c.stamp(now))
+	o.undo.noteResent(int(r.size), c.stamp(now))
 	if o.phase == recovering {
 		o.prr.Sent(int(r.size))
 	}
@@ -176,7 +176,7 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 		o.control.Idle(now, now-b.sentAt, c.rtt.rto())
 	}
 	mss := max(b.mss-c.blockSpace(), 1)
-	n, room := c.allowed(now, mss, queued), c.room()
+	n, room := c.windowRoom(now, mss, queued), c.cwndRoom()
 	tail := o.tail.due && !o.tail.out
 	if tail {
 		room = mss
@@ -205,9 +205,9 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// allowed is how many of the queued bytes the gate and the peer's window let out.
+// windowRoom is how many of the queued bytes the gate and the peer's window let out.
 // mss is the payload of a full segment now.
-func (c *Conn) allowed(now time.Duration, mss, queued int) int {
+func (c *Conn) windowRoom(now time.Duration, mss, queued int) int {
 	b := &c.snd
 	usable := b.usable()
 	if queued == 0 || usable <= 0 {
@@ -263,13 +263,13 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 	}
 	b.silly, c.timers.silly = false, 0
 	b.sentAt = now
-	c.busy(now)
+	c.awaitAnswer(now)
 	c.Counters.BytesOut += uint64(n)
 	if o.phase == recovering {
 		o.prr.Sent(n)
 	}
-	if o.undo.doubt == examining && o.undo.allowed > 0 {
-		o.undo.allowed--
+	if o.undo.doubt == examining && o.undo.newSegments > 0 {
+		o.undo.newSegments--
 	}
 	if o.tail.due {
 		o.tail = tailProbe{out: true, end: b.next}
@@ -278,7 +278,7 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 	if c.timers.resend == 0 {
 		c.armResend(now)
 	}
-	c.armProbe(now)
+	c.armTailProbe(now)
 }
 
 // sendProbe sends what asks for an acknowledgement and takes no room: a tail
@@ -297,13 +297,13 @@ func (c *Conn) sendProbe(now time.Duration, s *Segment) bool {
 		c.resend(now, s, last)
 		o.tail = tailProbe{out: true, resent: true, end: b.next}
 		c.timers.resend = now + c.rtt.rto()
-	case b.probe || b.alive: // an old number, without data: no receiver finds it acceptable, and all answer
+	case b.windowProbe || b.keepAliveProbe: // an old number, without data: no receiver finds it acceptable, and all answer
 		seq := b.next - 1
-		if b.probe {
+		if b.windowProbe {
 			seq = b.una - 1
 		}
-		octet := c.garbage && !b.probe
-		b.probe, b.alive = false, false
+		octet := c.garbage && !b.windowProbe
+		b.windowProbe, b.keepAliveProbe = false, false
 		c.segment(now, s, seq, 0, 0)
 		if octet {
 			s.Payload, s.Cut = buffer.MakeWithData([]byte{0}), 1

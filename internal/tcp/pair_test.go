@@ -150,11 +150,11 @@ func (p *pair) send(from *side, seg Segment) {
 // again looks whether a segment says rightly that it was sent before, all of it.
 func again(t require.TestingT, high Seq, s *Segment) Seq {
 	if s.Len() == 0 {
-		require.False(t, s.Again, describe(s))
+		require.False(t, s.Resent, describe(s))
 		return high
 	}
 	old := s.Seq.Before(high)
-	require.Equal(t, old, s.Again, "sent again: %s", describe(s))
+	require.Equal(t, old, s.Resent, "sent again: %s", describe(s))
 	require.False(t, old && s.End().After(high), "some of it is new: %s", describe(s))
 	return later(high, s.End())
 }

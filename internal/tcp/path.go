@@ -9,8 +9,8 @@ const minPath = inet.MinMTU4 - 20 - 20
 // fit computes the segment size from what both sides announced and the path.
 func (c *Conn) fit() {
 	room := c.cfg.MSS
-	if c.cfg.Path != 0 {
-		room = min(room, c.cfg.Path)
+	if c.cfg.PathMSS != 0 {
+		room = min(room, c.cfg.PathMSS)
 	}
 	mss := min(room, c.snd.peer)
 	if c.stamps {
@@ -47,14 +47,14 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	case room < minPath || room >= c.snd.mss:
 		return false
 	}
-	c.timers.path, c.hole = 0, blackHole{} // this is no guess
+	c.timers.path, c.blackHole = 0, blackHole{} // this is no guess
 	c.shrink(room)
 	return true
 }
 
 // shrink makes segments smaller, and sends what was too large again.
 func (c *Conn) shrink(room int) {
-	c.cfg.Path = room
+	c.cfg.PathMSS = room
 	c.fit()
 	c.out.board.split(c.snd.mss)
 }

@@ -2,9 +2,9 @@ package tcp
 
 import "gvisor.dev/gvisor/pkg/buffer"
 
-// small is the size, in bytes, up to which a piece of data is copied behind the
+// copyLimit is the size, in bytes, up to which a piece of data is copied behind the
 // one before it: a reference would keep a whole packet for a few bytes.
-const small = 552
+const copyLimit = 552
 
 // chunkSize is the room of a chunk that small pieces are copied into.
 const chunkSize = 2048
@@ -19,7 +19,7 @@ type queue struct {
 
 // add appends a payload, whose views it takes over.
 func (q *queue) add(b *buffer.Buffer) {
-	if n := int(b.Size()); n <= small {
+	if n := int(b.Size()); n <= copyLimit {
 		b.Apply(func(v *buffer.View) { q.copyIn(v.AsSlice()) })
 		b.Release()
 		return
@@ -72,7 +72,7 @@ func (q *queue) restore(p []byte) {
 	v := buffer.NewView(len(p))
 	v.Write(p) // can't fail
 	q.size += len(p)
-	q.views, q.head = q.before([]*buffer.View{v})
+	q.views, q.head = q.prepend([]*buffer.View{v})
 }
 
 // drop takes n bytes off the front.
@@ -122,14 +122,14 @@ func (q *queue) take(o *queue) {
 	if len(from) >= len(to) {
 		q.views = append(q.views, to...)
 	} else {
-		q.views, q.head = o.before(from)
+		q.views, q.head = o.prepend(from)
 	}
 	*o = queue{}
 }
 
 // before returns the list of views with others in front of them, in its own room
 // where views were before.
-func (q *queue) before(first []*buffer.View) (views []*buffer.View, head int) {
+func (q *queue) prepend(first []*buffer.View) (views []*buffer.View, head int) {
 	if q.head < len(first) {
 		have := q.views[q.head:]
 		room := len(have) + len(first)

@@ -26,8 +26,8 @@ const (
 // newest notes the newest transmission that was delivered (RFC 8985 §6.2, step 2).
 // An answer that comes sooner than any round trip is one to the transmission before.
 func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
-	d := now - r.sent
-	if least := estimate.least.get(); r.tries > 0 && least > 0 && d < least {
+	d := now - r.sentAt
+	if least := estimate.least.get(); r.resends > 0 && least > 0 && d < least {
 		return
 	}
 	if r.order > k.order {
@@ -40,10 +40,10 @@ func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 
 // measure widens the window for a D-SACK: what was sent again had only been late
 // (RFC 8985 §6.2, step 4).
-func (k *rack) measure(a *arrival, una, next Seq) {
+func (k *rack) measure(a *ackInfo, una, next Seq) {
 	switch {
 	case una.Before(k.round) && k.mult > 0:
-	case a.again:
+	case a.dsack:
 		k.mult, k.persist = min(max(k.mult, 1)+1, 255), maxPersist
 		k.round = next
 	default:
@@ -62,7 +62,7 @@ func (c *Conn) reorderWindow() time.Duration {
 }
 
 // detect marks what is lost, and reports whether something is.
-func (c *Conn) detect(a *arrival) (lost bool) {
+func (c *Conn) detect(a *ackInfo) (lost bool) {
 	if !c.sack {
 		return c.detectDuplicates(a)
 	}
@@ -74,7 +74,7 @@ func (c *Conn) detect(a *arrival) (lost bool) {
 		if r.order >= k.order {
 			break // sent after all that was delivered
 		}
-		due, next := r.sent+k.rtt+window, r.next
+		due, next := r.sentAt+k.rtt+window, r.next
 		if due > a.now { // so are those behind it
 			c.timers.reorder = due
 			break
@@ -92,7 +92,7 @@ func (c *Conn) detect(a *arrival) (lost bool) {
 
 // reorderTimeout is the end of the time in which a segment may be reordered.
 func (c *Conn) reorderTimeout(now time.Duration) {
-	a := arrival{now: now, flight: c.InFlight(), sacked: c.out.board.sacked}
+	a := ackInfo{now: now, flight: c.InFlight(), sacked: c.out.board.sacked}
 	if c.detect(&a) && c.out.phase != repairing {
 		c.proceed(&a, true)
 	}
@@ -100,7 +100,7 @@ func (c *Conn) reorderTimeout(now time.Duration) {
 
 // detectDuplicates is the rule without SACK: three duplicate acknowledgements, and
 // in recovery each acknowledgement of a part (RFC 5681 §3.2, RFC 6582 §3.2).
-func (c *Conn) detectDuplicates(a *arrival) bool {
+func (c *Conn) detectDuplicates(a *ackInfo) bool {
 	o := &c.out
 	partial := o.phase == recovering && a.advance && c.snd.una.Before(o.high)
 	if !partial && !(o.phase == steady && o.dupAcks >= dupThresh) || len(o.board.records) == 0 {
@@ -124,27 +124,27 @@ type tailProbe struct {
 // maxAckDelay is how long a peer may delay the acknowledgement of a lone segment.
 const maxAckDelay = 200 * time.Millisecond
 
-// leastProbe is how long the tail loss probe waits at least: where the round trip takes
+// minTailProbe is how long the tail loss probe waits at least: where the round trip takes
 // microseconds, whoever is to answer may not have had its turn at a processor yet. (Two
 // ticks in Linux.)
-const leastProbe = 10 * time.Millisecond
+const minTailProbe = 10 * time.Millisecond
 
-// armProbe sets the time of the tail loss probe (RFC 8985 §7.2).
-func (c *Conn) armProbe(now time.Duration) {
+// armTailProbe sets the time of the tail loss probe (RFC 8985 §7.2).
+func (c *Conn) armTailProbe(now time.Duration) {
 	o := &c.out
-	c.timers.probe = 0
+	c.timers.tail = 0
 	if !c.sack || o.phase != steady || o.board.sackedRecords > 0 || o.tail.out || o.tail.due || c.InFlight() == 0 {
 		return
 	}
 	after := time.Second
 	if c.rtt.smoothed > 0 {
-		after = max(2*c.rtt.smoothed, leastProbe)
+		after = max(2*c.rtt.smoothed, minTailProbe)
 	}
 	if len(o.board.records) == 1 {
 		after += maxAckDelay
 	}
 	if at := now + after; at < c.timers.resend { // later, the time-out does the same
-		c.timers.probe = at
+		c.timers.tail = at
 	}
 }
 
@@ -155,14 +155,14 @@ func (c *Conn) probeTail() {
 	}
 }
 
-// inProbed looks whether the probe has repaired a loss (RFC 8985 §7.4.2).
-func (c *Conn) inProbed(a *arrival, ack Seq) {
+// inTailProbe looks whether the probe has repaired a loss (RFC 8985 §7.4.2).
+func (c *Conn) inTailProbe(a *ackInfo, ack Seq) {
 	o := &c.out
 	t := &o.tail
 	switch {
 	case !t.out || ack.Before(t.end):
 		return
-	case !t.resent, a.again && a.dup.End == t.end:
+	case !t.resent, a.dsack && a.duplicate.End == t.end:
 	case ack.After(t.end):
 		o.control.Lost(a.now, a.flight)
 		o.control.Exit(o.control.Threshold())

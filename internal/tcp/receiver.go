@@ -38,7 +38,7 @@ type receiver struct {
 	tsRecent     uint32        // RFC 7323 §4.3
 	tsAge        time.Duration // when it was taken; 0: none was
 	lastAck      Seq           // the acknowledgement number of the last segment sent
-	again        Block         // data that came twice, for a D-SACK; zero: none
+	duplicate    Block         // data that came twice, for a D-SACK; zero: none
 	unackedBytes int           // received in order since the last acknowledgement
 
 	up     Seq  // behind the last urgent byte; valid with urgent
@@ -137,7 +137,7 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) {
 		b.Truncate(int64(n))
 	}
 	if old := r.next.From(seq); old > 0 {
-		r.again = Block{seq, earlier(seq.Add(n), r.next)}
+		r.duplicate = Block{seq, earlier(seq.Add(n), r.next)}
 		if old >= n {
 			b.Release()
 			return
@@ -147,14 +147,14 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) {
 	}
 	if seq != r.next {
 		if again := r.pieces.add(seq, b); again != (Block{}) {
-			r.again = again
+			r.duplicate = again
 		}
 		return
 	}
 	end = seq.Add(n)
 	if len(r.pieces.runs) > 0 {
 		if first := r.pieces.runs[0].start; first.Before(end) {
-			r.again = Block{first, earlier(end, r.pieces.runs[0].end)}
+			r.duplicate = Block{first, earlier(end, r.pieces.runs[0].end)}
 		}
 	}
 	r.queue.add(b)
@@ -194,8 +194,8 @@ func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell b
 	r.queue.drop(n)
 	r.read = r.read.Add(n)
 	r.forget()
-	r.grow(now, rtt)
-	return r.opens(n)
+	r.growQuota(now, rtt)
+	return r.worthTelling(n)
 }
 
 // restore puts bytes back that were consumed. The edge stays where it is.
@@ -204,9 +204,9 @@ func (r *receiver) restore(p []byte) {
 	r.read = r.read.Add(-len(p))
 }
 
-// opens reports that the peer should be told of the room. After a change of the
+// worthTelling reports that the peer should be told of the room. After a change of the
 // quota (n is 0), whatever opens is told.
-func (r *receiver) opens(n int) bool {
+func (r *receiver) worthTelling(n int) bool {
 	if r.ended {
 		return false
 	}
@@ -221,9 +221,9 @@ func (r *receiver) opens(n int) bool {
 	return n == 0 || left < r.least || opening >= enough
 }
 
-// grow doubles an unset quota when the application has read half of it within
+// growQuota doubles an unset quota when the application has read half of it within
 // two round trips, so that a peer could have been kept waiting by the window.
-func (r *receiver) grow(now, rtt time.Duration) {
+func (r *receiver) growQuota(now, rtt time.Duration) {
 	if !r.grows || r.quota >= autoLimit || r.read.From(r.grown) < r.quota/2 {
 		return
 	}

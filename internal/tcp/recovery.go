@@ -34,47 +34,47 @@ type outRecovery struct {
 
 	usage usage
 
-	held    int // bytes delivered in the steady phase since SND.UNA moved
-	dupAcks int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
-	rack    rack
-	tail    tailProbe
-	undo    undo
-	undone  Seq // SND.NXT when a loss was taken back last
+	uncredited int // bytes delivered in the steady phase since SND.UNA moved
+	dupAcks    int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
+	rack       rack
+	tail       tailProbe
+	undo       undo
+	undone     Seq // SND.NXT when a loss was taken back last
 }
 
 // pipe is what is on its way, in bytes (RFC 6675 §4).
 func (c *Conn) pipe() int { return max(0, c.out.board.pipe-c.out.dupAcks*c.snd.mss) }
 
-// room is what congestion control lets out now, in bytes.
-func (c *Conn) room() int {
+// cwndRoom is what congestion control lets out now, in bytes.
+func (c *Conn) cwndRoom() int {
 	if c.out.phase == recovering {
 		return c.out.prr.Allowance()
 	}
 	return c.out.control.Window() - c.pipe()
 }
 
-// an arrival is what one acknowledgement says.
-type arrival struct {
-	now      time.Duration
-	bytes    int           // newly delivered
-	advance  bool          // SND.UNA has moved
-	first    time.Duration // when the first of what is acknowledged, and was sent once, was sent; 0: none
-	last     time.Duration // when the last of what is delivered, and was sent once, was sent
-	mixed    bool          // some of it was sent again
-	original bool          // some of it was sent once, before the phase began
-	again    bool          // it has a D-SACK
-	dup      Block         // which
-	blocks   bool          // it has SACK blocks
-	fack     Seq           // behind the highest number delivered before it
-	flight   int           // SND.NXT − SND.UNA before it
-	sacked   int           // bytes SACKed before it
+// An ackInfo is what one acknowledgement says.
+type ackInfo struct {
+	now       time.Duration
+	bytes     int           // newly delivered
+	advance   bool          // SND.UNA has moved
+	first     time.Duration // when the first of what is acknowledged, and was sent once, was sent; 0: none
+	last      time.Duration // when the last of what is delivered, and was sent once, was sent
+	mixed     bool          // some of it was sent again
+	original  bool          // some of it was sent once, before the phase began
+	dsack     bool          // it has a D-SACK
+	duplicate Block         // which
+	blocks    bool          // it has SACK blocks
+	fack      Seq           // behind the highest number delivered before it
+	flight    int           // SND.NXT − SND.UNA before it
+	sacked    int           // bytes SACKed before it
 }
 
 // acknowledge is an acknowledgement of what lies before s.Ack, from SND.UNA to
 // SND.NXT. changed: the peer's window is another.
 func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	o := &c.out
-	a := arrival{now: now, advance: s.Ack.After(c.snd.una), flight: c.InFlight(), sacked: o.board.sacked, fack: o.rack.fack}
+	a := ackInfo{now: now, advance: s.Ack.After(c.snd.una), flight: c.InFlight(), sacked: o.board.sacked, fack: o.rack.fack}
 	if c.sack {
 		c.inBlocks(s, &a)
 	}
@@ -89,11 +89,11 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 		}
 	}
 	if c.snd.window == 0 || changed && c.InFlight() == 0 {
-		c.openWindow(now)
+		c.windowAnswered(now)
 	}
 	c.sampled(&a)
 	o.rack.measure(&a, c.snd.una, c.snd.next)
-	c.inProbed(&a, s.Ack)
+	c.inTailProbe(&a, s.Ack)
 	if c.ecn && s.Flags&ECE != 0 && a.flight > 0 && !c.snd.una.Before(o.high) && o.phase == steady { // RFC 3168 §6.1.2: once a round trip
 		o.control.CongestionExperienced(now, a.flight)
 		o.high, c.snd.cwr = c.snd.next, true
@@ -105,11 +105,11 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	if a.advance {
 		c.armResend(now)
 	}
-	c.armProbe(now)
+	c.armTailProbe(now)
 }
 
 // inBlocks takes the SACK blocks (RFC 2018 §5, RFC 2883 §4).
-func (c *Conn) inBlocks(s *Segment, a *arrival) {
+func (c *Conn) inBlocks(s *Segment, a *ackInfo) {
 	b := &c.out.board
 	for i, k := range s.Options.Blocks[:s.Options.Count] {
 		if !k.Start.Before(k.End) || k.End.After(c.snd.next) {
@@ -117,7 +117,7 @@ func (c *Conn) inBlocks(s *Segment, a *arrival) {
 		}
 		a.blocks = true
 		if i == 0 && (k.Start.Before(s.Ack) || s.Options.Count > 1 && within(k, s.Options.Blocks[1])) {
-			a.again, a.dup = true, k
+			a.dsack, a.duplicate = true, k
 			continue
 		}
 		if !k.Start.Before(later(c.snd.una, s.Ack)) {
@@ -129,15 +129,15 @@ func (c *Conn) inBlocks(s *Segment, a *arrival) {
 func within(k, of Block) bool { return !k.Start.Before(of.Start) && !k.End.After(of.End) }
 
 // delivered counts a record that is acknowledged or SACKed for the first time.
-func (c *Conn) delivered(a *arrival, r *record, cumulative bool) {
+func (c *Conn) delivered(a *ackInfo, r *record, cumulative bool) {
 	o := &c.out
 	a.bytes += int(r.size)
 	c.passed(r.payload())
-	if r.tries == 0 {
-		if cumulative && (a.first == 0 || r.sent < a.first) {
-			a.first = r.sent
+	if r.resends == 0 {
+		if cumulative && (a.first == 0 || r.sentAt < a.first) {
+			a.first = r.sentAt
 		}
-		a.last = max(a.last, r.sent)
+		a.last = max(a.last, r.sentAt)
 		a.original = a.original || !r.end().After(o.high)
 		if r.end().Before(a.fack) {
 			o.rack.reordered = true // RFC 8985 §6.2, step 3
@@ -149,7 +149,7 @@ func (c *Conn) delivered(a *arrival, r *record, cumulative bool) {
 }
 
 // advance moves SND.UNA.
-func (c *Conn) advance(a *arrival, ack Seq) {
+func (c *Conn) advance(a *ackInfo, ack Seq) {
 	o, b := &c.out, &c.snd
 	o.board.ack(ack, func(r *record) { c.delivered(a, r, true) })
 	if !c.sack {
@@ -179,13 +179,13 @@ func (c *Conn) advance(a *arrival, ack Seq) {
 	c.armOrphan(a.now)
 }
 
-// openWindow follows an acknowledgement while the window is closed, or one that
+// windowAnswered follows an acknowledgement while the window is closed, or one that
 // changes it while nothing is in flight: the peer answers, and that counts as
 // progress (BF-23). Until the next probe leaves nothing waits for an answer.
-func (c *Conn) openWindow(now time.Duration) {
+func (c *Conn) windowAnswered(now time.Duration) {
 	c.progress(now)
 	if c.snd.usable() > 0 && c.InFlight() == 0 {
-		c.snd.probe = false
+		c.snd.windowProbe = false
 		c.timers.resend = 0
 		c.rtt.progress()
 	}
@@ -194,7 +194,7 @@ func (c *Conn) openWindow(now time.Duration) {
 // sampled measures the round trip, of what was sent once (RFC 6298 §3). Without
 // SACK an acknowledgement of something that was sent again says nothing of what
 // it covers besides.
-func (c *Conn) sampled(a *arrival) {
+func (c *Conn) sampled(a *ackInfo) {
 	at := a.first
 	if at == 0 {
 		at = a.last
@@ -207,7 +207,7 @@ func (c *Conn) sampled(a *arrival) {
 
 // proceed decides what the phase is after an acknowledgement; lost: it, or time,
 // has shown that something was lost.
-func (c *Conn) proceed(a *arrival, lost bool) {
+func (c *Conn) proceed(a *ackInfo, lost bool) {
 	o := &c.out
 	if o.phase != steady && !c.snd.una.Before(o.high) {
 		if o.phase == recovering {
@@ -218,7 +218,7 @@ func (c *Conn) proceed(a *arrival, lost bool) {
 	}
 	switch {
 	case o.phase == repairing:
-		c.grow(a)
+		c.growWindow(a)
 	case o.phase == recovering:
 		o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, !lost)
 		if lost && !c.sack { // a partial acknowledgement: RFC 6582 §3.2, step 3
@@ -227,19 +227,19 @@ func (c *Conn) proceed(a *arrival, lost bool) {
 	case lost:
 		c.recover(a)
 	case !a.advance: // RFC 5681 §3.2: a duplicate doesn't change the window; what it delivers counts later
-		o.held += a.bytes
+		o.uncredited += a.bytes
 	default:
-		a.bytes += o.held
-		o.held = 0
-		c.grow(a)
+		a.bytes += o.uncredited
+		o.uncredited = 0
+		c.growWindow(a)
 	}
 }
 
 // recover begins recovery.
-func (c *Conn) recover(a *arrival) {
+func (c *Conn) recover(a *ackInfo) {
 	o := &c.out
 	c.Counters.Fast++
-	o.held = 0
+	o.uncredited = 0
 	o.phase, o.high = recovering, c.snd.next
 	o.control.Lost(a.now, a.flight)
 	c.beginUndo()
@@ -248,8 +248,8 @@ func (c *Conn) recover(a *arrival) {
 	o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, false)
 }
 
-// grow tells congestion control of what was delivered.
-func (c *Conn) grow(a *arrival) {
+// growWindow tells congestion control of what was delivered.
+func (c *Conn) growWindow(a *ackInfo) {
 	if a.bytes == 0 {
 		return
 	}
@@ -274,33 +274,33 @@ func (c *Conn) timeout(now time.Duration) {
 	// Where the first is SACKed the peer has gone back on it (RFC 2018 §8).
 	o.board.loseAll(o.board.records[0].flags&recordSACKed != 0)
 	o.phase, o.high = repairing, c.snd.next
-	o.held, o.dupAcks, o.tail, c.timers.reorder, c.timers.probe = 0, 0, tailProbe{}, 0, 0
+	o.uncredited, o.dupAcks, o.tail, c.timers.reorder, c.timers.tail = 0, 0, tailProbe{}, 0, 0
 	if again {
 		o.undo.doubt = certain
-		c.blackHole(now)
+		c.suspectBlackHole(now)
 		return
 	}
 	c.beginUndo()
 	o.undo.doubt = unanswered
 }
 
-// blackHole makes segments smaller when a large one draws no answer at all: a path
+// suspectBlackHole makes segments smaller when a large one draws no answer at all: a path
 // that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3). Plain losses
 // look alike, so the larger size is soon tried again; that it fails once more
 // makes the time twice as long, and needs fewer losses.
-func (c *Conn) blackHole(now time.Duration) {
+func (c *Conn) suspectBlackHole(now time.Duration) {
 	tries := blackHoleTries
-	if c.hole.life > 0 {
+	if c.blackHole.life > 0 {
 		tries--
 	}
 	for _, size := range [...]int{1220, 536} { // what fits 1280 bytes of IPv6, and DefaultMSS
 		if c.snd.tries >= tries && c.snd.mss > size && c.out.board.records[0].payload() > size {
 			if c.timers.path == 0 {
-				c.hole.path, c.hole.mss = c.cfg.Path, c.snd.mss
-				c.hole.life = min(max(2*c.hole.life, firstPathLife), maxPathLife)
+				c.blackHole.pathMSS, c.blackHole.mss = c.cfg.PathMSS, c.snd.mss
+				c.blackHole.life = min(max(2*c.blackHole.life, firstPathLife), maxPathLife)
 			}
 			c.shrink(size)
-			c.timers.path = now + c.hole.life
+			c.timers.path = now + c.blackHole.life
 			return
 		}
 	}
@@ -308,9 +308,9 @@ func (c *Conn) blackHole(now time.Duration) {
 
 // A blackHole is what is suspected of a path.
 type blackHole struct {
-	path int           // Config.Path before
-	mss  int           // the segment size before, bytes
-	life time.Duration // how long the smaller one is used; 0: nothing is suspected
+	pathMSS int           // Config.PathMSS before
+	mss     int           // the segment size before, bytes
+	life    time.Duration // how long the smaller one is used; 0: nothing is suspected
 }
 
 const (
@@ -322,13 +322,13 @@ const (
 // passed notes that a segment of so many bytes has got through: if it is as large
 // as those that seemed to be lost in a black hole, there was none.
 func (c *Conn) passed(size int) {
-	if c.hole.life > 0 && size >= c.hole.mss && c.timers.path == 0 {
-		c.hole = blackHole{}
+	if c.blackHole.life > 0 && size >= c.blackHole.mss && c.timers.path == 0 {
+		c.blackHole = blackHole{}
 	}
 }
 
 // forgetPath tries the segment size again that seemed to be lost in a black hole.
 func (c *Conn) forgetPath() {
-	c.cfg.Path = c.hole.path
+	c.cfg.PathMSS = c.blackHole.pathMSS
 	c.fit()
 }

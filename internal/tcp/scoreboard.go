@@ -9,12 +9,12 @@ import (
 
 // A record is one transmitted segment that isn't cumulatively acknowledged.
 type record struct {
-	seq   Seq
-	size  uint16 // of the sequence space
-	flags recordFlags
-	tries uint8         // how often it was sent again, up to 255
-	sent  time.Duration // when last
-	order uint32        // counts the transmissions of the connection
+	seq     Seq
+	size    uint16 // of the sequence space
+	flags   recordFlags
+	resends uint8         // how often it was sent again, up to 255
+	sentAt  time.Duration // when last
+	order   uint32        // counts the transmissions of the connection
 
 	// prev and next link the records of one list; see scoreboard. In a SACKed
 	// record next is the number of a record behind it with only SACKed ones
@@ -55,7 +55,7 @@ type list struct{ first, last uint32 }
 // every second of many small segments costs no more for each.
 type scoreboard struct {
 	records       []record
-	room          []record // the array that records is a part of, from its front
+	array         []record // the array that records is a part of, from its front
 	many          bool     // there were many when there was none last
 	most          int      // since then
 	base          uint32   // of records[0]; numbers start at 1, 0 is none
@@ -64,7 +64,7 @@ type scoreboard struct {
 	pipe          int // bytes in flight
 	sacked        int // bytes
 	sackedRecords int
-	small         int // records of less than smallSegment
+	smallRecords  int // records of less than smallSegment
 	order         uint32
 }
 
@@ -113,14 +113,14 @@ func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
 		b.renumber()
 	}
 	b.order++
-	r := record{seq: seq, size: uint16(size), sent: now, order: b.order}
+	r := record{seq: seq, size: uint16(size), sentAt: now, order: b.order}
 	if fin {
 		r.flags = recordFIN
 	}
 	b.append(r)
 	b.push(&b.flight, b.behind()-1)
 	b.pipe += size
-	b.small += r.small()
+	b.smallRecords += r.countSmall()
 }
 
 // append adds a record. Where the array is at its end and half of it is free in front,
@@ -129,15 +129,15 @@ func (b *scoreboard) append(r record) {
 	n := len(b.records)
 	switch {
 	case n < cap(b.records):
-	case n == 0 && b.many, n >= manyRecords/4 && len(b.room) < manyRecords:
+	case n == 0 && b.many, n >= manyRecords/4 && len(b.array) < manyRecords:
 		b.borrow()
-	case 2*n <= len(b.room):
-		b.records = b.room[:copy(b.room, b.records)]
+	case 2*n <= len(b.array):
+		b.records = b.array[:copy(b.array, b.records)]
 	}
 	b.records = append(b.records, r)
 	b.most = max(b.most, len(b.records))
-	if cap(b.records) > len(b.room) {
-		b.room = b.records[:cap(b.records)]
+	if cap(b.records) > len(b.array) {
+		b.array = b.records[:cap(b.records)]
 	}
 }
 
@@ -152,20 +152,20 @@ var rooms = sync.Pool{New: func() any { return new([manyRecords]record) }}
 func (b *scoreboard) borrow() {
 	array := rooms.Get().(*[manyRecords]record)
 	b.records = array[:copy(array[:], b.records)]
-	b.room, b.many = array[:], true
+	b.array, b.many = array[:], true
 }
 
 // empty gives back the room for many, when there is no record any more. A connection
 // that had use for it borrows the next at once.
 func (b *scoreboard) empty() {
-	switch n := len(b.room); {
+	switch n := len(b.array); {
 	case n <= manyRecords/4:
-		b.records = b.room[:0]
+		b.records = b.array[:0]
 		return
 	case n == manyRecords:
-		rooms.Put((*[manyRecords]record)(b.room))
+		rooms.Put((*[manyRecords]record)(b.array))
 	}
-	b.records, b.room = nil, nil
+	b.records, b.array = nil, nil
 	b.many, b.most = b.most > manyRecords/4, 0
 }
 
@@ -195,9 +195,9 @@ func (b *scoreboard) resend(now time.Duration, n uint32) {
 	b.order++
 	r := b.at(n)
 	r.flags &^= recordLost
-	r.sent, r.order = now, b.order
-	if r.tries < 255 {
-		r.tries++
+	r.sentAt, r.order = now, b.order
+	if r.resends < 255 {
+		r.resends++
 	}
 	b.push(&b.flight, n)
 	b.pipe += int(r.size)
@@ -270,9 +270,9 @@ func (b *scoreboard) find(seq Seq) uint32 {
 	return b.base + uint32(lo)
 }
 
-// open is the first record from n on that isn't SACKed; it shortens the way
+// unsacked is the first record from n on that isn't SACKed; it shortens the way
 // there for those that follow.
-func (b *scoreboard) open(n uint32) uint32 {
+func (b *scoreboard) unsacked(n uint32) uint32 {
 	to := n
 	for to < b.behind() && b.at(to).flags&recordSACKed != 0 {
 		to = b.at(to).next
@@ -290,7 +290,7 @@ func (b *scoreboard) sack(k Block, f func(*record)) {
 	if n < b.behind() && b.at(n).seq.Before(k.Start) {
 		n++
 	}
-	for n = b.open(n); n < b.behind(); n = b.open(n) {
+	for n = b.unsacked(n); n < b.behind(); n = b.unsacked(n) {
 		r := b.at(n)
 		if r.end().After(k.End) {
 			return
@@ -316,7 +316,7 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 			}
 			break
 		}
-		b.small -= r.small()
+		b.smallRecords -= r.countSmall()
 		if r.flags&recordSACKed != 0 {
 			b.sacked -= int(r.size)
 			b.sackedRecords--
@@ -340,9 +340,9 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	case r.flags&recordLost == 0:
 		b.pipe -= cut
 	}
-	b.small -= r.small()
+	b.smallRecords -= r.countSmall()
 	r.seq, r.size = r.seq.Add(cut), r.size-uint16(cut)
-	b.small += r.small()
+	b.smallRecords += r.countSmall()
 }
 
 // split makes records of at most size bytes, after which the size of a segment
@@ -377,11 +377,11 @@ func (b *scoreboard) split(size int) {
 
 // relink makes the lists and the counts anew.
 func (b *scoreboard) relink() {
-	b.flight, b.lost, b.pipe, b.sacked, b.sackedRecords, b.small = list{}, list{}, 0, 0, 0, 0
+	b.flight, b.lost, b.pipe, b.sacked, b.sackedRecords, b.smallRecords = list{}, list{}, 0, 0, 0, 0
 	var flight []uint32
 	for i := range b.records {
 		r, n := &b.records[i], b.base+uint32(i)
-		b.small += r.small()
+		b.smallRecords += r.countSmall()
 		switch {
 		case r.flags&recordSACKed != 0:
 			b.sacked += int(r.size)

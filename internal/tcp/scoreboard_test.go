@@ -24,7 +24,7 @@ func TestScoreboardUsesItsRoomAgain(t *testing.T) {
 		}
 		require.Zero(t, testing.AllocsPerRun(1000, step), flight)
 		require.Len(t, b.records, flight-1)
-		require.LessOrEqual(t, len(b.room), 4*flight)
+		require.LessOrEqual(t, len(b.array), 4*flight)
 	}
 }
 
@@ -46,12 +46,12 @@ func TestScoreboardBorrowsItsRoom(t *testing.T) {
 		})
 	}
 	burst(700)
-	require.Nil(t, b.room)
+	require.Nil(t, b.array)
 	require.Zero(t, testing.AllocsPerRun(100, func() { burst(700) })) // on average: the collector empties pools
-	require.Nil(t, b.room)
+	require.Nil(t, b.array)
 	burst(2) // the last one that borrows
 	burst(2)
-	require.Len(t, b.room, 2)
-	require.Equal(t, scoreboard{base: b.base, order: b.order, records: b.records, room: b.room, most: 2}, b)
+	require.Len(t, b.array, 2)
+	require.Equal(t, scoreboard{base: b.base, order: b.order, records: b.records, array: b.array, most: 2}, b)
 	require.NotZero(t, lost)
 }

@@ -38,7 +38,7 @@ type Segment struct {
 	CE  bool // in: the IP header carried Congestion Experienced (RFC 3168)
 	ECT bool // out: the IP header is marked ECN-capable
 
-	Again bool // out: the segment carries sequence numbers that were sent before; the octet of a keep-alive probe doesn't count
+	Resent bool // out: the segment carries sequence numbers that were sent before; the octet of a keep-alive probe doesn't count
 }
 
 // Len is what the segment takes of the sequence space: its payload, and one

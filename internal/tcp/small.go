@@ -9,8 +9,8 @@ const (
 	maxSmall     = 2048
 )
 
-// small is 1 for a small segment.
-func (r *record) small() int {
+// countSmall is 1 for a small segment.
+func (r *record) countSmall() int {
 	if r.size < smallSegment {
 		return 1
 	}
@@ -19,7 +19,7 @@ func (r *record) small() int {
 
 // few is how many of n bytes may leave in segments of mss bytes and a rest.
 func (b *scoreboard) few(n, mss int) int {
-	left := max(0, maxSmall-b.small)
+	left := max(0, maxSmall-b.smallRecords)
 	switch rest := n % mss; {
 	case mss < smallSegment:
 		return min(n, left*mss)

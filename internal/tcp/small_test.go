@@ -65,7 +65,7 @@ func TestSmallSegments(t *testing.T) {
 			size := min(tt.bytes, tt.mss)
 			l.put(Segment{Seq: 1, Ack: 1 + Seq(10*size), Flags: ACK, Window: l.win, Options: l.plain()})
 			require.Equal(t, min(10, (held+l.snd.mss-1)/l.snd.mss), l.count())
-			require.LessOrEqual(t, l.out.board.small, maxSmall)
+			require.LessOrEqual(t, l.out.board.smallRecords, maxSmall)
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestSmallRest(t *testing.T) {
 		l.Send(l.now, make([]byte, 10*1460+5))
 		require.Positive(t, l.count())
 		require.Equal(t, 5, l.snd.unsent())
-		require.Equal(t, maxSmall, l.out.board.small)
+		require.Equal(t, maxSmall, l.out.board.smallRecords)
 
 		l.Send(l.now, make([]byte, 1019)) // with the 5 no small one any more
 		require.Equal(t, 1, l.count())
@@ -99,10 +99,10 @@ func TestSmallRest(t *testing.T) {
 func TestSmallByPath(t *testing.T) {
 	l := wide(1460)
 	require.Equal(t, 10, l.sends(1, 14600))
-	require.Zero(t, l.out.board.small)
+	require.Zero(t, l.out.board.smallRecords)
 	l.put(Segment{Seq: 1, Ack: 601, Flags: ACK, Window: l.win, Options: l.plain()})
-	require.Equal(t, 1, l.out.board.small)
+	require.Equal(t, 1, l.out.board.smallRecords)
 	require.True(t, l.PathMTU(536, l.snd.una))
 	l.count()
-	require.Equal(t, 2+9*3, l.out.board.small)
+	require.Equal(t, 2+9*3, l.out.board.smallRecords)
 }

@@ -53,13 +53,13 @@ type Events uint8
 
 // The events.
 const (
-	Connected Events = 1 << iota // the handshake is complete
-	Readable                     // data or the peer's FIN has come
-	Acked                        // bytes were acknowledged: there is room
-	Sent                         // everything that was accepted, and the FIN, is acknowledged
-	Urgent                       // urgent data was announced
-	Over                         // the connection has become Closed; see Cause
-	Lingering                    // the connection has become TimeWait
+	Connected     Events = 1 << iota // the handshake is complete
+	Readable                         // data or the peer's FIN has come
+	Acked                            // bytes were acknowledged: there is room
+	Sent                             // everything that was accepted, and the FIN, is acknowledged
+	Urgent                           // urgent data was announced
+	Over                             // the connection has become Closed; see Cause
+	TimeWaitBegan                    // the connection has become TimeWait
 )
 
 // The transitions:
@@ -123,7 +123,7 @@ func (c *Conn) becomeFinAcked() {
 
 func (c *Conn) becomeTimeWait() {
 	c.state = TimeWait
-	c.events |= Lingering
+	c.events |= TimeWaitBegan
 	c.timers = timers{}
 	c.keepAlive.Stop()
 }

@@ -9,13 +9,13 @@ import (
 // timers are the deadlines of a connection; zero: not set.
 type timers struct {
 	resend   time.Duration // RTO, or the next probe of a closed window
-	probe    time.Duration // the tail loss probe (RFC 8985 §7)
+	tail     time.Duration // the tail loss probe (RFC 8985 §7)
 	reorder  time.Duration // RACK's: a segment may be reordered until then
 	ack      time.Duration // a delayed acknowledgement
 	silly    time.Duration // the override of silly-window avoidance
 	lifetime time.Duration // TCP_MAXRT, or the limit of an attempt to connect
 	orphan   time.Duration // of a closed socket: the peer has acknowledged nothing new
-	linger   time.Duration // the end of FIN-WAIT-2
+	finWait  time.Duration // the end of FIN-WAIT-2
 	path     time.Duration // when a larger segment is tried again after a black hole
 }
 
@@ -23,7 +23,7 @@ type timers struct {
 func (c *Conn) Deadline() time.Duration {
 	t := &c.timers
 	next := time.Duration(0)
-	for _, d := range [...]time.Duration{t.resend, t.probe, t.reorder, t.ack, t.silly, t.lifetime, t.orphan, t.linger, t.path, c.nextProbe()} {
+	for _, d := range [...]time.Duration{t.resend, t.tail, t.reorder, t.ack, t.silly, t.lifetime, t.orphan, t.finWait, t.path, c.nextKeepAlive()} {
 		if d != 0 && (next == 0 || d < next) {
 			next = d
 		}
@@ -31,8 +31,8 @@ func (c *Conn) Deadline() time.Duration {
 	return next
 }
 
-// nextProbe is when keep-alive acts.
-func (c *Conn) nextProbe() time.Duration {
+// nextKeepAlive is when keep-alive acts.
+func (c *Conn) nextKeepAlive() time.Duration {
 	if t := c.keepAlive.Next(); !t.IsZero() {
 		return time.Duration(t.UnixNano())
 	}
@@ -54,7 +54,7 @@ func (c *Conn) Timer(now time.Duration) {
 		c.abort(TimedOut)
 		return
 	}
-	if due(&t.linger, now) {
+	if due(&t.finWait, now) {
 		c.becomeClosed(None)
 		return
 	}
@@ -70,7 +70,7 @@ func (c *Conn) Timer(now time.Duration) {
 	if due(&t.path, now) {
 		c.forgetPath()
 	}
-	if due(&t.probe, now) {
+	if due(&t.tail, now) {
 		c.probeTail()
 	}
 	if due(&t.resend, now) {
@@ -96,16 +96,16 @@ func (c *Conn) pollKeepAlive(now time.Duration) {
 	default:
 		busy = true
 	}
-	switch c.keepAlive.Poll(instant(now), busy) {
+	switch c.keepAlive.Poll(keepAliveTime(now), busy) {
 	case keepalive.Probe:
-		c.snd.alive = true
+		c.snd.keepAliveProbe = true
 	case keepalive.Drop:
 		c.abort(KeepAliveDrop)
 	}
 }
 
-// busy notes that something waits to be acknowledged: TCP_MAXRT begins.
-func (c *Conn) busy(now time.Duration) {
+// awaitAnswer notes that something waits to be acknowledged: TCP_MAXRT begins.
+func (c *Conn) awaitAnswer(now time.Duration) {
 	if c.snd.stuck == 0 {
 		c.snd.stuck = now
 		c.armLifetime()
@@ -167,8 +167,8 @@ func (c *Conn) resendTimeout(now time.Duration) {
 			c.Counters.SynResent++
 		}
 	case c.InFlight() == 0:
-		c.snd.probe = true
-		c.busy(now)
+		c.snd.windowProbe = true
+		c.awaitAnswer(now)
 	default:
 		c.timeout(now)
 	}

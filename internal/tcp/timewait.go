@@ -9,18 +9,18 @@ import (
 // Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes.
 // The caller keeps them with the addresses, and when they end.
 type Remains struct {
-	next    Seq    // SND.NXT
-	rcvNext Seq    // RCV.NXT
-	stamp   uint32 // the offset of our timestamps
-	recent  uint32 // the peer's last timestamp
-	window  uint16 // the last window field
-	stamps  bool
+	next        Seq    // SND.NXT
+	rcvNext     Seq    // RCV.NXT
+	stampOffset uint32 // the offset of our timestamps
+	recent      uint32 // the peer's last timestamp
+	window      uint16 // the last window field
+	stamps      bool
 }
 
 // Remains returns what is to be kept when the connection is TimeWait.
 func (c *Conn) Remains() Remains {
 	return Remains{next: c.snd.next, rcvNext: c.rcv.next, window: c.rcv.field(), stamps: c.stamps,
-		stamp: c.cfg.Stamp, recent: c.rcv.tsRecent}
+		stampOffset: c.cfg.StampOffset, recent: c.rcv.tsRecent}
 }
 
 // A TimeWaitVerdict says what a segment does to TIME-WAIT.
@@ -66,7 +66,7 @@ func (w *Remains) ack(now time.Duration) Segment {
 	s.Options.Scale = NoScale
 	if w.stamps {
 		s.Options.Timestamps = true
-		s.Options.TSVal, s.Options.TSEcr = w.stamp+uint32(now/time.Millisecond), w.recent
+		s.Options.TSVal, s.Options.TSEcr = w.stampOffset+uint32(now/time.Millisecond), w.recent
 	}
 	return s
 }

@@ -18,14 +18,14 @@ const (
 
 // undo is what tells a loss from a delay, since recovery or a time-out began.
 type undo struct {
-	from    Seq    // SND.UNA then
-	high    Seq    // SND.NXT then
-	active  bool   // there is something to undo
-	resent  int    // bytes sent again and not reported as duplicates
-	any     bool   // something was sent again
-	stamp   uint32 // our timestamp of the first segment sent again
-	doubt   doubt
-	allowed int // new segments that F-RTO may send yet
+	from        Seq    // SND.UNA then
+	high        Seq    // SND.NXT then
+	active      bool   // there is something to undo
+	resent      int    // bytes sent again and not reported as duplicates
+	any         bool   // something was sent again
+	stamp       uint32 // our timestamp of the first segment sent again
+	doubt       doubt
+	newSegments int // new segments that F-RTO may send yet
 }
 
 // beginUndo follows the beginning of a phase. A flight is taken back once: a peer
@@ -36,8 +36,8 @@ func (c *Conn) beginUndo() {
 	o.undo = undo{from: c.snd.una, high: o.high, active: !c.snd.una.Before(o.undone)}
 }
 
-// sent notes a segment that was sent again.
-func (u *undo) sent(bytes int, stamp uint32) {
+// noteResent notes a segment that was sent again.
+func (u *undo) noteResent(bytes int, stamp uint32) {
 	if !u.active {
 		return
 	}
@@ -51,14 +51,14 @@ func (u *undo) sent(bytes int, stamp uint32) {
 // again is reported as a duplicate (RFC 3708), the acknowledgement echoes a
 // timestamp from before (RFC 3522), or after a time-out something arrives that
 // wasn't sent again (RFC 5682).
-func (c *Conn) spurious(a *arrival, s *Segment) bool {
+func (c *Conn) spurious(a *ackInfo, s *Segment) bool {
 	u := &c.out.undo
 	if !u.active || !u.any {
 		return false
 	}
-	if a.again && !a.dup.Start.Before(u.from) && !a.dup.End.After(u.high) {
+	if a.dsack && !a.duplicate.Start.Before(u.from) && !a.duplicate.End.After(u.high) {
 		c.out.rack.reordered = true // the first transmission was only late
-		if u.resent -= a.dup.End.From(a.dup.Start); u.resent <= 0 {
+		if u.resent -= a.duplicate.End.From(a.duplicate.Start); u.resent <= 0 {
 			return true
 		}
 	}
@@ -73,7 +73,7 @@ func (c *Conn) spurious(a *arrival, s *Segment) bool {
 //	unanswered ──SND.UNA moved, new data waits──▶ examining ──sent once arrives──▶ spurious
 //	     └── something that was sent once arrives (SACK) ──────────────────────▶ spurious
 //	anything else ──▶ certain
-func (c *Conn) forwardRecovery(a *arrival) bool {
+func (c *Conn) forwardRecovery(a *ackInfo) bool {
 	u := &c.out.undo
 	switch {
 	case u.doubt == certain || c.out.phase != repairing:
@@ -81,7 +81,7 @@ func (c *Conn) forwardRecovery(a *arrival) bool {
 	case a.original && (c.sack || u.doubt == examining):
 		return true
 	case u.doubt == unanswered && a.advance && c.snd.una.Before(c.out.high) && min(c.snd.unsent(), c.snd.usable()) > 0:
-		u.doubt, u.allowed = examining, 2
+		u.doubt, u.newSegments = examining, 2
 	default:
 		u.doubt = certain
 	}

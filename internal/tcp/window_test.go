@@ -23,6 +23,6 @@ func TestRoomIsWorthAWord(t *testing.T) {
 		{false, 2000, 20_000, true},
 	} {
 		r := receiver{quota: 64_000, least: 1000, grows: tt.grows, edge: 64_000, read: tt.read, next: tt.next}
-		require.Equal(t, tt.want, r.opens(int(tt.read)), "%+v", tt)
+		require.Equal(t, tt.want, r.worthTelling(int(tt.read)), "%+v", tt)
 	}
 }

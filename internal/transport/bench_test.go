@@ -229,6 +229,6 @@ func (f *syns) flood(n int) {
 		id := ID{LocalAddress: hostB[four], LocalPort: 80, RemotePort: uint16(f.sent),
 			RemoteAddress: tcpip.AddrFrom4([4]byte{10, byte(f.sent >> 24), byte(f.sent >> 16), 1})}
 		syn := engine.Segment{Seq: 7, Flags: engine.SYN, Options: engine.Options{MSS: 1460, Scale: engine.NoScale}}
-		Of(f.s).deliver(arrival{id: id, nic: 1, net: four}, &syn)
+		Of(f.s).deliver(origin{id: id, nic: 1, net: four}, &syn)
 	}
 }

@@ -50,7 +50,7 @@ func (p *Protocol) EndBurst() {
 	p.bursts.running.Add(-1)
 	all := p.bursts.take()
 	for _, c := range all {
-		c.deliver(&arrived{burstOver: true})
+		c.deliver(&delivery{burstOver: true})
 	}
 	p.bursts.giveBack(all)
 }
@@ -58,14 +58,14 @@ func (p *Protocol) EndBurst() {
 // postpone lets an acknowledgement wait where a burst runs.
 func (c *Conn) postpone() { c.engine.HoldAck(c.proto.bursts.running.Load() > 0) }
 
-// list makes sure that EndBurst comes back to an acknowledgement that waits. The last
+// enlist makes sure that EndBurst comes back to an acknowledgement that waits. The last
 // burst may have ended meanwhile: then it doesn't wait.
-func (c *Conn) list(now time.Duration) {
+func (c *Conn) enlist(now time.Duration) {
 	if !c.engine.AckHeld() {
 		return
 	}
-	if !c.listed {
-		c.listed = true
+	if !c.enlisted {
+		c.enlisted = true
 		c.proto.bursts.add(c)
 	}
 	if c.proto.bursts.running.Load() == 0 {
@@ -76,6 +76,6 @@ func (c *Conn) list(now time.Duration) {
 
 // burstOver sends it.
 func (c *Conn) burstOver() {
-	c.listed = false
+	c.enlisted = false
 	c.engine.HoldAck(false)
 }

@@ -62,7 +62,7 @@ func TestBurst(t *testing.T) {
 			large := s
 			large.Payload = buffer.MakeWithData(make([]byte, 3*len(segment)))
 			s.Seq = s.Seq.Add(3 * len(segment))
-			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &large)
+			Of(b).deliver(origin{id: p.ID(), nic: 1, net: n}, &large)
 		}
 		require.Equal(t, 1, acks)
 		Of(b).EndBurst()
@@ -85,7 +85,7 @@ func TestInboxKeepsOrder(t *testing.T) {
 			one := s
 			one.Payload = buffer.MakeWithData(make([]byte, 100))
 			s.Seq = s.Seq.Add(100)
-			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &one)
+			Of(b).deliver(origin{id: p.ID(), nic: 1, net: n}, &one)
 		}
 		p.mu.Lock()
 		bring()

@@ -47,20 +47,20 @@ type Owner interface {
 
 // A Conn is one connection. It is safe for concurrent use.
 type Conn struct {
-	proto  *Protocol
-	dialed bool // by Dial: Hooks.Freed is told of the end
-	owner  atomic.Pointer[Owner]
-	shown  shown
-	icmp   atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt
+	proto    *Protocol
+	dialed   bool // by Dial: Hooks.Freed is told of the end
+	owner    atomic.Pointer[Owner]
+	snapshot snapshot
+	icmp     atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt
 
-	mu     sync.Mutex
-	engine *tcp.Conn
-	path   path // its ID never changes
-	timer  tcpip.Timer
-	armed  time.Duration // when the timer goes off; 0: it doesn't
-	gone   bool          // out of the table
-	listed bool          // in the list of bursts
-	ends   []func()      // of AfterEnd
+	mu       sync.Mutex
+	engine   *tcp.Conn
+	way      way // its ID never changes
+	timer    tcpip.Timer
+	armed    time.Duration // when the timer goes off; 0: it doesn't
+	gone     bool          // out of the table
+	enlisted bool          // in the list of bursts
+	ends     []func()      // of AfterEnd
 
 	orphan *list.Element // guarded by the orphans; nil: it isn't one
 
@@ -68,7 +68,7 @@ type Conn struct {
 }
 
 // newConn makes a connection that has a route, but no engine yet.
-func (p *Protocol) newConn(w path) *Conn { return &Conn{proto: p, path: w} }
+func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, way: w} }
 
 // Dial begins a connection from id's local address and port to its remote ones; its
 // SYN has left when it returns. nic 0: any interface. The local address is chosen
@@ -78,11 +78,11 @@ func (p *Protocol) newConn(w path) *Conn { return &Conn{proto: p, path: w} }
 // ErrInvalidEndpointState when the Protocol is closed; Hooks hear nothing of a Dial that
 // failed.
 func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber, set Settings, owner Owner) (*Conn, tcpip.Error) {
-	w, err := p.find(arrival{id, nic, net}, &set)
+	w, err := p.find(origin{id, nic, net}, &set)
 	if err != nil {
 		return nil, err
 	}
-	p.number(&w.id, &set.Config)
+	p.chooseNumbers(&w.id, &set.Config)
 	c := p.newConn(w)
 	c.dialed = true
 	c.engine = tcp.New(set.Config)
@@ -103,7 +103,7 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 	if err := p.table.add(c); err != nil {
 		return err
 	}
-	if p.waits.busy(c.path.id) { // after add: what leaves the table is in TIME-WAIT before
+	if p.waits.has(c.way.id) { // after add: what leaves the table is in TIME-WAIT before
 		p.table.remove(c)
 		return &tcpip.ErrPortInUse{}
 	}
@@ -119,7 +119,7 @@ func (c *Conn) lock() time.Duration {
 }
 
 // deliver takes what has come, or leaves it to whoever has the connection.
-func (c *Conn) deliver(a *arrived) {
+func (c *Conn) deliver(a *delivery) {
 	if !c.mu.TryLock() {
 		c.inbox.put(a)
 		if !c.mu.TryLock() { // then it is seen before the lock is given back for good
@@ -139,7 +139,7 @@ func (c *Conn) deliver(a *arrived) {
 
 // arrive gives the engine what has come. What comes when the connection has left
 // the table, by somebody who looked there before, is lost, as on a wire.
-func (c *Conn) arrive(now time.Duration, a *arrived) {
+func (c *Conn) arrive(now time.Duration, a *delivery) {
 	s := &a.segment
 	switch {
 	case a.burstOver:
@@ -152,15 +152,15 @@ func (c *Conn) arrive(now time.Duration, a *arrived) {
 		s.Payload.Release()
 		return
 	}
-	if !a.shown {
-		c.path.tap.show(false, s)
+	if !a.tapped {
+		c.way.tap.show(false, s)
 	}
 	if c.engine.State() == tcp.Closed { // it came with what has ended the connection
 		answer, ok := s.Reset()
 		s.Payload.Release()
 		if ok {
 			answer.Options.Scale = tcp.NoScale
-			c.path.write(&answer)
+			c.way.write(&answer)
 		}
 		return
 	}
@@ -178,11 +178,11 @@ func (c *Conn) unlock(now time.Duration) {
 			c.serve(now)
 		}
 		c.output(now)
-		c.list(now)
+		c.enlist(now)
 		c.arm(now)
 		events := c.engine.TakeEvents()
-		c.shown.store(c.engine)
-		c.leave(events)
+		c.snapshot.store(c.engine)
+		c.retire(events)
 		c.mu.Unlock()
 		c.tell(events)
 		if !c.inbox.some.Load() || !c.mu.TryLock() {
@@ -212,7 +212,7 @@ func (c *Conn) output(now time.Duration) {
 			s.Payload.Release()
 			continue
 		}
-		c.path.write(&s)
+		c.way.write(&s)
 	}
 }
 
@@ -268,19 +268,19 @@ func (c *Conn) Do(f func(now time.Duration, engine *tcp.Conn)) {
 }
 
 // ID is the tuple.
-func (c *Conn) ID() ID { return c.path.id }
+func (c *Conn) ID() ID { return c.way.id }
 
 // SetIP sets what the headers of the connection's packets have from now on. The
 // fields are those of Settings.
 func (c *Conn) SetIP(ttl, tos uint8, fragment bool) {
 	now := c.lock()
-	c.path.headers = headers{ttl, tos &^ ecnMask, fragment}
+	c.way.headers = headers{ttl, tos &^ ecnMask, fragment}
 	c.unlock(now)
 }
 
 // SetTap makes t the tap of the connection; nil: it has none.
 func (c *Conn) SetTap(t Tap) {
 	now := c.lock()
-	c.path.tap = t
+	c.way.tap = t
 	c.unlock(now)
 }

@@ -2,25 +2,25 @@ package transport
 
 import "github.com/wsstack/wsstack/internal/tcp"
 
-// leave takes a connection that is over out of the table; of one in TIME-WAIT a
+// retire takes a connection that is over out of the table; of one in TIME-WAIT a
 // record stays, which is there before the tuple is free in the table.
-func (c *Conn) leave(events tcp.Events) {
-	if events&(tcp.Over|tcp.Lingering) == 0 || c.gone {
+func (c *Conn) retire(events tcp.Events) {
+	if events&(tcp.Over|tcp.TimeWaitBegan) == 0 || c.gone {
 		return
 	}
 	c.gone = true
-	lingers := events&tcp.Lingering != 0
-	if lingers {
-		c.proto.waits.add(c.path.id, waiting{Remains: c.engine.Remains(), headers: c.path.headers, dialed: c.dialed})
+	timeWait := events&tcp.TimeWaitBegan != 0
+	if timeWait {
+		c.proto.waits.add(c.way.id, waiting{Remains: c.engine.Remains(), headers: c.way.headers, dialed: c.dialed})
 	}
 	c.proto.table.remove(c)
 	c.proto.orphans.remove(c)
-	c.path.route.Release()
+	c.way.route.Release()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	if c.dialed && !lingers {
-		c.proto.freed(c.path.id)
+	if c.dialed && !timeWait {
+		c.proto.freed(c.way.id)
 	}
 	for _, f := range c.ends {
 		f()
@@ -48,7 +48,7 @@ func (c *Conn) Close() {
 	now := c.lock()
 	var evicted []*Conn
 	if e := c.engine; e.Readable() > 0 {
-		e.Lose()
+		e.AbortUnread()
 	} else {
 		e.Orphan(now)
 		e.Close(now)
@@ -67,7 +67,7 @@ func (c *Conn) Close() {
 func (c *Conn) Abort() {
 	now := c.lock()
 	if c.engine.State() == tcp.TimeWait {
-		c.proto.waits.forget(c.path.id, c.engine.Remains())
+		c.proto.waits.forget(c.way.id, c.engine.Remains())
 	}
 	c.engine.Abort()
 	c.unlock(now)
@@ -77,7 +77,7 @@ func (c *Conn) Abort() {
 func (c *Conn) destroy() {
 	now := c.lock()
 	c.engine.Abort()
-	c.shown.store(c.engine)
-	c.leave(tcp.Over)
+	c.snapshot.store(c.engine)
+	c.retire(tcp.Over)
 	c.unlock(now)
 }

@@ -221,7 +221,7 @@ func TestFreed(t *testing.T) {
 func TestAbortInTimeWait(t *testing.T) {
 	wires(t, func(w *wire) {
 		l := listen(w.t, w.s, w.net, 80)
-		lingers := func(seq engine.Seq) *stream {
+		timeWait := func(seq engine.Seq) *stream {
 			w.syn(1000, seq)
 			iss := w.sees("SA 1000")[0].seq()
 			w.say(1000, engine.Segment{Seq: seq + 1, Ack: iss + 1, Flags: engine.ACK})
@@ -232,8 +232,8 @@ func TestAbortInTimeWait(t *testing.T) {
 			require.Equal(w.t, 1, w.p.TimeWaits())
 			return c
 		}
-		first := lingers(1000)
-		second := lingers(2000)
+		first := timeWait(1000)
+		second := timeWait(2000)
 		first.Abort()
 		require.Equal(w.t, 1, w.p.TimeWaits())
 		second.Abort()

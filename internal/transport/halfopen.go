@@ -20,7 +20,7 @@ const (
 // 300 bytes.
 type half struct {
 	tcp.HalfOpen
-	arrival
+	origin
 	agenda.Slot          // At: when something is due; Order: how many records came before, one more
 	set         Settings // with what the way to the peer decides
 	since       time.Duration
@@ -48,11 +48,11 @@ func (h *half) reset() *tcp.Segment {
 
 // HalfOpen is how many connections are half open on all listeners. Requests that are
 // held don't count.
-func (p *Protocol) HalfOpen() int { return int(p.half.Load()) }
+func (p *Protocol) HalfOpen() int { return int(p.halfOpen.Load()) }
 
 // life is how long a handshake may take at the moment.
 func (p *Protocol) life() time.Duration {
-	if p.half.Load() >= flooded {
+	if p.halfOpen.Load() >= flooded {
 		return floodedPatience
 	}
 	return halfPatience
@@ -60,8 +60,8 @@ func (p *Protocol) life() time.Duration {
 
 // enterLocked takes in a record, whose order of arrival that is.
 func (l *Listener) enterLocked(h *half) {
-	l.arrived++
-	h.Order = l.arrived
+	l.entered++
+	h.Order = l.entered
 	l.records[h.id] = h
 	l.agenda.Add(h)
 }
@@ -76,7 +76,7 @@ func (l *Listener) removeLocked(h *half) {
 	if h.held {
 		l.held--
 	} else {
-		l.proto.half.Add(-1)
+		l.proto.halfOpen.Add(-1)
 	}
 }
 
@@ -84,7 +84,7 @@ func (l *Listener) removeLocked(h *half) {
 func (l *Listener) admitLocked(h *half) outcome {
 	now := l.proto.now()
 	h.since = now
-	l.proto.half.Add(1)
+	l.proto.halfOpen.Add(1)
 	o := outcome{about: h, answer: h.SynAck(now, h.set.Config)}
 	l.scheduleLocked(now, h)
 	l.armLocked(now)

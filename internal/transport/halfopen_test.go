@@ -42,7 +42,7 @@ func TestFloodEnds(t *testing.T) {
 		w.syn(999, 1)
 		w.seconds(10)
 		for i := range flooded - 2 {
-			a := arrival{id: w.id(uint16(1000 + i)), nic: 1, net: w.net}
+			a := origin{id: w.id(uint16(1000 + i)), nic: 1, net: w.net}
 			a.id.LocalPort = 81
 			w.p.deliver(a, &engine.Segment{Seq: 1, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}})
 		}

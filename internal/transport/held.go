@@ -28,7 +28,7 @@ func (l *Listener) holdLocked(h *half) {
 // takes the place of the first. A RST ends the request if it names its number or the
 // next, because anybody can send one; other segments have no connection that they
 // could belong to.
-func (l *Listener) againLocked(h *half, a arrival, s *tcp.Segment) outcome {
+func (l *Listener) againLocked(h *half, a origin, s *tcp.Segment) outcome {
 	now := l.proto.now()
 	switch {
 	case s.Flags.Has(tcp.RST):
@@ -45,7 +45,7 @@ func (l *Listener) againLocked(h *half, a arrival, s *tcp.Segment) outcome {
 		h.patience = max(firstPatience, time.Duration(float64(now-h.last)*gapPatience))
 	default:
 		h.syn(s, 0)
-		h.arrival, h.patience = a, firstPatience
+		h.origin, h.patience = a, firstPatience
 	}
 	h.last = now
 	l.scheduleLocked(now, h)
@@ -79,7 +79,7 @@ func (l *Listener) Decide(id ID, d Decision) bool {
 	l.mu.Unlock()
 	l.send(&o)
 	if d == Reject {
-		l.proto.reply(h.arrival, h.refusal(), l.cfg.Tap)
+		l.proto.reply(h.origin, h.refusal(), l.cfg.Tap)
 	}
 	return true
 }

@@ -124,7 +124,7 @@ func TestHeldBound(t *testing.T) {
 		require.Equal(w.t, [2]int{}, l.sees())
 		require.Len(w.t, l.lost, maxHeld)
 		for i, id := range l.lost[:maxHeld-1] {
-			require.Equal(w.t, uint16(1001+i), id.RemotePort, "they are told in order of arrival")
+			require.Equal(w.t, uint16(1001+i), id.RemotePort, "they are told in order of origin")
 		}
 	})
 }

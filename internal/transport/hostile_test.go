@@ -41,7 +41,7 @@ func TestFlood(t *testing.T) {
 			id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: uint16(1000 + port)}
 			s := engine.Segment{Seq: 1, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
 			off(1) // the answers aren't answered
-			p.deliver(arrival{id: id, nic: 1, net: n}, &s)
+			p.deliver(origin{id: id, nic: 1, net: n}, &s)
 		}
 		require.Equal(t, [2]int{maxHalfOpen, 0}, l.sees())
 		off(0)
@@ -56,7 +56,7 @@ func TestFlood(t *testing.T) {
 		require.Equal(t, "cookie", string(buf[:k]))
 		forged := engine.Segment{Seq: 8, Ack: 9, Flags: engine.ACK}
 		id := ID{LocalAddress: hostB[n], LocalPort: 80, RemoteAddress: hostA[n], RemotePort: 997}
-		p.deliver(arrival{id: id, nic: 1, net: n}, &forged)
+		p.deliver(origin{id: id, nic: 1, net: n}, &forged)
 		require.Nil(t, p.table.conn(id))
 		off(1)
 		clock.Advance(5 * 60e9)
@@ -137,7 +137,7 @@ func meddle(s *stack.Stack, n tcpip.NetworkProtocolNumber, quit chan struct{}) {
 		for port := range uint16(8) {
 			id := ID{LocalAddress: hostB[n], LocalPort: 81, RemoteAddress: hostA[n], RemotePort: port}
 			syn := engine.Segment{Seq: 7, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
-			p.deliver(arrival{id: id, nic: 1, net: n}, &syn)
+			p.deliver(origin{id: id, nic: 1, net: n}, &syn)
 			l.Decide(id, Decision(port%4))
 		}
 		p.SetGarbage(i%2 == 0)

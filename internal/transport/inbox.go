@@ -11,18 +11,18 @@ import (
 // connection. What would be one more is lost, but for the end of a burst.
 const maxInbox = 1024
 
-// An arrived is what comes for a connection: a segment, an ICMP error, or the end of a
+// A delivery is what comes for a connection: a segment, an ICMP error, or the end of a
 // burst.
-type arrived struct {
+type delivery struct {
 	segment   tcp.Segment
-	shown     bool    // a tap has seen it
+	tapped    bool    // a tap has seen it
 	report    *Report // nil: it is a segment
 	burstOver bool    // it is the end of a burst
 }
 
 // A batch is what has come. Batches are used again: on a busy connection one comes for
 // every few segments.
-type batch struct{ items []arrived }
+type batch struct{ items []delivery }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
@@ -44,7 +44,7 @@ type inbox struct {
 	batch *batch     // nil: nothing has come
 }
 
-func (b *inbox) put(a *arrived) {
+func (b *inbox) put(a *delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.batch == nil {

@@ -78,7 +78,7 @@ type Listener struct {
 	closed  bool
 	records map[ID]*half
 	agenda  agenda.Agenda[*half] // the same records, in the order in which something is due
-	arrived uint64               // how many records there have been
+	entered uint64               // how many records there have been
 	held    int                  // how many wait for Decide
 	cookies time.Duration        // until when acknowledgements of SYN cookies may come
 	timer   tcpip.Timer
@@ -108,7 +108,7 @@ func (l *Listener) Close() {
 	l.proto.listeners.remove(l)
 	for _, h := range l.empty() {
 		if h.held {
-			l.proto.reply(h.arrival, h.refusal(), l.cfg.Tap)
+			l.proto.reply(h.origin, h.refusal(), l.cfg.Tap)
 		} else {
 			l.answer(h, h.reset())
 		}
@@ -134,7 +134,7 @@ func (l *Listener) empty() []*half {
 // deliver takes a segment for the port that belongs to no connection, and reports
 // whether it was the listener's; else a RST answers it. after is what a new
 // connection's numbers are to lie beyond; 0: anything.
-func (l *Listener) deliver(a arrival, s *tcp.Segment, after tcp.Seq) bool {
+func (l *Listener) deliver(a origin, s *tcp.Segment, after tcp.Seq) bool {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -173,8 +173,8 @@ func (l *Listener) begin(c *Conn, s *tcp.Segment) {
 		c.Abort()
 		return
 	}
-	first := arrived{segment: *s, shown: true} // to the listener's tap
-	first.segment.Payload = s.Payload.Clone()  // the caller releases its own
+	first := delivery{segment: *s, tapped: true} // to the listener's tap
+	first.segment.Payload = s.Payload.Clone()    // the caller releases its own
 	c.deliver(&first)
 }
 
@@ -188,7 +188,7 @@ func (l *Listener) send(o *outcome) {
 // answer sends a segment to the peer of a half-open connection.
 func (l *Listener) answer(h *half, s *tcp.Segment) {
 	set := h.set
-	w, err := l.proto.find(h.arrival, &set)
+	w, err := l.proto.find(h.origin, &set)
 	if err != nil {
 		return
 	}

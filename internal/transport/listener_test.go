@@ -77,7 +77,7 @@ func TestReuse(t *testing.T) {
 		p := l.poll()
 		p.Close() // the server is the one that waits
 		c.Close()
-		require.True(t, Of(b).waits.busy(p.ID()))
+		require.True(t, Of(b).waits.has(p.ID()))
 		require.Equal(t, 1, Of(b).TimeWaits())
 		clock.Advance(1e9) // the numbers of a tuple grow with the clock (RFC 6528)
 		again, err := connect(Of(a), c.ID(), n, settings)
@@ -123,7 +123,7 @@ func TestTimeWaitAnswers(t *testing.T) {
 		c.Close()
 		sent := b.Stats().TCP.SegmentsSent
 		old := func() { // an old duplicate with data
-			Of(b).deliver(arrival{id: p.ID(), nic: 1, net: n}, &engine.Segment{Seq: iss(c), Ack: 1, Flags: engine.ACK | engine.FIN})
+			Of(b).deliver(origin{id: p.ID(), nic: 1, net: n}, &engine.Segment{Seq: iss(c), Ack: 1, Flags: engine.ACK | engine.FIN})
 		}
 		before := sent.Value()
 		for range 50 {
@@ -154,8 +154,8 @@ func TestTimeWaitBound(t *testing.T) {
 	p.waits.records[id(0)].until++
 	p.waits.add(id(limit), waiting{})
 	require.Equal(t, limit, p.TimeWaits())
-	require.True(t, p.waits.busy(id(0)))
-	require.False(t, p.waits.busy(id(1)))
+	require.True(t, p.waits.has(id(0)))
+	require.False(t, p.waits.has(id(1)))
 	require.Equal(t, []uint16{1}, freed)
 	p.SetTimeWaitLimit(2)
 	require.Equal(t, 2, p.TimeWaits())

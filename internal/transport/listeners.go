@@ -46,7 +46,7 @@ func (t *listeners) remove(l *Listener) {
 // at returns the listener that gets the segments to an address which belong to no
 // connection: one on the address before one on the wildcard, and of several the one
 // with the least Order (RU-8). nil: nobody listens there.
-func (t *listeners) at(a *arrival) *Listener {
+func (t *listeners) at(a *origin) *Listener {
 	t.mu.RLock()
 	list := t.byPort[a.id.LocalPort]
 	t.mu.RUnlock()

@@ -97,7 +97,7 @@ func TestClosedListener(t *testing.T) {
 		l := listen(w.t, w.s, w.net, 80)
 		l.Close()
 		s := engine.Segment{Seq: 1, Flags: engine.SYN, Options: engine.Options{Scale: engine.NoScale}}
-		require.False(w.t, l.deliver(arrival{id: w.id(1000), nic: 1, net: w.net}, &s, 0))
+		require.False(w.t, l.deliver(origin{id: w.id(1000), nic: 1, net: w.net}, &s, 0))
 		require.Equal(w.t, [2]int{}, l.sees())
 		w.seconds(30)
 		w.sees()

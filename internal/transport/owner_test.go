@@ -124,7 +124,7 @@ func TestLeftSegments(t *testing.T) {
 		} {
 			had := c.Readable()
 			s := withData(engine.Segment{Seq: at, Ack: iss + 1, Flags: engine.ACK, Window: 65535}, "left")
-			c.inbox.put(&arrived{segment: s})
+			c.inbox.put(&delivery{segment: s})
 			at += 4
 			call()
 			require.Equal(w.t, had+4, c.Readable(), name)

@@ -31,7 +31,7 @@ type Protocol struct {
 	bursts    bursts
 	waits     timeWaits
 	orphans   orphans
-	half      atomic.Int32 // half-open connections, of all listeners
+	halfOpen  atomic.Int32 // half-open connections, of all listeners
 	garbage   atomic.Bool  // keep-alive probes carry an octet
 }
 
@@ -77,11 +77,11 @@ func tupleOf(id *ID) (t tuple) {
 
 func (t *tuple) slice() []byte { return t.bytes[:t.size] }
 
-// number chooses the initial sequence number and the offset of the timestamps of a
+// chooseNumbers chooses the initial sequence number and the offset of the timestamps of a
 // connection that begins now.
-func (p *Protocol) number(id *ID, cfg *tcp.Config) {
+func (p *Protocol) chooseNumbers(id *ID, cfg *tcp.Config) {
 	t := tupleOf(id)
-	cfg.ISS, cfg.Stamp = p.secret.ISN(p.now(), t.slice()), p.secret.Stamp(t.slice())
+	cfg.ISS, cfg.StampOffset = p.secret.ISN(p.now(), t.slice()), p.secret.StampOffset(t.slice())
 }
 
 // Number implements stack.TransportProtocol.
@@ -139,21 +139,21 @@ func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer
 	if s.Flags.Has(tcp.RST) {
 		stats.ResetsReceived.Increment()
 	}
-	p.deliver(arrival{id: id, nic: pkt.NICID, net: pkt.NetworkProtocolNumber}, &s)
+	p.deliver(origin{id: id, nic: pkt.NICID, net: pkt.NetworkProtocolNumber}, &s)
 	return stack.UnknownDestinationPacketHandled
 }
 
-// An arrival is where a segment came in.
-type arrival struct {
+// An origin is where a segment came in.
+type origin struct {
 	id  ID
 	nic tcpip.NICID
 	net tcpip.NetworkProtocolNumber
 }
 
 // deliver gives a segment to whoever has the tuple, or else the port.
-func (p *Protocol) deliver(a arrival, s *tcp.Segment) {
+func (p *Protocol) deliver(a origin, s *tcp.Segment) {
 	if c := p.table.conn(a.id); c != nil {
-		c.deliver(&arrived{segment: *s})
+		c.deliver(&delivery{segment: *s})
 		return
 	}
 	defer s.Payload.Release()

@@ -26,7 +26,7 @@ func (p *Protocol) Report(id ID, r Report) (believed bool) {
 	case c == nil:
 		return false
 	case !c.mu.TryLock():
-		c.deliver(&arrived{report: &r})
+		c.deliver(&delivery{report: &r})
 		return true
 	}
 	believed = c.report(&r)
@@ -63,7 +63,7 @@ func (c *Conn) quotes(quoted tcp.Seq) bool {
 // least, which would be a flood of headers).
 func (c *Conn) tooBig(r *Report) (believed bool) {
 	ip, least, v4 := header.IPv4MinimumSize, inet.MinMTU4, true
-	if c.path.route.NetProto() == header.IPv6ProtocolNumber {
+	if c.way.route.NetProto() == header.IPv6ProtocolNumber {
 		ip, least, v4 = header.IPv6MinimumSize, inet.MinMTU6, false
 	}
 	if r.MTU < least {
@@ -71,11 +71,11 @@ func (c *Conn) tooBig(r *Report) (believed bool) {
 	}
 	hooks := &c.proto.hooks
 	if hooks.PathMTU != nil {
-		hooks.PathMTU(c.path.id.RemoteAddress, uint32(r.MTU))
+		hooks.PathMTU(c.way.id.RemoteAddress, uint32(r.MTU))
 	}
 	mtu := r.MTU
 	if floor := int(hooks.MinPathMTU); v4 && mtu < floor {
-		mtu, c.path.fragment = floor, true
+		mtu, c.way.fragment = floor, true
 	}
 	c.engine.PathMTU(mtu-ip-header.TCPMinimumSize, r.Quoted)
 	return true

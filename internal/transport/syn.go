@@ -5,7 +5,7 @@ import "github.com/wsstack/wsstack/internal/tcp"
 // firstLocked takes the first segment of a connection: a SYN, or the
 // acknowledgement of a cookie (RFC 9293 §3.10.7.2). Another acknowledgement is
 // answered by a RST, everything else is dropped.
-func (l *Listener) firstLocked(a arrival, s *tcp.Segment, after tcp.Seq) outcome {
+func (l *Listener) firstLocked(a origin, s *tcp.Segment, after tcp.Seq) outcome {
 	switch {
 	case s.Flags.Has(tcp.RST):
 		return outcome{}
@@ -52,12 +52,12 @@ func (l *Listener) dropLocked() outcome {
 
 // recordLocked is the record of a connection that begins now, without its SYN. It
 // isn't entered yet.
-func (l *Listener) recordLocked(a arrival) *half {
-	h := &half{arrival: a, set: l.cfg.Make(a.id)}
+func (l *Listener) recordLocked(a origin) *half {
+	h := &half{origin: a, set: l.cfg.Make(a.id)}
 	if w, err := l.proto.find(a, &h.set); err == nil {
 		w.route.Release() // each segment finds its own: there may be thousands of records
 	}
-	l.proto.number(&a.id, &h.set.Config)
+	l.proto.chooseNumbers(&a.id, &h.set.Config)
 	return h
 }
 
@@ -73,7 +73,7 @@ func (l *Listener) sendCookieLocked(h *half, s *tcp.Segment) outcome {
 
 // cookieLocked returns the record of a connection whose SYN got a cookie that this
 // segment acknowledges; nil: there was none.
-func (l *Listener) cookieLocked(a arrival, s *tcp.Segment) *half {
+func (l *Listener) cookieLocked(a origin, s *tcp.Segment) *half {
 	p := l.proto
 	now := p.now()
 	if now > l.cookies {
@@ -95,7 +95,7 @@ func (l *Listener) cookieLocked(a arrival, s *tcp.Segment) *half {
 func (l *Listener) laterLocked(h *half, s *tcp.Segment) outcome {
 	switch v, answer := h.Segment(s, 65535); v {
 	case tcp.SynRepeat:
-		return outcome{about: h, answer: h.Again(l.proto.now(), h.set.Config)}
+		return outcome{about: h, answer: h.Repeat(l.proto.now(), h.set.Config)}
 	case tcp.Ends:
 		l.removeLocked(h)
 		l.cfg.Lost(h.id)
@@ -115,7 +115,7 @@ func (l *Listener) laterLocked(h *half, s *tcp.Segment) outcome {
 func (l *Listener) completeLocked(h *half) *Conn {
 	p := l.proto
 	set := h.set
-	w, err := p.find(h.arrival, &set)
+	w, err := p.find(h.origin, &set)
 	if err != nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (l *Listener) completeLocked(h *half) *Conn {
 	}
 	c := p.newConn(w)
 	c.engine = h.Conn(p.now(), set.Config)
-	c.shown.store(c.engine)
+	c.snapshot.store(c.engine)
 	if p.table.add(c) != nil {
 		w.route.Release()
 		return nil

@@ -6,13 +6,13 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
-// shards is how many parts the table of connections has: a power of two. On many
+// shardCount is how many parts the table of connections has: a power of two. On many
 // cores they keep goroutines out of each other's way.
-const shards = 64
+const shardCount = 64
 
 // A table knows who has which tuple. Its locks are leaves.
 type table struct {
-	parts [shards]struct {
+	shards [shardCount]struct {
 		sync.RWMutex
 		conns  map[ID]*Conn
 		closed bool // nothing is entered any more
@@ -20,18 +20,18 @@ type table struct {
 }
 
 func (t *table) init() {
-	for i := range t.parts {
-		t.parts[i].conns = map[ID]*Conn{}
+	for i := range t.shards {
+		t.shards[i].conns = map[ID]*Conn{}
 	}
 }
 
-// part is the shard of a tuple. Ports spread well enough: one of them is chosen
+// shardOf is the shard of a tuple. Ports spread well enough: one of them is chosen
 // anew for each connection.
-func part(id ID) int { return int(id.LocalPort^id.RemotePort*31) % shards }
+func shardOf(id ID) int { return int(id.LocalPort^id.RemotePort*31) % shardCount }
 
 // conn returns the connection with a tuple; nil: there is none.
 func (t *table) conn(id ID) *Conn {
-	s := &t.parts[part(id)]
+	s := &t.shards[shardOf(id)]
 	s.RLock()
 	defer s.RUnlock()
 	return s.conns[id]
@@ -40,32 +40,32 @@ func (t *table) conn(id ID) *Conn {
 // add enters a connection. It fails with ErrPortInUse when the tuple isn't free, and
 // with ErrInvalidEndpointState after close.
 func (t *table) add(c *Conn) tcpip.Error {
-	s := &t.parts[part(c.path.id)]
+	s := &t.shards[shardOf(c.way.id)]
 	s.Lock()
 	defer s.Unlock()
 	switch {
 	case s.closed:
 		return &tcpip.ErrInvalidEndpointState{}
-	case s.conns[c.path.id] != nil:
+	case s.conns[c.way.id] != nil:
 		return &tcpip.ErrPortInUse{}
 	}
-	s.conns[c.path.id] = c
+	s.conns[c.way.id] = c
 	return nil
 }
 
 func (t *table) remove(c *Conn) {
-	s := &t.parts[part(c.path.id)]
+	s := &t.shards[shardOf(c.way.id)]
 	s.Lock()
 	defer s.Unlock()
-	if s.conns[c.path.id] == c {
-		delete(s.conns, c.path.id)
+	if s.conns[c.way.id] == c {
+		delete(s.conns, c.way.id)
 	}
 }
 
 // close has nothing be entered any more, and returns what there is.
 func (t *table) close() []*Conn {
-	for i := range t.parts {
-		s := &t.parts[i]
+	for i := range t.shards {
+		s := &t.shards[i]
 		s.Lock()
 		s.closed = true
 		s.Unlock()
@@ -76,8 +76,8 @@ func (t *table) close() []*Conn {
 // Connections is how many connections there are, those in TIME-WAIT, of which only a
 // record is left, not included.
 func (p *Protocol) Connections() (n int) {
-	for i := range p.table.parts {
-		s := &p.table.parts[i]
+	for i := range p.table.shards {
+		s := &p.table.shards[i]
 		s.RLock()
 		n += len(s.conns)
 		s.RUnlock()
@@ -86,8 +86,8 @@ func (p *Protocol) Connections() (n int) {
 }
 
 func (t *table) all() (conns []*Conn) {
-	for i := range t.parts {
-		s := &t.parts[i]
+	for i := range t.shards {
+		s := &t.shards[i]
 		s.RLock()
 		for _, c := range s.conns {
 			conns = append(conns, c)

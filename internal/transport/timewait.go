@@ -48,16 +48,16 @@ type waiting struct {
 // maxAnswers is how often TIME-WAIT answers in a second (RFC 5961 §7).
 const maxAnswers = 10
 
-// quiet counts an answer, and reports that it is one too many.
-func (w *waiting) quiet(now time.Duration) bool {
+// mayAnswer counts an answer and reports whether it is within the bound.
+func (w *waiting) mayAnswer(now time.Duration) bool {
 	if now-w.answered >= time.Second {
 		w.answered, w.answers = now, 0
 	}
 	if w.answers >= maxAnswers {
-		return true
+		return false
 	}
 	w.answers++
-	return false
+	return true
 }
 
 // A deadline is when a record may end. It ends later when its time has begun
@@ -182,7 +182,7 @@ func (t *timeWaits) expire() {
 
 // deliver judges a segment, and answers it. After Reuse the record is gone; next
 // is the number behind its last.
-func (t *timeWaits) deliver(a arrival, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
+func (t *timeWaits) deliver(a origin, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
 	p := t.proto
 	t.mu.Lock()
 	w := t.records[a.id]
@@ -203,16 +203,16 @@ func (t *timeWaits) deliver(a arrival, s *tcp.Segment) (v tcp.TimeWaitVerdict, n
 	case w.Restarts(s):
 		w.until = now + 2*MSL
 	}
-	quiet, headers := v == tcp.Answer && w.quiet(now), w.headers
+	answers, headers := v == tcp.Answer && w.mayAnswer(now), w.headers
 	t.mu.Unlock()
-	if v == tcp.Answer && !quiet {
+	if answers {
 		p.replyWith(a, &answer, headers, nil)
 	}
 	return v, next
 }
 
-// busy reports that a tuple is in TIME-WAIT.
-func (t *timeWaits) busy(id ID) bool {
+// has reports whether a tuple is in TIME-WAIT.
+func (t *timeWaits) has(id ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.records[id] != nil

@@ -51,7 +51,7 @@ func (w *wire) say(port uint16, s engine.Segment) {
 		s.Options.Scale = engine.NoScale
 	}
 	s.Window = 65535
-	w.p.deliver(arrival{id: w.id(port), nic: 1, net: w.net}, &s)
+	w.p.deliver(origin{id: w.id(port), nic: 1, net: w.net}, &s)
 }
 
 func (w *wire) syn(port uint16, seq engine.Seq) {

@@ -10,8 +10,8 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// A path is how the segments of a connection leave.
-type path struct {
+// A way is how the segments of a connection leave.
+type way struct {
 	route *stack.Route
 	id    ID
 	headers
@@ -26,12 +26,12 @@ type headers struct {
 }
 
 // mss is what fits a packet to the peer, in bytes.
-func (w *path) mss() int {
+func (w *way) mss() int {
 	return min(int(w.route.MTU())-header.TCPMinimumSize, 65535)
 }
 
 // configure sets what the way to the peer decides.
-func (w *path) configure(cfg *tcp.Config) {
+func (w *way) configure(cfg *tcp.Config) {
 	if mss := w.mss(); cfg.MSS == 0 || cfg.MSS > mss {
 		cfg.MSS = mss
 	}
@@ -39,7 +39,7 @@ func (w *path) configure(cfg *tcp.Config) {
 }
 
 // segmenting is how much payload the device, or the stack below, takes at once.
-func (w *path) segmenting() int {
+func (w *way) segmenting() int {
 	if !w.route.HasHostGSOCapability() && !w.route.HasGVisorGSOCapability() {
 		return 0
 	}
@@ -48,7 +48,7 @@ func (w *path) segmenting() int {
 
 // write sends a segment, and takes over its payload. An error of the network is
 // a loss: TCP sends again.
-func (w *path) write(s *tcp.Segment) {
+func (w *way) write(s *tcp.Segment) {
 	w.tap.show(true, s)
 	if int(s.Payload.Size()) > s.Cut && w.route.HasGVisorGSOCapability() && w.route.Loop()&stack.PacketLoop == 0 {
 		w.cut(s)
@@ -58,7 +58,7 @@ func (w *path) write(s *tcp.Segment) {
 }
 
 // cut sends a large payload as segments of their own.
-func (w *path) cut(s *tcp.Segment) {
+func (w *way) cut(s *tcp.Segment) {
 	whole, flags, seq := s.Payload, s.Flags, s.Seq
 	for rest := int(whole.Size()); rest > 0; rest = int(whole.Size()) {
 		n := min(rest, s.Cut)
@@ -77,7 +77,7 @@ func (w *path) cut(s *tcp.Segment) {
 	whole.Release()
 }
 
-func (w *path) writePacket(s *tcp.Segment) {
+func (w *way) writePacket(s *tcp.Segment) {
 	options := s.Options.Len()
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
 		ReserveHeaderBytes: header.TCPMinimumSize + options + int(w.route.MaxHeaderLength()),
@@ -104,7 +104,7 @@ func (w *path) writePacket(s *tcp.Segment) {
 		return
 	}
 	stats.SegmentsSent.Increment()
-	if s.Again {
+	if s.Resent {
 		stats.Retransmits.Increment()
 	}
 	if s.Flags.Has(tcp.RST) {
@@ -114,7 +114,7 @@ func (w *path) writePacket(s *tcp.Segment) {
 
 // gso says that a device cuts the packet into payloads of size bytes, and writes
 // the checksums.
-func (w *path) gso(size int) stack.GSO {
+func (w *way) gso(size int) stack.GSO {
 	g := stack.GSO{Type: stack.GSOTCPv4, L3HdrLen: header.IPv4MinimumSize, NeedsCsum: true,
 		CsumOffset: header.TCPChecksumOffset, MSS: uint16(size), MaxSize: w.route.GSOMaxSize()}
 	if w.route.NetProto() == header.IPv6ProtocolNumber {
@@ -125,7 +125,7 @@ func (w *path) gso(size int) stack.GSO {
 
 // encode writes the header. A device that cuts the packet gets the checksum of
 // the pseudo-header, as Linux's CHECKSUM_PARTIAL has it.
-func (w *path) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
+func (w *way) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 	h := header.TCP(pkt.TransportHeader().Push(header.TCPMinimumSize + options))
 	pkt.TransportProtocolNumber = header.TCPProtocolNumber
 	h.Encode(&header.TCPFields{
@@ -144,30 +144,30 @@ func (w *path) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 }
 
 // reply sends a segment that no connection sends.
-func (p *Protocol) reply(a arrival, s *tcp.Segment, tap Tap) {
+func (p *Protocol) reply(a origin, s *tcp.Segment, tap Tap) {
 	p.replyWith(a, s, headers{}, tap)
 }
 
-func (p *Protocol) replyWith(a arrival, s *tcp.Segment, h headers, tap Tap) {
+func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 	s.Options.Scale = tcp.NoScale // no SYN is sent so
 	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
 	if err != nil {
 		return
 	}
 	defer route.Release()
-	w := path{route: route, id: a.id, headers: h, tap: tap}
+	w := way{route: route, id: a.id, headers: h, tap: tap}
 	w.write(s)
 }
 
 // find is the way to a peer, which decides about a part of the settings; nic 0: any.
 // The local address is chosen when it is empty.
-func (p *Protocol) find(a arrival, set *Settings) (path, tcpip.Error) {
+func (p *Protocol) find(a origin, set *Settings) (way, tcpip.Error) {
 	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
 	if err != nil {
-		return path{}, err
+		return way{}, err
 	}
 	a.id.LocalAddress = route.LocalAddress()
-	w := path{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment}, tap: set.Tap}
+	w := way{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment}, tap: set.Tap}
 	w.configure(&set.Config)
 	return w, nil
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// shown is what can be seen of a connection without its lock: how it was when the
+// A snapshot is what can be seen of a connection without its lock: how it was when the
 // lock was given back last. The owner is told after that.
-type shown struct {
+type snapshot struct {
 	state    atomic.Uint32 // the state, and the cause in the next octet: they belong together
 	queued   atomic.Int64
 	readable atomic.Int64
@@ -17,7 +17,7 @@ type shown struct {
 
 // store is called with the connection locked. What hasn't changed isn't written,
 // because others read it.
-func (s *shown) store(e *tcp.Conn) {
+func (s *snapshot) store(e *tcp.Conn) {
 	if v := uint32(e.State()) | uint32(e.Cause())<<8; s.state.Load() != v {
 		s.state.Store(v)
 	}
@@ -31,15 +31,15 @@ func (s *shown) store(e *tcp.Conn) {
 
 // State is the state of the connection, and why it is Closed.
 func (c *Conn) State() (tcp.State, tcp.Cause) {
-	v := c.shown.state.Load()
+	v := c.snapshot.state.Load()
 	return tcp.State(v), tcp.Cause(v >> 8)
 }
 
 // Queued is how many bytes were accepted and aren't acknowledged.
-func (c *Conn) Queued() int { return int(c.shown.queued.Load()) }
+func (c *Conn) Queued() int { return int(c.snapshot.queued.Load()) }
 
 // Readable is how many bytes can be read.
-func (c *Conn) Readable() int { return int(c.shown.readable.Load()) }
+func (c *Conn) Readable() int { return int(c.snapshot.readable.Load()) }
 
 // Unreachable is the ICMP error that ended the attempt to connect; nil: none did.
 func (c *Conn) Unreachable() *wsa.ICMPErrorInfo { return c.icmp.Load() }

@@ -127,7 +127,7 @@ func TestLinkLocal(t *testing.T) {
 	say := func(port uint16, seg engine.Segment) {
 		seg.Options.Scale, seg.Window = engine.NoScale, 65535
 		id.LocalPort = port
-		Of(s).deliver(arrival{id: id, nic: 2, net: six}, &seg)
+		Of(s).deliver(origin{id: id, nic: 2, net: six}, &seg)
 	}
 	say(80, engine.Segment{Seq: 1, Flags: engine.SYN})
 	iss := l.records[id].ISS
