@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/wsstack/wsstack/internal/conform"
+	"github.com/wsstack/wsstack/options"
 )
 
 // known are the labels that resolve, each with the document that has it.
@@ -95,4 +96,29 @@ func TestNoTickets(t *testing.T) {
 			t.Errorf("%s: %q means nothing to a reader of the repository", name, m)
 		}
 	})
+}
+
+// An entry of docs/conflicts.md names the profiles in which an option does something else for it.
+func TestConflictsNameProfiles(t *testing.T) {
+	entries := map[string]string{}
+	for part := range strings.SplitSeq(read(t, "docs/conflicts.md"), "\n- **") {
+		label, text, _ := strings.Cut(part, "**")
+		entries[label] = text
+	}
+	alternatives := 0
+	for _, option := range options.Table() {
+		for _, a := range option.Alternatives {
+			alternatives++
+			for label := range strings.SplitSeq(a.Conflict, ", ") {
+				for _, profile := range a.Profiles {
+					if !strings.Contains(entries[label], profile) {
+						t.Errorf("docs/conflicts.md, %s: %s differs in profile %s", label, option.Symbol, profile)
+					}
+				}
+			}
+		}
+	}
+	if alternatives < 50 {
+		t.Errorf("only %d alternatives were found", alternatives)
+	}
 }

@@ -53,29 +53,39 @@ func sorted(list []string) []string {
 	return list
 }
 
-// What the documents name in `code` exists: tests and benchmarks, and files.
+// What the documents name in `code` exists: tests and benchmarks, files, and words of the code.
 func TestNamesExist(t *testing.T) {
-	functions := map[string]bool{}
+	functions, words := map[string]bool{}, map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)\w*)\(`)
+	word := regexp.MustCompile(`\w+`)
 	eachFile(t, ".go", func(_, text string) {
 		for _, m := range declared.FindAllStringSubmatch(text, -1) {
 			functions[m[1]] = true
 		}
+		for _, w := range word.FindAllString(text, -1) {
+			words[w] = true
+		}
 	})
 	test := regexp.MustCompile("`((?:Test|Benchmark|Fuzz)[A-Z]\\w*)`")
 	file := regexp.MustCompile("`((?:cmd|endpoint|examples|integration|internal|options|provider|simnet|stack|tun|wsa|docs)/[\\w./-]+)`")
-	eachFile(t, ".md", func(name, text string) {
-		if name == "CHANGELOG.md" {
+	name := regexp.MustCompile("`(?:\\w+\\.)*(\\w+)`")
+	eachFile(t, ".md", func(document, text string) {
+		if document == "CHANGELOG.md" {
 			return // it tells of the past
 		}
 		for _, m := range test.FindAllStringSubmatch(text, -1) {
 			if !functions[m[1]] {
-				t.Errorf("%s: there is no %s", name, m[1])
+				t.Errorf("%s: there is no %s", document, m[1])
 			}
 		}
 		for _, m := range file.FindAllStringSubmatch(text, -1) {
 			if matches, err := filepath.Glob(filepath.Join(root, m[1])); err != nil || matches == nil {
-				t.Errorf("%s: there is no %s", name, m[1])
+				t.Errorf("%s: there is no %s", document, m[1])
+			}
+		}
+		for _, m := range name.FindAllStringSubmatch(text, -1) {
+			if !words[m[1]] {
+				t.Errorf("%s: no code has the word %s", document, m[0])
 			}
 		}
 	})
