@@ -101,9 +101,27 @@ const (
 	SD_BOTH    = 2
 )
 
-// Flags of DisconnectEx (mswsock.h).
+// Flags of TransmitFile, TransmitPackets and DisconnectEx (mswsock.h).
 const (
-	TF_REUSE_SOCKET = 0x02 // another connection is to follow
+	TF_DISCONNECT         = 0x01 // a FIN follows the data
+	TF_REUSE_SOCKET       = 0x02 // another connection is to follow
+	TF_WRITE_BEHIND       = 0x04 // done when the data is accepted
+	TF_USE_DEFAULT_WORKER = 0x00 // which thread reads the file
+	TF_USE_SYSTEM_THREAD  = 0x10
+	TF_USE_KERNEL_APC     = 0x20
+
+	TP_DISCONNECT         = TF_DISCONNECT
+	TP_REUSE_SOCKET       = TF_REUSE_SOCKET
+	TP_USE_DEFAULT_WORKER = TF_USE_DEFAULT_WORKER
+	TP_USE_SYSTEM_THREAD  = TF_USE_SYSTEM_THREAD
+	TP_USE_KERNEL_APC     = TF_USE_KERNEL_APC
+)
+
+// Flags of an element of TransmitPackets (mswsock.h).
+const (
+	TP_ELEMENT_MEMORY = 0x1
+	TP_ELEMENT_FILE   = 0x2
+	TP_ELEMENT_EOP    = 0x4 // what follows is another packet
 )
 
 // Answers of the condition function of WSAAccept.
