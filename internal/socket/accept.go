@@ -3,8 +3,10 @@ package socket
 import (
 	"net/netip"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/backlog"
 	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/internal/wait"
@@ -52,7 +54,7 @@ type acceptance struct {
 	deadline  *wait.Deadline
 	blocking  bool
 	waited    bool
-	accepted  *incoming // whose handshake the call waits for
+	claim     backlog.Claim // on the arrival whose handshake the call waits for
 }
 
 func (s *Socket) AcceptUntil(condition Condition, d *wait.Deadline) (_ *Socket, _ netip.AddrPort, code wsa.Errno) {
@@ -90,19 +92,9 @@ func (s *Socket) awaitAccept(a *acceptance) (*Socket, wsa.Errno) {
 func (s *Socket) abandon(a *acceptance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a.accepted != nil {
-		s.releaseLocked(a)
+	if s.backlog != nil && s.backlog.Release(&a.claim) {
 		s.calls.Wake(waiter.ReadableEvents)
 	}
-}
-
-// releaseLocked ends the claim of a call on the connection that it has accepted.
-func (s *Socket) releaseLocked(a *acceptance) {
-	if d := s.door; d != nil {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-	}
-	a.accepted.call, a.accepted = nil, nil
 }
 
 // acceptOnce is one attempt.
@@ -110,7 +102,7 @@ func (s *Socket) acceptOnce(a *acceptance) (*Socket, wsa.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, err := s.acceptOnceLocked(a)
-	if s.door != nil && !s.closed && err != wsa.WSATRY_AGAIN {
+	if s.backlog != nil && !s.closed && err != wsa.WSATRY_AGAIN {
 		s.reenableLocked(wsa.FD_ACCEPT)
 	}
 	return n, err
@@ -121,7 +113,7 @@ func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
 	switch {
 	case err != 0:
 		return nil, err
-	case a.condition == nil || p.decided:
+	case a.condition == nil || s.backlog.Decided(p):
 		return s.admitLocked(a, p)
 	}
 	answer := s.askLocked(a.condition, p)
@@ -131,12 +123,12 @@ func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
 		return nil, err
 	}
 	switch {
-	case s.door.gone(p):
+	case s.backlog.Gone(p):
 		return nil, s.vanishedLocked(a)
 	case answer == wsa.CF_ACCEPT:
 		return s.admitLocked(a, p)
 	case answer == wsa.CF_REJECT:
-		s.refuseLocked(p)
+		s.backlog.Refuse(p)
 		return nil, wsa.WSAECONNREFUSED
 	}
 	s.calls.Wake(waiter.ReadableEvents) // others may ask again
@@ -148,20 +140,20 @@ func (s *Socket) acceptOnceLocked(a *acceptance) (*Socket, wsa.Errno) {
 
 // askLocked runs a condition function, with the lock given up. A panic of it
 // leaves the request to others.
-func (s *Socket) askLocked(condition Condition, p *incoming) int32 {
-	d := s.door
-	d.setAsked(p, true)
-	local, peer := s.ends(p.id)
+func (s *Socket) askLocked(condition Condition, p *backlog.Arrival) int32 {
+	q := s.backlog
+	q.SetAsked(p, true)
+	local, peer := s.ends(p.ID)
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
-		d.setAsked(p, false)
+		q.SetAsked(p, false)
 	}()
 	return condition(peer, local)
 }
 
 // arrivalLocked finds what the call is about.
-func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
+func (s *Socket) arrivalLocked(a *acceptance) (*backlog.Arrival, wsa.Errno) {
 	switch err := s.enterLocked(); {
 	case err == wsa.WSAENOTSOCK && a.waited:
 		return nil, wsa.WSAEINTR
@@ -176,10 +168,16 @@ func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
 	case a.deadline.Passed():
 		return nil, wait.ErrDeadline
 	}
-	if p := a.accepted; p != nil {
-		return s.openedLocked(a, p)
+	if p, over, opening := s.backlog.Claimed(&a.claim); p != nil {
+		switch {
+		case over:
+			return nil, s.vanishedLocked(a)
+		case opening:
+			return nil, wsa.WSAEWOULDBLOCK
+		}
+		return p, 0
 	}
-	p, lost := s.door.next(a)
+	p, lost := s.backlog.Next(&a.claim)
 	switch {
 	case p != nil:
 		return p, 0
@@ -189,24 +187,9 @@ func (s *Socket) arrivalLocked(a *acceptance) (*incoming, wsa.Errno) {
 	return nil, wsa.WSAEWOULDBLOCK
 }
 
-// openedLocked looks what became of the handshake that a call has accepted.
-func (s *Socket) openedLocked(a *acceptance, p *incoming) (*incoming, wsa.Errno) {
-	s.door.mu.Lock()
-	over, opening := p.over, p.opening()
-	s.door.mu.Unlock()
-	switch {
-	case over:
-		a.accepted = nil
-		return nil, s.vanishedLocked(a)
-	case opening:
-		return nil, wsa.WSAEWOULDBLOCK
-	}
-	return p, 0
-}
-
 // vanishedLocked is the code for a request that has vanished.
 func (s *Socket) vanishedLocked(a *acceptance) wsa.Errno {
-	s.door.told()
+	s.backlog.Told()
 	if a.blocking {
 		return wsa.WSAEWOULDBLOCK // goes on waiting
 	}
@@ -215,30 +198,22 @@ func (s *Socket) vanishedLocked(a *acceptance) wsa.Errno {
 
 // admitLocked is CF_ACCEPT: it answers a request, or makes the socket of an
 // established connection.
-func (s *Socket) admitLocked(a *acceptance, p *incoming) (*Socket, wsa.Errno) {
-	d := s.door
-	if c := d.take(p); c != nil {
-		a.accepted = nil
-		if st, _ := c.State(); st == tcp.Closed && a.blocking && p.requested {
+func (s *Socket) admitLocked(a *acceptance, p *backlog.Arrival) (*Socket, wsa.Errno) {
+	if c := s.backlog.Take(p); c != nil {
+		s.backlog.Release(&a.claim)
+		if st, _ := c.State(); st == tcp.Closed && a.blocking && p.Requested {
 			return nil, wsa.WSAEWOULDBLOCK // CA-7
 		}
 		return s.inheritLocked(c)
 	}
-	if !d.decide(a, p) {
+	claim := &a.claim
+	if !a.blocking {
+		claim = nil
+	}
+	if !s.backlog.Accept(p, claim) {
 		return nil, s.vanishedLocked(a)
 	}
-	d.listener.Decide(p.id, transport.Admit) // where the peer was faster, vanish follows
 	return nil, wsa.WSAEWOULDBLOCK
-}
-
-// refuseLocked resets an arrival.
-func (s *Socket) refuseLocked(p *incoming) {
-	if c := s.door.take(p); c != nil {
-		c.Abort()
-		return
-	}
-	s.door.remove(p)
-	s.door.listener.Decide(p.id, transport.Reject)
 }
 
 // inheritLocked makes the socket of an established connection. It is
@@ -262,4 +237,10 @@ func (s *Socket) inheritLocked(c *transport.Conn) (*Socket, wsa.Errno) {
 	n.inheritEventsLocked(s)
 	s.host.Register(n)
 	return n, 0
+}
+
+// ends are the addresses of an arrival.
+func (s *Socket) ends(id transport.ID) (local, peer netip.AddrPort) {
+	return s.present(tcpip.FullAddress{Addr: id.LocalAddress, Port: id.LocalPort}),
+		s.present(tcpip.FullAddress{Addr: id.RemoteAddress, Port: id.RemotePort})
 }

@@ -73,7 +73,7 @@ type behaviour interface {
 	shutSendLocked(s *Socket)
 	shutRecvLocked(s *Socket)
 
-	// applyLocked gives the connection, the door or the endpoint what has changed of the
+	// applyLocked gives the connection, the backlog or the endpoint what has changed of the
 	// options.
 	applyLocked(s *Socket)
 }

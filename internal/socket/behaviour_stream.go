@@ -8,7 +8,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/backlog"
 	"github.com/wsstack/wsstack/internal/tcp"
+	"github.com/wsstack/wsstack/internal/urgent"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -24,9 +26,9 @@ type stream struct {
 	partial   atomic.Int64 // bytes that calls with MSG_WAITALL have, and may give back
 	quota     atomic.Int64 // SO_SNDBUF, bytes; noQuota: not set
 	accepted  atomic.Int64 // bytes that sends have accepted
-	urgent    urgentData
+	urgent    urgent.Data
 
-	door       *door               // of a listening socket; nil: none
+	backlog    *backlog.Queue      // of a listening socket; nil: none
 	connected  tcpip.MonotonicTime // when the connection was established
 	connects   bool                // the connection is, or will be, one that connect has made
 	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect

@@ -144,9 +144,9 @@ func (s *Socket) takeLocked() (*transport.Conn, tcpip.Endpoint) {
 // urgent ones and those that a call with MSG_WAITALL has in hand count.
 func (s *Socket) hasUnread(c *transport.Conn) (unread bool) {
 	c.Do(func(now time.Duration, e *tcp.Conn) {
-		s.urgent.pull(now, e)
-		s.urgent.skip(now, e)
-		unread = e.Readable() > 0 || s.partial.Load() > 0 || s.urgent.waiting.Load()
+		s.urgent.Pull(now, e)
+		s.urgent.Skip(now, e)
+		unread = e.Readable() > 0 || s.partial.Load() > 0 || s.urgent.Waiting()
 	})
 	return unread
 }
@@ -168,7 +168,10 @@ func (s *Socket) closeDatagram(ep tcpip.Endpoint) {
 // live on for a while.
 func (s *Socket) becomeClosedLocked() {
 	s.closed = true
-	s.closeListenerLocked()
+	if s.backlog != nil {
+		s.backlog.Close()
+		s.backlog = nil
+	}
 	if s.binding != nil {
 		s.host.Unbind(s.binding)
 		s.binding = nil // s.local stays: net.Conn shows it after Close

@@ -165,7 +165,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		LocalAddress: translate.Address(local.Addr()), LocalPort: local.Port(),
 		RemoteAddress: translate.Address(remote.Addr()), RemotePort: remote.Port(),
 	}
-	s.urgent.modes, s.urgent.queues = s.urgentModesLocked(), s.host.Profile().Urgent().Queues // there is no connection yet
+	s.urgent.SetDefaults(s.urgentModesLocked(), s.host.Profile().Urgent().Queues) // there is no connection yet
 	tuple := Tuple{local, remote}
 	s.host.Occupy(tuple)
 	c, err := s.host.TCP().Dial(nic, id, translate.Protocol(local.Addr()), s.settingsLocked(remote.Addr()), s)
@@ -177,7 +177,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 		return translate.Errno(err)
 	}
 	s.conn, s.opt.live, s.opt.known = c, s.liveLocked(remote.Addr()), true
-	s.urgent.of.Store(c)
+	s.urgent.Attach(c)
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.icmpError = nil
 	s.events.BecomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once

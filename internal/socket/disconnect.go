@@ -144,7 +144,7 @@ func (s *Socket) leaveConnLocked() {
 	s.conn.Do(func(now time.Duration, e *tcp.Conn) {
 		e.TakeNotices()
 		e.Discard(now, e.Readable())
-		s.urgent.forget()
+		s.urgent.Forget()
 	})
 	s.conn, s.opt.known, s.opt.from = nil, false, 0
 }

@@ -118,7 +118,7 @@ func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
 	s.remote, s.opt.from = n.remote, n.opt.from
 	s.unhold = unhold // RU-12
 	s.adoptConnLocked(conn)
-	conn.Do(func(time.Duration, *tcp.Conn) { s.urgent.takeOver(&n.urgent) })
+	conn.Do(func(time.Duration, *tcp.Conn) { s.urgent.TakeOver(&n.urgent) })
 	s.applyLocked()
 	s.context = &lateContext{values: n.values, accepted: true}
 	s.becomeConnectedLocked(n.connected)

@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"github.com/wsstack/wsstack/internal/backlog"
 	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -44,22 +46,21 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 	return s.listenLocked(min(max(int(backlog), 1), maxBacklog))
 }
 
-// listenLocked opens the door.
-func (s *Socket) listenLocked(backlog int) wsa.Errno {
+// listenLocked opens the socket to connections.
+func (s *Socket) listenLocked(limit int) wsa.Errno {
 	addr := s.binding.Addr
-	s.door = &door{socket: s, backlog: backlog, conditional: s.values.ConditionalAccept}
+	s.backlog = backlog.New(limit, s.values.ConditionalAccept, &s.calls, s.tapSegment)
 	s.applyLocked()
-	cfg := s.door.config()
-	cfg.Port, cfg.Net, cfg.Dual, cfg.Order = addr.Port(), s.listenProto(addr.Addr()), s.binding.DualStack, s.binding.Order
+	cfg := transport.ListenConfig{
+		Port: addr.Port(), Net: s.listenProto(addr.Addr()), Dual: s.binding.DualStack, Order: s.binding.Order,
+	}
 	if !addr.Addr().Unmap().IsUnspecified() {
 		cfg.Addr = translate.Address(addr.Addr())
 	}
-	listener, err := s.host.TCP().Listen(cfg)
-	if err != nil {
-		s.door = nil
+	if err := s.backlog.Open(s.host.TCP(), cfg); err != nil {
+		s.backlog = nil
 		return translate.Errno(err)
 	}
-	s.door.listener = listener
 	s.becomeListeningLocked()
 	return 0
 }

@@ -188,17 +188,17 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 	}
 	stop, end := false, false
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		if s.urgent.of.Load() != conn { // the socket has left it: nothing is there
+		if !s.urgent.IsOf(conn) { // the socket has left it: nothing is there
 			end = true
 			return
 		}
 		var size int
-		if size, stop = s.urgent.limit(now, e, len(b), a.more); stop {
+		if size, stop = s.urgent.Limit(now, e, len(b), a.more); stop {
 			return
 		}
 		n = e.Read(now, b[:size], 0, peek)
 		if !peek {
-			s.urgent.passed(e)
+			s.urgent.Passed(e)
 		}
 		if a.all != nil && n > 0 {
 			a.all.conn = conn
@@ -259,5 +259,5 @@ func (s *Socket) Readable() (int, wsa.Errno) {
 
 // readableOf is how many bytes of the stream wait for recv.
 func (s *Socket) readableOf(conn *transport.Conn) int {
-	return max(conn.Readable()-int(s.urgent.holes.Load()), 0)
+	return max(conn.Readable()-s.urgent.Holes(), 0)
 }

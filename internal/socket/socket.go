@@ -1,9 +1,3 @@
-// Package socket implements Winsock sockets: their states, their calls, what their options do,
-// their network events and overlapped operations, and closing.
-//
-// A Socket is made by package stack (DialContext, Listen, ListenPacket) or package provider. Its
-// methods return a wsa.Errno, zero for success; the net faces of package endpoint return
-// *net.OpError around one.
 package socket
 
 import (
@@ -146,7 +140,7 @@ type Tuple struct{ Local, Remote netip.AddrPort }
 // Lock order: ops.serving, then rmu, then wmu, then mu, then the lock of a
 // listener or a connection, of netstack or of the host. rmu and wmu are for
 // datagrams; what a stream does with its bytes is done with the connection locked.
-// The locks of calls, of the door and of the deadlines are leaves. Nothing waits
+// The locks of calls, of the backlog and of the deadlines are leaves. Nothing waits
 // with a lock held, and callbacks take leaves only. A method whose name ends in Locked
 // is called with mu held; where it needs another lock, too, its comment says so.
 type Socket struct {

@@ -30,11 +30,11 @@ func (s *Socket) ConnChanged(events tcp.Events) {
 		mask |= waiter.EventHUp | waiter.EventErr
 	}
 	if events&tcp.Urgent != 0 {
-		s.urgent.pending.Store(true)
+		s.urgent.Announced()
 	}
 	s.calls.Wake(mask)
 	// The reason of a death is latched at once; see the flags for the others.
-	if events&tcp.Over != 0 || s.undecided.Load() || s.noRecv.Load() || s.urgent.pending.Load() {
+	if events&tcp.Over != 0 || s.undecided.Load() || s.noRecv.Load() || s.urgent.Pending() {
 		s.host.Signal(s)
 	}
 }
@@ -121,12 +121,12 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	return c
 }
 
-// applyLocked gives the connection, or the door, what has changed of the
+// applyLocked gives the connection, or the backlog, what has changed of the
 // options.
 func (streamBehaviour) applyLocked(s *Socket) {
 	s.applySendQuotaLocked()
-	if s.door != nil {
-		s.door.set(s.values.PauseAccept, s.settingsLocked(netip.IPv4Unspecified()), s.settingsLocked(netip.IPv6Unspecified()))
+	if s.backlog != nil {
+		s.backlog.Set(s.values.PauseAccept, s.settingsLocked(netip.IPv4Unspecified()), s.settingsLocked(netip.IPv6Unspecified()))
 	}
 	if s.conn == nil {
 		return
@@ -155,7 +155,7 @@ func (streamBehaviour) applyLocked(s *Socket) {
 		if l.recv != tcp.Unset && (fresh || l.recv != old.recv) {
 			e.SetQuota(l.recv) // BF-13
 		}
-		wake = s.urgent.setModes(now, e, l.urgentModes, s.host.Profile().Urgent().Queues)
+		wake = s.urgent.SetModes(now, e, l.urgentModes, s.host.Profile().Urgent().Queues)
 	})
 	if wake {
 		s.calls.Wake(waiter.ReadableEvents)
@@ -165,9 +165,9 @@ func (streamBehaviour) applyLocked(s *Socket) {
 // adoptConnLocked makes c the connection of the socket.
 func (s *Socket) adoptConnLocked(c *transport.Conn) {
 	s.conn, s.opt.known = c, false
-	s.urgent.of.Store(c)
+	s.urgent.Attach(c)
 	c.SetOwner(s)
-	s.urgent.pending.Store(true) // what was announced before nobody was told of
+	s.urgent.Announced() // what was announced before nobody was told of
 }
 
 // dropConnLocked ends a connection that nobody has heard of.

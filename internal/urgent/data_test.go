@@ -1,4 +1,4 @@
-package socket
+package urgent
 
 import (
 	"testing"
@@ -19,9 +19,9 @@ func TestUrgentTakenOver(t *testing.T) {
 	e.Segment(1, &tcp.Segment{Seq: 500, Ack: 101, Flags: tcp.SYN | tcp.ACK, Window: 1000})
 	e.Segment(1, &tcp.Segment{Seq: 501, Ack: 101, Flags: tcp.ACK | tcp.URG, Urgent: 1, Window: 1000, Payload: buffer.MakeWithData([]byte("!"))})
 
-	var accepted, into urgentData
-	into.takeOver(&accepted)
-	require.False(t, accepted.pull(1, e))
-	require.True(t, into.pull(1, e))
-	require.True(t, into.waiting.Load())
+	var accepted, into Data
+	into.TakeOver(&accepted)
+	require.False(t, accepted.Pull(1, e))
+	require.True(t, into.Pull(1, e))
+	require.True(t, into.Waiting())
 }

@@ -101,7 +101,7 @@ func (datagramBehaviour) readyLocked(s *Socket) Readiness {
 func (s *Socket) readyStreamLocked() Readiness {
 	switch s.state {
 	case options.Listening:
-		if s.acceptableLocked() {
+		if s.backlog.Acceptable() {
 			return ReadyRead
 		}
 		return 0

@@ -14,7 +14,7 @@ func (v *optionView) TCPInfo() wsa.TCPInfo {
 	s := (*Socket)(v)
 	info := wsa.TCPInfo{RcvBuf: uint32(s.values.RecvBuffer.Bytes)}
 	switch {
-	case s.door != nil:
+	case s.backlog != nil:
 		info.State = wsa.TCPSTATE_LISTEN
 		return info
 	case s.conn == nil:
