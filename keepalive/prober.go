@@ -52,10 +52,10 @@ func (s state) String() string {
 // The caller passes the time in and calls Poll again at Next. A Prober is not
 // safe for concurrent use. The zero Prober is off.
 type Prober struct {
-	cfg   Config
-	state state
-	sent  int       // probes since the last segment
-	next  time.Time // when Poll acts; zero: never
+	cfg        Config
+	state      state
+	unanswered int       // probes since the last segment
+	next       time.Time // when Poll acts; zero: never
 }
 
 // Start begins a full idle period from now with these parameters, whatever the
@@ -98,7 +98,7 @@ func (p *Prober) Poll(now time.Time, busy bool) Action {
 	case busy:
 		p.becomeParked()
 		return None
-	case p.sent == p.cfg.Count:
+	case p.unanswered == p.cfg.Count:
 		p.becomeDead()
 		return Drop
 	}
@@ -109,18 +109,18 @@ func (p *Prober) Poll(now time.Time, busy bool) Action {
 // Next is when Poll has something to do; zero: not before another call.
 func (p *Prober) Next() time.Time { return p.next }
 
-func (p *Prober) becomeOff() { p.state, p.sent, p.next = off, 0, time.Time{} }
+func (p *Prober) becomeOff() { p.state, p.unanswered, p.next = off, 0, time.Time{} }
 
 func (p *Prober) becomeIdle(now time.Time) {
-	p.state, p.sent, p.next = idle, 0, now.Add(p.cfg.Idle)
+	p.state, p.unanswered, p.next = idle, 0, now.Add(p.cfg.Idle)
 }
 
 // becomeProbing counts from when the probe was due, not from when Poll was
 // called, so that delays don't add up.
 func (p *Prober) becomeProbing() {
-	p.state, p.sent, p.next = probing, p.sent+1, p.next.Add(p.cfg.Interval)
+	p.state, p.unanswered, p.next = probing, p.unanswered+1, p.next.Add(p.cfg.Interval)
 }
 
-func (p *Prober) becomeParked() { p.state, p.sent, p.next = parked, 0, time.Time{} }
+func (p *Prober) becomeParked() { p.state, p.unanswered, p.next = parked, 0, time.Time{} }
 
 func (p *Prober) becomeDead() { p.state, p.next = dead, time.Time{} }

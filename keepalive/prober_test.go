@@ -60,10 +60,10 @@ func TestAnswerClearsTheCount(t *testing.T) {
 	for range 10 {
 		require.Equal(t, Probe, p.Poll(last.Add(10*time.Second), false))
 		require.Equal(t, Probe, p.Poll(last.Add(11*time.Second), false))
-		require.Equal(t, 2, p.sent)
+		require.Equal(t, 2, p.unanswered)
 		last = last.Add(11500 * time.Millisecond)
 		p.Segment(last)
-		require.Zero(t, p.sent)
+		require.Zero(t, p.unanswered)
 		require.Equal(t, last.Add(10*time.Second), p.Next())
 	}
 }
@@ -88,7 +88,7 @@ func TestOutstandingDataParks(t *testing.T) {
 	assert.Equal(t, probing, p.state)
 	p.Poll(p.Next(), true)
 	assert.Equal(t, parked, p.state, "also in the middle of probing")
-	assert.Zero(t, p.sent)
+	assert.Zero(t, p.unanswered)
 }
 
 func TestChangesRestartTheIdlePeriod(t *testing.T) {

@@ -293,7 +293,7 @@ func (p *Peer) learn(h *trace.Packet) {
 	}
 }
 
-// ours reports that a packet belongs to the conversation.
+// ours reports whether a packet belongs to the conversation.
 func (p *Peer) ours(packet *Packet) bool {
 	h := trace.Parse(packet.Data)
 	if h.Kind != trace.TCP || h.DestPort != p.local.Port() {

@@ -160,7 +160,7 @@ func lines(records []record) []Line {
 	return lines
 }
 
-// manyConnections reports that lines need ports to tell connections apart.
+// manyConnections reports whether lines need ports to tell connections apart.
 func manyConnections(records []record) bool {
 	var a, b uint16
 	for i := range records {

@@ -14,7 +14,7 @@ func (n *Network) Run() error {
 	return n.fail(n.runUntil(func() bool { return !n.busy() }, n.runLimit, "the goroutines have returned"))
 }
 
-// busy reports that functions of Go have not returned.
+// busy reports whether functions of Go have not returned.
 func (n *Network) busy() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

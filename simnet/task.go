@@ -55,7 +55,7 @@ func (n *Network) Background(name string, fn func()) *Task { return n.start(name
 // A Task is a goroutine started by Go.
 type Task struct{ t *task }
 
-// Done reports that the function has returned.
+// Done reports whether the function has returned.
 func (k *Task) Done() bool {
 	k.t.n.mu.Lock()
 	defer k.t.n.mu.Unlock()

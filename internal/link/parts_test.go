@@ -83,7 +83,7 @@ func TestPartOfMalformed(t *testing.T) {
 		between(tcpNumber, "10.0.0.2", "10.0.0.1", 80, 40, 0, 0), between(tcpNumber, "fd00::2", "fd00::1", 80, 0, 0, 0),
 	} {
 		b := whole.Data.Flatten()
-		for size := range len(b) {
+		for size := range b {
 			for _, first := range []byte{b[0], 0x40, 0x4f, 0x00, 0xff} {
 				p := packet(append([]byte{first}, b[1:size+1]...)...)
 				require.Less(t, partOf(&p, 3), 3)

@@ -19,7 +19,7 @@ import (
 // pipe as descriptor 3.
 const marker = "WSSTACK_IN_NAMESPACE"
 
-// RequireTUN reports that a machine without TUN is a failure, not a reason to
+// RequireTUN reports whether a machine without TUN is a failure, not a reason to
 // skip: WSSTACK_REQUIRE_TUN=1.
 func RequireTUN() bool { return os.Getenv("WSSTACK_REQUIRE_TUN") == "1" }
 

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// RequireTUN reports that a machine without TUN is a failure.
+// RequireTUN reports whether a machine without TUN is a failure.
 func RequireTUN() bool { return os.Getenv("WSSTACK_REQUIRE_TUN") == "1" }
 
 // Inside is always false.

@@ -42,7 +42,7 @@ func (d *Door) Open() {
 	d.server.Go(d.serve)
 }
 
-// Outside reports that the door was opened outside of bubbles: anybody, in a bubble
+// Outside reports whether the door was opened outside of bubbles: anybody, in a bubble
 // or not, may touch what was made there. The zero Door doesn't say.
 func (d *Door) Outside() bool { return d.errands != nil }
 

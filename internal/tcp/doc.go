@@ -1,7 +1,6 @@
-// Package tcp is TCP as a value: a Conn takes segments, calls and the time, and
-// gives back segments, the next deadline and events. It holds no clock, no
-// lock, no timer and no goroutine, and knows nothing of addresses, ports and
-// checksums.
+// Package tcp is TCP as a value: a Conn takes segments, calls and the time, and gives back
+// segments, the next deadline and events. A Conn holds no clock, no lock, no timer and no
+// goroutine, and knows nothing of addresses, ports and checksums.
 //
 //	            Segment(now, seg)          Output(now, &seg)
 //	network ───────────────────▶ Conn ───────────────────▶ network
@@ -10,9 +9,9 @@
 //	            Timer(now)                 Deadline()
 //	clock   ───────────────────▶      ───────────────────▶ clock
 //
-// Every time is a reading of a monotonic clock, as a time.Duration since an
-// origin that is the caller's. Zero means "no time", so the origin lies before
-// the first reading.
+// Every time is a reading of a monotonic clock, as a time.Duration since an origin that is
+// the caller's. Zero means "no time", so that the origin lies before the first reading.
+// Sizes are in bytes.
 //
 // After each call that may have given the connection something to send the
 // caller takes segments with Output until there are none, looks at Events and

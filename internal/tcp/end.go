@@ -17,9 +17,9 @@ func (c *Conn) Close(now time.Duration) {
 	}
 }
 
-// Abort ends the connection with a RST where RFC 9293 §3.10.5 has one, so not in
-// CLOSING and LAST-ACK (LG-17). SEQ is SND.NXT, or the right edge of the peer's window
-// when that has shrunk below.
+// Abort ends the connection with a RST in the states in which RFC 9293 §3.10.5 has one,
+// which CLOSING and LAST-ACK aren't (LG-17). The RST has SND.NXT as its number, or the right
+// edge of the peer's window where that has shrunk below.
 func (c *Conn) Abort() {
 	if c.state == Closing || c.state == LastAck {
 		c.becomeClosed(Aborted)
@@ -29,11 +29,11 @@ func (c *Conn) Abort() {
 }
 
 // AbortUnread is Abort of a connection whose received data nobody reads: the peer, which may
-// believe that it was, is told in CLOSING and LAST-ACK as well (LG-13, RFC 1122
+// believe that somebody has read it, is told in CLOSING and LAST-ACK as well (LG-13, RFC 1122
 // §4.2.2.13).
 func (c *Conn) AbortUnread() { c.abort(Aborted) }
 
-// Expire is Abort at the end of a linger time (LG-6, LG-18): the peer, which hasn't
+// Expire is Abort at the end of the time of SO_LINGER (LG-6, LG-18): the peer, which hasn't
 // acknowledged our FIN, is told in CLOSING and LAST-ACK as well (LG-17).
 func (c *Conn) Expire() { c.abort(TimedOut) }
 
@@ -46,7 +46,7 @@ func (c *Conn) abort(why Cause) {
 	c.becomeClosed(why)
 }
 
-// rst is a RST of our own.
+// rst is the RST that ends the connection: no segment of the peer's asked for it.
 func (c *Conn) rst() Segment {
 	seq := c.snd.next
 	if edge := c.snd.una.Add(c.snd.window); edge.Before(seq) && c.state != SynReceived {

@@ -2,29 +2,33 @@ package tcp
 
 import "time"
 
-// Counters are what SIO_TCP_INFO tells, and some more.
+// Counters count what a connection has sent and received: what SIO_TCP_INFO tells.
 type Counters struct {
-	BytesIn, BytesOut         uint64 // in order; without what was sent again
-	BytesResent               uint64
-	EarlySegments, EarlyBytes uint64 // came ahead of missing ones
-	DupAcksIn                 uint64 // RFC 5681 §2
-	Timeouts                  uint64
-	Fast                      uint64 // recoveries that no time-out began
-	SynResent                 uint8
+	BytesIn       uint64 // bytes that came in order
+	BytesOut      uint64 // bytes that were sent for the first time
+	BytesResent   uint64 // bytes that were sent again
+	EarlySegments uint64 // segments that came ahead of missing ones
+	EarlyBytes    uint64 // the bytes in them
+	DupAcksIn     uint64 // duplicate acknowledgements that came (RFC 5681 §2)
+	Timeouts      uint64 // retransmission time-outs of data
+	Fast          uint64 // recoveries that no time-out began
+	SynResent     uint8  // how often our SYN, or SYN-ACK, was sent again
 }
 
-// Info is what SIO_TCP_INFO tells of a connection; sizes are in bytes.
+// An Info is what SIO_TCP_INFO tells of a connection; sizes are in bytes.
 type Info struct {
-	MSS            int
-	Timestamps     bool          // both SYNs have them
-	MinRTT, SRTT   time.Duration // 0: not measured
-	InFlight       int           // data sent and not acknowledged
-	Cwnd           int           // the congestion window
-	SndWnd, RcvWnd int           // the windows as the last segments say them
+	MSS        int           // the payload of a full segment
+	Timestamps bool          // both SYNs have timestamps
+	MinRTT     time.Duration // the least round trip; 0: none was measured
+	SRTT       time.Duration // the smoothed round trip; 0: none was measured
+	InFlight   int           // data that was sent and isn't acknowledged
+	Cwnd       int           // the congestion window
+	SndWnd     int           // the peer's window as its last segment says it
+	RcvWnd     int           // our window as our last segment says it
 	Counters
 }
 
-// Info returns what there is to tell at the moment.
+// Info is what there is to tell of the connection at the moment.
 func (c *Conn) Info() Info {
 	info := Info{
 		MSS: c.snd.mss, Timestamps: c.stamps,
@@ -39,19 +43,19 @@ func (c *Conn) Info() Info {
 	return info
 }
 
-// flying is how many bytes of data are in flight, without SYN and FIN.
+// flying is how many bytes of data are in flight; SYN and FIN don't count.
 func (s *sender) flying() int { return max(0, earlier(s.next, s.queue.end).From(s.queue.start)) }
 
-// MinRTT is the least round trip since the connection began; 0: none was measured.
+// MinRTT is the least round trip since the connection began. It is 0 until one was measured.
 func (c *Conn) MinRTT() time.Duration { return c.rtt.shortest }
 
 // LargestWindow is the largest window that the peer has offered, in bytes.
 func (c *Conn) LargestWindow() int { return c.snd.largest }
 
-// Established is when the handshake was complete: with the SYN-ACK for the side that
-// has opened the connection, with its acknowledgement for the other; 0: it isn't yet.
+// Established is when the handshake was complete: when the SYN-ACK came for the side that has
+// opened the connection, when its acknowledgement came for the other. It is 0 before.
 func (c *Conn) Established() time.Duration { return c.since }
 
-// Left is how many bytes of what was accepted aren't acknowledged, after the end too:
-// Queued is 0 by then.
+// Left is how many bytes were accepted and weren't acknowledged when the connection ended;
+// while it lives, Left is Queued.
 func (c *Conn) Left() int { return c.left + c.Queued() }

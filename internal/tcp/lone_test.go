@@ -194,7 +194,7 @@ func (l *lone) describe(s *Segment) string {
 	if s.Flags&URG != 0 {
 		fmt.Fprintf(&b, " urg %d", s.Urgent)
 	}
-	if s.ECT {
+	if s.ECNCapable {
 		b.WriteString(" ect")
 	}
 	o := &s.Options

@@ -9,10 +9,10 @@ import (
 // MaxScale is the largest window scale (RFC 7323 §2.3).
 const MaxScale = 14
 
-// MaxOptions is the room for options in a header, in bytes.
+// MaxOptions is how many bytes of options fit a header.
 const MaxOptions = 40
 
-// NoScale is Options.Scale when there is no window scale option.
+// NoScale is the Options.Scale of a header without a window scale option.
 const NoScale = -1
 
 // maxBlocks is how many SACK blocks fit into a header.
@@ -23,13 +23,13 @@ type Block struct{ Start, End Seq }
 
 // Options are the options of one segment.
 type Options struct {
-	MSS           uint16 // bytes; 0: absent
-	Scale         int8   // NoScale: absent
-	SACKPermitted bool
-	Timestamps    bool
-	TSVal, TSEcr  uint32 // valid with Timestamps
-	Blocks        [maxBlocks]Block
-	Count         int // of Blocks
+	MSS           uint16           // the maximum segment size, in bytes; 0: the option is absent
+	Scale         int8             // the window scale; NoScale: the option is absent
+	SACKPermitted bool             // the SYN permits SACK
+	Timestamps    bool             // there are timestamps
+	TSVal, TSEcr  uint32           // the timestamp and the one that it echoes; valid with Timestamps
+	Blocks        [maxBlocks]Block // the SACK blocks, of which Count are valid
+	Count         int              // how many SACK blocks there are
 }
 
 // ParseOptions reads the options of a header. What is malformed ends the list:

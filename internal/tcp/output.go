@@ -245,7 +245,7 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 		s.Flags |= FIN
 	}
 	if c.ecn {
-		s.ECT = n > 0
+		s.ECNCapable = n > 0
 		if b.cwr && n > 0 {
 			s.Flags |= CWR
 			b.cwr = false

@@ -6,7 +6,8 @@ import "github.com/wsstack/wsstack/internal/inet"
 // without its headers. An ICMP error that says less is wrong, or a lie.
 const minPath = inet.MinMTU4 - 20 - 20
 
-// fit computes the segment size from what both sides announced and the path.
+// fit computes the size of a segment from what both sides have announced and what fits the
+// path.
 func (c *Conn) fit() {
 	room := c.cfg.MSS
 	if c.cfg.PathMSS != 0 {
@@ -26,9 +27,9 @@ func (c *Conn) fit() {
 }
 
 // Unreachable takes an ICMP error that says that the peer can't be reached. With
-// Config.FailOnICMP it ends a handshake when it quotes our SYN; otherwise, and of a
-// connection that was established, it is no more than a hint, and changes nothing
-// (RFC 5461 §4, RFC 5927 §4). It reports whether it did.
+// Config.FailOnICMP an error that quotes our SYN ends the handshake; another one, and one
+// about a connection that was established, is no more than a hint, and changes nothing (RFC
+// 5461 §4, RFC 5927 §4). Unreachable reports whether the error has ended the connection.
 func (c *Conn) Unreachable(quoted Seq) bool {
 	if !c.cfg.FailOnICMP || c.state != SynSent && c.state != SynReceived || quoted != c.cfg.ISS {
 		return false
@@ -37,9 +38,9 @@ func (c *Conn) Unreachable(quoted Seq) bool {
 	return true
 }
 
-// PathMTU takes an ICMP error that says how much fits the path, counted as in
-// Config.MSS. It counts only if it quotes what is in flight (RFC 5927 §7).
-// It reports whether it did.
+// PathMTU takes an ICMP error that says how large a payload fits the path, counted as
+// Config.MSS is. The error counts only where it quotes a number that is in flight (RFC 5927
+// §7), and PathMTU reports whether it does.
 func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	switch {
 	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
@@ -47,12 +48,12 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	case room < minPath || room >= c.snd.mss:
 		return false
 	}
-	c.timers.path, c.blackHole = 0, blackHole{} // this is no guess
+	c.timers.path, c.blackHole = 0, blackHole{} // nothing has to be guessed any more
 	c.shrink(room)
 	return true
 }
 
-// shrink makes segments smaller, and sends what was too large again.
+// shrink makes segments smaller, and has those that were too large sent again.
 func (c *Conn) shrink(room int) {
 	c.cfg.PathMSS = room
 	c.fit()

@@ -204,7 +204,7 @@ func (r *receiver) restore(p []byte) {
 	r.read = r.read.Add(-len(p))
 }
 
-// worthTelling reports that the peer should be told of the room. After a change of the
+// worthTelling reports whether the peer should be told of the room. After a change of the
 // quota (n is 0), whatever opens is told.
 func (r *receiver) worthTelling(n int) bool {
 	if r.ended {

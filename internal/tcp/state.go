@@ -1,6 +1,6 @@
 package tcp
 
-// A State is one of RFC 9293 §3.3.2. There is no LISTEN: a listener has
+// A State is a connection state of RFC 9293 §3.3.2. There is no LISTEN: a listener has
 // records of half-open connections (HalfOpen), and a Conn once the handshake is
 // complete.
 type State uint8
@@ -15,16 +15,17 @@ const (
 	FinWait2                 // our FIN is acknowledged, the peer's hasn't come
 	CloseWait                // the peer's FIN has come, ours isn't queued
 	Closing                  // both FINs are out, ours isn't acknowledged, the peer's came second
-	LastAck                  // the same, the peer's came first
+	LastAck                  // both FINs are out, ours isn't acknowledged, the peer's came first
 	TimeWait                 // both FINs are acknowledged, ours was first
 )
 
+// String is the name of the state as RFC 9293 writes it.
 func (s State) String() string {
 	return [...]string{"CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2",
 		"CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT"}[s]
 }
 
-// Synchronized reports that both SYNs are acknowledged (RFC 9293 §3.5.2).
+// Synchronized reports whether both SYNs are acknowledged (RFC 9293 §3.5.2).
 func (s State) Synchronized() bool { return s >= Established }
 
 // A Cause says why a connection is Closed.
@@ -32,23 +33,24 @@ type Cause uint8
 
 // The causes.
 const (
-	None            Cause = iota // it isn't, or it ended gracefully
+	None            Cause = iota // the connection isn't Closed, or ended gracefully
 	Refused                      // a RST answered our SYN
 	ResetByPeer                  // a RST came
 	Aborted                      // Abort was called, or the peer sent data to a closed socket
-	TimedOut                     // the retransmission limit, of data, a FIN or a SYN
-	UserTimeout                  // the user time-out (TCP_MAXRT)
+	TimedOut                     // data, a FIN or a SYN was sent as often as the limit allows
+	UserTimeout                  // the user time-out (TCP_MAXRT) has passed
 	KeepAliveDrop                // the peer answers no keep-alive probe
 	PeerUnreachable              // an ICMP error answered our SYN
 	Unwanted                     // data came that nobody takes: see Deafen
 )
 
+// String is the cause in words, for logs.
 func (c Cause) String() string {
 	return [...]string{"none", "refused", "reset by peer", "aborted", "retransmission time-out", "user time-out",
 		"keep-alive drop", "unreachable", "unwanted data"}[c]
 }
 
-// Events are what has changed since they were last taken.
+// Events are the changes of a connection since TakeEvents was last called.
 type Events uint8
 
 // The events.

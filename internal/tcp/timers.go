@@ -79,7 +79,7 @@ func (c *Conn) Timer(now time.Duration) {
 	c.pollKeepAlive(now)
 }
 
-// due reports that a deadline has passed, and clears it.
+// due reports whether a deadline has passed, and clears it.
 func due(t *time.Duration, now time.Duration) bool {
 	if *t == 0 || now < *t {
 		return false
@@ -134,7 +134,7 @@ func (c *Conn) armLifetime() {
 	}
 }
 
-// exhausted counts a transmission without an answer, and reports that it was one
+// exhausted counts a transmission without an answer, and reports whether it was one
 // too many.
 func (c *Conn) exhausted() bool {
 	c.snd.tries++
@@ -184,7 +184,7 @@ func (c *Conn) armResend(now time.Duration) {
 	}
 }
 
-// closedWindow reports that data waits behind a window that lets none of it out,
+// closedWindow reports whether data waits behind a window that lets none of it out,
 // with nothing in flight whose acknowledgement would open it.
 func (c *Conn) closedWindow() bool {
 	return c.state.Synchronized() && c.state != TimeWait && c.InFlight() == 0 && (c.snd.unsent() > 0 || c.snd.fin && !c.snd.finSent()) && c.snd.usable() <= 0

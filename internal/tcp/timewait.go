@@ -71,7 +71,7 @@ func (w *Remains) ack(now time.Duration) Segment {
 	return s
 }
 
-// Restarts reports that the segment is the peer's FIN again: it hasn't seen the
+// Restarts reports whether the segment is the peer's FIN again: it hasn't seen the
 // acknowledgement, and 2 MSL begin anew (RFC 9293 §3.10.7.4).
 func (w *Remains) Restarts(s *Segment) bool {
 	return s.Flags&FIN != 0 && s.End() == w.rcvNext

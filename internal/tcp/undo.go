@@ -47,7 +47,7 @@ func (u *undo) noteResent(bytes int, stamp uint32) {
 	u.resent += bytes
 }
 
-// spurious reports that the loss that began the phase was none: what was sent
+// spurious reports whether the loss that began the phase was none: what was sent
 // again is reported as a duplicate (RFC 3708), the acknowledgement echoes a
 // timestamp from before (RFC 3522), or after a time-out something arrives that
 // wasn't sent again (RFC 5682).

@@ -58,7 +58,7 @@ type Packet struct {
 	Len       int // its length by the headers; a truncated capture holds less
 }
 
-// Fragmented reports that the packet is part of a larger one.
+// Fragmented reports whether the packet is part of a larger one.
 func (p *Packet) Fragmented() bool { return p.FragmentOffset != 0 || p.MoreFragments }
 
 // Parse reads the headers of an IP packet. b may be cut off behind them.

@@ -101,7 +101,7 @@ func (l *Listener) scheduleLocked(now time.Duration, h *half) {
 	l.agenda.Fix(h)
 }
 
-// over reports that the time of a record is over, when a handshake may take so long.
+// over reports whether the time of a record is over, when a handshake may take so long.
 func (h *half) over(now, life time.Duration) bool {
 	if h.held {
 		return now-h.last >= h.patience

@@ -52,7 +52,7 @@ func (c *Conn) report(r *Report) (believed bool) {
 	return true
 }
 
-// quotes reports that a number is in flight on a connection that was established.
+// quotes reports whether a number is in flight on a connection that was established.
 func (c *Conn) quotes(quoted tcp.Seq) bool {
 	e := c.engine
 	return e.State().Synchronized() && quoted.In(e.End().Add(-e.Queued()), e.InFlight())

@@ -41,7 +41,7 @@ func (l *Listener) firstLocked(a origin, s *tcp.Segment, after tcp.Seq) outcome 
 	return l.admitLocked(h)
 }
 
-// fullLocked reports that as many connections are half open as may be.
+// fullLocked reports whether as many connections are half open as may be.
 func (l *Listener) fullLocked() bool { return len(l.records)-l.held >= maxHalfOpen }
 
 // dropLocked counts a SYN that isn't answered.

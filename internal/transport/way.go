@@ -90,7 +90,7 @@ func (w *way) writePacket(s *tcp.Segment) {
 	}
 	w.encode(pkt, s, options)
 	tos := w.tos
-	if s.ECT {
+	if s.ECNCapable {
 		tos |= ecnECT0
 	}
 	ttl := w.ttl

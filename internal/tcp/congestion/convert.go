@@ -4,11 +4,11 @@ package congestion
 // window, its threshold and what a time-out has left to repair. What c could undo is
 // forgotten, and CUBIC begins a stage at the present window.
 func Convert(c Controller, algorithm Algorithm) Controller {
-	type based interface{ base() *sender }
+	type based interface{ base() *window }
 	next := New(algorithm, 1, 1)
 	*next.(based).base() = *c.(based).base()
 	return next
 }
 
-// base is what both algorithms know.
-func (s *sender) base() *sender { return s }
+// base is the part that both algorithms have.
+func (s *window) base() *window { return s }

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// cubic is RFC 9438.
+// A cubic is the Controller of RFC 9438; the sections in comments are its.
 type cubic struct {
 	curve
-	saved    curve
-	undoable bool
-	last     time.Duration // the acknowledgement before
+	saved    curve         // the curve before the last reduction
+	undoable bool          // Undo brings saved back
+	lastAck  time.Duration // when the acknowledgement before came
 }
 
 var _ Controller = (*cubic)(nil)
@@ -30,18 +30,18 @@ func (c *cubic) Acked(a Ack) {
 }
 
 // pause moves the epoch by the time in which the window could not grow, because
-// the curve's t must not include it (§4.2, §5.8): all the time since the last
+// the curve's t must not include that time (§4.2, §5.8): all the time since the last
 // acknowledgement if the application limited the sender, and else what is longer
 // than a round trip, in which nothing was in flight or recovery went on.
 func (c *cubic) pause(a Ack) {
-	gap := a.Now - c.last
+	gap := a.Now - c.lastAck
 	if a.Limited {
 		gap -= trip(a)
 	}
 	if c.epoch != 0 && gap > 0 {
 		c.epoch += gap
 	}
-	c.last = a.Now
+	c.lastAck = a.Now
 }
 
 // trip is a round trip time that no acknowledgement of a busy sender exceeds.
@@ -77,7 +77,8 @@ func (c *cubic) leaveSlowStart() {
 	c.cwnd = float64(c.ssthresh)
 }
 
-// avoid takes the larger of the curve and of Reno's estimate (§4.2 to §4.5). The
+// avoid grows the window in congestion avoidance: to the larger of the curve and of
+// Reno's estimate (§4.2 to §4.5). The
 // RFC's increment for each acknowledgement, (target − cwnd) / cwnd, is that of one
 // segment; here it is multiplied with what was delivered.
 func (c *cubic) avoid(a Ack) {
@@ -99,7 +100,7 @@ func (c *cubic) avoid(a Ack) {
 	c.grow((target-c.cwnd)*delivered/c.cwnd, maxWindow)
 }
 
-// Lost reduces to β of the flight (§4.6).
+// Lost reduces the window to β of the flight (§4.6).
 func (c *cubic) Lost(_ time.Duration, flight int) {
 	c.save()
 	c.congested()
@@ -118,7 +119,7 @@ func (c *cubic) Timeout(_ time.Duration, flight int, again bool) {
 	c.epoch, c.plateau = 0, true
 }
 
-// CongestionExperienced reduces like a loss, but down to one segment (§4.6).
+// CongestionExperienced reduces the window like a loss, but down to one segment (§4.6).
 func (c *cubic) CongestionExperienced(_ time.Duration, flight int) {
 	c.undoable = false
 	c.congested()
@@ -127,7 +128,7 @@ func (c *cubic) CongestionExperienced(_ time.Duration, flight int) {
 
 func (c *cubic) save() { c.saved, c.undoable = c.curve, true }
 
-// Undo is §4.9.2, also for time-outs. The epoch comes back as it was; pause then
+// Undo brings the curve back (§4.9.2), for time-outs as well. The epoch comes back as it was; pause then
 // takes out the time in between.
 func (c *cubic) Undo(time.Duration) {
 	if c.undoable && c.cwnd < c.saved.cwnd {
@@ -137,7 +138,7 @@ func (c *cubic) Undo(time.Duration) {
 	c.undoable = false
 }
 
-// Idle is RFC 5681 §4.1. A first slow start begins anew with its rounds, for which
+// Idle restarts the window (RFC 5681 §4.1). A first slow start begins anew with its rounds, for which
 // RFC 9406 §4.3 allows HyStart++ after idleness; congestion avoidance begins a new
 // stage where slow start ends.
 func (c *cubic) Idle(_ time.Duration, idle, rto time.Duration) {
@@ -146,7 +147,7 @@ func (c *cubic) Idle(_ time.Duration, idle, rto time.Duration) {
 	}
 }
 
-// Unused is RFC 2861 §3.1. The window of now has no place on the curve: congestion
+// Unused reduces the window (RFC 2861 §3.1). The window of now has no place on the curve: congestion
 // avoidance begins a new stage where slow start ends.
 func (c *cubic) Unused(used int) {
 	if c.unused(used) {

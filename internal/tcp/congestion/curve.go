@@ -15,17 +15,17 @@ const (
 	ceiling   = 1.5                       // of the window, for the target of one round trip (§4.2)
 )
 
-// curve is what Undo brings back (RFC 9438 §4.9.2). Windows are in bytes, K is in
-// seconds.
+// A curve is the part of a cubic that Undo brings back (RFC 9438 §4.9.2): the window, and
+// how it grows with time. Windows are in bytes.
 type curve struct {
-	sender
+	window
 	prior   float64       // cwnd_prior: the window when the threshold was last set
 	wMax    float64       // W_max: the window before the last reduction, or less (§4.7)
 	wEst    float64       // W_est: what Reno's window would be (§4.3)
-	k       float64       // the time from epoch until the curve is at wMax (§4.2)
-	epoch   time.Duration // when this stage of congestion avoidance began, later by all idleness; 0: not yet
-	plateau bool          // the next stage begins at its W_max: after a time-out (§4.8), after HyStart++ (§4.10)
-	hystart hystart
+	k       float64       // K: the seconds from epoch until the curve is at wMax (§4.2)
+	epoch   time.Duration // when this stage began, moved by all idleness; 0: it hasn't begun
+	plateau bool          // the next stage begins at its W_max: after a time-out (§4.8) or HyStart++ (§4.10)
+	hystart hystart       // the end of the first slow start
 }
 
 // begin starts a stage of congestion avoidance at the present window (§4.2). A
@@ -38,14 +38,14 @@ func (c *curve) begin(now time.Duration) {
 	c.k = math.Cbrt((c.wMax - c.cwnd) / (cubicC * float64(c.mss)))
 }
 
-// at is W_cubic(t) of §4.2, figure 1.
+// at is the window that the curve has a time t after the epoch: W_cubic(t) of §4.2, figure 1.
 func (c *curve) at(t time.Duration) float64 {
 	d := t.Seconds() - c.k
 	return cubicC*float64(c.mss)*d*d*d + c.wMax
 }
 
-// alpha is Reno's increase once the estimate has reached the window before the
-// reduction, and less until then (§4.3).
+// alpha is α_cubic, the growth of Reno's estimate: Reno's own once the estimate has reached
+// the window before the reduction, and less until then (§4.3).
 func (c *curve) alpha() float64 {
 	if c.wEst >= c.prior {
 		return 1
@@ -53,9 +53,9 @@ func (c *curve) alpha() float64 {
 	return alphaReno
 }
 
-// congested remembers the window before it is reduced; less of it if it has not
-// reached the last one, so that a newer flow finds room (fast convergence, §4.7).
-// The next stage returns to it.
+// congested remembers the window before a reduction, as the one that the next stage returns
+// to; less of it where the window hasn't reached the last one, so that a newer flow finds
+// room (fast convergence, §4.7).
 func (c *curve) congested() {
 	c.prior = c.cwnd
 	if c.cwnd < c.wMax {
@@ -69,7 +69,7 @@ func (c *curve) congested() {
 // setMSS ends the stage when its shape was for other segments.
 func (c *curve) setMSS(mss int) {
 	if mss != c.mss {
-		c.sender.setMSS(mss)
+		c.window.setMSS(mss)
 		c.epoch = 0
 	}
 }

@@ -13,8 +13,8 @@ const (
 	hystartLimit  = 8 // L: segments that one acknowledgement may add
 )
 
-// hystart notices in the first slow start that a queue builds up, before it
-// overflows (RFC 9406). A time-out or a loss ends it for good.
+// A hystart notices in the first slow start that a queue builds up, before the queue
+// overflows (RFC 9406). A time-out or a loss ends the hystart for good.
 //
 //	              RTT has grown                  5 rounds
 //	slow start ────────────────▶ conservative ──────────────▶ congestion avoidance
@@ -26,9 +26,9 @@ const (
 type hystart struct {
 	last     time.Duration // the least sample of the round before
 	current  time.Duration // the least sample of this round
-	baseline time.Duration // the least sample when conservative slow start began; 0: not in it
-	samples  uint8         // of this round, up to rttSamples
-	rounds   uint8         // begun in conservative slow start, while in it
+	baseline time.Duration // the least sample when conservative slow start began; 0: it hasn't
+	samples  uint8         // how many samples this round has had, rttSamples at most
+	rounds   uint8         // how many rounds have begun in this conservative slow start
 }
 
 // ack takes what an acknowledgement says and reports whether slow start is over
@@ -72,11 +72,12 @@ func threshold(last time.Duration) time.Duration {
 	return max(minRTTThresh, min(last/minRTTDivisor, maxRTTThresh))
 }
 
-// conservative reports whether growth is divided.
+// conservative reports whether the hystart is in conservative slow start, where growth is
+// divided.
 func (h *hystart) conservative() bool { return h.baseline != 0 }
 
 // becomeConservative counts the round that has begun already as one of the five.
 func (h *hystart) becomeConservative() { h.baseline, h.rounds = h.current, 1 }
 
-// becomeStandard resumes slow start: the delay was no queue of ours.
+// becomeStandard resumes slow start: no queue of ours was the cause of the delay.
 func (h *hystart) becomeStandard() { h.baseline = 0 }

@@ -6,17 +6,17 @@ import "time"
 // in slow start.
 const renoLimit = 2
 
-// reno is what Undo brings back.
+// A reno is the part of a newReno that Undo brings back.
 type reno struct {
-	sender
+	window
 	acked int // bytes acknowledged since the window last grew in congestion avoidance (RFC 3465 §2.1)
 }
 
-// newReno is RFC 5681 with appropriate byte counting (RFC 3465).
+// A newReno is the Controller of RFC 5681 with appropriate byte counting (RFC 3465).
 type newReno struct {
 	reno
-	saved    reno
-	undoable bool
+	saved    reno // the state before the last reduction
+	undoable bool // Undo brings saved back
 }
 
 var _ Controller = (*newReno)(nil)
@@ -48,15 +48,15 @@ func (r *newReno) avoid(bytes int) {
 	}
 }
 
-// Lost halves the flight (RFC 5681 §3.1, equation 4, and §3.2).
+// Lost sets the window to half of the flight (RFC 5681 §3.1, equation 4, and §3.2).
 func (r *newReno) Lost(_ time.Duration, flight int) {
 	r.save()
 	r.reduce(r.loss(flight)/2, 2)
 	r.acked = 0
 }
 
-// Timeout is RFC 5681 §3.1: the threshold is half the flight at the first time-out
-// of a segment, and is held at the next ones.
+// Timeout follows RFC 5681 §3.1: the threshold becomes half the flight at the first
+// time-out of a segment, and stays at the next ones.
 func (r *newReno) Timeout(_ time.Duration, flight int, again bool) {
 	if !again {
 		r.save()
@@ -66,7 +66,7 @@ func (r *newReno) Timeout(_ time.Duration, flight int, again bool) {
 	r.acked = 0
 }
 
-// CongestionExperienced halves the flight like a loss (RFC 3168 §6.1.2), but down
+// CongestionExperienced halves the window like a loss (RFC 3168 §6.1.2), but down
 // to one segment.
 func (r *newReno) CongestionExperienced(_ time.Duration, flight int) {
 	r.undoable = false
@@ -85,14 +85,14 @@ func (r *newReno) Undo(time.Duration) {
 	r.undoable = false
 }
 
-// Idle is RFC 5681 §4.1.
+// Idle restarts the window (RFC 5681 §4.1).
 func (r *newReno) Idle(_ time.Duration, idle, rto time.Duration) {
 	if r.restart(idle, rto) {
 		r.acked, r.undoable = 0, false
 	}
 }
 
-// Unused is RFC 2861 §3.1.
+// Unused reduces the window (RFC 2861 §3.1).
 func (r *newReno) Unused(used int) {
 	if r.unused(used) {
 		r.acked, r.undoable = 0, false

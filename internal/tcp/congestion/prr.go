@@ -1,17 +1,17 @@
 package congestion
 
-// PRR is Proportional Rate Reduction (RFC 9937): in recovery it spreads what is
-// sent over the acknowledgements, so that the flight comes down to the threshold
-// at its end and doesn't fall below. The caller asks Allowance what it may send.
-// The zero PRR allows nothing; Begin starts an episode.
+// A PRR is Proportional Rate Reduction (RFC 9937): in recovery it spreads what is sent over
+// the acknowledgements, so that the flight comes down to the threshold at the end of
+// recovery and doesn't fall below. The caller asks Allowance what may be sent. The zero PRR
+// allows nothing; Begin starts an episode. Sizes are in bytes.
 //
 //	pipe > ssthresh    in proportion: ssthresh ⁄ flight bytes out for each one delivered
 //	pipe ≤ ssthresh    CRB: as much as was delivered; SSRB, one segment more on good progress
 type PRR struct {
-	delivered int64 // prr_delivered
-	out       int64 // prr_out
-	flight    int64 // RecoverFS, at least 1
-	ssthresh  int64
+	delivered int64 // prr_delivered: delivered in this episode
+	out       int64 // prr_out: sent in this episode
+	flight    int64 // RecoverFS: in flight when the episode began; at least 1
+	ssthresh  int64 // the threshold after the reduction
 	allowance int64 // what is left of SndCnt
 }
 
@@ -22,10 +22,10 @@ func (p *PRR) Begin(flightSize, ssthresh int) {
 	*p = PRR{flight: max(int64(flightSize), 1), ssthresh: int64(ssthresh)}
 }
 
-// Acked takes an acknowledgement, also the one that started recovery, and computes
-// SndCnt (§6.2). delivered is the bytes it newly acknowledged or SACKed, pipe what
-// is in flight after it, losses taken out; advance: it moved SND.UNA; safe: it
-// showed no further loss. SafeACK is both.
+// Acked takes an acknowledgement, also the one that started recovery, and computes SndCnt
+// (§6.2). delivered is how many bytes the acknowledgement has newly acknowledged or SACKed,
+// pipe what is in flight afterwards without what is lost; advance says that SND.UNA has
+// moved, safe that no further loss has shown. SafeACK is both.
 //
 // Recovery that a timer started has no acknowledgement: then delivered is 0, and
 // the first segment is allowed. Without SACK the caller estimates delivered, and
@@ -61,11 +61,11 @@ func (p *PRR) share() int64 {
 	return whole*p.ssthresh + (rest*p.ssthresh+p.flight-1)/p.flight
 }
 
-// Allow lets at least so many bytes out, whatever the count is: what RFC 6582 §3.2
-// sends again at a partial acknowledgement.
+// Allow lets at least so many bytes out, whatever SndCnt is: as much as RFC 6582 §3.2 has
+// sent again at a partial acknowledgement.
 func (p *PRR) Allow(bytes int) { p.allowance = max(p.allowance, int64(bytes)) }
 
-// Sent counts what was sent or sent again (§6.3).
+// Sent counts bytes that were sent, for the first time or again (§6.3).
 func (p *PRR) Sent(bytes int) {
 	p.out += int64(bytes)
 	p.allowance = max(p.allowance-int64(bytes), 0)
