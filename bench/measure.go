@@ -2,7 +2,6 @@ package bench
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -121,8 +120,12 @@ func ConnectClose(n *Network, count int) (float64, error) {
 // connectClose is ConnectClose until enough says so.
 func connectClose(n *Network, enough func(done int) bool) (float64, error) {
 	return short(n, enough, func(c net.Conn) error {
-		if k, err := c.Read(make([]byte, 1)); err != io.EOF {
-			return errors.Join(fmt.Errorf("bench: Read = %d, %v, want the end", k, err), c.Close())
+		_, err := c.Read(make([]byte, 1))
+		if err == nil {
+			err = errors.New("bench: a connection has data where its end was due")
+		}
+		if !errors.Is(err, io.EOF) {
+			return errors.Join(err, c.Close())
 		}
 		return c.Close()
 	})

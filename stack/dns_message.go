@@ -82,7 +82,7 @@ func (q *dnsQuestion) take(b []byte) bool {
 	var addrs []netip.Addr
 	for !h.Truncated {
 		r, err := p.AnswerHeader()
-		if err == dnsmessage.ErrSectionDone {
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			break
 		}
 		if err != nil {

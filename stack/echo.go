@@ -78,10 +78,10 @@ func (es *echoes) wake() {
 }
 
 // outcome is what became of a request.
-func (es *echoes) outcome(p *echoRequest) (reply PingReply, err error, done bool) {
+func (es *echoes) outcome(p *echoRequest) (reply PingReply, done bool, err error) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
-	return p.reply, p.err, p.done
+	return p.reply, p.done, p.err
 }
 
 // end ends the request of a number that fits. What comes for it later is

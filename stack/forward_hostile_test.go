@@ -210,7 +210,7 @@ func TestForwardingLoop(t *testing.T) {
 func TestForwardingOffloadToASmallerLink(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		rb, db := tun.Pipe(1300)
-		var far tun.Device = rb
+		far := rb
 		if plain {
 			far = struct{ tun.Device }{rb}
 		}

@@ -104,7 +104,7 @@ func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (
 	}
 	for {
 		over := expired.Load()
-		switch reply, err, done := s.hooks.echoes.outcome(p); {
+		switch reply, done, err := s.hooks.echoes.outcome(p); {
 		case done:
 			return reply, err
 		case s.Down():

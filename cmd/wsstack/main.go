@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -109,16 +110,16 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // report prints what err has to say and returns the exit status it stands for.
 func report(stderr io.Writer, err error) int {
-	switch err := err.(type) {
-	case nil:
+	if err == nil {
 		return 0
-	case exitStatus:
-		return int(err)
-	case *failure:
-		err.print(stderr)
-		return err.status
-	default:
-		fmt.Fprintf(stderr, "wsstack: error: %s\n", oneLine(err.Error()))
-		return statusFailed
 	}
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		f.print(stderr)
+		return f.status
+	}
+	fmt.Fprintf(stderr, "wsstack: error: %s\n", oneLine(err.Error()))
+	return statusFailed
 }

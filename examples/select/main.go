@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -73,7 +74,7 @@ func serve(p *provider.Provider, listener wsa.SOCKET) {
 			pending[s] = bytes.Clone(buf[:n])
 		}
 		for _, s := range write {
-			if n, err := p.Send(s, pending[s], 0); err != wsa.WSAEWOULDBLOCK {
+			if n, err := p.Send(s, pending[s], 0); !errors.Is(err, wsa.WSAEWOULDBLOCK) {
 				check(err)
 				pending[s] = pending[s][n:]
 			}
