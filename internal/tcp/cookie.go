@@ -28,7 +28,7 @@ const (
 // cookieMSS is what an MSS is rounded down to.
 var cookieMSS = [8]uint16{MinMSS, 256, DefaultMSS, 1220, 1360, 1440, 1460, 8940}
 
-// Cookie is the record of a SYN as its cookie can hold it: SynAck makes the
+// Cookie is the record of a SYN as far as a cookie can hold it: SynAck of the record makes the
 // SYN-ACK, and the record need not be kept.
 func (k *Secret) Cookie(now time.Duration, tuple []byte, syn *Segment) HalfOpen {
 	peer := int(syn.Options.MSS)
@@ -49,9 +49,9 @@ func (k *Secret) Cookie(now time.Duration, tuple []byte, syn *Segment) HalfOpen 
 	return cookieRecord(Seq(top<<macBits|mac), syn.Seq, options)
 }
 
-// Check looks whether a segment acknowledges a cookie of the last minutes, and
-// returns the record again. Conn makes the connection of it, which the segment is
-// to be given to next. The caller bounds how many connections it takes so.
+// Check looks whether a segment acknowledges a cookie of the last minutes, and returns the
+// record that the cookie holds. Conn of the record makes the connection, which the segment is to
+// be given to next. The caller bounds how many connections are made so.
 func (k *Secret) Check(now time.Duration, tuple []byte, ack *Segment) (h HalfOpen, ok bool) {
 	if ack.Flags&(SYN|ACK|RST) != ACK {
 		return HalfOpen{}, false
@@ -68,6 +68,7 @@ func (k *Secret) Check(now time.Duration, tuple []byte, ack *Segment) (h HalfOpe
 	return cookieRecord(iss, irs, options), true
 }
 
+// mac authenticates what a cookie holds.
 func (k *Secret) mac(tuple []byte, irs Seq, period, options uint32) uint32 {
 	return k.hash(purposeCookie, tuple, uint32(irs), period, options) >> (32 - macBits)
 }
@@ -78,7 +79,7 @@ func (k *Secret) pad(tuple []byte, irs Seq, mac uint32) uint32 {
 	return k.hash(purposePad, tuple, uint32(irs), mac) >> macBits
 }
 
-// cookieRecord is what options say. When the SYN-ACK left isn't known.
+// cookieRecord is the record that the options of a cookie say. Nobody knows when the SYN-ACK left.
 func cookieRecord(iss, irs Seq, options uint32) HalfOpen {
 	h := HalfOpen{ISS: iss, IRS: irs, MSS: cookieMSS[options>>5&7], Scale: int8(options >> 1 & 15)}
 	if h.Scale > MaxScale {

@@ -2,22 +2,23 @@ package tcp
 
 import "time"
 
-// A HalfOpen is a connection of a listener whose handshake isn't complete: 32
-// bytes. The caller keeps it with the addresses, and bounds how many there are.
+// A HalfOpen is the record of a connection of a listener whose handshake isn't complete: 32 bytes.
+// The caller keeps the record with the addresses, and bounds how many there are.
 //
 //	SYN ──▶ NewHalfOpen ──SynAck──▶ … ──ACK──▶ Complete ──▶ Conn
 type HalfOpen struct {
-	ISS, IRS Seq
-	SentAt   time.Duration // when the SYN-ACK left first; 0: it hasn't
-	TSVal    uint32        // of the SYN
-	MSS      uint16        // of the SYN; 0: it had none
-	Window   uint16        // of the SYN
-	Scale    int8          // of the SYN, or NoScale
-	Tries    uint8         // how often the SYN-ACK has left
-	asked    asked
+	ISS    Seq           // our initial sequence number
+	IRS    Seq           // the peer's initial sequence number
+	SentAt time.Duration // when the SYN-ACK left first; 0: it hasn't left
+	TSVal  uint32        // the timestamp of the SYN
+	MSS    uint16        // the MSS of the SYN; 0: the SYN had none
+	Window uint16        // the window of the SYN
+	Scale  int8          // the window scale of the SYN; NoScale: the SYN had none
+	Tries  uint8         // how often the SYN-ACK has left
+	asked  asked         // what else the SYN offers
 }
 
-// asked is what a SYN offers beyond its values.
+// An asked is what a SYN offers with options that have no value, or with flags.
 type asked uint8
 
 const (
@@ -26,7 +27,7 @@ const (
 	askedECN
 )
 
-// NewHalfOpen is the record of a SYN. iss is our initial sequence number.
+// NewHalfOpen makes the record of a SYN. iss is our initial sequence number.
 func NewHalfOpen(iss Seq, syn *Segment) HalfOpen {
 	o := &syn.Options
 	h := HalfOpen{ISS: iss, IRS: syn.Seq, MSS: o.MSS, Scale: o.Scale, TSVal: o.TSVal, Window: syn.Window}
@@ -42,7 +43,7 @@ func NewHalfOpen(iss Seq, syn *Segment) HalfOpen {
 	return h
 }
 
-// syn is the SYN again.
+// syn is the SYN that the record was made of.
 func (h *HalfOpen) syn() Segment {
 	s := Segment{Seq: h.IRS, Flags: SYN, Window: h.Window, Options: Options{
 		MSS: h.MSS, Scale: h.Scale, SACKPermitted: h.asked&askedSACK != 0,
@@ -69,8 +70,8 @@ func (h *HalfOpen) conn(now time.Duration, cfg Config) *Conn {
 	return c
 }
 
-// SynAck is the SYN-ACK, each time that it is due. cfg is what the connection
-// will be made with.
+// SynAck is the SYN-ACK, and counts as one of Tries. It is called each time that a SYN-ACK is due.
+// cfg is what the connection will be made with.
 func (h *HalfOpen) SynAck(now time.Duration, cfg Config) Segment {
 	if h.SentAt == 0 {
 		h.SentAt = now
@@ -83,16 +84,16 @@ func (h *HalfOpen) SynAck(now time.Duration, cfg Config) Segment {
 	return s
 }
 
-// Repeat is the SYN-ACK for a SYN that came again, or for what isn't acceptable. It
-// doesn't count as one of Tries: anybody who knows the addresses draws it, and
-// mustn't end the record, or put off its end.
+// Repeat is the SYN-ACK that answers a SYN which came again, or a segment that isn't acceptable.
+// Repeat doesn't count as one of Tries: anybody who knows the addresses can draw it, and mustn't
+// end the record or put off its end.
 func (h *HalfOpen) Repeat(now time.Duration, cfg Config) Segment {
 	s := h.conn(now, cfg).synSegment(now)
 	s.Resent = true
 	return s
 }
 
-// Next is when the SYN-ACK is due again; RFC 6298 §5.5.
+// Next is when the SYN-ACK is due again (RFC 6298 §5.5).
 func (h *HalfOpen) Next() time.Duration {
 	after := time.Duration(0)
 	for i := range h.Tries {
@@ -106,21 +107,22 @@ type HalfOpenVerdict uint8
 
 // The verdicts.
 const (
-	Stays     HalfOpenVerdict = iota // with answer, if it has flags
-	SynRepeat                        // the SYN came again, or what isn't acceptable: Repeat is the answer
-	Complete                         // Conn takes the segment
-	Ends                             // the peer has reset it
+	Stays     HalfOpenVerdict = iota // the record stays; the answer, if it has flags, leaves
+	SynRepeat                        // the SYN, or what isn't acceptable, came: Repeat is the answer
+	Complete                         // the handshake is complete: Conn takes the segment
+	Ends                             // the peer has reset the connection
 )
 
-// Segment judges a segment of the four-tuple (RFC 9293 §3.10.7.4, for
-// SYN-RECEIVED), with the answer that a reset may be. size is the window that the
-// SYN-ACK has offered, in bytes.
+// Segment judges a segment of the four-tuple (RFC 9293 §3.10.7.4, for SYN-RECEIVED). An answer with
+// flags is a RST that is to leave. size is the window that the SYN-ACK has offered, in bytes.
 func (h *HalfOpen) Segment(s *Segment, size int) (v HalfOpenVerdict, answer Segment) {
 	next := h.IRS + 1
 	inWindow := s.Seq == next || s.Seq.In(next, size)
 	switch {
 	case s.Flags&RST != 0:
-		if s.Seq == next { // another one in the window draws nothing: there is no state to lose (RFC 5961 §3.2 is for connections)
+		// Another number in the window draws nothing: there is no state to lose (RFC 5961 §3.2
+		// is for connections).
+		if s.Seq == next {
 			return Ends, Segment{}
 		}
 		return Stays, Segment{}
@@ -139,8 +141,8 @@ func (h *HalfOpen) Segment(s *Segment, size int) (v HalfOpenVerdict, answer Segm
 	return Complete, Segment{}
 }
 
-// Conn is the connection, Established; the segment that completes the handshake
-// is to be given to it next. It has the event Connected.
+// Conn makes the connection, which is Established and has the event Connected. The segment that
+// completes the handshake is to be given to the connection next.
 func (h *HalfOpen) Conn(now time.Duration, cfg Config) *Conn {
 	c := h.conn(now, cfg)
 	ack := Segment{Seq: c.rcv.next, Ack: h.ISS + 1, Flags: ACK}

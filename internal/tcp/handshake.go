@@ -6,10 +6,13 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp/congestion"
 )
 
-// stamp is the clock of our timestamps: milliseconds (RFC 7323 §5.4).
-func (c *Conn) stamp(now time.Duration) uint32 {
-	return c.cfg.StampOffset + uint32(now/time.Millisecond)
+// timestamp is the clock of our timestamps: milliseconds, from an offset on (RFC 7323 §5.4).
+func timestamp(offset uint32, now time.Duration) uint32 {
+	return offset + uint32(now/time.Millisecond)
 }
+
+// stamp is the timestamp that the connection's next segment has.
+func (c *Conn) stamp(now time.Duration) uint32 { return timestamp(c.cfg.StampOffset, now) }
 
 // synSegment is our SYN, or SYN-ACK.
 func (c *Conn) synSegment(now time.Duration) Segment {
@@ -31,7 +34,7 @@ func (c *Conn) synSegment(now time.Duration) Segment {
 		if c.ecn {
 			s.Flags |= ECE // RFC 3168 §6.1.1
 		}
-	case c.cfg.ECN && c.Counters.SynResent == 0: // a SYN that was lost may have been lost to this (§6.1.1.1)
+	case c.cfg.ECN && c.Counters.SynResent == 0: // a SYN may be lost for these bits (§6.1.1.1)
 		s.Flags |= ECE | CWR
 	}
 	return s
@@ -55,7 +58,7 @@ func (c *Conn) sendSyn(now time.Duration) Segment {
 	return s
 }
 
-// inSynSent is RFC 9293 §3.10.7.3.
+// inSynSent takes a segment in SYN-SENT, in the order of RFC 9293 §3.10.7.3.
 func (c *Conn) inSynSent(now time.Duration, s *Segment) {
 	acks := s.Flags&ACK != 0
 	if acks && s.Ack != c.snd.next || acks && c.snd.next == c.cfg.ISS {
@@ -83,7 +86,7 @@ func (c *Conn) inSynSent(now time.Duration, s *Segment) {
 	c.inText(now, s)
 }
 
-// peerSyn notes what the peer's SYN says. It takes the SYN off the segment.
+// peerSyn notes what the peer's SYN says, and takes the SYN off the segment.
 func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.next = s.Seq, s.Seq+1
@@ -156,7 +159,7 @@ func (c *Conn) establish(now time.Duration, s *Segment) {
 	c.progress(now)
 }
 
-// begin starts congestion control; lost: our SYN was.
+// begin starts congestion control; lost says that our SYN was lost.
 func (c *Conn) begin(lost bool) {
 	c.out.control = congestion.New(c.cfg.Algorithm, c.snd.mss, congestion.InitialWindow(c.snd.mss, lost))
 	c.out.round, c.out.high, c.out.undone = c.snd.next, c.snd.next, c.snd.next

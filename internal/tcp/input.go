@@ -11,10 +11,10 @@ import (
 // for ever.
 const maxChallenges = 10
 
-// challenges counts such answers.
+// challenges count the answers to segments that aren't acceptable.
 type challenges struct {
-	since time.Duration
-	count int
+	since time.Duration // when the second that is counted in began; 0: none has
+	count int           // how many answers were due since then
 }
 
 // challenge answers a segment that isn't acceptable, within the bound.
@@ -28,8 +28,8 @@ func (c *Conn) challenge(now time.Duration) {
 	}
 }
 
-// Segment takes a segment of the connection, with its payload. One for a Closed
-// connection is the caller's to answer (Segment.Reset).
+// Segment takes a segment of the connection, and takes over its payload. What comes for a Closed
+// connection the caller answers (Segment.Reset).
 func (c *Conn) Segment(now time.Duration, s *Segment) {
 	switch c.state {
 	case Closed:
@@ -43,7 +43,7 @@ func (c *Conn) Segment(now time.Duration, s *Segment) {
 	s.Payload.Release()
 }
 
-// inSynchronized is RFC 9293 §3.10.7.4, in its order.
+// inSynchronized takes a segment in the order of RFC 9293 §3.10.7.4.
 func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	if c.state == SynReceived && s.Flags&SYN != 0 && s.Seq == c.rcv.irs {
 		if s.Flags&ACK == 0 {
@@ -83,18 +83,18 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	c.inText(now, s)
 }
 
-// hear notes an acceptable segment: keep-alive begins anew (KA-9). One that
-// acknowledges what was never sent isn't one of the connection, nor is an empty one at
-// the edge of an open window, which is looked at only because a sender that has filled
-// the window acknowledges from there.
+// hear notes an acceptable segment: the idle time of keep-alive begins anew (KA-9). It isn't called for a
+// segment that acknowledges what was never sent, which isn't of the connection, nor for an empty one at
+// the edge of an open window, which is looked at only because a sender that has filled the window
+// acknowledges from there.
 func (c *Conn) hear(now time.Duration) {
 	c.heard = now
 	c.keepAlive.Segment(keepAliveTime(now))
 }
 
-// inUnacceptable answers a segment that is not in the window. Its
-// acknowledgement and urgent pointer count while the window is closed and it is
-// what comes next (RFC 9293 §3.10.7.4, first).
+// inUnacceptable answers a segment that is not in the window. The acknowledgement and the urgent pointer
+// of the segment count while the window is closed and the segment is what comes next (RFC 9293
+// §3.10.7.4, first).
 func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 	r := &c.rcv
 	n := int(s.Payload.Size())
@@ -119,8 +119,8 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 // 7323 §5.5).
 const maxStampAge = 24 * 24 * time.Hour
 
-// checkStamp is the PAWS test; it answers what fails, and notes the timestamp of
-// a segment that passes (RFC 7323 §4.3, §5.3). A RST passes.
+// checkStamp reports whether a segment passes the PAWS test, which every RST does. checkStamp answers a
+// segment that fails, and notes the timestamp of one that passes (RFC 7323 §4.3, §5.3).
 func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	r, o := &c.rcv, &s.Options
 	if !c.stamps || s.Flags&RST != 0 {
@@ -143,8 +143,8 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// inReset is a RST in the window, or at its edge: only one with the exact number
-// counts, and one outside draws nothing.
+// inReset takes a RST in the window, or at its edge (RFC 5961 §3.2): only a RST with the exact number
+// counts, and one at the edge draws nothing.
 func (c *Conn) inReset(now time.Duration, s *Segment) {
 	switch {
 	case s.Seq != c.rcv.next && s.Seq == c.rcv.edge:
@@ -153,13 +153,15 @@ func (c *Conn) inReset(now time.Duration, s *Segment) {
 	case c.state == SynReceived:
 		c.becomeClosed(Refused)
 	case (c.state == Closing || c.state == LastAck) && c.Queued() == 0:
-		c.becomeClosed(None) // nobody is told, and what was received stays (RFC 9293 §3.10.7.4): all that misses is the word for our FIN
+		// Nobody is told, and what was received stays (RFC 9293 §3.10.7.4): all that is missing is
+		// the acknowledgement of our FIN.
+		c.becomeClosed(None)
 	default:
 		c.becomeClosed(ResetByPeer)
 	}
 }
 
-// inAck is the fifth step, with the part of each state that concerns our FIN. It
+// inAck is the fifth step of RFC 9293 §3.10.7.4, with the part of each state that concerns our FIN. inAck
 // reports whether the segment is to be looked at further.
 func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	if c.state == SynReceived {
@@ -188,10 +190,10 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	return c.state != Closed
 }
 
-// updateWindow takes the peer's window, unless the segment is older than the one
-// that it was taken from (RFC 9293 §3.10.7.4). One that acknowledges something
-// is not, whatever its number: the old window counted from the new SND.UNA would
-// be more than was promised. It reports whether the window has changed.
+// updateWindow takes the peer's window, unless the segment is older than the one that the window was
+// taken from (RFC 9293 §3.10.7.4). A segment that acknowledges something is not older, whatever its
+// number: the old window, counted from the new SND.UNA, would be more than was promised. updateWindow
+// reports whether the window has changed.
 func (c *Conn) updateWindow(s *Segment) (changed bool) {
 	b := &c.snd
 	if !(s.Ack.After(b.una) || b.wl1.Before(s.Seq) || b.wl1 == s.Seq && !s.Ack.Before(b.wl2)) {
@@ -202,7 +204,7 @@ func (c *Conn) updateWindow(s *Segment) (changed bool) {
 	return s.Ack.Add(b.window) != old
 }
 
-// inText is the seventh and the eighth step: data, and the FIN.
+// inText is the seventh and the eighth step of RFC 9293 §3.10.7.4: data, and the FIN.
 func (c *Conn) inText(now time.Duration, s *Segment) {
 	n := int(s.Payload.Size())
 	fin := s.Flags&FIN != 0
@@ -258,8 +260,8 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 	}
 }
 
-// refuses resets the connection where nobody takes the new data that has come: the
-// socket is closed (RFC 1122 §4.2.2.13), or shut down for receiving (SH-2).
+// refuses resets the connection where nobody takes the new data that has come, and reports whether that
+// is so: the socket is closed (RFC 1122 §4.2.2.13), or shut down for receiving (SH-2).
 func (c *Conn) refuses() bool {
 	switch {
 	case c.orphan:
@@ -276,10 +278,10 @@ func (c *Conn) refuses() bool {
 // largest packets that devices make of segments.
 const burstAck = 128 << 10
 
-// oweDelayed asks for the acknowledgement of data that came in order: every
-// second full segment at least draws one (RFC 9293 §3.8.6.3). In a burst, which ends
-// with one, segments that follow each other count as one, as a device has it that puts
-// them together: each burstAck draws one, or each eighth of a smaller window.
+// oweDelayed notes that an acknowledgement is owed for data that came in order: every second full segment
+// at least draws one (RFC 9293 §3.8.6.3). In a burst, whose end draws one, segments that follow each
+// other count as one large segment, as they are where a device puts them together: each burstAck draws an
+// acknowledgement, or each eighth of a smaller window.
 func (c *Conn) oweDelayed(now time.Duration, n int) {
 	r := &c.rcv
 	if c.cfg.DelayAck == 0 {
@@ -301,8 +303,7 @@ func (c *Conn) oweDelayed(now time.Duration, n int) {
 	}
 }
 
-// inTimeWait is what the other states do, for a connection of which only the
-// memory of its numbers is left.
+// inTimeWait takes a segment in TIME-WAIT, where only the numbers of the connection are left.
 func (c *Conn) inTimeWait(now time.Duration, s *Segment) {
 	w := c.Remains()
 	if answer, verdict := w.Segment(now, s); verdict == Answer && answer.Flags&ACK != 0 {

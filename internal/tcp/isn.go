@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// A Secret is the key of what peers must not guess: initial sequence numbers,
-// offsets of timestamps and SYN cookies. It is drawn once for a stack, from a
-// source of random bytes, or of reproducible ones where runs are to be repeated.
-// Its methods are safe for concurrent use.
+// A Secret is the key of what peers must not guess: initial sequence numbers, offsets of
+// timestamps and SYN cookies. A stack draws its Secret once, from a source of random bytes, or
+// of reproducible ones where runs are to be repeated. The methods of a Secret are safe for
+// concurrent use.
 //
-// A tuple is local address, local port, remote address and remote port, in network
-// byte order, each of its usual length: 12 bytes for IPv4, 36 for IPv6.
+// The tuple that they take is local address, local port, remote address and remote port, in
+// network byte order, each of its usual length: 12 bytes for IPv4, 36 for IPv6.
 type Secret [32]byte
 
 // The purposes of the hash keep its values apart.
@@ -42,13 +42,13 @@ func (k *Secret) hash(purpose byte, tuple []byte, numbers ...uint32) uint32 {
 // round in 4.77 hours.
 const isnTick = 4 * time.Microsecond
 
-// ISN is the initial sequence number of a connection that begins now (RFC 6528).
-// For one tuple it grows with the clock, so that segments of an earlier connection
-// lie before it; between tuples it says nothing.
+// ISN is the initial sequence number of a connection that begins now (RFC 6528). For one tuple
+// the number grows with the clock, so that segments of an earlier connection lie before it; the
+// numbers of two tuples have nothing to do with each other.
 func (k *Secret) ISN(now time.Duration, tuple []byte) Seq {
 	return Seq(uint32(now/isnTick) + k.hash(purposeISN, tuple))
 }
 
-// StampOffset is the offset of a connection's timestamps (Config.StampOffset), of the tuple as
-// well, so that RFC 6191 works across connections (RFC 7323 §5.4).
+// StampOffset is the offset of a connection's timestamps (Config.StampOffset). All connections of
+// a tuple have the same, so that RFC 6191 works from one to the next (RFC 7323 §5.4).
 func (k *Secret) StampOffset(tuple []byte) uint32 { return k.hash(purposeStamp, tuple) }

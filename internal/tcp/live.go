@@ -7,9 +7,9 @@ import (
 	"github.com/wsstack/wsstack/keepalive"
 )
 
-// What may change while a connection lives.
+// The methods of this file change a connection while it lives.
 
-// SetQuota is SO_RCVBUF. What was promised stays promised.
+// SetQuota sets SO_RCVBUF, in bytes. What the peer was promised stays promised.
 func (c *Conn) SetQuota(bytes int) {
 	c.rcv.quota, c.rcv.grows = bytes, false
 	if c.state.Synchronized() && c.rcv.worthTelling(0) {
@@ -17,18 +17,18 @@ func (c *Conn) SetQuota(bytes int) {
 	}
 }
 
-// SetNoDelay is TCP_NODELAY. What was held back may leave with the next Output.
+// SetNoDelay sets TCP_NODELAY. Data that was held back may leave with the next Output.
 func (c *Conn) SetNoDelay(on bool) { c.gate.NoDelay = on }
 
-// SetExpedited is TCP_EXPEDITED_1122, for segments from now on, both ways (OB-16).
+// SetExpedited sets TCP_EXPEDITED_1122, for segments from now on, in both directions (OB-16).
 func (c *Conn) SetExpedited(on bool) { c.cfg.Expedited = on }
 
-// SetLowWater says when Acked is told: when so many bytes at most are queued. With 0,
-// as at first, each acknowledgement of data tells it.
+// SetLowWater says how many bytes may be queued at most for the event Acked. With 0, as at first,
+// each acknowledgement of data is an event.
 func (c *Conn) SetLowWater(bytes int) { c.lowWater = bytes }
 
-// SetAlgorithm goes on with another congestion control, at the window and the threshold
-// of the one before.
+// SetAlgorithm sets another congestion control, which goes on with the window and the threshold of
+// the one before.
 func (c *Conn) SetAlgorithm(a congestion.Algorithm) {
 	if a == c.cfg.Algorithm {
 		return
@@ -39,8 +39,8 @@ func (c *Conn) SetAlgorithm(a congestion.Algorithm) {
 	}
 }
 
-// SetLifetime is TCP_MAXRT, from now on where something is without an answer. The
-// same time again changes nothing.
+// SetLifetime sets TCP_MAXRT (Config.Lifetime), which is counted from now on where something is
+// without an answer. The same time once more changes nothing.
 func (c *Conn) SetLifetime(now, d time.Duration) {
 	if d == c.cfg.Lifetime {
 		return
@@ -68,9 +68,9 @@ func (c *Conn) SetSynLimit(now time.Duration, limit int, life time.Duration) {
 	}
 }
 
-// SetKeepAlive begins an idle period at from, or ends probing (KA-13, KA-14). What
-// has come since from counts (KA-9), and where all of the idle time is over, the first
-// probe is due now: those that would have been due before are none.
+// SetKeepAlive begins an idle period at the time from, or ends probing (KA-13, KA-14). A segment
+// that has come since then begins the period anew (KA-9). Where all of the idle time is over, the
+// first probe is due now: those that would have been due before don't count.
 func (c *Conn) SetKeepAlive(from, now time.Duration, on bool, cfg keepalive.Config) {
 	if !on || c.orphan || !c.state.Synchronized() {
 		c.keepAlive.Stop()
@@ -79,17 +79,17 @@ func (c *Conn) SetKeepAlive(from, now time.Duration, on bool, cfg keepalive.Conf
 	c.keepAlive.Start(keepAliveTime(max(from, c.heard, now-cfg.Idle)), cfg)
 }
 
-// SetGarbage has keep-alive probes carry one octet, for peers that don't answer empty
-// ones (KA-8). The peer has acknowledged its number, and drops it.
+// SetGarbage says whether keep-alive probes carry one octet, for peers that don't answer empty
+// probes (KA-8). The peer has acknowledged the octet's number, and drops it.
 func (c *Conn) SetGarbage(on bool) { c.garbage = on }
 
-// Deafen says that nobody takes new data: with on, data beyond RCV.NXT resets the
-// connection, without an acknowledgement (SH-2). What was received stays.
+// Deafen says whether new data is refused, because nobody takes it: data beyond RCV.NXT then resets
+// the connection, without an acknowledgement (SH-2). What was received stays.
 func (c *Conn) Deafen(on bool) { c.deaf = on }
 
-// HoldAck says whether an acknowledgement waits, because more segments may be about to
-// come. One that mustn't wait doesn't (see Prompt), and data that leaves carries one.
+// HoldAck says whether acknowledgements wait, because more segments may be about to come. One that
+// mustn't wait leaves all the same (see Prompt), and data that leaves carries one.
 func (c *Conn) HoldAck(on bool) { c.holdAck = on }
 
-// AckHeld reports an acknowledgement that leaves when HoldAck ends.
+// AckHeld reports whether an acknowledgement waits for the end of HoldAck.
 func (c *Conn) AckHeld() bool { return c.holdAck && c.ack == ackSoon }

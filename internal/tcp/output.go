@@ -12,8 +12,8 @@ import (
 // to 1.0 s).
 const sillyTimeout = 150 * time.Millisecond
 
-// Output gives the next segment that is to leave, into s, and reports whether
-// there is one. The payload is the caller's.
+// Output writes the next segment that is to leave into s, and reports whether there is one. The payload
+// is the caller's.
 func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	switch {
 	case c.reset.Flags != 0:
@@ -47,11 +47,12 @@ func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	return false
 }
 
+// stampOptions puts the timestamps of now into the options of a segment.
 func (c *Conn) stampOptions(now time.Duration, o *Options) {
 	o.Timestamps, o.TSVal, o.TSEcr = true, c.stamp(now), c.rcv.tsRecent
 }
 
-// blockSpace is the room that SACK blocks take in the next segment, in bytes.
+// blockSpace is how many bytes SACK blocks take in the next segment.
 func (c *Conn) blockSpace() int {
 	n := len(c.rcv.pieces.runs)
 	if c.rcv.duplicate != (Block{}) {
@@ -142,7 +143,7 @@ func (c *Conn) sendLost(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// resend sends a record again.
+// resend sends the segment of a record again.
 func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 	o := &c.out
 	r := o.board.at(n)
@@ -205,8 +206,8 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// windowRoom is how many of the queued bytes the gate and the peer's window let out.
-// mss is the payload of a full segment now.
+// windowRoom is how many of the queued bytes Nagle's algorithm and the peer's window let out. mss is the
+// payload of a full segment now.
 func (c *Conn) windowRoom(now time.Duration, mss, queued int) int {
 	b := &c.snd
 	usable := b.usable()
@@ -297,7 +298,8 @@ func (c *Conn) sendProbe(now time.Duration, s *Segment) bool {
 		c.resend(now, s, last)
 		o.tail = tailProbe{out: true, resent: true, end: b.next}
 		c.timers.resend = now + c.rtt.rto()
-	case b.windowProbe || b.keepAliveProbe: // an old number, without data: no receiver finds it acceptable, and all answer
+	case b.windowProbe || b.keepAliveProbe:
+		// An old number, without data: no receiver finds it acceptable, and all answer.
 		seq := b.next - 1
 		if b.windowProbe {
 			seq = b.una - 1

@@ -2,19 +2,19 @@ package tcp
 
 import "gvisor.dev/gvisor/pkg/buffer"
 
-// copyLimit is the size, in bytes, up to which a piece of data is copied behind the
-// one before it: a reference would keep a whole packet for a few bytes.
+// copyLimit is the size, in bytes, up to which a piece of data is copied behind the piece before it:
+// a reference would keep a whole packet for a few bytes.
 const copyLimit = 552
 
 // chunkSize is the room of a chunk that small pieces are copied into.
 const chunkSize = 2048
 
-// A queue is a run of bytes in order: reference counted views of which none is
-// empty. The zero queue is empty.
+// A queue is a run of bytes in order: reference counted views, of which none is empty. The zero queue
+// is empty.
 type queue struct {
-	views []*buffer.View
-	head  int // views[:head] are done with
-	size  int // bytes
+	views []*buffer.View // from head on
+	head  int            // how many entries in front are not used any more
+	size  int            // the bytes in the views
 }
 
 // add appends a payload, whose views it takes over.
@@ -103,7 +103,7 @@ func (q *queue) drop(n int) {
 	}
 }
 
-// take appends all of o, and leaves that empty. Its first views are copied where
+// take appends all of o, and leaves o empty. The first views of o are copied where
 // there is room behind the last one: runs of a few bytes each, that a peer sends in
 // any order, become views of some size. Of the two lists the shorter one moves, so
 // that each view does O(log n) times.
@@ -127,8 +127,8 @@ func (q *queue) take(o *queue) {
 	*o = queue{}
 }
 
-// before returns the list of views with others in front of them, in its own room
-// where views were before.
+// prepend returns the list of views with others in front of them, in the room of the list where
+// views were before.
 func (q *queue) prepend(first []*buffer.View) (views []*buffer.View, head int) {
 	if q.head < len(first) {
 		have := q.views[q.head:]
@@ -142,6 +142,7 @@ func (q *queue) prepend(first []*buffer.View) (views []*buffer.View, head int) {
 	return q.views, head
 }
 
+// release empties the queue.
 func (q *queue) release() {
 	for _, v := range q.views[q.head:] {
 		v.Release()

@@ -2,29 +2,29 @@ package tcp
 
 import "time"
 
-// rack finds losses by time: what was sent before something that has arrived is
-// lost when a reordering window more than its round trip has passed (RFC 8985).
+// A rack finds losses by time: what was sent before something that has arrived is lost when a
+// reordering window more than the round trip of the latter has passed (RFC 8985).
 type rack struct {
-	order     uint32        // of the newest transmission that was delivered; 0: none
-	rtt       time.Duration // its round trip
-	fack      Seq           // behind the highest number delivered
+	order     uint32        // the order of the newest transmission that was delivered; 0: none was
+	rtt       time.Duration // the round trip of that transmission
+	fack      Seq           // behind the highest number that was delivered
 	known     bool          // fack is valid
 	reordered bool          // reordering was seen
 
-	mult    int // of the reordering window; 0: 1
-	persist int // recoveries until it is 1 again
-	round   Seq // a D-SACK counts once a round trip
+	mult    int // the factor of the reordering window; 0: 1
+	persist int // how many recoveries there are until the factor is 1 again
+	round   Seq // a D-SACK counts once a round trip, which ends with this number
 }
 
-// The numbers of RFC 8985.
+// The constants of RFC 8985.
 const (
-	dupThresh      = 3
-	maxPersist     = 16 // §6.2, step 4
-	reorderDivisor = 4
+	dupThresh      = 3  // DupThresh: SACKed segments that show a loss
+	maxPersist     = 16 // recoveries that a wider reordering window lasts (§6.2, step 4)
+	reorderDivisor = 4  // the part of the round trip that the reordering window is
 )
 
-// newest notes the newest transmission that was delivered (RFC 8985 §6.2, step 2).
-// An answer that comes sooner than any round trip is one to the transmission before.
+// newest notes a transmission that was delivered, if it is the newest one (RFC 8985 §6.2, step 2). An
+// answer that comes sooner than any round trip belongs to the transmission before.
 func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 	d := now - r.sentAt
 	if least := estimate.least.get(); r.resends > 0 && least > 0 && d < least {
@@ -38,8 +38,8 @@ func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 	}
 }
 
-// measure widens the window for a D-SACK: what was sent again had only been late
-// (RFC 8985 §6.2, step 4).
+// measure widens the reordering window for a D-SACK, which says that what was sent again had only been
+// late (RFC 8985 §6.2, step 4).
 func (k *rack) measure(a *ackInfo, una, next Seq) {
 	switch {
 	case una.Before(k.round) && k.mult > 0:
@@ -61,7 +61,7 @@ func (c *Conn) reorderWindow() time.Duration {
 	return min(time.Duration(max(k.mult, 1))*c.rtt.least.get()/reorderDivisor, c.rtt.smoothed)
 }
 
-// detect marks what is lost, and reports whether something is.
+// detect marks what is lost, and reports whether something is newly lost.
 func (c *Conn) detect(a *ackInfo) (lost bool) {
 	if !c.sack {
 		return c.detectDuplicates(a)
@@ -90,7 +90,7 @@ func (c *Conn) detect(a *ackInfo) (lost bool) {
 	return lost
 }
 
-// reorderTimeout is the end of the time in which a segment may be reordered.
+// reorderTimeout is called at the end of the time in which a segment may be reordered.
 func (c *Conn) reorderTimeout(now time.Duration) {
 	a := ackInfo{now: now, flight: c.InFlight(), sacked: c.out.board.sacked}
 	if c.detect(&a) && c.out.phase != repairing {
@@ -98,8 +98,8 @@ func (c *Conn) reorderTimeout(now time.Duration) {
 	}
 }
 
-// detectDuplicates is the rule without SACK: three duplicate acknowledgements, and
-// in recovery each acknowledgement of a part (RFC 5681 §3.2, RFC 6582 §3.2).
+// detectDuplicates is detect without SACK: three duplicate acknowledgements show a loss, and in
+// recovery each acknowledgement of a part does (RFC 5681 §3.2, RFC 6582 §3.2).
 func (c *Conn) detectDuplicates(a *ackInfo) bool {
 	o := &c.out
 	partial := o.phase == recovering && a.advance && c.snd.una.Before(o.high)
@@ -112,21 +112,20 @@ func (c *Conn) detectDuplicates(a *ackInfo) bool {
 	return true
 }
 
-// A tailProbe is a segment that is sent when the end of a flight may be lost, so
-// that its acknowledgement shows it (RFC 8985 §7).
+// A tailProbe is the tail loss probe: a segment that is sent when the end of a flight may be lost, so
+// that its acknowledgement shows the loss (RFC 8985 §7).
 type tailProbe struct {
-	due    bool // it is to leave
-	out    bool // it has left
-	resent bool // it was one that had been sent
-	end    Seq  // TLP.end_seq
+	due    bool // the probe is to leave
+	out    bool // the probe has left, and wasn't answered
+	resent bool // the probe is a segment that had been sent before
+	end    Seq  // TLP.end_seq: SND.NXT when the probe left
 }
 
 // maxAckDelay is how long a peer may delay the acknowledgement of a lone segment.
 const maxAckDelay = 200 * time.Millisecond
 
-// minTailProbe is how long the tail loss probe waits at least: where the round trip takes
-// microseconds, whoever is to answer may not have had its turn at a processor yet. (Two
-// ticks in Linux.)
+// minTailProbe is how long the tail loss probe waits at least: where the round trip takes microseconds,
+// whoever is to answer may not have had a turn at a processor yet. (Two ticks in Linux.)
 const minTailProbe = 10 * time.Millisecond
 
 // armTailProbe sets the time of the tail loss probe (RFC 8985 §7.2).
@@ -148,14 +147,14 @@ func (c *Conn) armTailProbe(now time.Duration) {
 	}
 }
 
-// probeTail is the time of the probe (RFC 8985 §7.3).
+// probeTail is called at the time of the tail loss probe (RFC 8985 §7.3).
 func (c *Conn) probeTail() {
 	if c.out.phase == steady && c.InFlight() > 0 {
 		c.out.tail.due = true
 	}
 }
 
-// inTailProbe looks whether the probe has repaired a loss (RFC 8985 §7.4.2).
+// inTailProbe looks whether the tail loss probe has repaired a loss (RFC 8985 §7.4.2).
 func (c *Conn) inTailProbe(a *ackInfo, ack Seq) {
 	o := &c.out
 	t := &o.tail

@@ -13,19 +13,19 @@ const maxPieces = 1024
 // A piece is a run of data beyond RCV.NXT, [start, end).
 type piece struct {
 	start, end Seq
-	data       queue
+	data       queue // the bytes
 }
 
-// pieces are the runs that came before what precedes them, in order, with a gap
-// between any two. The zero value is empty.
+// pieces are the runs of data that came early, in order, with a gap between any two. The zero value is
+// empty.
 type pieces struct {
 	runs   []piece
-	recent [maxBlocks]Seq // the start of data that came last, newest first; see blocks
-	fresh  int            // valid ones of recent
+	recent [maxBlocks]Seq // where the data that came last begins, the newest first; see blocks
+	fresh  int            // how many of recent are valid
 }
 
-// add keeps the data at seq, as far as it isn't there yet. It takes over b, and
-// reports the part that was there already, if there is any (RFC 2883).
+// add keeps the data at seq, as far as it isn't there yet. add takes over b, and returns the part that
+// was there already, if there is any (RFC 2883).
 func (p *pieces) add(seq Seq, b *buffer.Buffer) (again Block) {
 	defer b.Release()
 	end := seq.Add(int(b.Size()))
@@ -75,7 +75,7 @@ func (p *pieces) add(seq Seq, b *buffer.Buffer) (again Block) {
 	return again
 }
 
-// join makes one run of i and the next where they touch.
+// join makes one run of run i and the next one where they touch.
 func (p *pieces) join(i int) {
 	if i+1 < len(p.runs) && p.runs[i].end == p.runs[i+1].start {
 		p.runs[i].end = p.runs[i+1].end
@@ -95,14 +95,14 @@ func (p *pieces) append(q *queue, b *buffer.Buffer, offset, n int) {
 	q.add(&part)
 }
 
-// note remembers what came last.
+// note remembers where the data that came last begins.
 func (p *pieces) note(seq Seq) {
 	copy(p.recent[1:], p.recent[:])
 	p.recent[0] = seq
 	p.fresh = min(p.fresh+1, len(p.recent))
 }
 
-// take moves what follows next in order to q, and returns the new RCV.NXT.
+// take moves the runs that follow next without a gap to q, and returns the new RCV.NXT.
 func (p *pieces) take(next Seq, q *queue) Seq {
 	n := 0
 	for ; n < len(p.runs) && !p.runs[n].start.After(next); n++ {
@@ -125,8 +125,8 @@ func (p *pieces) take(next Seq, q *queue) Seq {
 	return next
 }
 
-// blocks fills SACK blocks in the order of RFC 2018 §4: the run that holds what
-// came last is first, then the ones reported before it.
+// blocks fills a list with SACK blocks in the order of RFC 2018 §4, and returns their number: the run
+// that holds what came last is first, then come the runs that were reported before.
 func (p *pieces) blocks(list []Block) (n int) {
 	for _, seq := range p.recent[:p.fresh] {
 		i, _ := slices.BinarySearchFunc(p.runs, seq, func(r piece, s Seq) int {
@@ -150,6 +150,7 @@ func (p *pieces) blocks(list []Block) (n int) {
 	return n
 }
 
+// release gives back all runs.
 func (p *pieces) release() {
 	for i := range p.runs {
 		p.runs[i].data.release()

@@ -6,52 +6,52 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 )
 
-// The receive window:
+// A receiver is the receive sequence space (RFC 9293 §3.3.1) and what has come into it. Its window:
 //
 //	        read            quota, at least one segment
 //	IRS+1 ─────────▶│◀──────────────────────────────▶│ limit
 //	                │◀── queue ──▶│◀──── window ────▶│ edge
 //	                            RCV.NXT
 //
-// The edge never moves left (RFC 9293 §3.8.6), and right only by an amount
-// worth telling (RFC 1122 §4.2.3.3).
+// The edge never moves left (RFC 9293 §3.8.6), and right only by an amount that is worth telling (RFC
+// 1122 §4.2.3.3).
 type receiver struct {
-	irs   Seq
-	next  Seq // RCV.NXT
-	read  Seq // the next byte that Read returns
-	edge  Seq // the right edge that the peer was promised
-	told  Seq // the edge as the window of the last segment said it, rounded by the scale
-	quota int // SO_RCVBUF, bytes; where grows is true, what it is by now
-	least int // the floor of the quota: one segment
-	grows bool
+	irs   Seq   // IRS: the peer's initial sequence number
+	next  Seq   // RCV.NXT
+	read  Seq   // the next byte that Read returns
+	edge  Seq   // the right edge that the peer was promised
+	told  Seq   // the edge as the window of our last segment said it, rounded by the scale
+	quota int   // SO_RCVBUF in bytes; where grows is true, the size that it has grown to
+	least int   // the floor of the quota: one segment, in bytes
+	grows bool  // SO_RCVBUF isn't set
 	shift uint8 // the scale of our window
 
-	queue  queue  // what came in order and wasn't read
-	pieces pieces // what came early
-	fin    Seq    // where the peer's FIN stands; valid with hasFIN
-	hasFIN bool   // it has been announced
-	ended  bool   // everything up to it has come
+	queue  queue  // data that came in order and wasn't read
+	pieces pieces // data that came early
+	fin    Seq    // the number of the peer's FIN; valid with hasFIN
+	hasFIN bool   // the FIN was announced
+	ended  bool   // the FIN and everything before it has come
 
-	grown    Seq           // read, when the quota grew last
-	lastGrow time.Duration // when
+	grown    Seq           // the value of read when the quota grew last
+	lastGrow time.Duration // when the quota grew last
 
-	tsRecent     uint32        // RFC 7323 §4.3
-	tsAge        time.Duration // when it was taken; 0: none was
-	lastAck      Seq           // the acknowledgement number of the last segment sent
+	tsRecent     uint32        // TS.Recent: the peer's last timestamp (RFC 7323 §4.3)
+	tsAge        time.Duration // when TS.Recent was taken; 0: it wasn't
+	lastAck      Seq           // the acknowledgement number of our last segment
 	duplicate    Block         // data that came twice, for a D-SACK; zero: none
-	unackedBytes int           // received in order since the last acknowledgement
+	unackedBytes int           // how many bytes came in order since our last segment
 
 	up     Seq  // behind the last urgent byte; valid with urgent
-	urgent bool // the peer has announced one
+	urgent bool // the peer has announced an urgent byte
 
-	ecnEcho bool // a CE mark came, and no CWR since (RFC 3168 §6.1.3)
+	ecnEcho bool // a CE mark has come, and no CWR since (RFC 3168 §6.1.3)
 }
 
-// autoLimit is what an unset quota grows to, in bytes.
+// autoLimit is the size, in bytes, that a quota grows to while SO_RCVBUF isn't set.
 const autoLimit = 4 << 20
 
-// autoStart is the window in a SYN while the quota isn't set: the most that an
-// unscaled window says.
+// autoStart is the window in a SYN, in bytes, while SO_RCVBUF isn't set: the largest that can be told
+// without a scale.
 const autoStart = 65535
 
 // scaleFor is the least scale with which a window of so many bytes can be told.
@@ -68,13 +68,13 @@ func (r *receiver) size() int { return max(r.quota, r.least) }
 // step is the least amount by which the edge moves.
 func (r *receiver) step() int { return max(1, min(r.size()/2, r.least)) }
 
-// limit is how far the edge may be: as far as the quota lets it, and as the
-// window field can tell.
+// limit is the farthest place of the edge: as far as the quota allows, and as the window field can
+// tell.
 func (r *receiver) limit() Seq {
 	return earlier(r.read.Add(r.size()), r.next.Add(65535<<r.shift))
 }
 
-// window moves the edge and returns the window field for a segment that
+// window moves the edge, if that is worth telling, and returns the window field for a segment that
 // acknowledges RCV.NXT.
 func (r *receiver) window() uint16 {
 	if limit := r.limit(); limit.From(r.edge) >= r.step() {
@@ -83,8 +83,8 @@ func (r *receiver) window() uint16 {
 	return r.field()
 }
 
-// field is the window field without moving the edge. It is rounded down: a
-// scaled window may say less than the edge, never more.
+// field is the window field for the edge as it is. The field is rounded down: a scaled window may say
+// less than the edge, never more.
 func (r *receiver) field() uint16 {
 	field := min(max(0, r.edge.From(r.next))>>r.shift, 65535)
 	r.told = r.next.Add(field << r.shift)
@@ -102,11 +102,12 @@ func (r *receiver) synEdge() Seq {
 	return r.next.Add((int(r.synWindow()) + unit - 1) &^ (unit - 1))
 }
 
-// permitted is the window as the peer may know it, in bytes.
+// permitted is the window that the peer was promised, in bytes.
 func (r *receiver) permitted() int { return max(0, r.edge.From(r.next)) }
 
-// acceptable is the test of RFC 9293 §3.10.7.4 step 1. A FIN takes a number, but no
-// room: one may be new where its data isn't, as a retransmission may have got it.
+// acceptable reports whether a segment is in the window (RFC 9293 §3.10.7.4, step 1). A FIN takes a
+// number, but no room: the FIN may be new where the data before it isn't, because a retransmission may
+// have got a FIN.
 func (r *receiver) acceptable(s *Segment) bool {
 	seq, n := s.Seq, int(s.Payload.Size())
 	window := r.permitted()
@@ -169,14 +170,15 @@ func (r *receiver) fill() {
 	}
 }
 
-// offer tells where the peer's FIN stands. The first word counts.
+// offer notes where the peer's FIN stands. What the first segment with a FIN says counts.
 func (r *receiver) offer(fin Seq) {
 	if !r.hasFIN {
 		r.hasFIN, r.fin = true, fin
 	}
 }
 
-// finish takes the FIN when everything before it has come.
+// finish takes the FIN, if everything before it has come, and reports whether that is so now and
+// wasn't before.
 func (r *receiver) finish() bool {
 	if !r.hasFIN || r.ended || r.next != r.fin {
 		return false
@@ -187,9 +189,8 @@ func (r *receiver) finish() bool {
 	return true
 }
 
-// consumed follows n bytes that were read: the quota may grow, and the peer may
-// have to be told of the room. It reports the latter: the peer is nearly out of
-// it, or there is a lot.
+// consumed follows n bytes that were read: the quota may grow, and the peer may have to be told of the
+// room. consumed reports whether the peer has to: it is nearly out of room, or there is a lot.
 func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell bool) {
 	r.queue.drop(n)
 	r.read = r.read.Add(n)
@@ -215,7 +216,7 @@ func (r *receiver) worthTelling(n int) bool {
 		return false
 	}
 	enough := min(2*r.least, r.size()/2)
-	if r.grows { // such windows are large, and a word for each call that reads costs as much as one for data
+	if r.grows { // such windows are large, and a segment for each call that reads costs much
 		enough = max(enough, r.size()/4)
 	}
 	return n == 0 || left < r.least || opening >= enough

@@ -6,46 +6,45 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp/congestion"
 )
 
-// A phase says who decides what is sent.
-type phase uint8
-
-// The phases:
+// A phase says what bounds the bytes that are sent:
 //
 //	        loss found by acknowledgements            SND.UNA ≥ high
 //	steady ───────────────────────────────▶ recovering ─────────────▶ steady
 //	   │                                        │
 //	   └──────────────── RTO ───────────────────┴──▶ repairing ─────▶ steady
 //	                          the loss was none: undo ───────▶ steady
+type phase uint8
+
 const (
 	steady     phase = iota // the congestion window
 	recovering              // PRR (RFC 9937)
 	repairing               // the congestion window, from one segment on, after a time-out
 )
 
-// outRecovery knows what is in flight and what became of it.
+// An outRecovery knows what is in flight and what became of it.
 type outRecovery struct {
-	board   scoreboard
-	control congestion.Controller
-	prr     congestion.PRR
+	board   scoreboard            // the segments in flight
+	control congestion.Controller // the congestion window; nil until the handshake is complete
+	prr     congestion.PRR        // what bounds the bytes in the phase recovering
 	phase   phase
 	high    Seq  // RecoveryPoint: SND.NXT when the phase began
-	round   Seq  // a round trip ends with its acknowledgement
+	round   Seq  // the round trip ends when this number is acknowledged
 	blocked bool // the congestion window, and nothing else, keeps data back
 
-	usage usage
+	usage usage // how much of the congestion window is used
 
-	uncredited int // bytes delivered in the steady phase since SND.UNA moved
-	dupAcks    int // without SACK: duplicates since SND.UNA moved, each a segment that has left the network
+	uncredited int // bytes that were delivered in the steady phase since SND.UNA moved
+	dupAcks    int // without SACK: duplicates since SND.UNA moved, each for a segment that has arrived
 	rack       rack
 	tail       tailProbe
 	undo       undo
 	undone     Seq // SND.NXT when a loss was taken back last
 }
 
-// pipe is what is on its way, in bytes (RFC 6675 §4).
+// pipe is how many bytes are on their way (RFC 6675 §4).
 func (c *Conn) pipe() int { return max(0, c.out.board.pipe-c.out.dupAcks*c.snd.mss) }
 
-// cwndRoom is what congestion control lets out now, in bytes.
+// cwndRoom is how many bytes congestion control lets out now.
 func (c *Conn) cwndRoom() int {
 	if c.out.phase == recovering {
 		return c.out.prr.Allowance()
@@ -55,23 +54,26 @@ func (c *Conn) cwndRoom() int {
 
 // An ackInfo is what one acknowledgement says.
 type ackInfo struct {
-	now       time.Duration
-	bytes     int           // newly delivered
-	advance   bool          // SND.UNA has moved
-	first     time.Duration // when the first of what is acknowledged, and was sent once, was sent; 0: none
-	last      time.Duration // when the last of what is delivered, and was sent once, was sent
-	mixed     bool          // some of it was sent again
-	original  bool          // some of it was sent once, before the phase began
-	dsack     bool          // it has a D-SACK
-	duplicate Block         // which
-	blocks    bool          // it has SACK blocks
-	fack      Seq           // behind the highest number delivered before it
-	flight    int           // SND.NXT − SND.UNA before it
-	sacked    int           // bytes SACKed before it
+	now     time.Duration // when the acknowledgement came
+	bytes   int           // how many bytes are newly delivered
+	advance bool          // SND.UNA has moved
+
+	// first and last are when the first segment that is acknowledged, and the last one that is
+	// delivered, left, of those that were sent once; 0: there is none.
+	first, last time.Duration
+
+	mixed     bool  // some of what is delivered was sent again
+	original  bool  // some of what is delivered was sent once, before the phase began
+	dsack     bool  // there is a D-SACK
+	duplicate Block // the block of the D-SACK
+	blocks    bool  // there are SACK blocks
+	fack      Seq   // behind the highest number that was delivered before
+	flight    int   // SND.NXT − SND.UNA before
+	sacked    int   // how many bytes were SACKed before
 }
 
-// acknowledge is an acknowledgement of what lies before s.Ack, from SND.UNA to
-// SND.NXT. changed: the peer's window is another.
+// acknowledge takes the acknowledgement of what lies before s.Ack, which is SND.UNA to SND.NXT. changed
+// says that the peer's window is another.
 func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	o := &c.out
 	a := ackInfo{now: now, advance: s.Ack.After(c.snd.una), flight: c.InFlight(), sacked: o.board.sacked, fack: o.rack.fack}
@@ -94,7 +96,8 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	c.sampled(&a)
 	o.rack.measure(&a, c.snd.una, c.snd.next)
 	c.inTailProbe(&a, s.Ack)
-	if c.ecn && s.Flags&ECE != 0 && a.flight > 0 && !c.snd.una.Before(o.high) && o.phase == steady { // RFC 3168 §6.1.2: once a round trip
+	// RFC 3168 §6.1.2: once a round trip.
+	if c.ecn && s.Flags&ECE != 0 && a.flight > 0 && !c.snd.una.Before(o.high) && o.phase == steady {
 		o.control.CongestionExperienced(now, a.flight)
 		o.high, c.snd.cwr = c.snd.next, true
 	}
@@ -126,6 +129,7 @@ func (c *Conn) inBlocks(s *Segment, a *ackInfo) {
 	}
 }
 
+// within reports whether a block is a part of another.
 func within(k, of Block) bool { return !k.Start.Before(of.Start) && !k.End.After(of.End) }
 
 // delivered counts a record that is acknowledged or SACKed for the first time.
@@ -148,7 +152,7 @@ func (c *Conn) delivered(a *ackInfo, r *record, cumulative bool) {
 	o.rack.newest(a.now, r, &c.rtt)
 }
 
-// advance moves SND.UNA.
+// advance moves SND.UNA to ack.
 func (c *Conn) advance(a *ackInfo, ack Seq) {
 	o, b := &c.out, &c.snd
 	o.board.ack(ack, func(r *record) { c.delivered(a, r, true) })
@@ -179,8 +183,8 @@ func (c *Conn) advance(a *ackInfo, ack Seq) {
 	c.armOrphan(a.now)
 }
 
-// windowAnswered follows an acknowledgement while the window is closed, or one that
-// changes it while nothing is in flight: the peer answers, and that counts as
+// windowAnswered follows an acknowledgement that comes while the window is closed, or changes the
+// window while nothing is in flight: the peer answers, and that counts as
 // progress (BF-23). Until the next probe leaves nothing waits for an answer.
 func (c *Conn) windowAnswered(now time.Duration) {
 	c.progress(now)
@@ -191,7 +195,7 @@ func (c *Conn) windowAnswered(now time.Duration) {
 	}
 }
 
-// sampled measures the round trip, of what was sent once (RFC 6298 §3). Without
+// sampled measures the round trip of what was sent once (RFC 6298 §3). Without
 // SACK an acknowledgement of something that was sent again says nothing of what
 // it covers besides.
 func (c *Conn) sampled(a *ackInfo) {
@@ -205,8 +209,8 @@ func (c *Conn) sampled(a *ackInfo) {
 	c.rtt.sample(a.now, a.now-at)
 }
 
-// proceed decides what the phase is after an acknowledgement; lost: it, or time,
-// has shown that something was lost.
+// proceed decides what the phase is after an acknowledgement. lost says that the acknowledgement, or
+// the time that has passed, has shown that something was lost.
 func (c *Conn) proceed(a *ackInfo, lost bool) {
 	o := &c.out
 	if o.phase != steady && !c.snd.una.Before(o.high) {
@@ -248,7 +252,7 @@ func (c *Conn) recover(a *ackInfo) {
 	o.prr.Acked(a.bytes, c.pipe(), c.snd.mss, a.advance, false)
 }
 
-// growWindow tells congestion control of what was delivered.
+// growWindow tells congestion control what was delivered.
 func (c *Conn) growWindow(a *ackInfo) {
 	if a.bytes == 0 {
 		return
@@ -264,8 +268,8 @@ func (c *Conn) growWindow(a *ackInfo) {
 	o.control.Acked(ack)
 }
 
-// timeout is the retransmission time-out of data (RFC 6298 §5.4): all that isn't
-// SACKed counts as lost, and is sent again as the window, one segment now, allows.
+// timeout follows the retransmission time-out of data (RFC 6298 §5.4): all that isn't SACKed counts as
+// lost, and is sent again as the window, which is one segment now, allows.
 func (c *Conn) timeout(now time.Duration) {
 	o := &c.out
 	c.Counters.Timeouts++
@@ -286,8 +290,8 @@ func (c *Conn) timeout(now time.Duration) {
 
 // suspectBlackHole makes segments smaller when a large one draws no answer at all: a path
 // that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3). Plain losses
-// look alike, so the larger size is soon tried again; that it fails once more
-// makes the time twice as long, and needs fewer losses.
+// look alike, so that the larger size is soon tried again. Where it fails once more, fewer losses are
+// needed, and the smaller size stays twice as long.
 func (c *Conn) suspectBlackHole(now time.Duration) {
 	tries := blackHoleTries
 	if c.blackHole.life > 0 {
@@ -306,21 +310,21 @@ func (c *Conn) suspectBlackHole(now time.Duration) {
 	}
 }
 
-// A blackHole is what is suspected of a path.
+// A blackHole is what is suspected of a path: that it drops large packets without saying so.
 type blackHole struct {
-	pathMSS int           // Config.PathMSS before
-	mss     int           // the segment size before, bytes
-	life    time.Duration // how long the smaller one is used; 0: nothing is suspected
+	pathMSS int           // Config.PathMSS of before
+	mss     int           // the size of a segment of before, in bytes
+	life    time.Duration // how long the smaller size is used; 0: nothing is suspected
 }
 
 const (
-	blackHoleTries = 3 // transmissions without an answer
+	blackHoleTries = 3 // transmissions without an answer that raise the suspicion
 	firstPathLife  = 10 * time.Second
 	maxPathLife    = 10 * time.Minute // RFC 1191 §6.3
 )
 
-// passed notes that a segment of so many bytes has got through: if it is as large
-// as those that seemed to be lost in a black hole, there was none.
+// passed notes that a segment of so many bytes has got through. If the segment is as large as those
+// that seemed to be lost in a black hole, there was none.
 func (c *Conn) passed(size int) {
 	if c.blackHole.life > 0 && size >= c.blackHole.mss && c.timers.path == 0 {
 		c.blackHole = blackHole{}

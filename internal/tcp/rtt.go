@@ -2,11 +2,10 @@ package tcp
 
 import "time"
 
-// The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at
-// least, and every system in use takes less: a round trip, and the time for which a
-// peer may delay the acknowledgement of a lone segment. Its §2.5 allows an upper bound,
-// and 60 s is the one on the page of TCP_MAXRT. A time-out before any measurement that
-// Config.InitialRTO sets above that stays what it is.
+// The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at least, and every system in
+// use takes less: a round trip, and the time for which a peer may delay the acknowledgement of a lone
+// segment. RFC 6298 §2.5 allows an upper bound, and 60 s is the one on the page of TCP_MAXRT. A time-out
+// before any measurement that Config.InitialRTO sets above that stays what it is.
 const (
 	minSpread   = 200 * time.Millisecond // above the smoothed round trip
 	maxRTO      = 60 * time.Second
@@ -14,14 +13,14 @@ const (
 	fallbackRTO = 3 * time.Second // RFC 6298 §5.7: after a SYN that was sent again
 )
 
-// rtt estimates the round trip time and the retransmission time-out (RFC 6298).
-// The zero value has no sample.
+// An rtt estimates the round trip time and the retransmission time-out (RFC 6298). The zero rtt has no
+// sample.
 type rtt struct {
 	smoothed time.Duration // SRTT; 0: no sample yet
 	variance time.Duration // RTTVAR
 	base     time.Duration // RTO without back-off; 0: initialRTO
-	shift    uint8         // how often it was doubled since an acknowledgement of new data
-	least    minimum       // RACK.min_RTT
+	shift    uint8         // how often RTO was doubled since new data was acknowledged
+	least    minimum       // RACK.min_RTT: the least of the last minutes
 	shortest time.Duration // the least sample ever; 0: no sample yet
 }
 
@@ -67,21 +66,22 @@ func (r *rtt) backOff() {
 	}
 }
 
-// progress ends the back-off: new data was acknowledged, though it may have
-// been sent twice. RFC 6298 leaves the back-off until the next sample; RFC 8985
-// and all systems end it, since data gets through again.
+// progress ends the back-off: new data was acknowledged, though it may have been sent twice. RFC 6298
+// leaves the back-off until the next sample; RFC 8985 and all systems end it, because data gets through
+// again.
 func (r *rtt) progress() { r.shift = 0 }
 
-// minimum is the least sample of the last minLength, kept as the least of two
-// halves: what is older than both is forgotten (RFC 8985 §6.2 step 1 asks for a
-// windowed minimum).
+// A minimum is the least sample of the last minLength, kept as the least of two halves: what is older
+// than both is forgotten (RFC 8985 §6.2 step 1 asks for a windowed minimum).
 type minimum struct {
-	current, previous time.Duration // 0: no sample
-	since             time.Duration // when current began
+	current, previous time.Duration // the least samples of the two halves; 0: there is none
+	since             time.Duration // when the current half began
 }
 
+// minLength is how long a sample counts.
 const minLength = 5 * time.Minute
 
+// add takes a sample.
 func (m *minimum) add(now, d time.Duration) {
 	if m.since == 0 || now-m.since > minLength/2 {
 		m.previous, m.current, m.since = m.current, d, now
@@ -90,7 +90,7 @@ func (m *minimum) add(now, d time.Duration) {
 	m.current = min(m.current, d)
 }
 
-// get is the minimum; 0: there is none.
+// get is the minimum; it is 0 where there is no sample.
 func (m *minimum) get() time.Duration {
 	if m.previous == 0 {
 		return m.current

@@ -9,30 +9,31 @@ import (
 
 // A record is one transmitted segment that isn't cumulatively acknowledged.
 type record struct {
-	seq     Seq
-	size    uint16 // of the sequence space
-	flags   recordFlags
-	resends uint8         // how often it was sent again, up to 255
-	sentAt  time.Duration // when last
-	order   uint32        // counts the transmissions of the connection
+	seq     Seq           // the number of the first byte
+	size    uint16        // how many sequence numbers the segment takes
+	flags   recordFlags   // what became of the segment
+	resends uint8         // how often the segment was sent again, up to 255
+	sentAt  time.Duration // when the segment was sent last
+	order   uint32        // the number of that transmission among those of the connection
 
-	// prev and next link the records of one list; see scoreboard. In a SACKed
-	// record next is the number of a record behind it with only SACKed ones
-	// between: a way to the first that isn't.
+	// prev and next link the records of one list; see scoreboard. In a SACKed record next is the
+	// number of a record behind it with only SACKed ones between: a way to the first that isn't.
 	prev, next uint32
 }
 
+// recordFlags say what became of a segment.
 type recordFlags uint8
 
 const (
-	recordSACKed recordFlags = 1 << iota
-	recordLost               // in the list of lost ones
-	recordFIN                // the last number is the FIN
+	recordSACKed recordFlags = 1 << iota // the peer has SACKed the segment
+	recordLost                           // the record is in the list of lost ones
+	recordFIN                            // the last number of the segment is the FIN
 )
 
+// end is the number behind the segment.
 func (r *record) end() Seq { return r.seq.Add(int(r.size)) }
 
-// payload is the size without the FIN, in bytes.
+// payload is how many bytes of data the segment has.
 func (r *record) payload() int {
 	if r.flags&recordFIN != 0 {
 		return int(r.size) - 1
@@ -43,35 +44,38 @@ func (r *record) payload() int {
 // A list links records by their numbers; the zero list is empty.
 type list struct{ first, last uint32 }
 
-// A scoreboard knows what became of each segment in flight (RFC 6675 §3, RFC
-// 8985 §5.2). Records stand in the order of the sequence space, and are named by
-// numbers that grow: base is that of the first. A record is in one of two lists,
-// or SACKed and in none:
+// A scoreboard knows what became of each segment in flight (RFC 6675 §3, RFC 8985 §5.2). Records stand
+// in the order of the sequence space, and are named by numbers that grow: base is that of the first. A
+// record is in one of two lists, or SACKed and in none:
 //
 //	flight   on its way, in the order of transmission
-//	lost     to be sent again, in the order in which they were found
+//	lost     to be sent again, in the order in which the losses were found
 //
-// Every step of an acknowledgement is O(log n), amortized: a peer that SACKs
-// every second of many small segments costs no more for each.
+// Every step of an acknowledgement is O(log n), amortized: a peer that SACKs every second of many small
+// segments costs no more for each.
 type scoreboard struct {
-	records       []record
-	array         []record // the array that records is a part of, from its front
-	many          bool     // there were many when there was none last
-	most          int      // since then
-	base          uint32   // of records[0]; numbers start at 1, 0 is none
-	flight        list
-	lost          list
-	pipe          int // bytes in flight
-	sacked        int // bytes
-	sackedRecords int
-	smallRecords  int // records of less than smallSegment
-	order         uint32
+	records []record
+	array   []record // the array that records is a part of, from its front
+	many    bool     // there were many records when there was none last
+	most    int      // the most records that there were since then
+	base    uint32   // the number of records[0]; numbers start at 1, and 0 is none
+	flight  list
+	lost    list
+
+	pipe          int    // how many bytes are on their way
+	sacked        int    // how many bytes are SACKed
+	sackedRecords int    // how many records are SACKed
+	smallRecords  int    // how many records are small: see smallSegment
+	order         uint32 // how many transmissions there have been
 }
 
+// at is the record with a number.
 func (b *scoreboard) at(n uint32) *record { return &b.records[n-b.base] }
-func (b *scoreboard) behind() uint32      { return b.base + uint32(len(b.records)) }
 
-// push appends a link to a list.
+// behind is the number behind the last record.
+func (b *scoreboard) behind() uint32 { return b.base + uint32(len(b.records)) }
+
+// push appends a record to a list.
 func (b *scoreboard) push(l *list, n uint32) {
 	r := b.at(n)
 	r.prev, r.next = l.last, 0
@@ -173,6 +177,7 @@ func (b *scoreboard) empty() {
 // numbers don't wrap.
 const renumberAt = 1 << 31
 
+// renumber gives the records numbers from 1 on.
 func (b *scoreboard) renumber() {
 	down := func(n *uint32) {
 		if *n != 0 {
@@ -189,7 +194,7 @@ func (b *scoreboard) renumber() {
 	b.base = 1
 }
 
-// resend records that a lost segment is sent again.
+// resend notes that a lost segment is sent again.
 func (b *scoreboard) resend(now time.Duration, n uint32) {
 	b.unlink(n)
 	b.order++
@@ -211,9 +216,9 @@ func (b *scoreboard) lose(n uint32) {
 	b.push(&b.lost, n)
 }
 
-// loseAll marks everything that isn't SACKed as lost, in the order of the
-// sequence space (RFC 6298 §5.4). forget: what was SACKed counts as lost, too,
-// as the peer has gone back on it (RFC 2018 §8).
+// loseAll marks everything that isn't SACKed as lost, in the order of the sequence space (RFC 6298
+// §5.4). forget says that what was SACKed counts as lost, too, because the peer has gone back on it (RFC
+// 2018 §8).
 func (b *scoreboard) loseAll(forget bool) {
 	b.flight, b.lost, b.pipe = list{}, list{}, 0
 	if forget {
@@ -255,8 +260,7 @@ func (b *scoreboard) regain() {
 	b.flight = l
 }
 
-// find is the number of the record that holds seq, or that of the first behind
-// it.
+// find is the number of the record that holds seq, or of the first record behind seq.
 func (b *scoreboard) find(seq Seq) uint32 {
 	lo, hi := 0, len(b.records)
 	for lo < hi {
@@ -270,8 +274,8 @@ func (b *scoreboard) find(seq Seq) uint32 {
 	return b.base + uint32(lo)
 }
 
-// unsacked is the first record from n on that isn't SACKed; it shortens the way
-// there for those that follow.
+// unsacked is the number of the first record from n on that isn't SACKed. The way there becomes shorter
+// for those that ask later.
 func (b *scoreboard) unsacked(n uint32) uint32 {
 	to := n
 	for to < b.behind() && b.at(to).flags&recordSACKed != 0 {
@@ -284,7 +288,7 @@ func (b *scoreboard) unsacked(n uint32) uint32 {
 	return to
 }
 
-// sack marks what a block covers whole, and calls f for each record that is new.
+// sack marks the records that a block covers whole as SACKed, and calls f for each that wasn't.
 func (b *scoreboard) sack(k Block, f func(*record)) {
 	n := b.find(k.Start)
 	if n < b.behind() && b.at(n).seq.Before(k.Start) {
@@ -304,8 +308,8 @@ func (b *scoreboard) sack(k Block, f func(*record)) {
 	}
 }
 
-// ack takes out what lies before una, and calls f for each record that wasn't
-// SACKed. A record that una cuts is shortened.
+// ack takes out the records before una, and calls f for each that wasn't SACKed. A record that una cuts
+// is shortened.
 func (b *scoreboard) ack(una Seq, f func(*record)) {
 	n := 0
 	for ; n < len(b.records); n++ {
@@ -333,6 +337,7 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 	b.empty()
 }
 
+// shorten takes bytes off the front of a record.
 func (b *scoreboard) shorten(r *record, cut int) {
 	switch {
 	case r.flags&recordSACKed != 0:
@@ -345,8 +350,8 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	b.smallRecords += r.countSmall()
 }
 
-// split makes records of at most size bytes, after which the size of a segment
-// is named. What was larger, and isn't SACKed, counts as lost.
+// split makes records of at most size bytes, the new size of a segment. A record that was larger, and
+// isn't SACKed, counts as lost.
 func (b *scoreboard) split(size int) {
 	small := true
 	for i := range b.records {

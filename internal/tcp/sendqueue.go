@@ -12,18 +12,19 @@ const maxChunk = 64 << 10
 
 // A chunk is some bytes of the send queue.
 type chunk struct {
-	start Seq
-	view  *buffer.View
-	lent  bool // a segment refers to it: nothing is appended any more
+	start Seq          // the number of the first byte
+	view  *buffer.View // the bytes
+	lent  bool         // a segment refers to the bytes: nothing is appended any more
 }
 
-// A sendQueue holds what was accepted and isn't acknowledged, [start, end). The
-// zero queue is empty, with the position 0.
+// A sendQueue holds the bytes that were accepted and aren't acknowledged, [start, end). The zero
+// sendQueue is empty, and stands at 0.
 type sendQueue struct {
 	chunks     []chunk
 	start, end Seq
 }
 
+// len is how many bytes there are.
 func (q *sendQueue) len() int { return q.end.From(q.start) }
 
 // add appends a copy of p.
@@ -44,7 +45,7 @@ func (q *sendQueue) add(p []byte) {
 	}
 }
 
-// payload refers to the n bytes at seq.
+// payload is a reference to the n bytes at seq.
 func (q *sendQueue) payload(seq Seq, n int) (b buffer.Buffer) {
 	i, found := slices.BinarySearchFunc(q.chunks, seq, func(c chunk, s Seq) int { return c.start.From(s) })
 	if !found {
@@ -63,7 +64,7 @@ func (q *sendQueue) payload(seq Seq, n int) (b buffer.Buffer) {
 	return b
 }
 
-// acked gives back what lies before una.
+// acked gives back the bytes before una.
 func (q *sendQueue) acked(una Seq) {
 	n := 0
 	for ; n < len(q.chunks); n++ {
@@ -86,6 +87,7 @@ func (q *sendQueue) acked(una Seq) {
 	}
 }
 
+// release gives back everything.
 func (q *sendQueue) release() {
 	for _, c := range q.chunks {
 		c.view.Release()

@@ -9,7 +9,7 @@ const (
 	maxSmall     = 2048
 )
 
-// countSmall is 1 for a small segment.
+// countSmall is how many small segments the record stands for: one or none.
 func (r *record) countSmall() int {
 	if r.size < smallSegment {
 		return 1
@@ -17,7 +17,8 @@ func (r *record) countSmall() int {
 	return 0
 }
 
-// few is how many of n bytes may leave in segments of mss bytes and a rest.
+// few is how many of n bytes may leave in segments of mss bytes and a rest, so that the number of small
+// segments stays within its bound.
 func (b *scoreboard) few(n, mss int) int {
 	left := max(0, maxSmall-b.smallRecords)
 	switch rest := n % mss; {

@@ -6,20 +6,21 @@ import (
 	"github.com/wsstack/wsstack/keepalive"
 )
 
-// timers are the deadlines of a connection; zero: not set.
+// timers are the deadlines of a connection, but for that of keep-alive; zero: the deadline isn't set.
 type timers struct {
 	resend   time.Duration // RTO, or the next probe of a closed window
 	tail     time.Duration // the tail loss probe (RFC 8985 §7)
-	reorder  time.Duration // RACK's: a segment may be reordered until then
+	reorder  time.Duration // the end of the time in which a segment may be reordered (RFC 8985)
 	ack      time.Duration // a delayed acknowledgement
 	silly    time.Duration // the override of silly-window avoidance
 	lifetime time.Duration // TCP_MAXRT, or the limit of an attempt to connect
-	orphan   time.Duration // of a closed socket: the peer has acknowledged nothing new
+	orphan   time.Duration // the peer of a closed socket has acknowledged nothing new for too long
 	finWait  time.Duration // the end of FIN-WAIT-2
-	path     time.Duration // when a larger segment is tried again after a black hole
+	path     time.Duration // a larger segment is tried again after a black hole
 }
 
-// Deadline is when Timer has something to do; zero: not before another call.
+// Deadline is when Timer has something to do. It is zero where Timer has nothing to do before another
+// call has changed something.
 func (c *Conn) Deadline() time.Duration {
 	t := &c.timers
 	next := time.Duration(0)
@@ -31,7 +32,7 @@ func (c *Conn) Deadline() time.Duration {
 	return next
 }
 
-// nextKeepAlive is when keep-alive acts.
+// nextKeepAlive is when keep-alive has something to do; zero: never.
 func (c *Conn) nextKeepAlive() time.Duration {
 	if t := c.keepAlive.Next(); !t.IsZero() {
 		return time.Duration(t.UnixNano())
@@ -79,7 +80,7 @@ func (c *Conn) Timer(now time.Duration) {
 	c.pollKeepAlive(now)
 }
 
-// due reports whether a deadline has passed, and clears it.
+// due reports whether a deadline has passed, and clears one that has.
 func due(t *time.Duration, now time.Duration) bool {
 	if *t == 0 || now < *t {
 		return false
@@ -104,7 +105,8 @@ func (c *Conn) pollKeepAlive(now time.Duration) {
 	}
 }
 
-// awaitAnswer notes that something waits to be acknowledged: TCP_MAXRT begins.
+// awaitAnswer notes that something waits to be acknowledged: the time of TCP_MAXRT begins, if it
+// hasn't.
 func (c *Conn) awaitAnswer(now time.Duration) {
 	if c.snd.stuck == 0 {
 		c.snd.stuck = now
@@ -134,8 +136,7 @@ func (c *Conn) armLifetime() {
 	}
 }
 
-// exhausted counts a transmission without an answer, and reports whether it was one
-// too many.
+// exhausted counts a transmission without an answer, and reports whether that was one too many.
 func (c *Conn) exhausted() bool {
 	c.snd.tries++
 	if !c.state.Synchronized() {
@@ -152,8 +153,8 @@ func (c *Conn) exhausted() bool {
 	return c.snd.tries >= limit && (c.cfg.Lifetime == 0 || c.orphan && c.cfg.Lifetime < 0)
 }
 
-// resendTimeout is the retransmission time-out (RFC 6298 §5.4 to 5.7), or the
-// time for another probe of a closed window (RFC 9293 §3.8.6.1).
+// resendTimeout is called at the retransmission time-out (RFC 6298 §5.4 to 5.7), and when another probe
+// of a closed window is due (RFC 9293 §3.8.6.1).
 func (c *Conn) resendTimeout(now time.Duration) {
 	if c.exhausted() {
 		c.abort(TimedOut)
@@ -187,5 +188,7 @@ func (c *Conn) armResend(now time.Duration) {
 // closedWindow reports whether data waits behind a window that lets none of it out,
 // with nothing in flight whose acknowledgement would open it.
 func (c *Conn) closedWindow() bool {
-	return c.state.Synchronized() && c.state != TimeWait && c.InFlight() == 0 && (c.snd.unsent() > 0 || c.snd.fin && !c.snd.finSent()) && c.snd.usable() <= 0
+	s := &c.snd
+	waits := s.unsent() > 0 || s.fin && !s.finSent()
+	return c.state.Synchronized() && c.state != TimeWait && c.InFlight() == 0 && waits && s.usable() <= 0
 }

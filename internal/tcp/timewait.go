@@ -6,18 +6,18 @@ import (
 	"github.com/wsstack/wsstack/internal/serial"
 )
 
-// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes.
-// The caller keeps them with the addresses, and when they end.
+// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes. The caller keeps them
+// with the addresses, and knows when they end.
 type Remains struct {
 	next        Seq    // SND.NXT
 	rcvNext     Seq    // RCV.NXT
 	stampOffset uint32 // the offset of our timestamps
 	recent      uint32 // the peer's last timestamp
-	window      uint16 // the last window field
-	stamps      bool
+	window      uint16 // the window field of our last segment
+	stamps      bool   // both SYNs had timestamps
 }
 
-// Remains returns what is to be kept when the connection is TimeWait.
+// Remains is what is to be kept of a connection that is TimeWait.
 func (c *Conn) Remains() Remains {
 	return Remains{next: c.snd.next, rcvNext: c.rcv.next, window: c.rcv.field(), stamps: c.stamps,
 		stampOffset: c.cfg.StampOffset, recent: c.rcv.tsRecent}
@@ -28,14 +28,13 @@ type TimeWaitVerdict uint8
 
 // The verdicts.
 const (
-	Ignore TimeWaitVerdict = iota
-	Answer                 // with the segment returned; a FIN restarts the time, see Restarts
-	Reuse                  // a SYN of a new connection: a listener may have it (RFC 6191)
+	Ignore TimeWaitVerdict = iota // nothing happens
+	Answer                        // the segment that is returned leaves; see Restarts, too
+	Reuse                         // it is the SYN of a new connection: a listener may have it (RFC 6191)
 )
 
-// Segment judges a segment of the four-tuple. RSTs change nothing (RFC 1337 §3).
-// For a SYN that may be reused the initial sequence number of the new connection
-// should lie beyond Next.
+// Segment judges a segment of the four-tuple. RSTs change nothing (RFC 1337 §3). With Reuse our
+// initial sequence number in the new connection should lie beyond Next.
 func (w *Remains) Segment(now time.Duration, s *Segment) (answer Segment, v TimeWaitVerdict) {
 	o := &s.Options
 	switch {
@@ -50,7 +49,7 @@ func (w *Remains) Segment(now time.Duration, s *Segment) (answer Segment, v Time
 	return Segment{}, Ignore // a duplicate acknowledgement: an answer might draw another
 }
 
-// reusable is the test of RFC 6191 §2: the SYN is later than everything before.
+// reusable reports whether a SYN is later than everything before (RFC 6191 §2).
 func (w *Remains) reusable(s *Segment) bool {
 	if w.stamps && s.Options.Timestamps {
 		if d := serial.Distance(w.recent, s.Options.TSVal); d != 0 {
@@ -60,22 +59,22 @@ func (w *Remains) reusable(s *Segment) bool {
 	return s.Seq.After(w.rcvNext)
 }
 
-// ack is the last acknowledgement again.
+// ack is our last acknowledgement once more.
 func (w *Remains) ack(now time.Duration) Segment {
 	s := Segment{Seq: w.next, Ack: w.rcvNext, Flags: ACK, Window: w.window}
 	s.Options.Scale = NoScale
 	if w.stamps {
 		s.Options.Timestamps = true
-		s.Options.TSVal, s.Options.TSEcr = w.stampOffset+uint32(now/time.Millisecond), w.recent
+		s.Options.TSVal, s.Options.TSEcr = timestamp(w.stampOffset, now), w.recent
 	}
 	return s
 }
 
-// Restarts reports whether the segment is the peer's FIN again: it hasn't seen the
+// Restarts reports whether the segment is the peer's FIN once more: the peer hasn't seen the
 // acknowledgement, and 2 MSL begin anew (RFC 9293 §3.10.7.4).
 func (w *Remains) Restarts(s *Segment) bool {
 	return s.Flags&FIN != 0 && s.End() == w.rcvNext
 }
 
-// Next is the sequence number behind the last that was sent.
+// Next is the sequence number behind the last one that was sent.
 func (w *Remains) Next() Seq { return w.next }

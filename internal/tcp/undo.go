@@ -11,26 +11,25 @@ import (
 type doubt uint8
 
 const (
-	certain    doubt = iota
-	unanswered       // the first segment was sent again, and nothing has come since
-	examining        // SND.UNA has moved: two new segments tell
+	certain    doubt = iota // there is nothing to find out
+	unanswered              // the first segment was sent again, and nothing has come since
+	examining               // SND.UNA has moved: two new segments tell
 )
 
-// undo is what tells a loss from a delay, since recovery or a time-out began.
+// An undo tells a loss from a delay, from the beginning of recovery or a time-out on.
 type undo struct {
-	from        Seq    // SND.UNA then
-	high        Seq    // SND.NXT then
+	from        Seq    // SND.UNA at the beginning
+	high        Seq    // SND.NXT at the beginning
 	active      bool   // there is something to undo
-	resent      int    // bytes sent again and not reported as duplicates
+	resent      int    // how many bytes were sent again and aren't reported as duplicates
 	any         bool   // something was sent again
-	stamp       uint32 // our timestamp of the first segment sent again
-	doubt       doubt
-	newSegments int // new segments that F-RTO may send yet
+	stamp       uint32 // our timestamp of the first segment that was sent again
+	doubt       doubt  // how far F-RTO is
+	newSegments int    // how many new segments F-RTO may send yet
 }
 
-// beginUndo follows the beginning of a phase. A flight is taken back once: a peer
-// that does it with each of its acknowledgements would have us look at the whole
-// flight for each.
+// beginUndo follows the beginning of a phase. A flight is taken back once: a peer that brings that
+// about with each of its acknowledgements would have us look at the whole flight for each.
 func (c *Conn) beginUndo() {
 	o := &c.out
 	o.undo = undo{from: c.snd.una, high: o.high, active: !c.snd.una.Before(o.undone)}
@@ -68,7 +67,7 @@ func (c *Conn) spurious(a *ackInfo, s *Segment) bool {
 	return c.forwardRecovery(a)
 }
 
-// forwardRecovery is F-RTO.
+// forwardRecovery is spurious after a time-out (F-RTO, RFC 5682):
 //
 //	unanswered ──SND.UNA moved, new data waits──▶ examining ──sent once arrives──▶ spurious
 //	     └── something that was sent once arrives (SACK) ──────────────────────▶ spurious
@@ -88,7 +87,7 @@ func (c *Conn) forwardRecovery(a *ackInfo) bool {
 	return false
 }
 
-// undoLoss takes back what the loss did.
+// undoLoss takes back what followed from a loss that was none.
 func (c *Conn) undoLoss(now time.Duration) {
 	o := &c.out
 	o.control.Undo(now)

@@ -7,11 +7,11 @@ import (
 	"github.com/wsstack/wsstack/internal/serial"
 )
 
-// A Notice is a segment's word that a byte of the peer's stream is urgent. Both are
-// offsets in that stream, modulo 2^32; its first byte is 0.
+// A Notice is a segment's word that a byte of the peer's stream is urgent. Both fields are offsets
+// in that stream, modulo 2^32; the first byte of the stream has the offset 0.
 type Notice struct {
 	First uint32 // where the segment begins
-	At    uint32 // the urgent byte
+	At    uint32 // where the urgent byte is
 }
 
 // maxNotices bounds what a hostile peer can make us keep: urgent bytes beyond it are
@@ -24,17 +24,17 @@ func (r *receiver) offset(s Seq) uint32 { return uint32(s - r.irs - 1) }
 // Position is the offset in the peer's stream of the next byte that Read returns.
 func (c *Conn) Position() uint32 { return c.rcv.offset(c.rcv.read) }
 
-// TakeNotices returns the urgent bytes that were announced since the last call, the
-// oldest first (OB-2). Of those that hadn't come when a later segment pointed beyond
-// them only the last is told: see supersede.
+// TakeNotices returns the urgent bytes that were announced since TakeNotices was last called, the
+// oldest first (OB-2). Of those that hadn't come when a later segment pointed beyond them only the
+// last is among them: see supersede.
 func (c *Conn) TakeNotices() []Notice {
 	n := c.notices
 	c.notices = nil
 	return n
 }
 
-// inUrgent is the sixth step: where the urgent data ends is noted, if that lies
-// further on than what was known (RFC 9293 §3.8.5, RFC 6093).
+// inUrgent is the sixth step of RFC 9293 §3.10.7.4: the place where the urgent data ends is noted, if
+// it lies further on than the place that was known (RFC 9293 §3.8.5, RFC 6093).
 func (c *Conn) inUrgent(s *Segment) {
 	if s.Flags&URG == 0 {
 		return
@@ -80,9 +80,9 @@ func (r *receiver) forget() {
 	}
 }
 
-// SendUrgent is Send; the last byte is urgent or, where more of the call is to be
-// accepted yet, the one so many bytes ahead of it. It is one notification: SND.UP, which
-// is returned, lies behind the urgent byte (RFC 6093, OB-1).
+// SendUrgent is Send of urgent data. The last byte is the urgent one or, where more of the caller's
+// bytes are to be accepted later, the one so many bytes ahead of the last. The peer is notified once:
+// SND.UP, which is returned, lies behind the urgent byte (RFC 6093, OB-1).
 func (c *Conn) SendUrgent(now time.Duration, p []byte, ahead int) (up Seq, ok bool) {
 	if !c.Send(now, p) {
 		return 0, false
@@ -97,8 +97,8 @@ func (c *Conn) SendUrgent(now time.Duration, p []byte, ahead int) (up Seq, ok bo
 // End is the sequence number behind the last byte that was accepted.
 func (c *Conn) End() Seq { return c.snd.queue.end }
 
-// AmendUrgent moves SND.UP to another place, if it still is up: not all came of what a
-// SendUrgent has announced. One that is acknowledged there is forgotten.
+// AmendUrgent moves SND.UP to another place, if up is still its place: not all came of what a
+// SendUrgent has announced. Urgent data that is acknowledged up to there is forgotten.
 func (c *Conn) AmendUrgent(up, to Seq) {
 	s := &c.snd
 	if !s.urgent || s.up != up {
@@ -109,8 +109,8 @@ func (c *Conn) AmendUrgent(up, to Seq) {
 	}
 }
 
-// endUrgent is called before a FIN: what was announced and wasn't accepted doesn't
-// come any more, and the last byte is the urgent one.
+// endUrgent is called before a FIN: bytes that were announced and weren't accepted don't come any
+// more, and the last byte that was accepted becomes the urgent one.
 func (c *Conn) endUrgent() {
 	if s := &c.snd; s.urgent && s.up.After(c.End()) {
 		c.AmendUrgent(s.up, c.End())
