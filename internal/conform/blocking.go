@@ -112,7 +112,7 @@ var blockingScenarios = []Scenario{
 			}, data)
 			c.recv(1)
 			connect := func() {
-				e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 81))
+				e.PeerStream().connect(e.Addr(1, 81))
 			}
 			inside("accept", func() error { return third(t.Accept(l.s)) }, connect)
 			e.Listener(e.Q, 82)
@@ -197,7 +197,7 @@ var blockingScenarios = []Scenario{
 			e.hooked(t, cancel)
 			_, _, _, err := t.Select([]wsa.SOCKET{c.s}, nil, nil, -1)
 			e.Code("select", err, wsa.WSAEINTR)
-			e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 81))
+			e.PeerStream().connect(e.Addr(1, 81))
 			l.on(t).as("accept again").accept() // safe to repeat
 			s.send(1)
 			r, _, _, err := t.Select([]wsa.SOCKET{c.s}, nil, nil, -1)
@@ -241,7 +241,7 @@ var blockingScenarios = []Scenario{
 			recv.Wait()
 
 			l := e.Listener(e.P, 81)
-			e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 81))
+			e.PeerStream().connect(e.Addr(1, 81))
 			_, _, err = t.AcceptCond(l.s, func(netip.AddrPort, netip.AddrPort) int32 {
 				c.on(t).as("in a condition function").sockName(wsa.WSAEINPROGRESS)
 				return wsa.CF_ACCEPT

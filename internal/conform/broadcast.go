@@ -70,7 +70,7 @@ var broadcastScenarios = []Scenario{
 		s := e.Datagram()
 		s.bind(e.Any(9))
 		s.nonblocking(true)
-		from := e.Socket(e.Q, wsa.SOCK_DGRAM)
+		from := e.PeerDatagram()
 		from.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		recv := func(what string, want wsa.Errno) {
 			ready := "rw"
@@ -81,7 +81,7 @@ var broadcastScenarios = []Scenario{
 				for _, text := range []string{"x", ""} {
 					from.as("SendTo "+to).sayTo(addrOf(to), text)
 					e.Do(func() { e.Net.Sleep(2 * Delay) })
-					Equal(e, what+", to "+to+": select", s.ready(), ready)
+					Equal(e, what+", to "+to+": select", s.ready("rwx", 0), ready)
 					s.as(what+", to "+to).recv(9, want)
 				}
 			}
@@ -120,8 +120,7 @@ var broadcastScenarios = []Scenario{
 }
 
 func broadcastSent(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
 			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
 				s := e.open(e.P, e.Family, kind.typ, kind.protocol)
@@ -146,8 +145,7 @@ func broadcastSent(e *Env) {
 }
 
 func broadcastReceived(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.Datagram()
 		s.bind(e.Any(53))
 		s.nonblocking(true)
@@ -165,8 +163,7 @@ func broadcastReceived(e *Env) {
 			s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
 			w.Inject(simnet.EncodeUDP(e.Addr(9, 1000), addrOf(to), []byte("x")))
 			e.Net.Sleep(time.Millisecond)
-			m, err := e.P.RecvMsg(s.s, make([]byte, 9), nil, 0)
-			e.Code("RecvMsg", err, 0)
+			m := s.recvMsg(make([]byte, 9), nil, 0)
 			Equal(e, "flags", m.Flags, wsa.MSG_BCAST)
 			s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
 		}

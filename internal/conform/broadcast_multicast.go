@@ -12,21 +12,20 @@ import (
 )
 
 // member carries out a multicast option of RFC 3678 on the interface of A.
-func (s handle) member(opt int32, source netip.AddrPort, want wsa.Errno) {
-	e := s.e
+func (h handle) member(opt int32, source netip.AddrPort, want wsa.Errno) {
+	e := h.e
 	const device = 2
 	b := wsa.GroupReq{Interface: device, Group: e.group(0)}.Append(nil)
 	if source.IsValid() {
 		b = wsa.GroupSourceReq{Interface: device, Group: e.group(0), Source: source}.Append(nil)
 	}
-	s.as(wsa.OptionName(e.level(), opt)).setBytes(e.level(), opt, b, int32(len(b)), want)
+	h.as(wsa.OptionName(e.level(), opt)).setBytes(e.level(), opt, b, int32(len(b)), want)
 }
 
 var optMulticastTTL = ipOption{wsa.IP_MULTICAST_TTL, wsa.IPV6_MULTICAST_HOPS}
 
 func multicastSent(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
 			s := e.open(e.P, e.Family, kind.typ, kind.protocol)
 			send := func(to netip.AddrPort) trace.Packet {
@@ -65,8 +64,7 @@ func multicastSent(e *Env) {
 }
 
 func multicastReceived(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
 			s := e.open(e.P, e.Family, kind.typ, kind.protocol)
 			s.bind(e.Any(53))
@@ -105,8 +103,7 @@ func multicastReceived(e *Env) {
 }
 
 func multicastLoop(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s, other := e.Datagram(), e.Datagram()
 		s.bind(e.Any(53))
 		s.member(wsa.MCAST_JOIN_GROUP, netip.AddrPort{}, 0)

@@ -11,9 +11,9 @@ import (
 
 // accepts sends n bytes on a non-blocking socket and wants so many accepted; 0
 // means WSAEWOULDBLOCK.
-func (s handle) accepts(n, want int) {
-	e := s.e
-	got, err := e.P.Send(s.s, make([]byte, n), 0)
+func (h handle) accepts(n, want int) {
+	e := h.e
+	got, err := h.p.Send(h.s, make([]byte, n), 0)
 	if want == 0 {
 		e.Code(fmt.Sprintf("Send of %d bytes", n), err, wsa.WSAEWOULDBLOCK)
 		return
@@ -23,10 +23,10 @@ func (s handle) accepts(n, want int) {
 }
 
 // filled sends on a non-blocking socket until there is no room.
-func (s handle) filled() {
-	e := s.e
+func (h handle) filled() {
+	e := h.e
 	for range 1000 {
-		if _, err := e.P.Send(s.s, make([]byte, 64<<10), 0); err != nil {
+		if _, err := h.p.Send(h.s, make([]byte, 64<<10), 0); err != nil {
 			e.Code("Send", err, wsa.WSAEWOULDBLOCK)
 			return
 		}
@@ -35,13 +35,13 @@ func (s handle) filled() {
 }
 
 // clogged sends on a non-blocking socket until neither it nor its peer has room.
-func (s handle) clogged() {
-	e := s.e
+func (h handle) clogged() {
+	e := h.e
 	for range 100 {
-		if _, err := e.P.Send(s.s, make([]byte, 64<<10), 0); err != nil {
+		if _, err := h.p.Send(h.s, make([]byte, 64<<10), 0); err != nil {
 			e.Code("Send", err, wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(5 * time.Second)
-			if _, err := e.P.Send(s.s, make([]byte, 64<<10), 0); err != nil {
+			if _, err := h.p.Send(h.s, make([]byte, 64<<10), 0); err != nil {
 				return
 			}
 		}
@@ -50,10 +50,10 @@ func (s handle) clogged() {
 }
 
 // recvAll reads n bytes on A, in one piece.
-func (s handle) recvAll(n int) []byte {
-	e := s.e
+func (h handle) recvAll(n int) []byte {
+	e := h.e
 	b := make([]byte, n)
-	Equal(e, "bytes read", s.as(fmt.Sprintf("Recv of %d bytes", n)).recvInto(b, wsa.MSG_WAITALL), n)
+	Equal(e, "bytes read", h.as(fmt.Sprintf("Recv of %d bytes", n)).recvInto(b, wsa.MSG_WAITALL), n)
 	return b
 }
 
@@ -223,8 +223,7 @@ var buffersScenarios = []Scenario{
 			s.nonblocking(true)
 			s.accepts(700, 700)
 			s.accepts(1, 0)
-			_, w, _ := e.Select(e.P, nil, []handle{s}, nil, 0)
-			Equal(e, "writable with one outstanding", len(w), 0)
+			Equal(e, "writable with one outstanding", s.ready("w", 0), "")
 			e.peerAcks(p, 4201)
 			s.accepts(1, 1)
 		})
@@ -246,20 +245,15 @@ var buffersScenarios = []Scenario{
 	{ID: "BF-10", Title: "writable", Source: "API-select", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
 			s.nonblocking(true)
-			writable := func(want int) {
-				_, w, _ := e.Select(e.P, nil, []handle{s}, nil, 0)
-				Equal(e, "writable", len(w), want)
-			}
 			s.sndbuf(1000)
-			writable(1)
+			Equal(e, "writable", s.ready("w", 0), "w")
 			s.accepts(999, 999)
-			writable(1)
+			Equal(e, "writable", s.ready("w", 0), "w")
 			s.accepts(1, 1)
-			writable(0)
+			Equal(e, "writable", s.ready("w", 0), "")
 			start := e.Start()
 			e.Go("ack", func() { e.Net.Sleep(time.Second); p.Send("[.] ack 2") })
-			_, w, _ := e.Select(e.P, nil, []handle{s}, nil, -1)
-			Equal(e, "writable after the ACK", len(w), 1)
+			Equal(e, "writable after the ACK", s.ready("w", -1), "w")
 			e.took("time", start, time.Second)
 		})
 		e.Notef("with 999 of 1,000 bytes queued, not with 1,000, again when one is acknowledged")
@@ -268,7 +262,7 @@ var buffersScenarios = []Scenario{
 		e.Pair()
 		most := 0
 		e.Do(func() {
-			l := e.Socket(e.Q, wsa.SOCK_STREAM)
+			l := e.PeerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, 8192)
 			l.bind(e.Any(80))
 			l.listen(5)

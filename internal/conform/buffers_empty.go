@@ -11,8 +11,8 @@ import (
 )
 
 // emptyRecv starts an overlapped receive without a buffer.
-func (s handle) emptyRecv(flags int32) *provider.Overlapped {
-	o := s.recvAsyncFlags(nil, flags)
+func (h handle) emptyRecv(flags int32) *provider.Overlapped {
+	o := h.recvAsyncFlags(nil, flags)
 	return o
 }
 
@@ -25,7 +25,7 @@ var buffersEmptyScenarios = []Scenario{
 			n := c.sendSome([]byte{}, 0)
 			Equal(e, "bytes", n, 0)
 			Equal(e, "segments", len(e.Segments("a"))-before, 0)
-			server := e.Socket(e.Q, wsa.SOCK_DGRAM)
+			server := e.PeerDatagram()
 			server.bind(e.Any(53))
 			e.Datagram().sendTo(e.Addr(2, 53), []byte{})
 			n = len(server.recv(9))
@@ -117,7 +117,7 @@ var buffersEmptyScenarios = []Scenario{
 	}},
 	{ID: "BF-22", Title: "receives of nothing take a datagram", Source: "API-recv", Run: func(e *Env) {
 		e.paired(func() {
-			d, q := e.Datagram(), e.Socket(e.Q, wsa.SOCK_DGRAM)
+			d, q := e.Datagram(), e.PeerDatagram()
 			d.bind(e.Any(7))
 			send := func(text string) {
 				q.sayTo(e.Addr(1, 7), text)
@@ -186,7 +186,7 @@ var buffersEmptyScenarios = []Scenario{
 			c.as("after SD_SEND").sendSome(nil, 0, wsa.WSAESHUTDOWN)
 			e.Stream().as("not connected").sendSome(nil, 0, wsa.WSAENOTCONN)
 
-			server, d := e.Socket(e.Q, wsa.SOCK_DGRAM), e.Datagram()
+			server, d := e.PeerDatagram(), e.Datagram()
 			server.bind(e.Any(53))
 			d.sendMsg(nil, nil, 0, e.Addr(2, 53))
 			o, err := e.P.SendToAsync(d.s, nil, 0, e.Addr(2, 53))

@@ -12,7 +12,7 @@ import (
 var buffersLimitsScenarios = []Scenario{
 	{ID: "BF-18", Title: "the receive quota of datagrams", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			d := e.Socket(e.Q, wsa.SOCK_DGRAM)
+			d := e.PeerDatagram()
 			d.bind(e.Any(53))
 			c := e.Datagram()
 			burst := func(quota uint32, sizes ...int) (got []int) {
@@ -39,7 +39,7 @@ var buffersLimitsScenarios = []Scenario{
 	}},
 	{ID: "BF-19", Title: "a datagram larger than SO_SNDBUF", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			d := e.Socket(e.Q, wsa.SOCK_DGRAM)
+			d := e.PeerDatagram()
 			d.bind(e.Any(53))
 			c := e.Datagram()
 			for _, quota := range []uint32{0, 1, 100} {
@@ -55,15 +55,12 @@ var buffersLimitsScenarios = []Scenario{
 		e.Notef("1,400 and 60,000 bytes with SO_SNDBUF 0, 1 and 100")
 	}},
 	{ID: "BF-20", Title: "a listener's buffers", Source: "W-SOL", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Listener(e.P, 80)
 			l.rcvbuf(3000) // also after listen: later connections have it
 			l.sndbuf(2000)
 			p := w.Connect(e.Addr(1, 80).String())
-			p.Send("[S] <mss 1000>")
-			p.Expect("[S.] seq 0 ack 1 win 3000")
-			p.Send("[.]")
+			talk(p, "> [S] <mss 1000>", "< [S.] seq 0 ack 1 win 3000", "> [.]")
 			for range 3 { // before accept
 				e.peerSends(p, 1000)
 			}
@@ -106,9 +103,7 @@ var buffersLimitsScenarios = []Scenario{
 			p := e.hand().Listen(port)
 			e.Do(func() {
 				s := e.Stream()
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Accept("mss 1000")
-				done.Wait()
+				s.meets(p, "mss 1000")
 				sent := 0
 				for ; sent+size <= 65535; sent += size {
 					p.Send(fmt.Sprintf("[.] len %d", size))

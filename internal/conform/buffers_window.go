@@ -11,8 +11,7 @@ import (
 // buffersWindowScenarios are BF-12 to BF-17: the receive window.
 var buffersWindowScenarios = []Scenario{
 	{ID: "BF-12", Title: "window and scale of a SYN", Source: "RFC 7323 2.3", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, tt := range []struct {
 				size   uint32
 				window uint16
@@ -65,9 +64,7 @@ var buffersWindowScenarios = []Scenario{
 				if size != 0 {
 					s.rcvbuf(size)
 				}
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Accept("mss 1000")
-				done.Wait()
+				s.meets(p, "mss 1000")
 				window, _ := e.lastWindow()
 				Equal(e, "window of the ACK", window, 65535)
 				e.peerSends(p, 1000)

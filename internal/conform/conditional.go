@@ -25,13 +25,6 @@ func (e *Env) conditional() handle {
 	return l
 }
 
-// acceptable reports what select says of a socket of A.
-func (s handle) acceptable() bool {
-	e := s.e
-	r, _, _ := e.Select(e.P, []handle{s}, nil, nil, 0)
-	return len(r) > 0
-}
-
 // conditionalScenarios are CA-1 to CA-10: SO_CONDITIONAL_ACCEPT and the backlog.
 var conditionalScenarios = []Scenario{
 	{ID: "CA-1", Title: "a condition without the option", Source: "API-WSAAccept", Run: func(e *Env) {
@@ -61,7 +54,7 @@ var conditionalScenarios = []Scenario{
 	{ID: "CA-1", Title: "the backlog", Source: "API-listen", Run: func(e *Env) {
 		e.paired(func() {
 			for _, backlog := range []int32{0, 1, 3} {
-				l := e.Socket(e.Q, wsa.SOCK_STREAM)
+				l := e.PeerStream()
 				port := uint16(100 + backlog)
 				l.bind(e.Any(port))
 				l.listen(backlog)
@@ -81,8 +74,7 @@ var conditionalScenarios = []Scenario{
 		e.Notef("a RST to the SYN that finds 1, 1 and 3 connections waiting")
 	}},
 	{ID: "CA-1", Title: "the backlog, at the same time", Source: "API-listen", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Stream()
 			l.bind(e.Any(80))
 			l.listen(2)
@@ -109,20 +101,18 @@ var conditionalScenarios = []Scenario{
 		e.Notef("half-open connections don't count; of four that complete, two are reset")
 	}},
 	{ID: "CA-2", Title: "the SYN waits", Source: "W-CA", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
-			Equal(e, "readable before", l.acceptable(), false)
+			Equal(e, "readable before", l.readable(), false)
 			p := e.client(w)
 			p.Send("[S] win 1000 <mss 1000>")
 			p.ExpectSilence(2 * time.Second)
-			Equal(e, "readable", l.acceptable(), true)
+			Equal(e, "readable", l.readable(), true)
 		})
 		e.Notef("no SYN-ACK and no RST for 2 s; the listener is readable")
 	}},
 	{ID: "CA-3", Title: "CF_ACCEPT", Source: "W-CA", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
 			l.nonblocking(false)
 			p := e.client(w)
@@ -134,25 +124,22 @@ var conditionalScenarios = []Scenario{
 			})
 			p.Expect("[S.] seq 0 ack 1")
 			p.ExpectSilence(500 * time.Millisecond) // the call waits
-			p.Send("[.]")
-			p.Expect("[P.] seq 1:11 ack 1")
-			p.Send("[.]")
+			talk(p, "> [.]", "< [P.] seq 1:11 ack 1", "> [.]")
 			done.Wait()
 		})
 		e.Notef("SYN-ACK; the call returns when the handshake is complete")
 	}},
 	{ID: "CA-3", Title: "CF_ACCEPT without blocking", Source: "W-CA", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
 			p, second := e.client(w), e.client(w)
 			e.arrive(p, "[S] win 1000 <mss 1000>")
 			l.acceptCond(condition(wsa.CF_ACCEPT), wsa.WSAEWOULDBLOCK)
 			p.Expect("[S.] seq 0 ack 1")
-			Equal(e, "readable during the handshake", l.acceptable(), false)
+			Equal(e, "readable during the handshake", l.readable(), false)
 			second.Send("[S] win 1000 <mss 1000>")
 			e.arrive(p, "[.]")
-			Equal(e, "readable", l.acceptable(), true)
+			Equal(e, "readable", l.readable(), true)
 			asked := 0
 			s := l.as("AcceptCond again").acceptCond(func(_, _ netip.AddrPort) int32 { asked++; return wsa.CF_REJECT })
 			Equal(e, "asked again", asked, 0)
@@ -166,7 +153,7 @@ var conditionalScenarios = []Scenario{
 		e.paired(func() {
 			l := e.conditional()
 			l.nonblocking(false)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			done := e.Go("connect", func() { c.connect(e.Addr(1, 80), wsa.WSAECONNREFUSED) })
 			l.acceptCond(condition(wsa.CF_REJECT), wsa.WSAECONNREFUSED)
 			done.Wait()
@@ -176,15 +163,14 @@ var conditionalScenarios = []Scenario{
 		e.Notef("RST to the SYN; WSAECONNREFUSED on both sides")
 	}},
 	{ID: "CA-5", Title: "CF_DEFER and other values", Source: "API-WSAAccept", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
 			p, second := e.client(w), e.client(w)
 			p.Send("[S] win 1000 <mss 1000>")
 			e.arrive(second, "[S] win 1000 <mss 1000>")
 			for range 3 {
 				l.as("AcceptCond CF_DEFER").acceptCond(condition(wsa.CF_DEFER), wsa.WSATRY_AGAIN)
-				Equal(e, "readable", l.acceptable(), true)
+				Equal(e, "readable", l.readable(), true)
 			}
 			for _, v := range []int32{3, -1, 1 << 30} {
 				l.as(fmt.Sprint("AcceptCond ", v)).acceptCond(condition(v), wsa.WSAEINVAL)
@@ -202,15 +188,14 @@ var conditionalScenarios = []Scenario{
 		e.paired(func() {
 			l := e.conditional()
 			l.nonblocking(false)
-			done := e.Go("connect", func() { e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 80)) })
+			done := e.Go("connect", func() { e.PeerStream().connect(e.Addr(1, 80)) })
 			l.accept()
 			done.Wait()
 		})
 		e.Notef("the same as CF_ACCEPT")
 	}},
 	{ID: "CA-7", Title: "retransmitted SYNs and a RST", Source: "W-CA", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
 			p := e.client(w)
 			p.Send("[S] seq 0 win 1000 <mss 1000>")
@@ -222,17 +207,16 @@ var conditionalScenarios = []Scenario{
 			e.arrive(p, "[R] seq 500") // forged
 			l.as("AcceptCond CF_DEFER").acceptCond(condition(wsa.CF_DEFER), wsa.WSATRY_AGAIN)
 			e.arrive(p, "[R] seq 1")
-			Equal(e, "readable", l.acceptable(), true)
+			Equal(e, "readable", l.readable(), true)
 			l.as("AcceptCond of a vanished request").acceptCond(condition(wsa.CF_ACCEPT), wsa.WSAECONNRESET)
-			Equal(e, "readable afterwards", l.acceptable(), false)
+			Equal(e, "readable afterwards", l.readable(), false)
 			l.as("AcceptCond, once more").acceptCond(condition(wsa.CF_ACCEPT), wsa.WSAEWOULDBLOCK)
 		})
 		Equal(e, "segments of a", len(e.Segments("a")), 0)
 		e.Notef("one request for four SYNs; a RST ends it: WSAECONNRESET, once")
 	}},
 	{ID: "CA-7", Title: "a client that gives up", Source: "W-CA", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional()
 			p := e.client(w)
 			p.Send("[S] seq 0 win 1000 <mss 1000>")
@@ -261,8 +245,7 @@ var conditionalScenarios = []Scenario{
 	}},
 	{ID: "CA-8", Title: "no backlog, but a bound", Source: "W-CA", Once: true, Run: func(e *Env) {
 		const bound = 1024
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.conditional() // with a backlog of one
 			peers := make([]*simnet.Peer, bound+1)
 			for i := range peers {
@@ -299,7 +282,7 @@ var conditionalScenarios = []Scenario{
 			t := e.old()
 			l, other := e.Listener(e.P, 81), e.Stream()
 			other.nonblocking(true)
-			e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 81))
+			e.PeerStream().connect(e.Addr(1, 81))
 			asked := 0
 			_, _, err := t.AcceptCond(l.s, func(netip.AddrPort, netip.AddrPort) int32 {
 				asked++

@@ -7,15 +7,14 @@ import (
 )
 
 // config reads PVD_CONFIG of a socket of A.
-func (s handle) config() []byte {
+func (h handle) config() []byte {
 	b, n := make([]byte, 256), int32(256)
-	s.getBytes(wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, &n)
+	h.getBytes(wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, &n)
 	return b[:n]
 }
 
-func (s handle) setConfig(b []byte) error {
-	e := s.e
-	return e.P.SetSockOpt(s.s, wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, int32(len(b)))
+func (h handle) setConfig(b []byte) error {
+	return h.p.SetSockOpt(h.s, wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, int32(len(b)))
 }
 
 // configScenarios are PV-1 to PV-3: PVD_CONFIG.

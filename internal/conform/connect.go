@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // initialRTO is SIO_TCP_INITIAL_RTO.
-func (s handle) initialRTO(rtt uint16, most uint8) {
-	s.ioctl(wsa.SIO_TCP_INITIAL_RTO, wsa.TCPInitialRTOParameters{Rtt: rtt, MaxSynRetransmissions: most}.Append(nil), nil)
+func (h handle) initialRTO(rtt uint16, most uint8) {
+	h.ioctl(wsa.SIO_TCP_INITIAL_RTO, wsa.TCPInitialRTOParameters{Rtt: rtt, MaxSynRetransmissions: most}.Append(nil), nil)
 }
 
 // unanswered connects to nobody, and compares when the SYNs left and the
 // attempt failed, in seconds.
-func (s handle) unanswered(want string, fails float64) {
-	e := s.e
+func (h handle) unanswered(want string, fails float64) {
+	e := h.e
 	start := e.Start()
-	s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
+	h.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
 	Equal(e, "failed at", fmt.Sprintf("%.3f", (e.Net.Now()-start).Seconds()), fmt.Sprintf("%.3f", fails))
 	Equal(e, "SYNs", e.times("a", start, has(trace.SYN)), want)
 }
@@ -88,16 +89,14 @@ var connectScenarios = []Scenario{
 			start := e.Start()
 			e.Net.Sleep(2 * time.Second)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 4)
-			_, _, failed := e.Select(e.P, nil, nil, []handle{s}, -1)
-			Equal(e, "failed sockets", len(failed), 1)
+			Equal(e, "failed", s.ready("x", -1), "x")
 			e.took("time", start, 4*time.Second)
 			Equal(e, "SO_ERROR", s.soError(), wsa.WSAETIMEDOUT)
 		})
 		e.Notef("5 s: SYNs at 0, 1, 3 s, WSAETIMEDOUT at 5.000 s; 2500 ms; 40 s; 4 s set after two")
 	}},
 	{ID: "NB-1", Title: "TCP_MAXRT -1 never gives up", Source: "W-TCP", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s := e.Stream()
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 0xFFFFFFFF)
 			s.nonblocking(true)

@@ -11,14 +11,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-func (s handle) readable() bool {
-	e := s.e
-	r, _, _ := e.Select(e.P, []handle{s}, nil, nil, 0)
-	return len(r) == 1
-}
-
-func (s handle) recv1(want ...wsa.Errno) {
-	s.recvFrom(100, want...)
+func (h handle) recv1(want ...wsa.Errno) {
+	h.recvFrom(100, want...)
 }
 
 // connectICMPScenarios are NB-3: ICMP errors.
@@ -116,8 +110,7 @@ var connectICMPScenarios = []Scenario{
 }
 
 func unreachablePort(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {
 			s, packet := e.asked(w, connected)
 			s.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 5000)
@@ -156,8 +149,7 @@ func unreachablePort(e *Env) {
 // forgedErrors: an error that doesn't quote a datagram of the socket changes
 // nothing, nor does one that is damaged.
 func forgedErrors(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s, packet := e.asked(w, false)
 		s.nonblocking(true)
 		s.set(e.level(), wsa.IP_RECVERR, 1)
@@ -182,8 +174,7 @@ func forgedErrors(e *Env) {
 		e.Net.Sleep(time.Millisecond)
 		s.recv1(wsa.WSAEWOULDBLOCK)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 0)
-		_, err := e.P.RecvMsg(s.s, make([]byte, 100), make([]byte, 100), wsa.MSG_ERRQUEUE)
-		e.Code("RecvMsg MSG_ERRQUEUE", err, wsa.WSAEWOULDBLOCK)
+		s.recvMsg(make([]byte, 100), make([]byte, 100), wsa.MSG_ERRQUEUE, wsa.WSAEWOULDBLOCK)
 		for range 10000 { // a flood is one error
 			w.Inject(e.icmpError(e.portUnreachable(), packet))
 		}
@@ -191,7 +182,8 @@ func forgedErrors(e *Env) {
 		s.recv1(wsa.WSAECONNRESET)
 		s.recv1(wsa.WSAEWOULDBLOCK)
 		kept := 0
-		for err = nil; err == nil; kept++ {
+		var err error
+		for ; err == nil; kept++ {
 			_, err = e.P.RecvMsg(s.s, make([]byte, 100), make([]byte, 100), wsa.MSG_ERRQUEUE)
 		}
 		e.Code("the last RecvMsg", err, wsa.WSAEWOULDBLOCK)
@@ -201,8 +193,7 @@ func forgedErrors(e *Env) {
 }
 
 func errorQueue(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {
 			s, packet := e.asked(w, connected)
 			s.nonblocking(true)
@@ -218,8 +209,7 @@ func errorQueue(e *Env) {
 			} {
 				for _, flags := range []int32{wsa.MSG_PEEK, 0} {
 					buf, control := make([]byte, 100), make([]byte, 100)
-					m, err := e.P.RecvMsg(s.s, buf, control, wsa.MSG_ERRQUEUE|flags)
-					e.Code("RecvMsg MSG_ERRQUEUE", err, 0)
+					m := s.recvMsg(buf, control, wsa.MSG_ERRQUEUE|flags)
 					Equal(e, "data", string(buf[:m.N]), "hello")
 					Equal(e, "destination", m.From, e.Addr(9, 53))
 					Equal(e, "flags", m.Flags, wsa.MSG_ERRQUEUE)
@@ -229,13 +219,11 @@ func errorQueue(e *Env) {
 					Equal(e, "in_recverr", got, want)
 				}
 			}
-			m, err := e.P.RecvMsg(s.s, make([]byte, 9), make([]byte, 99), wsa.MSG_ERRQUEUE)
-			e.Code("RecvMsg MSG_ERRQUEUE", err, wsa.WSAEWOULDBLOCK)
+			m := s.recvMsg(make([]byte, 9), make([]byte, 99), wsa.MSG_ERRQUEUE, wsa.WSAEWOULDBLOCK)
 			Equal(e, "nothing", m.N, 0)
 			s.recv1(wsa.WSAECONNRESET) // the errors fail recv as ever
 			e.inject(w, e.portUnreachable(), packet)
-			m, err = e.P.RecvMsg(s.s, make([]byte, 3), make([]byte, 8), wsa.MSG_ERRQUEUE)
-			e.Code("RecvMsg with little room", err, wsa.WSAEMSGSIZE)
+			m = s.as("RecvMsg with little room").recvMsg(make([]byte, 3), make([]byte, 8), wsa.MSG_ERRQUEUE, wsa.WSAEMSGSIZE)
 			Equal(e, "flags", m.Flags, wsa.MSG_ERRQUEUE|wsa.MSG_TRUNC|wsa.MSG_CTRUNC)
 		}
 	})
@@ -244,8 +232,7 @@ func errorQueue(e *Env) {
 
 // pathMTU: what routers say of a path counts from the next datagram on.
 func pathMTU(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		const path = 1300
 		mtu, discover := int32(wsa.IP_MTU), int32(wsa.IP_MTU_DISCOVER)
 		headers := 28
@@ -280,8 +267,7 @@ func pathMTU(e *Env) {
 
 // ownUnusedPort: what a device brings comes over the loopback, too.
 func ownUnusedPort(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, own := range e.ownAddresses() {
 			for _, connected := range bools {
 				s, to := e.Datagram(), netip.AddrPortFrom(own, 9)
@@ -323,8 +309,7 @@ func errorForSYNACK(e *Env) {
 }
 
 func impossibleMTU(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		mtu := int32(wsa.IP_MTU)
 		if e.v6() {
 			mtu = wsa.IPV6_MTU
@@ -338,8 +323,7 @@ func impossibleMTU(e *Env) {
 			Equal(e, fmt.Sprintf("the MTU after an error with %d", no), s.get(e.level(), mtu), 1500)
 			Equal(e, "dropped", e.A.Stats().Dropped-before, 1)
 		}
-		_, err := e.P.RecvMsg(s.s, make([]byte, 100), make([]byte, 100), wsa.MSG_ERRQUEUE)
-		e.Code("RecvMsg MSG_ERRQUEUE", err, wsa.WSAEWOULDBLOCK)
+		s.recvMsg(make([]byte, 100), make([]byte, 100), wsa.MSG_ERRQUEUE, wsa.WSAEWOULDBLOCK)
 	})
 	e.Notef("MTUs %v change nothing, and are dropped and counted", e.noMTU())
 }

@@ -59,7 +59,7 @@ var connectTimeScenarios = []Scenario{
 	{ID: "CT-3", Title: "SO_CONNECT_TIME before the context update", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.Pair(simnet.Delay(time.Second))
 		e.Do(func() {
-			l, a, c := e.Listener(e.P, 80), e.Stream(), e.Socket(e.Q, wsa.SOCK_STREAM)
+			l, a, c := e.Listener(e.P, 80), e.Stream(), e.PeerStream()
 			o := l.acceptEx(a, nil)
 			c.bind(e.Any(0))
 			connect := c.connectEx(e.Addr(1, 80), nil)

@@ -120,7 +120,7 @@ var debugScenarios = []Scenario{
 		e.Do(func() {
 			l := e.Listener(e.P, 80)
 			l.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			s := l.accept()
 			r.take()
@@ -140,7 +140,7 @@ var debugScenarios = []Scenario{
 	{ID: "DB-1", Title: "segments that netstack's endpoints know nothing of", Source: "S-GET", Run: func(e *Env) {
 		r := e.debugged()
 		e.Do(func() {
-			l, c := e.Listener(e.P, 81), e.Socket(e.Q, wsa.SOCK_STREAM)
+			l, c := e.Listener(e.P, 81), e.PeerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
 			r.take()

@@ -47,10 +47,7 @@ var downScenarios = []Scenario{
 		e.connected(func(c, _ handle) {
 			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE | wsa.FD_OOB)
 			waits := []*simnet.Task{
-				e.Go("select", func() {
-					r, _, x := e.Select(e.P, []handle{c}, nil, []handle{c}, -1)
-					Equal(e, "ready", fmt.Sprint(len(r), len(x)), "1 1")
-				}),
+				e.Go("select", func() { Equal(e, "ready", c.ready("rx", -1), "rx") }),
 				e.Go("poll", func() { e.poll(e.P, []provider.PollFD{{Socket: c.s, Events: wsa.POLLRDNORM}}, -1, wsa.WSAENETDOWN) }),
 				e.Go("event", func() {
 					i, err := e.P.WaitForMultipleEvents([]*provider.Event{provider.NewEvent(), w.ev}, false, -1)
@@ -96,15 +93,10 @@ var downScenarios = []Scenario{
 		e.Notef("WSAENETDOWN")
 	}},
 	{ID: "ND-2", Title: "calls of every kind", Source: "W-ERR", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			stuck := func(port uint16) handle { // its window is closed
 				p, s := w.Listen(port), e.Stream()
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Expect("[S]")
-				p.Send("[S.] win 0 <mss 1000>")
-				p.Expect("[.] seq 1 ack 1")
-				done.Wait()
+				s.meetsWith(p, "[S.] win 0 <mss 1000>")
 				return s
 			}
 			recv, send, linger, all := stuck(80), stuck(81), stuck(82), stuck(83)

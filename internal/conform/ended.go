@@ -22,12 +22,11 @@ func noCount(n int, err error) error {
 
 // live are the outcomes of getting and setting every option of a socket, in the
 // order of the table; values are all zero.
-func (s handle) live() (gets, sets []error) {
-	e := s.e
+func (h handle) live() (gets, sets []error) {
 	for _, o := range options.Table() {
 		n := int32(700)
-		gets = append(gets, e.P.GetSockOpt(s.s, o.Level, o.Number, make([]byte, n), &n))
-		sets = append(sets, e.P.SetSockOpt(s.s, o.Level, o.Number, make([]byte, 700), 700))
+		gets = append(gets, h.p.GetSockOpt(h.s, o.Level, o.Number, make([]byte, n), &n))
+		sets = append(sets, h.p.SetSockOpt(h.s, o.Level, o.Number, make([]byte, 700), 700))
 	}
 	return gets, sets
 }

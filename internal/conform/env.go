@@ -213,12 +213,22 @@ func (e *Env) connected(fn func(client, server handle)) {
 	e.paired(func() { fn(e.Connected()) })
 }
 
+// wired runs fn inside Do, on the wire of Wire.
+func (e *Env) wired(fn func(w *simnet.Wire)) {
+	w := e.Wire()
+	e.Do(func() { fn(w) })
+}
+
 // Socket makes a socket of the scenario's family.
 func (e *Env) Socket(p *provider.Provider, typ int32) handle { return e.open(p, e.Family, typ, 0) }
 
 // Stream and Datagram make sockets on the host A.
 func (e *Env) Stream() handle   { return e.Socket(e.P, wsa.SOCK_STREAM) }
 func (e *Env) Datagram() handle { return e.Socket(e.P, wsa.SOCK_DGRAM) }
+
+// PeerStream and PeerDatagram make sockets on the host B.
+func (e *Env) PeerStream() handle   { return e.Socket(e.Q, wsa.SOCK_STREAM) }
+func (e *Env) PeerDatagram() handle { return e.Socket(e.Q, wsa.SOCK_DGRAM) }
 
 // Listener makes a listening socket on the wildcard of a port.
 func (e *Env) Listener(p *provider.Provider, port uint16) handle {
@@ -238,13 +248,21 @@ func (e *Env) Connected() (client, server handle) {
 	return client, server
 }
 
+// cut is a socket of A with a connection that was idle for a second when its link was cut.
+func (e *Env) cut(link *simnet.Link) handle {
+	link.Heal()
+	c, _ := e.Connected()
+	e.Net.Sleep(time.Second)
+	link.Partition()
+	return c
+}
+
 // took ends the scenario unless a time passed since start, to the millisecond.
 func (e *Env) took(what string, start, want time.Duration) {
 	Equal(e, what, (e.Net.Now() - start).Round(time.Millisecond), want)
 }
 
-// Segments returns the lines of TCP segments sent by a node since mark, in
-// order; an empty node means all.
+// Segments returns the lines of the packets that a node has sent, in order; no name means all.
 func (e *Env) Segments(from string) []simnet.Line {
 	var out []simnet.Line
 	for _, l := range e.Net.Trace() {

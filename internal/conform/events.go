@@ -23,12 +23,12 @@ type watched struct {
 }
 
 // watch selects events of a socket.
-func (s handle) watch(mask int32) watched {
-	e := s.e
-	p := s.p
+func (h handle) watch(mask int32) watched {
+	e := h.e
+	p := h.p
 
-	w := watched{e, p, s, provider.NewEvent()}
-	e.Code("EventSelect", p.EventSelect(s.s, w.ev, mask), 0)
+	w := watched{e, p, h, provider.NewEvent()}
+	e.Code("EventSelect", p.EventSelect(h.s, w.ev, mask), 0)
 	return w
 }
 
@@ -75,8 +75,8 @@ func eventsText(n provider.NetworkEvents) string {
 }
 
 // selects selects events and expects what that alone records.
-func (s handle) selects(mask int32, events string) {
-	Equal(s.e, "events of a selection", s.watch(mask).take(), events)
+func (h handle) selects(mask int32, events string) {
+	Equal(h.e, "events of a selection", h.watch(mask).take(), events)
 }
 
 // eventsScenarios are EV-1 and EV-2: the selection of network events, and each of them once.
@@ -191,7 +191,7 @@ var eventsScenarios = []Scenario{
 			w := l.watch(wsa.FD_ACCEPT)
 			l.accept(wsa.WSAEWOULDBLOCK)
 			for range 2 {
-				e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 80))
+				e.PeerStream().connect(e.Addr(1, 80))
 			}
 			w.want("two connections", "ACCEPT")
 			w.want("none taken", "")
@@ -199,14 +199,14 @@ var eventsScenarios = []Scenario{
 			Equal(e, "one left", w.take(), "ACCEPT")
 			l.accept()
 			Equal(e, "none left", w.take(), "")
-			e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 80))
+			e.PeerStream().connect(e.Addr(1, 80))
 			w.want("a third", "ACCEPT")
 		})
 		e.Notef("once, and again after an accept that leaves requests")
 	}},
 	{ID: "EV-2", Title: "datagrams", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
-			d, q := e.Datagram(), e.Socket(e.Q, wsa.SOCK_DGRAM)
+			d, q := e.Datagram(), e.PeerDatagram()
 			d.bind(e.Any(7))
 			w := d.watch(wsa.FD_ALL_EVENTS)
 			Equal(e, "bound", w.take(), "WRITE")
@@ -304,7 +304,7 @@ var eventsScenarios = []Scenario{
 			const mask = wsa.FD_CONNECT | wsa.FD_WRITE
 			l := e.Listener(e.P, 80)
 			dial := func() handle {
-				q := e.Socket(e.Q, wsa.SOCK_STREAM)
+				q := e.PeerStream()
 				q.connect(e.Addr(1, 80))
 				e.Net.Sleep(time.Second)
 				return q

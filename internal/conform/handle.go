@@ -3,8 +3,10 @@ package conform
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/wsa"
@@ -106,7 +108,27 @@ func (e *Env) openEx(p *provider.Provider, family, typ, protocol int32, group, f
 	return h
 }
 
-// Select returns how many sockets are readable, writable, and exceptional.
+// ready asks select for "r", readability, "w", writability, and "x", exceptions, and returns which
+// of those there are.
+func (h handle) ready(sets string, timeout time.Duration, want ...wsa.Errno) (out string) {
+	lists := [3][]handle{}
+	for i, set := range "rwx" {
+		if strings.ContainsRune(sets, set) {
+			lists[i] = []handle{h}
+		}
+	}
+	r, w, x := h.e.Select(h.p, lists[0], lists[1], lists[2], timeout, want...)
+	for i, got := range [][]wsa.SOCKET{r, w, x} {
+		if len(got) > 0 {
+			out += "rwx"[i : i+1]
+		}
+	}
+	return out
+}
+
+func (h handle) readable() bool { return h.ready("r", 0) == "r" }
+
+// Select returns the sockets that are readable, writable, and exceptional.
 func (e *Env) Select(p *provider.Provider, read, write, except []handle, timeout time.Duration, want ...wsa.Errno) (r, w, x []wsa.SOCKET) {
 	r, w, x, err := p.Select(raw(read), raw(write), raw(except), timeout)
 	handle{e: e, p: p}.outcome("Select", err, want)
@@ -209,6 +231,13 @@ func (h handle) sendMsg(b, control []byte, flags int32, to netip.AddrPort, want 
 	n, err := h.p.SendMsg(h.s, b, control, flags, to)
 	h.outcome("SendMsg", err, want)
 	return n
+}
+
+// recvMsg is WSARecvMsg.
+func (h handle) recvMsg(b, control []byte, flags int32, want ...wsa.Errno) socket.Message {
+	m, err := h.p.RecvMsg(h.s, b, control, flags)
+	h.outcome("RecvMsg", err, want)
+	return m
 }
 
 // recv and recvFlags return what a buffer of a size got, recvInto how much of one.

@@ -42,7 +42,7 @@ var inheritScenarios = []Scenario{
 		e.paired(func() {
 			l := e.Listener(e.P, 80)
 			w := l.watch(wsa.FD_ACCEPT | wsa.FD_CLOSE)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			w.want("a connection", "ACCEPT")
 			l.as("EventSelect 0").eventSelect(nil, 0)
@@ -57,7 +57,7 @@ var inheritScenarios = []Scenario{
 	{ID: "IN-2", Title: "what accept copies", Source: "API-accept", Run: copiedOptions},
 	{ID: "IN-3", Title: "what accept doesn't copy", Source: "API-accept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Socket(e.Q, wsa.SOCK_STREAM)
+			l := e.PeerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 0)
 			l.bind(e.Any(80))
 			l.listen(5)
@@ -81,7 +81,7 @@ var inheritScenarios = []Scenario{
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 0)
 			e.Stream().connect(e.Addr(2, 80))
 
-			before := e.Socket(e.Q, wsa.SOCK_STREAM) // set before listen, with the other option
+			before := e.PeerStream() // set before listen, with the other option
 			before.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
 			before.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 1)
 			before.bind(e.Any(81))
@@ -117,8 +117,7 @@ var inheritScenarios = []Scenario{
 		e.Notef("off: the SYN-ACK has none; on: it has; each connection keeps what its SYN settled")
 	}},
 	{ID: "IN-4", Title: "timestamps of a connect", Source: "W-TCP", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, c := range []struct {
 				before, after uint32
 				answer        string
@@ -187,7 +186,7 @@ var inheritScenarios = []Scenario{
 // the accepted socket.
 func copiedOptions(e *Env) {
 	e.paired(func() {
-		l := e.Socket(e.Q, wsa.SOCK_STREAM)
+		l := e.PeerStream()
 		sol, tcp := int32(wsa.SOL_SOCKET), int32(wsa.IPPROTO_TCP)
 		list := []struct {
 			level, name int32

@@ -11,8 +11,8 @@ import (
 )
 
 // disconnect starts a DisconnectEx on A.
-func (s handle) disconnected(flags uint32) *provider.Overlapped {
-	o := s.disconnectEx(flags, 0)
+func (h handle) disconnected(flags uint32) *provider.Overlapped {
+	o := h.disconnectEx(flags, 0)
 	return o
 }
 
@@ -22,14 +22,11 @@ func (e *Env) settles() { e.Net.Sleep(time.Millisecond) }
 // inheritDisconnectScenarios are IN-7: DisconnectEx.
 var inheritDisconnectScenarios = []Scenario{
 	{ID: "IN-7", Title: "DisconnectEx", Source: "API-DisconnectEx, OBS", Profiles: bothProfiles, Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			s.send(5)
 			o := s.disconnected(0)
-			p.Expect("[P.] seq 1:6")
-			p.Expect("[F.] seq 6")
-			p.Send("[.] ack 6")
+			talk(p, "< [P.] seq 1:6", "< [F.] seq 6", "> [.] ack 6")
 			e.settles()
 			e.pending("the data is acknowledged, the FIN isn't", o)
 			s.as("Send while it is pending").say("x", wsa.WSAESHUTDOWN)
@@ -90,8 +87,7 @@ var inheritDisconnectScenarios = []Scenario{
 		e.Notef("WSAEINVAL, WSAENOTCONN, WSAENOTSOCK")
 	}},
 	{ID: "IN-7", Title: "what was sent before leaves before", Source: "API-DisconnectEx", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.stuckAt(w, 80) // 1000 of 3000 bytes have left
 			s.sndbuf(2000)
 			one, two := s.sendAsync(make([]byte, 500)), s.sendAsync(make([]byte, 400))
@@ -126,8 +122,7 @@ var inheritDisconnectScenarios = []Scenario{
 		e.Notef("two overlapped sends and one that blocks, then the FIN")
 	}},
 	{ID: "IN-7", Title: "without an OVERLAPPED", Source: "API-DisconnectEx", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, nonblocking := range []bool{false, true} {
 				port := uint16(80 + i)
 				p := w.Listen(port)

@@ -28,7 +28,7 @@ var inheritExScenarios = []Scenario{
 			o := l.acceptEx(a, buf)
 			l.as("twice").acceptEx(a, nil, wsa.WSAEINVAL)
 			a.as("SO_CONNECT_TIME, pending").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOTCONN)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			e.Net.Sleep(2500 * time.Millisecond)
 			e.pending("connected, without data", o)
@@ -73,7 +73,7 @@ var inheritExScenarios = []Scenario{
 				other.as("AcceptEx of another listener").acceptEx(a, nil, wsa.WSAEINVAL)
 				a.as("AcceptEx on it").acceptEx(e.Stream(), nil, wsa.WSAEINVAL)
 			}
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			e.Net.Sleep(time.Second)
 			a.as("Bind, while data is awaited").bind(e.Any(0), wsa.WSAEINVAL)
@@ -106,7 +106,7 @@ var inheritExScenarios = []Scenario{
 			}
 			start := e.Start()
 			for _, o := range ops {
-				e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 80))
+				e.PeerStream().connect(e.Addr(1, 80))
 				Equal(e, "outcome", e.outcome(o), "0 success")
 			}
 			e.took("time", start, 6*Delay)

@@ -12,8 +12,7 @@ import (
 // inheritReuseScenarios are IN-8: sockets that TF_REUSE_SOCKET makes good for another connection.
 var inheritReuseScenarios = []Scenario{
 	{ID: "IN-8", Title: "ConnectEx again", Source: "API-DisconnectEx, API-ConnectEx", Profiles: bothProfiles, Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			connectEx := func(s handle, port uint16) *simnet.Peer {
 				p := w.Listen(port)
 				o := s.connectEx(e.Addr(9, port), nil)
@@ -51,7 +50,7 @@ var inheritReuseScenarios = []Scenario{
 				}
 			}
 			s.reads(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
-			Equal(e, "select", s.ready(), "")
+			Equal(e, "select", s.ready("rwx", 0), "")
 			e.Listener(e.P, 81).as("AcceptEx into a bound socket").acceptEx(s, nil, wsa.WSAEINVAL)
 
 			s.as("ConnectEx in the time of TIME-WAIT").connectEx(e.Addr(9, 80), nil, wsa.WSAEADDRINUSE)
@@ -62,9 +61,7 @@ var inheritReuseScenarios = []Scenario{
 			q.Expect("[.] seq 7 ack 5")
 			Equal(e, "read", s.read(0), "life")
 			o = s.disconnected(wsa.TF_REUSE_SOCKET)
-			q.Expect("[F.] seq 7")
-			q.Send("[F.] seq 5 ack 8")
-			q.Expect("[.] seq 8 ack 6")
+			talk(q, "< [F.] seq 7", "> [F.] seq 5 ack 8", "< [.] seq 8 ack 6")
 			Equal(e, "outcome", e.outcome(o), "0 success")
 			e.Net.Sleep(time.Minute)
 			third := w.Listen(80)
@@ -112,11 +109,11 @@ var inheritReuseScenarios = []Scenario{
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(time.Second)
-			Equal(e, "select, of the connect that has failed", s.ready(), "x")
+			Equal(e, "select, of the connect that has failed", s.ready("rwx", 0), "x")
 			s.nonblocking(false)
 			for i, first := range []string{"client", "server", "both", "client"} {
 				o := l.acceptEx(s, nil)
-				c := e.Socket(e.Q, wsa.SOCK_STREAM)
+				c := e.PeerStream()
 				c.connect(e.Addr(1, 80))
 				Equal(e, "AcceptEx", e.outcome(o), "0 success")
 				if i > 0 {
@@ -136,7 +133,7 @@ var inheritReuseScenarios = []Scenario{
 				}
 				c.as("CloseSocket of the client").close()
 				Equal(e, first+" first", e.outcome(o), "0 success")
-				Equal(e, "select", s.ready(), "")
+				Equal(e, "select", s.ready("rwx", 0), "")
 				s.sockName(wsa.WSAEINVAL)
 				s.peerName(wsa.WSAENOTCONN)
 				s.connectEx(e.Addr(2, 80), nil, wsa.WSAEINVAL)
@@ -150,8 +147,7 @@ var inheritReuseScenarios = []Scenario{
 		e.Notef("four clients one after the other, whoever closes first; neither bound nor connected between them")
 	}},
 	{ID: "IN-8", Title: "in every state", Source: "RFC 9293 3.6", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			rest := map[string]func(p *simnet.Peer){
 				"ESTABLISHED": func(p *simnet.Peer) { p.Expect("[F.] seq 1"); p.Send("[F.] ack 2"); p.Expect("[.] seq 2 ack 2") },
 				"FIN_WAIT_1":  func(p *simnet.Peer) { p.Send("[F.] ack 2"); p.Expect("[.] seq 2 ack 2") },
@@ -191,8 +187,7 @@ var inheritReuseScenarios = []Scenario{
 		e.Notef("from ESTABLISHED to TIME_WAIT, done when both FINs have come and ours is acknowledged; the socket connects again")
 	}},
 	{ID: "IN-8", Title: "receives in progress, and data that nobody reads", Source: "API-DisconnectEx", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			overlapped := s.recvAsync(make([]byte, 4))
 			blocked := e.Go("recv", func() { Equal(e, "bytes", len(s.as("the blocked Recv").recvFlags(100, wsa.MSG_WAITALL)), 5) })
@@ -219,17 +214,17 @@ var inheritReuseScenarios = []Scenario{
 			q.Send("[PU.] ack 2 urg 2", []byte("old")...)
 			q.Expect("[.] seq 2 ack 4")
 			e.settles()
-			Equal(e, "select", s.ready(), "rwx")
+			Equal(e, "select", s.ready("rwx", 0), "rwx")
 			q.Send("[F.] ack 2")
 			q.Expect("[.] seq 2 ack 5")
 			Equal(e, "outcome", e.outcome(o), "0 success")
-			Equal(e, "select", s.ready(), "")
+			Equal(e, "select", s.ready("rwx", 0), "")
 
 			r := w.Listen(82)
 			o = s.connectEx(e.Addr(9, 82), nil)
 			r.Accept("mss 1000")
 			Equal(e, "ConnectEx", e.outcome(o), "0 success")
-			Equal(e, "select", s.ready(), "w")
+			Equal(e, "select", s.ready("rwx", 0), "w")
 			Equal(e, "FIONREAD", s.value(wsa.FIONREAD), 0)
 			Equal(e, "SIOCATMARK", s.value(wsa.SIOCATMARK), 1)
 			r.Send("[PU.] urg 2", []byte("new")...)
@@ -277,8 +272,7 @@ var inheritReuseScenarios = []Scenario{
 		e.Notef("FD_CONNECT, FD_WRITE and FD_CLOSE are told of each connection, and of none that is gone")
 	}},
 	{ID: "IN-8", Title: "cancelled, and several at once", Source: "API-DisconnectEx", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			o := s.disconnected(wsa.TF_REUSE_SOCKET)
 			p.Expect("[F.] seq 1")
@@ -297,10 +291,12 @@ var inheritReuseScenarios = []Scenario{
 			o = s.disconnected(0)
 			e.Check(send.Cancel(), "the send isn't pending")
 			e.settles()
-			p.Send("[.] ack 1001 win 65535")
-			p.Expect("[.] seq 1001:2001")
-			p.Expect("[FP.] seq 2001:3001")
-			p.Send("[.] ack 3002")
+			talk(p,
+				"> [.] ack 1001 win 65535",
+				"< [.] seq 1001:2001",
+				"< [FP.] seq 2001:3001",
+				"> [.] ack 3002",
+			)
 			e.settles()
 			Equal(e, "outcome", e.outcome(o), "0 success")
 		})

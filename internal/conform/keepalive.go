@@ -13,14 +13,14 @@ import (
 )
 
 // keepAlive turns keep-alive on with SIO_KEEPALIVE_VALS and TCP_KEEPCNT.
-func (s handle) keepAlive(idle, interval time.Duration, count uint32) {
-	s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, count)
-	s.keepAliveVals(idle, interval)
+func (h handle) keepAlive(idle, interval time.Duration, count uint32) {
+	h.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, count)
+	h.keepAliveVals(idle, interval)
 }
 
-func (s handle) keepAliveVals(idle, interval time.Duration) {
+func (h handle) keepAliveVals(idle, interval time.Duration) {
 	in := wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: uint32(idle.Milliseconds()), KeepAliveInterval: uint32(interval.Milliseconds())}
-	s.ioctl(wsa.SIO_KEEPALIVE_VALS, in.Append(nil), nil)
+	h.ioctl(wsa.SIO_KEEPALIVE_VALS, in.Append(nil), nil)
 }
 
 // silent connects A and B, turns keep-alive on at A, and cuts the link; fn gets
@@ -28,41 +28,56 @@ func (s handle) keepAliveVals(idle, interval time.Duration) {
 func (e *Env) silent(idle, interval time.Duration, count uint32, fn func(s handle, start time.Duration)) {
 	link := e.Pair()
 	e.Do(func() {
-		c, _ := e.Connected()
-		e.Net.Sleep(time.Second)
-		link.Partition()
+		c := e.cut(link)
 		c.keepAlive(idle, interval, count)
 		fn(c, e.Start())
 	})
 }
 
 // afterDrop checks the codes of KA-31.
-func (s handle) afterDrop() {
-	e := s.e
+func (h handle) afterDrop() {
+	e := h.e
 	for range 2 {
-		s.recv(1, wsa.WSAENOTCONN)
-		s.say("x", wsa.WSAENOTCONN)
+		h.recv(1, wsa.WSAENOTCONN)
+		h.say("x", wsa.WSAENOTCONN)
 	}
-	s.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
-	s.peerName(wsa.WSAENOTCONN)
-	s.sockName()
-	s.connect(e.Addr(2, 80), wsa.WSAENOTCONN)
-	s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOTCONN)
-	s.get(wsa.SOL_SOCKET, wsa.SO_TYPE, wsa.WSAENOTCONN)
-	s.ioctl(wsa.FIONREAD, nil, make([]byte, 4), wsa.WSAENOTCONN)
-	s.ioctl(wsa.SIO_KEEPALIVE_VALS, make([]byte, 12), nil, wsa.WSAENOTCONN)
-	s.ioctl(wsa.FIONBIO, make([]byte, 4), nil)
-	set := []handle{s}
-	r, w, x := e.Select(e.P, set, set, set, 0)
-	Equal(e, "readable, writable, except", fmt.Sprint(len(r), len(w), len(x)), "1 1 0")
+	h.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
+	h.peerName(wsa.WSAENOTCONN)
+	h.sockName()
+	h.connect(e.Addr(2, 80), wsa.WSAENOTCONN)
+	h.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOTCONN)
+	h.get(wsa.SOL_SOCKET, wsa.SO_TYPE, wsa.WSAENOTCONN)
+	h.ioctl(wsa.FIONREAD, nil, make([]byte, 4), wsa.WSAENOTCONN)
+	h.ioctl(wsa.SIO_KEEPALIVE_VALS, make([]byte, 12), nil, wsa.WSAENOTCONN)
+	h.ioctl(wsa.FIONBIO, make([]byte, 4), nil)
+	Equal(e, "select", h.ready("rwx", 0), "rw")
 }
 
 // keepAlive2 is keepAlive for a socket of B, with 10 s, 1 s and 3 probes.
-func (s handle) keepAlive2() {
+func (h handle) keepAlive2() {
 	for opt, v := range map[int32]uint32{wsa.TCP_KEEPIDLE: 10, wsa.TCP_KEEPINTVL: 1, wsa.TCP_KEEPCNT: 3} {
-		s.set(wsa.IPPROTO_TCP, opt, v)
+		h.set(wsa.IPPROTO_TCP, opt, v)
 	}
-	s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+	h.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+}
+
+// defaultDrop drops a silent connection that has SO_KEEPALIVE and no other option: after 7200 s and
+// so many probes.
+func (e *Env) defaultDrop(count int) {
+	link := e.Pair()
+	e.Do(func() {
+		c := e.cut(link)
+		c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+		start := e.Start()
+		c.recv(1, wsa.WSAENETRESET)
+		e.took("drop", start, time.Duration(7200+count)*time.Second)
+		var want []string
+		for i := range count {
+			want = append(want, fmt.Sprintf("%d.000", 7200+i))
+		}
+		Equal(e, "probes", e.times("a", start, probeAt(1)), strings.Join(want, " "))
+		Equal(e, "RST", e.times("a", start, has(trace.RST)), fmt.Sprintf("%d.000", 7200+count))
+	})
 }
 
 // keepAliveScenarios are KA-1 to KA-8: when probes leave and what they look like.
@@ -107,37 +122,12 @@ var keepAliveScenarios = []Scenario{
 		e.Notef("10.000, 11.500, 13.000, 14.500 s")
 	}},
 	{ID: "KA-5", Title: "the defaults drop after 7210 s", Source: "W-KA", Run: func(e *Env) {
-		link := e.Pair()
-		e.Do(func() {
-			c, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
-			c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-			start := e.Start()
-			c.recv(1, wsa.WSAENETRESET)
-			e.took("drop", start, 7210*time.Second)
-			var want []string
-			for i := range 10 {
-				want = append(want, fmt.Sprintf("%d.000", 7200+i))
-			}
-			Equal(e, "probes", e.times("a", start, probeAt(1)), strings.Join(want, " "))
-			Equal(e, "RST", e.times("a", start, has(trace.RST)), "7210.000")
-		})
+		e.defaultDrop(10)
 		e.Notef("probes at 7200.000 s … 7209.000 s, RST at 7210.000 s, Recv: WSAENETRESET")
 	}},
 	{ID: "KA-5", Title: "the defaults of each profile", Source: "W-KA, C-49", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
 		count := map[options.Profile]int{options.Windows: 10, options.Legacy: 5}[e.Profile]
-		link := e.Pair()
-		e.Do(func() {
-			c, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
-			c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-			start := e.Start()
-			c.recv(1, wsa.WSAENETRESET)
-			e.took("drop", start, 7200*time.Second+time.Duration(count)*time.Second)
-			Equal(e, "probes", e.Count("a", probeAt(1)), count)
-		})
+		e.defaultDrop(count)
 		e.Notef("%d probes, dropped at %d s", count, 7200+count)
 	}},
 	{ID: "KA-5", Title: "the defaults of the stack", Source: "W-KA", Run: func(e *Env) {
@@ -155,9 +145,7 @@ var keepAliveScenarios = []Scenario{
 			err := e.A.SetKeepAlive(stack.KeepAlive{Idle: 5 * time.Second})
 			e.Check(err == nil, "SetKeepAlive: %v", err)
 			e.Net.Sleep(time.Second)
-			later, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
+			later := e.cut(link)
 			start := e.Start()
 			for s, want := range map[handle]string{
 				c:     "30.000 31.500 33.000",
@@ -222,9 +210,7 @@ var keepAliveScenarios = []Scenario{
 		l.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, 1)
 		e.Do(func() {
 			done := e.Go("handshake", func() {
-				p.Send("[S] <mss 1000,sackOK,ts 77 0>")
-				p.Expect("[S.] seq 0 ack 1")
-				p.Send("[.] <ts 77 1>")
+				talk(p, "> [S] <mss 1000,sackOK,ts 77 0>", "< [S.] seq 0 ack 1", "> [.] <ts 77 1>")
 			})
 			s := l.accept()
 			done.Wait()

@@ -24,6 +24,24 @@ func (e *Env) damage(on bool) {
 	e.wire.Set(simnet.From(e.wire, simnet.Filter(filter)))
 }
 
+// flooded has a peer send segments for 12 s that are no answers to probes, because they are damaged
+// or for what they say: the connection is dropped all the same.
+func (e *Env) flooded(damaged bool, steps ...string) {
+	e.played(func(s handle, p *simnet.Peer) {
+		s.keepAlive(10*time.Second, time.Second, 3)
+		start := e.Start()
+		e.damage(damaged)
+		e.Go("flood", func() {
+			for range 120 {
+				talk(p, steps...)
+				e.Net.Sleep(100 * time.Millisecond)
+			}
+		})
+		s.recv(1, wsa.WSAENETRESET)
+		e.took("drop", start, 13*time.Second)
+	})
+}
+
 // keepAliveAnswersScenarios are KA-9 to KA-12: what is an answer, and which states are probed.
 var keepAliveAnswersScenarios = []Scenario{
 	{ID: "KA-9", Title: "any acceptable segment is an answer", Source: "RFC 9293 3.8.4", Run: func(e *Env) {
@@ -43,37 +61,11 @@ var keepAliveAnswersScenarios = []Scenario{
 		e.Notef("a bare ACK, data, and data out of order restart the idle time")
 	}},
 	{ID: "KA-9", Title: "an unacceptable segment is none", Source: "RFC 9293 3.10.7.4", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.keepAlive(10*time.Second, time.Second, 3)
-			start := e.Start()
-			e.Go("flood", func() {
-				for range 120 {
-					p.Send("[.] seq 4000000000 ack 1")
-					p.Send("[P.] seq 2000000000:2000000010 ack 1")
-					e.Net.Sleep(100 * time.Millisecond)
-				}
-			})
-			s.recv(1, wsa.WSAENETRESET)
-			e.took("drop", start, 13*time.Second)
-		})
+		e.flooded(false, "> [.] seq 4000000000 ack 1", "> [P.] seq 2000000000:2000000010 ack 1")
 		e.Notef("segments outside the window don't keep it alive: dropped at 13.000 s")
 	}},
 	{ID: "KA-9", Title: "a damaged segment is no answer", Source: "RFC 9293 3.10.7.4", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.keepAlive(10*time.Second, time.Second, 3)
-			start := e.Start()
-			e.damage(true)
-			e.Go("flood", func() {
-				for range 120 {
-					p.Send("[.]")
-					p.Send("[P.] seq 1:11 ack 1")
-					p.Send("[R.]")
-					e.Net.Sleep(100 * time.Millisecond)
-				}
-			})
-			s.recv(1, wsa.WSAENETRESET)
-			e.took("drop", start, 13*time.Second)
-		})
+		e.flooded(true, "> [.]", "> [P.] seq 1:11 ack 1", "> [R.]")
 		e.Notef("bad checksums neither keep it alive nor reset it: dropped at 13.000 s")
 	}},
 	{ID: "KA-9", Title: "a flood doesn't kill a live connection", Source: "RFC 9293 3.10.7.4, RFC 5961", Run: func(e *Env) {
@@ -191,13 +183,10 @@ var keepAliveAnswersScenarios = []Scenario{
 		e.Notef("probes in CLOSE_WAIT and FIN_WAIT_2, none once the handle is closed")
 	}},
 	{ID: "KA-12", Title: "each state", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			state := func(port uint16, script func(s handle, p *simnet.Peer) (nxt uint32), want string) {
 				p, s := w.Listen(port), e.Stream()
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Accept("mss 1000")
-				done.Wait()
+				s.meets(p, "mss 1000")
 				s.keepAlive(10*time.Second, time.Second, 3)
 				nxt := script(s, p)
 				e.Net.Sleep(time.Microsecond)
@@ -231,9 +220,7 @@ var keepAliveAnswersScenarios = []Scenario{
 			}, "")
 			state(86, func(s handle, p *simnet.Peer) uint32 { // TIME-WAIT, the handle open
 				s.shutdown(wsa.SD_SEND)
-				p.Expect("[F.]")
-				p.Send("[F.] ack 2")
-				p.Expect("[.] seq 2 ack 2")
+				talk(p, "< [F.]", "> [F.] ack 2", "< [.] seq 2 ack 2")
 				return 2
 			}, "")
 			state(87, func(s handle, p *simnet.Peer) uint32 { // CLOSED
@@ -244,8 +231,7 @@ var keepAliveAnswersScenarios = []Scenario{
 		e.Notef("probes in ESTABLISHED, CLOSE-WAIT and FIN-WAIT-2; none in FIN-WAIT-1, after closesocket, in TIME-WAIT and CLOSED")
 	}},
 	{ID: "KA-12", Title: "LISTEN, SYN-SENT and SYN-RECEIVED", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Socket(e.P, wsa.SOCK_STREAM)
 			l.keepAlive(time.Second, 200*time.Millisecond, 3)
 			l.bind(e.Any(80))

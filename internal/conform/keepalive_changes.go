@@ -51,10 +51,7 @@ var keepAliveChangesScenarios = []Scenario{
 			{-1, 0, "10.000 11.000 12.000 13.000"},
 		} {
 			e.Do(func() {
-				link.Heal()
-				s, _ := e.Connected()
-				e.Net.Sleep(time.Second)
-				link.Partition()
+				s := e.cut(link)
 				s.keepAlive(10*time.Second, time.Second, 4)
 				e.Net.Sleep(12500 * time.Millisecond) // three of four probes are out
 				start := e.Start()
@@ -115,7 +112,7 @@ var keepAliveChangesScenarios = []Scenario{
 		e.Pair()
 		e.Datagram().as("datagram").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOPROTOOPT)
 		e.Do(func() {
-			l := e.Socket(e.Q, wsa.SOCK_STREAM)
+			l := e.PeerStream()
 			for opt, v := range map[int32]uint32{wsa.TCP_KEEPIDLE: 10, wsa.TCP_KEEPINTVL: 1, wsa.TCP_KEEPCNT: 2} {
 				l.set(wsa.IPPROTO_TCP, opt, v)
 			}
@@ -139,7 +136,7 @@ var keepAliveChangesScenarios = []Scenario{
 			l.keepAlive(10*time.Second, 1500*time.Millisecond, 2)
 			l.bind(e.Any(80))
 			l.listen(5)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			established := e.Net.Now() + Delay // the third ACK
 			e.Net.Sleep(4 * time.Second)       // accept comes later: the idle time runs already
@@ -165,7 +162,6 @@ var keepAliveChangesScenarios = []Scenario{
 	{ID: "KA-18", Title: "answered at once", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
 			s.keepAlive(time.Minute, time.Second, 3)
-			set := []handle{s}
 			for i, probe := range []string{"[.] seq 0 ack 1", "[.] seq 0:1 ack 1", "[P.] seq 0:1 ack 1"} {
 				e.Net.Sleep(10 * time.Second)
 				at, before := e.Net.Now(), len(e.Segments("a"))
@@ -177,8 +173,7 @@ var keepAliveChangesScenarios = []Scenario{
 				got := answer[0].Segment
 				Equal(e, "the answer", fmt.Sprint(got.Flags, got.Seq, got.Ack, got.Len), ". 1 1 0")
 				p.Expect("[.] seq 1 ack 1 len 0")
-				r, _, _ := e.Select(e.P, set, nil, nil, 0)
-				Equal(e, fmt.Sprint("readable after probe ", i), len(r), 0)
+				e.Check(!s.readable(), "readable after probe %d", i)
 				n := make([]byte, 4)
 				s.ioctl(wsa.FIONREAD, nil, n)
 				Equal(e, "FIONREAD", n[0], 0)

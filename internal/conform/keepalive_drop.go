@@ -16,11 +16,11 @@ import (
 const dropTime = 1600 * time.Millisecond
 
 // blockedRecvs starts calls that wait until the drop.
-func (s handle) blockedRecvs(n int) (wait func()) {
-	e := s.e
+func (h handle) blockedRecvs(n int) (wait func()) {
+	e := h.e
 	tasks := make([]*simnet.Task, n)
 	for i := range tasks {
-		tasks[i] = e.Go(fmt.Sprint("recv ", i), func() { s.as("a blocked Recv").recv(1, wsa.WSAENETRESET) })
+		tasks[i] = e.Go(fmt.Sprint("recv ", i), func() { h.as("a blocked Recv").recv(1, wsa.WSAENETRESET) })
 	}
 	return func() {
 		for _, t := range tasks {
@@ -56,10 +56,7 @@ func (r lateCall) run(e *Env) {
 	for _, inProgress := range []int{0, 2, 100} {
 		for _, nonblocking := range []bool{false, true} {
 			e.Do(func() {
-				link.Heal()
-				s, _ := e.Connected()
-				e.Net.Sleep(time.Second)
-				link.Partition()
+				s := e.cut(link)
 				s.keepAlive(time.Second, 200*time.Millisecond, 3)
 				wait := s.blockedRecvs(inProgress)
 				e.Net.Sleep(2 * time.Second)
@@ -91,10 +88,7 @@ func (r pendingCall) run(e *Env) {
 	link := e.Pair()
 	for _, n := range []int{2, 100} {
 		e.Do(func() {
-			link.Heal()
-			s, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
+			s := e.cut(link)
 			s.keepAlive(time.Second, 200*time.Millisecond, 3)
 			start := e.Start()
 			e.inProgress(n, start, func(int) { r.call(e, s) })
@@ -138,11 +132,8 @@ var callsInProgress = []pendingCall{
 		Equal(e, "count and address", fmt.Sprint(n, from.IsValid()), "0 false")
 	}},
 	{"select", func(e *Env, s handle) {
-		set := []handle{s}
-		r, _, x := e.Select(e.P, set, nil, set, -1)
-		Equal(e, "readable, except", fmt.Sprint(len(r), len(x)), "1 0")
-		_, w, _ := e.Select(e.P, nil, set, nil, 0)
-		Equal(e, "writable", len(w), 1)
+		Equal(e, "select", s.ready("rx", -1), "r")
+		Equal(e, "select", s.ready("w", 0), "w")
 	}},
 }
 
@@ -213,10 +204,7 @@ var keepAliveDropScenarios = slices.Concat(
 			link := e.Pair()
 			for _, linger := range []uint32{0, 1, 30} {
 				e.Do(func() {
-					link.Heal()
-					s, _ := e.Connected()
-					e.Net.Sleep(time.Second)
-					link.Partition()
+					s := e.cut(link)
 					s.linger(linger)
 					local := s.sockName()
 					s.keepAlive(time.Second, 200*time.Millisecond, 3)
@@ -301,9 +289,7 @@ var keepAliveDropScenarios = slices.Concat(
 				fds[0].Events |= wsa.POLLWRNORM
 				e.poll(e.P, fds, 0)
 				Equal(e, "revents later", fds[0].Revents, wsa.POLLERR|wsa.POLLHUP)
-				set := []handle{s}
-				r, w, x := e.Select(e.P, set, set, set, 0)
-				Equal(e, "select", fmt.Sprint(len(r), len(w), len(x)), "1 1 0")
+				Equal(e, "select", s.ready("rwx", 0), "rw")
 				s.nonblocking(true)
 				out := make([]byte, 4)
 				s.ioctl(wsa.FIONREAD, nil, out, wsa.WSAENOTCONN)
@@ -350,10 +336,8 @@ var laterCalls = []lateCall{
 		return noCount(e.P.Ioctl(s.s, wsa.SIO_KEEPALIVE_VALS, in.Append(nil), nil))
 	}},
 	{"select", 0, func(e *Env, s handle) error {
-		set := []handle{s}
 		for _, timeout := range []time.Duration{0, time.Second, -1} {
-			r, w, x := e.Select(e.P, set, set, set, timeout)
-			Equal(e, "readable, writable, except", fmt.Sprint(len(r), len(w), len(x)), "1 1 0")
+			Equal(e, "select", s.ready("rwx", timeout), "rw")
 		}
 		return nil
 	}},
@@ -369,10 +353,7 @@ func dropAsMeasured(e *Env) {
 	for i, first := range []func(handle) error{recv, send, down} {
 		for _, inProgress := range []int{0, 2} {
 			e.Do(func() {
-				link.Heal()
-				s, _ := e.Connected()
-				e.Net.Sleep(time.Second)
-				link.Partition()
+				s := e.cut(link)
 				s.keepAliveVals(time.Second, 200*time.Millisecond)
 				wait := s.blockedRecvs(inProgress)
 				e.Net.Sleep(5 * time.Second)
@@ -403,9 +384,7 @@ func dropAsMeasured(e *Env) {
 func changesAtDrop(e *Env) {
 	link := e.Pair()
 	e.Do(func() {
-		s, _ := e.Connected()
-		e.Net.Sleep(time.Second)
-		link.Partition()
+		s := e.cut(link)
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 3)
 		s.keepAliveVals(time.Second, 200*time.Millisecond)
 		start, to := e.Net.Now(), wsa.AppendSockaddr(nil, e.Addr(2, 0))

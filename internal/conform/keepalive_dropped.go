@@ -12,9 +12,9 @@ import (
 )
 
 // stored are the stored options of a socket of A.
-func (s handle) stored() options.Values {
-	e := s.e
-	local := s.sockName()
+func (h handle) stored() options.Values {
+	e := h.e
+	local := h.sockName()
 	for _, info := range e.A.Sockets() {
 		if info.Local == local {
 			return info.Options
@@ -130,9 +130,7 @@ var keepAliveDroppedScenarios = []Scenario{
 				p.Send("[R] seq 1")
 			}},
 			{"RST behind data", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
-				p.Send("[P.] seq 1:101")
-				p.Send("[P.] seq 101:201")
-				p.Send("[R] seq 201")
+				talk(p, "> [P.] seq 1:101", "> [P.] seq 101:201", "> [R] seq 201")
 			}},
 			{"RST in CLOSE-WAIT", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
 				p.Send("[F.] seq 1")
@@ -144,9 +142,7 @@ var keepAliveDroppedScenarios = []Scenario{
 			e.Do(func() {
 				port := uint16(80 + i)
 				p, s := w.Listen(port), e.Stream()
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Accept("mss 1000")
-				done.Wait()
+				s.meets(p, "mss 1000")
 				s.keepAlive(time.Second, 200*time.Millisecond, 3)
 				end.play(s, p, w)
 				e.Net.Sleep(time.Hour)
@@ -179,7 +175,7 @@ func hundredCalls(e *Env) {
 		e.inProgress(100, start, func(i int) { callsInProgress[i%len(callsInProgress)].call(e, s) })
 		Equal(e, "RSTs", e.times("a", start, has(trace.RST)), "1.600")
 		link.Heal()
-		e.Socket(e.Q, wsa.SOCK_STREAM).as("Connect to the listener").connect(e.Addr(1, 90))
+		e.PeerStream().as("Connect to the listener").connect(e.Addr(1, 90))
 		accept.Wait()
 		peer.say("x")
 		idle.Wait()
@@ -261,8 +257,7 @@ func storedOptions(e *Env) {
 }
 
 func timeExceeded(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {
 			s, packet := e.asked(w, connected)
 			s.nonblocking(true)

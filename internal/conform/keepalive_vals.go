@@ -22,9 +22,7 @@ var keepAliveValsScenarios = []Scenario{
 	{ID: "KA-20", Title: "the bytes of the structure", Source: "W-KA", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			c, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
+			c := e.cut(link)
 			in := []byte{2, 0, 0, 0, 0xDC, 5, 0, 0, 0xFA, 0, 0, 0, 0xEE} // onoff 2, 1500, 250; one byte too many
 			out := []byte{1, 2, 3, 4}
 			n := c.ioctl(wsa.SIO_KEEPALIVE_VALS, in, out)

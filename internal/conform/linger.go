@@ -33,8 +33,7 @@ var lingerScenarios = []Scenario{
 		e.Notef("returns at once; 200000 bytes and FIN in the background")
 	}},
 	{ID: "LG-2", Title: "a peer that never opens its window", Source: "RFC 1122 4.2.2.17", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.stuckAt(w, 80)
 			at := e.Net.Now()
 			s.closesIn("default", 0)
@@ -57,8 +56,7 @@ var lingerScenarios = []Scenario{
 		e.Notef("the orphan is reset after 240 s without progress")
 	}},
 	{ID: "LG-2", Title: "a peer that takes its time", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.stuckAt(w, 80)
 			s.closesIn("default", 0)
 			for _, ack := range []int{1501, 2001, 2501} {
@@ -143,9 +141,7 @@ var lingerScenarios = []Scenario{
 				after func(s handle, p *simnet.Peer)
 			}{
 				{"drained", func(_ handle, p *simnet.Peer) {
-					p.Send("[.] ack 1001 win 5000")
-					p.Expect("[.] seq 1001:2001")
-					p.Expect("[P.] seq 2001:3001")
+					talk(p, "> [.] ack 1001 win 5000", "< [.] seq 1001:2001", "< [P.] seq 2001:3001")
 					e.arrive(p, "[.]")
 				}, 0, func(_ handle, p *simnet.Peer) { p.Expect("[F.] seq 3001") }},
 				{"SO_DONTLINGER", func(s handle, _ *simnet.Peer) { s.set(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, 1) }, 0, nothing},

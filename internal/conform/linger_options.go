@@ -10,26 +10,25 @@ import (
 )
 
 // lingerOf reads SO_LINGER, l_onoff and l_linger, of a socket of A.
-func (s handle) lingerOf() [2]uint32 {
-	v := s.get(wsa.SOL_SOCKET, wsa.SO_LINGER)
+func (h handle) lingerOf() [2]uint32 {
+	v := h.get(wsa.SOL_SOCKET, wsa.SO_LINGER)
 	return [2]uint32{v & 0xffff, v >> 16}
 }
 
 // setLinger sets it.
-func (s handle) setLinger(on, seconds uint32) {
-	s.set(wsa.SOL_SOCKET, wsa.SO_LINGER, on|seconds<<16)
+func (h handle) setLinger(on, seconds uint32) {
+	h.set(wsa.SOL_SOCKET, wsa.SO_LINGER, on|seconds<<16)
 }
 
 // dontLinger sets SO_DONTLINGER.
-func (s handle) dontLinger(v uint32) {
-	s.set(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, v)
+func (h handle) dontLinger(v uint32) {
+	h.set(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, v)
 }
 
 // lingerOptionsScenarios are LG-19 to LG-29: calls in progress, SO_LINGER and SO_DONTLINGER.
 var lingerOptionsScenarios = []Scenario{
 	{ID: "LG-19", Title: "calls in progress when the socket is closed", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			reading, _ := e.connectTo(w, 80)
 			writing, _ := e.stuckAt(w, 81)
 			listening := e.Stream()
@@ -44,7 +43,7 @@ var lingerOptionsScenarios = []Scenario{
 				e.Go("waitall", func() { reading.as("Recv MSG_WAITALL").recvFlags(5, wsa.MSG_WAITALL, wsa.WSAEINTR) }),
 				e.Go("send", func() { writing.send(64<<20, wsa.WSAEINTR) }),
 				e.Go("accept", func() { listening.accept(wsa.WSAEINTR) }),
-				e.Go("select", func() { e.Select(e.P, []handle{selected}, nil, nil, -1, wsa.WSAENOTSOCK) }),
+				e.Go("select", func() { selected.ready("r", -1, wsa.WSAENOTSOCK) }),
 			}
 			e.Net.Sleep(time.Second)
 			for _, s := range []handle{reading, writing, listening, watched, selected} {
@@ -66,8 +65,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.Notef("WSAEINTR for recv, send and accept, WSAENOTSOCK for select; no event")
 	}},
 	{ID: "LG-19", Title: "DisconnectEx in progress", Source: "API-closesocket", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, flags := range []uint32{0, wsa.TF_REUSE_SOCKET} {
 				s, p := e.connectTo(w, uint16(80+i))
 				o := s.disconnected(flags)
@@ -102,7 +100,7 @@ var lingerOptionsScenarios = []Scenario{
 			accept = again.as("AcceptEx with the same socket").acceptEx(fresh, nil)
 			fresh.as("CloseSocket of the accept socket").close()
 			Equal(e, "accept", e.outcome(accept), "0 WSA_OPERATION_ABORTED")
-			e.Socket(e.Q, wsa.SOCK_STREAM).connect(e.Addr(1, 82))
+			e.PeerStream().connect(e.Addr(1, 82))
 			// the aborted operation takes no connection
 			again.accept()
 		})
@@ -191,8 +189,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.Notef("WSAENOPROTOOPT, get and set")
 	}},
 	{ID: "LG-26", Title: "inherited by accept", Source: "API-accept", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Stream()
 			l.linger(3)
 			l.bind(e.Any(80))
@@ -221,8 +218,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.Notef("0 at once with SO_LINGER {1,60} and data pending")
 	}},
 	{ID: "LG-28", Title: "the interval starts at closesocket", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, _ := e.stuckAt(w, 80)
 			s.linger(2)
 			e.Net.Sleep(time.Minute)
@@ -235,8 +231,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.Notef("2.000 s from the call, not from the set or the shutdown")
 	}},
 	{ID: "LG-29", Title: "SO_LINGER on a non-blocking socket", Source: "W-SOL", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, _ := e.stuckAt(w, 80)
 			s.nonblocking(true)
 			s.linger(7)

@@ -37,8 +37,7 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("FIN after one round trip; RST after 5 s: as without a thread")
 	}},
 	{ID: "LG-10", Title: "the codes of closesocket", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			late, _ := e.stuckAt(w, 80)
 			late.linger(1)
 			done := e.Go("second", func() {
@@ -85,18 +84,19 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("all bytes, then 0; after a hard close WSAECONNRESET")
 	}},
 	{ID: "LG-12", Title: "the number of the RST", Source: "RFC 5961", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 			s.send(1500)
 			s.linger(0)
 			s.closesIn("hard", 0)
-			p.Expect("[.] seq 1:1001")
-			p.Expect("[P.] seq 1001:1501")
-			p.Expect("[R.] seq 1501 ack 1")
-			p.Send("[.] seq 1 ack 1") // a challenge: it lacks the data
-			p.Expect("[R] seq 1")
+			talk(p,
+				"< [.] seq 1:1001",
+				"< [P.] seq 1001:1501",
+				"< [R.] seq 1501 ack 1",
+				"> [.] seq 1 ack 1", // a challenge: it lacks the data
+				"< [R] seq 1",
+			)
 
 			s, p = e.connectTo(w, 81)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
@@ -111,8 +111,7 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("SND.NXT, or the right edge of a window that shrank; SEG.ACK for a challenge")
 	}},
 	{ID: "LG-13", Title: "unread data", Source: "RFC 1122 4.2.2.13, C-08", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, c := range []struct {
 				linger   uint32
 				blocking bool
@@ -139,9 +138,7 @@ var lingerWireScenarios = []Scenario{
 			// Data that arrives after close.
 			s, p := e.connectTo(w, 90)
 			s.closesIn("default", 0)
-			p.Expect("[F.] seq 1")
-			p.Send("[P.] len 10 ack 2")
-			p.Expect("[R.]")
+			talk(p, "< [F.] seq 1", "> [P.] len 10 ack 2", "< [R.]")
 		})
 		e.Notef("one RST at once in five modes, instead of FIN and data; data after close draws a RST")
 	}},
@@ -179,9 +176,11 @@ var lingerWireScenarios = []Scenario{
 			s := e.Stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
-			p.Expect("[S] seq 0")
-			p.Send("[S] seq 0 win 1000 <mss 1000>") // both connect at once
-			p.Expect("[S.] seq 0 ack 1")
+			talk(p,
+				"< [S] seq 0",
+				"> [S] seq 0 win 1000 <mss 1000>", // both connect at once
+				"< [S.] seq 0 ack 1",
+			)
 			s.closesIn("in SYN_RCVD", 0)
 			p.Expect("[R.] seq 1 ack 1")
 			p.ExpectSilence(time.Minute)
@@ -189,8 +188,7 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("a RST that the peer takes: SEQ = SND.NXT")
 	}},
 	{ID: "LG-16", Title: "closing a listener", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Stream()
 			l.bind(e.Any(80))
 			l.listen(10)
@@ -224,8 +222,7 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("established, half-open and held ones are reset, oldest first")
 	}},
 	{ID: "LG-17", Title: "hard close state by state", Source: "RFC 9293 3.10.5", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, state := range tcpStates {
 				s, p := e.inState(w, uint16(80+i), state)
 				s.linger(0)
@@ -247,8 +244,7 @@ var lingerWireScenarios = []Scenario{
 		e.Notef("RST in four states; CLOSING, LAST_ACK and TIME_WAIT end silently")
 	}},
 	{ID: "LG-17", Title: "expiry in CLOSING and LAST_ACK", Source: "API-close", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, state := range tcpStates[4:6] {
 				s, p := e.connectTo(w, uint16(80+i))
 				state.enter(e, s, p)

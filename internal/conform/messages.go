@@ -81,11 +81,10 @@ func (e *Env) flagSockets() map[string]handle {
 
 // recvCoalesced shows what RecvMsg returns: the letters, the length, and the
 // size of what was merged.
-func (s handle) recvCoalesced() string {
-	e := s.e
+func (h handle) recvCoalesced() string {
+	e := h.e
 	buf, control := make([]byte, 2000), make([]byte, 100)
-	m, err := e.P.RecvMsg(s.s, buf, control, 0)
-	e.Code("RecvMsg", err, 0)
+	m := h.recvMsg(buf, control, 0)
 	var letters strings.Builder
 	for i, c := range buf[:m.N] {
 		if i == 0 || buf[i-1] != c {
@@ -104,7 +103,7 @@ func (s handle) recvCoalesced() string {
 var messagesScenarios = []Scenario{
 	{ID: "MS-1", Title: "the largest message", Source: "S-API, C-18", Run: func(e *Env) {
 		e.paired(func() {
-			server := e.Socket(e.Q, wsa.SOCK_DGRAM)
+			server := e.PeerDatagram()
 			server.bind(e.Any(53))
 			c := e.Datagram()
 			limit := int(c.get(wsa.SOL_SOCKET, wsa.SO_MAX_MSG_SIZE))
@@ -122,7 +121,7 @@ var messagesScenarios = []Scenario{
 	{ID: "MS-1", Title: "the largest raw message", Source: "S-API, C-18", Run: rawSize},
 	{ID: "MS-2", Title: "a buffer that is too small", Source: "API-recv", Run: func(e *Env) {
 		e.paired(func() {
-			server := e.Socket(e.Q, wsa.SOCK_DGRAM)
+			server := e.PeerDatagram()
 			server.bind(e.Any(53))
 			c := e.Datagram()
 			for _, text := range []string{"abcdef", "next"} {
@@ -232,8 +231,7 @@ var flaggedCalls = []flagged{
 }
 
 func truncated(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.Datagram()
 		s.bind(e.Any(53))
 		s.set(e.level(), wsa.IP_PKTINFO, 1)
@@ -242,19 +240,15 @@ func truncated(e *Env) {
 		}
 		e.Net.Sleep(time.Millisecond)
 		buf := make([]byte, 4)
-		m, err := e.P.RecvMsg(s.s, buf, make([]byte, 100), 0)
-		e.Code("RecvMsg", err, wsa.WSAEMSGSIZE)
+		m := s.recvMsg(buf, make([]byte, 100), 0, wsa.WSAEMSGSIZE)
 		Equal(e, "flags", m.Flags, wsa.MSG_TRUNC)
 		Equal(e, "data", string(buf[:m.N]), "abcd")
-		m, err = e.P.RecvMsg(s.s, make([]byte, 9), make([]byte, 8), 0)
-		e.Code("RecvMsg", err, wsa.WSAEMSGSIZE)
+		m = s.recvMsg(make([]byte, 9), make([]byte, 8), 0, wsa.WSAEMSGSIZE)
 		Equal(e, "flags", m.Flags, wsa.MSG_CTRUNC)
 		Equal(e, "data", m.N, 6)
-		m, err = e.P.RecvMsg(s.s, make([]byte, 6), make([]byte, 100), 0)
-		e.Code("RecvMsg", err, 0)
+		m = s.recvMsg(make([]byte, 6), make([]byte, 100), 0)
 		Equal(e, "flags", m.Flags, 0)
-		_, err = e.P.RecvMsg(e.Stream().s, nil, nil, 0)
-		e.Code("RecvMsg on a stream", err, wsa.WSAEOPNOTSUPP)
+		e.Stream().as("RecvMsg on a stream").recvMsg(nil, nil, 0, wsa.WSAEOPNOTSUPP)
 	})
 	e.Notef("MSG_TRUNC for data, MSG_CTRUNC for control messages, both with WSAEMSGSIZE")
 }
@@ -262,8 +256,7 @@ func truncated(e *Env) {
 // segmentSizes: one send becomes datagrams of a size, and they may be received as
 // one message.
 func segmentSizes(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.Datagram()
 		s.bind(e.Any(53))
 		s.set(wsa.IPPROTO_UDP, wsa.UDP_SEND_MSG_SIZE, 400)
@@ -314,8 +307,7 @@ func segmentSizes(e *Env) {
 }
 
 func rawSize(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.raw(252)
 		limit := int(s.get(wsa.SOL_SOCKET, wsa.SO_MAX_MSG_SIZE))
 		Equal(e, "SO_MAX_MSG_SIZE", limit, 65515)

@@ -86,11 +86,7 @@ func playModel(e *Env, steps []step, late bool) {
 	m := &nagleModel{edge: 4000}
 	e.Do(func() {
 		s := e.Stream()
-		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-		p.Expect("[S]")
-		p.Send("[S.] win 65535 <mss 1000>") // the largest
-		p.Expect("[.]")
-		done.Wait()
+		s.meetsWith(p, "[S.] win 65535 <mss 1000>") // the largest
 		p.Send("[.] ack 1 win 4000")
 		e.Net.Sleep(time.Millisecond)
 		acked := 0 // of m.sent

@@ -40,11 +40,7 @@ var nagleSillyScenarios = []Scenario{
 		p := e.Wire().Listen(80)
 		e.Do(func() {
 			s := e.Stream()
-			done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-			p.Expect("[S]")
-			p.Send("[S.] win 600 <mss 1000>") // no larger window is ever offered
-			p.Expect("[.]")
-			done.Wait()
+			s.meetsWith(p, "[S.] win 600 <mss 1000>") // no larger window is ever offered
 			s.send(900)
 			Equal(e, "at once", e.lengths("a", 0), "600")
 			e.arrive(p, "[.] ack 601 win 300")
@@ -80,9 +76,7 @@ var nagleSillyScenarios = []Scenario{
 			p := w.Listen(port)
 			e.Do(func() {
 				s := e.Stream()
-				done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-				p.Accept("mss 1000")
-				done.Wait()
+				s.meets(p, "mss 1000")
 				s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, tt.nodelay)
 				start := e.Start()
 				e.Go("peer", func() {
@@ -136,7 +130,7 @@ var nagleSillyScenarios = []Scenario{
 	}},
 	{ID: "NG-13", Title: "set before, during and on a listener", Source: "W-TCP, C-27", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Socket(e.Q, wsa.SOCK_STREAM)
+			l := e.PeerStream()
 			l.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 			l.bind(e.Any(80))
 			l.listen(5)
@@ -171,10 +165,7 @@ var nagleSillyScenarios = []Scenario{
 			s.send(1)
 			s.send(5)
 			s.close()
-			p.Expect("[P.] seq 1:2 ack 1")
-			p.Expect("[FP.] seq 2:7 ack 1")
-			p.Send("[.] ack 8")
-			p.Send("[F.] ack 8")
+			talk(p, "< [P.] seq 1:2 ack 1", "< [FP.] seq 2:7 ack 1", "> [.] ack 8", "> [F.] ack 8")
 		})
 		e.Notef("5 held bytes with the FIN, without an ACK")
 	}},
@@ -222,11 +213,7 @@ func (e *Env) sillySender(nodelay uint32) {
 	e.Do(func() {
 		s := e.Stream()
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, nodelay)
-		done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-		p.Expect("[S]")
-		p.Send("[S.] win 8000 <mss 1000>")
-		p.Expect("[.]")
-		done.Wait()
+		s.meetsWith(p, "[S.] win 8000 <mss 1000>")
 		s.send(12000)
 		Equal(e, "into a window of 8000", e.lengths("a", 0), "1000 1000 1000 1000 1000 1000 1000 1000")
 		p.Send("[.] ack 8001 win 0")

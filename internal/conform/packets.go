@@ -148,13 +148,13 @@ var (
 )
 
 // setIP sets an IP option of the level of the scenario's family.
-func (s handle) setIP(o ipOption, value uint32) {
-	e := s.e
+func (h handle) setIP(o ipOption, value uint32) {
+	e := h.e
 	opt := o.v4
 	if e.v6() {
 		opt = o.v6
 	}
-	s.set(e.level(), opt, value)
+	h.set(e.level(), opt, value)
 }
 
 // class is the type of service or the traffic class of a packet.

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/simnet"
-	"github.com/wsstack/wsstack/wsa"
 )
 
 // client is a peer of the port 80 of A that is played by hand.
@@ -19,8 +18,22 @@ func (e *Env) handshake(p *simnet.Peer) {
 	e.arrive(p, "[.]")
 }
 
-// playedAs is played with options of the peer's SYN and a socket that was
-// prepared before it connects.
+// meets connects to a peer that answers with a SYN of these options.
+func (h handle) meets(p *simnet.Peer, syn string) {
+	done := h.e.Go("connect", func() { h.connect(h.e.Addr(9, p.Local().Port())) })
+	p.Accept(syn)
+	done.Wait()
+}
+
+// meetsWith connects to a peer that answers with this SYN.
+func (h handle) meetsWith(p *simnet.Peer, syn string) {
+	done := h.e.Go("connect", func() { h.connect(h.e.Addr(9, p.Local().Port())) })
+	talk(p, "< [S]", "> "+syn, "< [.] seq 1 ack 1")
+	done.Wait()
+}
+
+// playedAs is played with options of the peer's SYN and a socket that was prepared before it
+// connects.
 func (e *Env) playedAs(syn string, prepare func(s handle), fn func(s handle, p *simnet.Peer)) {
 	p := e.Wire().Listen(80)
 	e.Do(func() {
@@ -28,9 +41,7 @@ func (e *Env) playedAs(syn string, prepare func(s handle), fn func(s handle, p *
 		if prepare != nil {
 			prepare(s)
 		}
-		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-		p.Accept(syn)
-		done.Wait()
+		s.meets(p, syn)
 		fn(s, p)
 	})
 }
@@ -40,42 +51,22 @@ func (e *Env) peerAcks(p *simnet.Peer, ack int) {
 	e.arrive(p, fmt.Sprintf("[.] ack %d", ack))
 }
 
-// stuck connects, inside Do, to a peer played by hand whose window is closed,
-// with data queued behind it.
+// stuck is stuckAt, inside Do, on a wire of its own.
 func (e *Env) stuck(fn func(s handle, p *simnet.Peer)) {
-	p := e.Wire().Listen(80)
-	e.Do(func() {
-		s := e.Stream()
-		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-		p.Expect("[S]")
-		p.Send("[S.] win 1000 <mss 1000>")
-		p.Expect("[.] seq 1 ack 1")
-		done.Wait()
-		s.send(3000)
-		p.Expect("[.] seq 1:1001")
-		e.arrive(p, "[.] ack 1001 win 0")
-		fn(s, p)
-	})
+	e.wired(func(w *simnet.Wire) { fn(e.stuckAt(w, 80)) })
 }
 
 // connectTo connects a socket of A to a peer played at a port.
 func (e *Env) connectTo(w *simnet.Wire, port uint16) (handle, *simnet.Peer) {
 	p, s := w.Listen(port), e.Stream()
-	done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-	p.Accept("mss 1000")
-	done.Wait()
+	s.meets(p, "mss 1000")
 	return s, p
 }
 
-// stuckAt is connectTo with 3000 bytes sent, of which the peer takes 1000 and
-// closes its window.
+// stuckAt is connectTo with 3000 bytes sent, of which the peer takes 1000 and closes its window.
 func (e *Env) stuckAt(w *simnet.Wire, port uint16) (handle, *simnet.Peer) {
 	p, s := w.Listen(port), e.Stream()
-	done := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
-	p.Expect("[S]")
-	p.Send("[S.] win 1000 <mss 1000>")
-	p.Expect("[.] seq 1 ack 1")
-	done.Wait()
+	s.meetsWith(p, "[S.] win 1000 <mss 1000>")
 	s.send(3000)
 	p.Expect("[.] seq 1:1001")
 	e.arrive(p, "[.] ack 1001 win 0")
@@ -84,10 +75,10 @@ func (e *Env) stuckAt(w *simnet.Wire, port uint16) (handle, *simnet.Peer) {
 
 // closesIn closes a socket of A and ends the scenario unless it takes that
 // long and succeeds.
-func (s handle) closesIn(what string, d time.Duration) {
-	e := s.e
+func (h handle) closesIn(what string, d time.Duration) {
+	e := h.e
 	start := e.Start()
-	s.as("CloseSocket " + what).close()
+	h.as("CloseSocket " + what).close()
 	e.took("time of CloseSocket "+what, start, d)
 }
 
@@ -111,6 +102,21 @@ func (e *Env) urgent(fn func(s handle, p *simnet.Peer)) {
 	})
 }
 
+// talk is a conversation on the wire, a step a line: "> [.] ack 1" is what the peer sends, and
+// "< [.] ack 1" what it expects from A.
+func talk(p *simnet.Peer, steps ...string) {
+	for _, step := range steps {
+		switch segment := step[2:]; step[0] {
+		case '>':
+			p.Send(segment)
+		case '<':
+			p.Expect(segment)
+		default:
+			panic("no step of a conversation: " + step)
+		}
+	}
+}
+
 // arrive is a segment of the peer, and the time in which it comes.
 func (e *Env) arrive(p *simnet.Peer, segment string, text ...string) {
 	p.Send(segment, []byte(strings.Join(text, ""))...)
@@ -119,13 +125,7 @@ func (e *Env) arrive(p *simnet.Peer, segment string, text ...string) {
 
 // withBuffer is urgent with an SO_RCVBUF that was set before connect.
 func (e *Env) withBuffer(size uint32, fn func(s handle, p *simnet.Peer)) {
-	p := e.Wire().Listen(80)
-	e.Do(func() {
-		s := e.Stream()
-		s.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, size)
-		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-		p.Accept("mss 1000")
-		done.Wait()
+	e.playedAs("mss 1000", func(s handle) { s.rcvbuf(size) }, func(s handle, p *simnet.Peer) {
 		s.nonblocking(true)
 		fn(s, p)
 	})

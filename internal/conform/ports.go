@@ -22,8 +22,8 @@ func (e *Env) ephemeral(what string, typ int32, addr netip.AddrPort, want wsa.Er
 }
 
 // port is the local port of a socket of A.
-func (s handle) port() uint16 {
-	local := s.sockName()
+func (h handle) port() uint16 {
+	local := h.sockName()
 	return local.Port()
 }
 

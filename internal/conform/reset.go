@@ -26,9 +26,9 @@ func (e *Env) cutOff(limit uint32, fn func(s handle, link *simnet.Link, start ti
 }
 
 // tcpInfo is SIO_TCP_INFO.
-func (s handle) tcpInfo(version uint32) wsa.TCPInfo {
+func (h handle) tcpInfo(version uint32) wsa.TCPInfo {
 	out := make([]byte, wsa.TCPInfoSize(version))
-	Equal(s.e, "bytes", s.ioctl(wsa.SIO_TCP_INFO, []byte{byte(version), 0, 0, 0}, out), len(out))
+	Equal(h.e, "bytes", h.ioctl(wsa.SIO_TCP_INFO, []byte{byte(version), 0, 0, 0}, out), len(out))
 	info, _ := wsa.ParseTCPInfo(out, version)
 	return info
 }
@@ -75,8 +75,7 @@ var resetScenarios = []Scenario{
 		e.Notef("WSAECONNRESET, not the queued bytes")
 	}},
 	{ID: "RS-1", Title: "DisconnectEx and a reset", Source: "W-ERR", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, flags := range []uint32{0, wsa.TF_REUSE_SOCKET} {
 				s, p := e.connectTo(w, uint16(80+i))
 				o := s.disconnected(flags)
@@ -145,13 +144,9 @@ var resetScenarios = []Scenario{
 			Equal(e, "answers to RSTs outside of the window", e.Count("a", func(l simnet.Line) bool { return l.Segment.Ack == 6 }), 1)
 			p.Send("[R] seq 7") // in the window
 			p.Expect("[.] seq 1 ack 6")
-			set := []handle{s}
-			r, _, x := e.Select(e.P, set, nil, set, 0)
-			Equal(e, "readable, except", fmt.Sprint(len(r), len(x)), "1 0")
+			Equal(e, "select", s.ready("rx", 0), "r")
 			s.shutdown(wsa.SD_SEND)
-			p.Expect("[F.] seq 1 ack 6")
-			p.Send("[F.] seq 6 ack 2")
-			p.Expect("[.] seq 2 ack 7")
+			talk(p, "< [F.] seq 1 ack 6", "> [F.] seq 6 ack 2", "< [.] seq 2 ack 7")
 			e.Net.Sleep(5 * time.Minute) // TIME-WAIT is over
 			buf := make([]byte, 9)
 			n := s.recvInto(buf, 0)
@@ -163,8 +158,7 @@ var resetScenarios = []Scenario{
 		e.Notef("silence outside of the window, a challenge ACK within; the connection ends gracefully")
 	}},
 	{ID: "RS-1", Title: "reset before accept", Source: "API-accept", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			l := e.Stream()
 			l.bind(e.Any(80))
 			l.listen(1)
@@ -175,7 +169,7 @@ var resetScenarios = []Scenario{
 			// It makes room, but accept still tells of it.
 			next := e.client(w)
 			e.handshake(next)
-			Equal(e, "readable", l.acceptable(), true)
+			Equal(e, "readable", l.readable(), true)
 			l.as("Accept").acceptCond(nil, wsa.WSAECONNRESET)
 			_, peer := l.as("the next Accept").acceptFrom()
 			Equal(e, "peer", peer, next.Local())
@@ -186,9 +180,7 @@ var resetScenarios = []Scenario{
 	{ID: "RS-2", Title: "retransmission limit", Source: "W-ERR", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			c, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
+			c := e.cut(link)
 			start := e.Start()
 			c.say("into the void")
 			c.recv(1, wsa.WSAECONNABORTED)
@@ -291,9 +283,7 @@ var resetScenarios = []Scenario{
 		e.Do(func() {
 			s := e.Stream()
 			s.as("Connect to nobody").connect(e.Addr(9, 81), wsa.WSAETIMEDOUT)
-			done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
-			p.Accept("mss 1000")
-			done.Wait()
+			s.meets(p, "mss 1000")
 			s.shutdown(wsa.SD_RECEIVE)
 			p.Send("[P.] seq 1:6 ack 1")
 			p.Expect("[R.] seq 1 ack 1") // the five bytes are nobody's
@@ -342,27 +332,20 @@ var resetScenarios = []Scenario{
 	{ID: "RS-4", Title: "select after RST", Source: "OBS", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			s.reset()
-			set := []handle{c}
-			r, w, x := e.Select(e.P, set, set, set, 0)
-			Equal(e, "readable, writable, except", fmt.Sprint(len(r), len(w), len(x)), "1 1 0")
+			Equal(e, "select", c.ready("rwx", 0), "rw")
 		})
 		e.Notef("readable and writable, not except")
 	}},
 	{ID: "RS-4", Title: "select that waits", Source: "OBS", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
-			set := []handle{s}
-			waiting := e.Go("select", func() {
-				r, _, x := e.Select(e.P, set, nil, set, -1)
-				Equal(e, "readable, except", fmt.Sprint(len(r), len(x)), "1 0")
-			})
+			waiting := e.Go("select", func() { Equal(e, "select", s.ready("rx", -1), "r") })
 			e.Net.Sleep(time.Second)
 			at := e.Net.Now()
 			p.Send("[R]")
 			waiting.Wait()
 			Equal(e, "the time", e.Net.Now(), at)
 			for range 2 { // also when SO_ERROR was read
-				r, w, x := e.Select(e.P, set, set, set, -1)
-				Equal(e, "readable, writable, except", fmt.Sprint(len(r), len(w), len(x)), "1 1 0")
+				Equal(e, "select", s.ready("rwx", -1), "rw")
 				s.get(wsa.SOL_SOCKET, wsa.SO_ERROR)
 			}
 		})

@@ -41,7 +41,7 @@ func (e *Env) listening(addr netip.AddrPort, names ...int32) handle {
 
 // call connects a new socket of B, inside Do.
 func (e *Env) call(to netip.AddrPort) handle {
-	s := e.Socket(e.Q, wsa.SOCK_STREAM)
+	s := e.PeerStream()
 	s.as("Connect " + to.String()).connect(to)
 	e.Net.Sleep(Delay)
 	return s
@@ -58,7 +58,7 @@ func (e *Env) accepted(what string, l handle, want bool) handle {
 
 // datagramFor makes B send a byte to A, and returns what each socket got.
 func (e *Env) datagramFor(to netip.AddrPort, sockets ...handle) string {
-	e.Socket(e.Q, wsa.SOCK_DGRAM).as("SendTo "+to.String()).sayTo(to, "x")
+	e.PeerDatagram().as("SendTo "+to.String()).sayTo(to, "x")
 	e.Do(func() { e.Net.Sleep(time.Second) })
 	got := ""
 	for _, s := range sockets {
@@ -219,7 +219,7 @@ func equalListeners(e *Env, addr netip.AddrPort) {
 			e.accepted("the second", second, true)
 		}
 		second.close()
-		s := e.Socket(e.Q, wsa.SOCK_STREAM)
+		s := e.PeerStream()
 		s.as("Connect to nobody").connect(e.Addr(1, 700), wsa.WSAECONNREFUSED)
 	})
 }

@@ -67,9 +67,9 @@ func (e *Env) serve(port uint16) {
 }
 
 // leave closes a connection with serve, so that A's side is in TIME-WAIT.
-func (s handle) leave() {
-	e := s.e
-	s.close()
+func (h handle) leave() {
+	e := h.e
+	h.close()
 	e.Net.Sleep(time.Second)
 }
 
@@ -174,24 +174,19 @@ var reuseBindScenarios = []Scenario{
 	}},
 	{ID: "RU-12", Title: "a connection of AcceptEx", Source: "W-EXCL", Run: func(e *Env) {
 		e.paired(func() {
-			exclusive := func() handle {
-				s := e.Stream()
-				s.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
-				return s
-			}
-			l, a := exclusive(), e.Stream()
+			l, a := e.option(wsa.SOCK_STREAM, excl), e.Stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(a, nil)
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			c.connect(e.Addr(1, 80))
 			Equal(e, "outcome", e.outcome(o), "0 success")
 			l.as("CloseSocket of the listener").close()
-			exclusive().as("Bind while it is connected").bind(e.Any(80), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, excl).as("Bind while it is connected").bind(e.Any(80), wsa.WSAEADDRINUSE)
 			a.linger(0)
 			a.close()
 			e.Net.Sleep(time.Second)
-			exclusive().as("Bind when it is closed").bind(e.Any(80))
+			e.option(wsa.SOCK_STREAM, excl).as("Bind when it is closed").bind(e.Any(80))
 		})
 		e.Notef("holds the exclusive port until it is closed")
 	}},
@@ -238,14 +233,8 @@ var reuseBindScenarios = []Scenario{
 		e.Notef("held after both closesockets, until the peer is done")
 	}},
 	{ID: "RU-12", Title: "a connection that DisconnectEx has ended", Source: "W-EXCL", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
-			exclusive := func() handle {
-				s := e.Stream()
-				s.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
-				return s
-			}
-			l, s := exclusive(), e.Stream()
+		e.wired(func(w *simnet.Wire) {
+			l, s := e.option(wsa.SOCK_STREAM, excl), e.Stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(s, nil)
@@ -257,11 +246,11 @@ var reuseBindScenarios = []Scenario{
 			p.Expect("[.] ack 7")
 			o = s.disconnected(wsa.TF_REUSE_SOCKET)
 			p.Expect("[F.] seq 1")
-			exclusive().as("Bind while it is pending").bind(e.Any(80), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, excl).as("Bind while it is pending").bind(e.Any(80), wsa.WSAEADDRINUSE)
 			p.Send("[F.] ack 2")
 			p.Expect("[.] seq 2 ack 8")
 			Equal(e, "outcome", e.outcome(o), "0 success")
-			exclusive().as("Bind when it is done").bind(e.Any(80))
+			e.option(wsa.SOCK_STREAM, excl).as("Bind when it is done").bind(e.Any(80))
 		})
 		e.Notef("holds the exclusive port until it is done, unread data or not")
 	}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -80,8 +81,7 @@ var shutdownScenarios = []Scenario{
 		e.Notef("RST at the call")
 	}},
 	{ID: "SH-2", Title: "a receive that is pending", Source: "OBS, C-47", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			done := e.Go("recv", func() { Equal(e, "bytes", len(s.as("the pending Recv").recv(10)), 4) })
 			e.Net.Sleep(time.Second)
@@ -103,8 +103,7 @@ var shutdownScenarios = []Scenario{
 		e.Notef("it takes the next data, without a RST; later data resets, and is not acknowledged")
 	}},
 	{ID: "SH-2", Title: "more than a pending receive takes", Source: "C-47", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			done := e.Go("recv", func() { Equal(e, "bytes", len(s.as("the pending Recv").recv(4)), 4) })
 			e.Net.Sleep(time.Second)
@@ -119,7 +118,7 @@ var shutdownScenarios = []Scenario{
 	}},
 	{ID: "SH-3", Title: "shutdown of datagram sockets", Source: "API-shutdown", Run: func(e *Env) {
 		e.Pair()
-		s := e.Socket(e.Q, wsa.SOCK_DGRAM)
+		s := e.PeerDatagram()
 		s.bind(e.Any(53))
 		s.as("Shutdown SD_RECEIVE").shutdown(wsa.SD_RECEIVE)
 		c := e.Datagram()
@@ -151,8 +150,7 @@ var shutdownScenarios = []Scenario{
 		e.Notef("five calls, one FIN")
 	}},
 	{ID: "SH-5", Title: "shutdown in every state", Source: "API-shutdown", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, state := range tcpStates {
 				s, _ := e.inState(w, uint16(80+i), state)
 				for _, how := range []int32{wsa.SD_SEND, wsa.SD_RECEIVE, wsa.SD_BOTH} {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -50,8 +51,7 @@ var soErrorScenarios = []Scenario{
 		e.Notef("WSAECONNREFUSED, WSAECONNRESET")
 	}},
 	{ID: "EO-2", Title: "every asynchronous failure", Source: "S-GET, W-ERR", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			check := func(what string, s handle, want wsa.Errno) {
 				Equal(e, what, s.soError(), want)
 				Equal(e, what+", again", s.soError(), 0)
@@ -206,8 +206,7 @@ var soErrorScenarios = []Scenario{
 			s := e.Stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-			_, _, x := e.Select(e.P, nil, nil, []handle{s}, -1)
-			Equal(e, "except set", len(x), 1)
+			Equal(e, "except set", s.ready("x", -1), "x")
 			Equal(e, "SO_ERROR", s.soError(), wsa.WSAECONNREFUSED)
 		})
 		e.Notef("WSAECONNREFUSED at once after select")
@@ -230,9 +229,7 @@ var soErrorScenarios = []Scenario{
 	{ID: "EO-9", Title: "fatal errors of every kind", Source: "S-GET", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			c, _ := e.Connected()
-			e.Net.Sleep(time.Second)
-			link.Partition()
+			c := e.cut(link)
 			c.send(1)
 			e.Net.Sleep(time.Hour)
 			Equal(e, "SO_ERROR", c.soError(), wsa.WSAECONNABORTED)
@@ -248,8 +245,7 @@ var soErrorScenarios = []Scenario{
 }
 
 func softErrors(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s, packet := e.asked(w, false)
 		s.nonblocking(true)
 		for i, m := range []message{e.portUnreachable(), e.hopsExceeded()} {
@@ -263,8 +259,7 @@ func softErrors(e *Env) {
 }
 
 func softErrorOnce(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s, packet := e.asked(w, false)
 		s.nonblocking(true)
 		e.inject(w, e.portUnreachable(), packet)

@@ -15,8 +15,8 @@ type tcpState struct {
 }
 
 // finish is SD_SEND, seen by the peer.
-func (s handle) finish(p *simnet.Peer) {
-	s.shutdown(wsa.SD_SEND)
+func (h handle) finish(p *simnet.Peer) {
+	h.shutdown(wsa.SD_SEND)
 	p.Expect("[F.] seq 1")
 }
 

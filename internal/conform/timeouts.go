@@ -115,7 +115,7 @@ var timeoutsScenarios = []Scenario{
 			pl.bind(e.Any(81))
 			pl.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 100)
 			pl.listen(5)
-			q := e.Socket(e.Q, wsa.SOCK_STREAM)
+			q := e.PeerStream()
 			q.connect(e.Addr(1, 81))
 			a := pl.accept()
 			e.Go("send", func() {
@@ -128,7 +128,7 @@ var timeoutsScenarios = []Scenario{
 			d.bind(e.Any(7))
 			e.Go("send", func() {
 				e.Net.Sleep(5 * time.Second)
-				e.Socket(e.Q, wsa.SOCK_DGRAM).sayTo(e.Addr(1, 7), "x")
+				e.PeerDatagram().sayTo(e.Addr(1, 7), "x")
 			})
 			d.recv(1)
 		})
@@ -149,15 +149,14 @@ var timeoutsScenarios = []Scenario{
 			timed(l)
 			e.Go("client", func() {
 				e.Net.Sleep(3 * time.Second)
-				c := e.Socket(e.Q, wsa.SOCK_STREAM)
+				c := e.PeerStream()
 				c.as("Connect of b").connect(e.Addr(1, 81))
 			})
 			took("accept", 3*time.Second+3*Delay, func() {
 				l.accept()
 			})
 			took("select", 2*time.Second, func() {
-				r, _, _ := e.Select(e.P, []handle{l}, nil, nil, 2*time.Second)
-				Equal(e, "ready", len(r), 0)
+				Equal(e, "ready", l.ready("r", 2*time.Second), "")
 			})
 			c, _ := e.Connected()
 			timed(c)

@@ -37,7 +37,7 @@ var typesScenarios = []Scenario{
 	{ID: "TY-1", Title: "raw sockets: protocols without one", Source: "RFC 1122 3.2.2.1, RFC 8200 4", Run: rawUnreachable},
 	{ID: "TY-2", Title: "SO_ACCEPTCONN", Source: "S-GET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Socket(e.Q, wsa.SOCK_STREAM)
+		s := e.PeerStream()
 		Equal(e, "before listen", s.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 0)
 		s.bind(e.Any(80))
 		s.listen(1)
@@ -55,7 +55,7 @@ var typesScenarios = []Scenario{
 	}},
 	{ID: "TY-2", Title: "SO_ACCEPTCONN with a full queue", Source: "S-API", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Socket(e.Q, wsa.SOCK_STREAM)
+			l := e.PeerStream()
 			l.bind(e.Any(80))
 			Equal(e, "before listen", l.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 0)
 			l.listen(1)

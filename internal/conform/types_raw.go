@@ -27,10 +27,10 @@ func (e *Env) fromHand(w *simnet.Wire, protocol uint8, payload string) {
 }
 
 // rawRecv is what a raw socket receives: on IPv4 the header comes with it.
-func (s handle) rawRecv() (payload string, from netip.AddrPort) {
-	e := s.e
+func (h handle) rawRecv() (payload string, from netip.AddrPort) {
+	e := h.e
 	buf := make([]byte, 1<<16)
-	n, from, err := e.P.RecvFrom(s.s, buf, 0)
+	n, from, err := h.p.RecvFrom(h.s, buf, 0)
 	e.Code("RecvFrom", err, 0)
 	if e.v6() {
 		return string(buf[:n]), from
@@ -68,8 +68,7 @@ func rawCreation(e *Env) {
 }
 
 func rawBothWays(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		for _, protocol := range []int32{2, 89, 252, 254} {
 			s := e.raw(protocol)
 			s.set(e.level(), map[bool]int32{false: wsa.IP_TTL, true: wsa.IPV6_UNICAST_HOPS}[e.v6()], 77)
@@ -105,10 +104,10 @@ func rawBothWays(e *Env) {
 }
 
 // recvShort is MS-2 on a raw socket.
-func (s handle) recvShort() {
-	e := s.e
-	Equal(e, "filled", len(s.as("Recv into too little").recv(10, wsa.WSAEMSGSIZE)), 10)
-	s.recv1(wsa.WSAEWOULDBLOCK)
+func (h handle) recvShort() {
+	e := h.e
+	Equal(e, "filled", len(h.as("Recv into too little").recv(10, wsa.WSAEMSGSIZE)), 10)
+	h.recv1(wsa.WSAEWOULDBLOCK)
 }
 
 // rawMessage is the pair with control messages.
@@ -116,8 +115,7 @@ func (e *Env) rawMessage(w *simnet.Wire, s handle, protocol uint8) {
 	s.set(e.level(), wsa.IP_PKTINFO, 1)
 	e.fromHand(w, protocol, "answer")
 	control := make([]byte, 100)
-	m, err := e.P.RecvMsg(s.s, make([]byte, 100), control, 0)
-	e.Code("RecvMsg", err, 0)
+	m := s.recvMsg(make([]byte, 100), control, 0)
 	c, rest, ok := wsa.NextCmsg(control[:m.Control])
 	e.Check(ok && len(rest) == 0 && c.Type == wsa.IP_PKTINFO && c.Level == e.level(), "control messages: %+v", c)
 	Equal(e, "destination", fmt.Sprint(c.Data[:e.Addr(1, 0).Addr().BitLen()/8]), fmt.Sprint(e.Addr(1, 0).Addr().AsSlice()))
@@ -130,8 +128,7 @@ func (e *Env) rawMessage(w *simnet.Wire, s handle, protocol uint8) {
 }
 
 func rawAddresses(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.open(e.P, e.Family, wsa.SOCK_RAW, 252)
 		s.as("Send without a peer").say("x", wsa.WSAENOTCONN)
 		s.as("SendTo nowhere").sayTo(netip.AddrPort{}, "x", wsa.WSAEDESTADDRREQ)
@@ -163,13 +160,13 @@ func rawAddresses(e *Env) {
 }
 
 // mtuCode is the outcome of IP_MTU.
-func (s handle) mtuCode() wsa.Errno {
-	e := s.e
+func (h handle) mtuCode() wsa.Errno {
+	e := h.e
 	opt := int32(wsa.IP_MTU)
 	if e.v6() {
 		opt = wsa.IPV6_MTU
 	}
-	_, err := s.tryGet(e.level(), opt)
+	_, err := h.tryGet(e.level(), opt)
 	errno, _ := err.(wsa.Errno)
 	return errno
 }
@@ -206,7 +203,7 @@ func rawBeside(e *Env) {
 		Equal(e, "bytes of the stream", n, 1000)
 		e.Net.Sleep(time.Second)
 		Equal(e, "segments seen", count("TCP"), e.Count("a", func(l simnet.Line) bool { return true }))
-		u := e.Socket(e.Q, wsa.SOCK_DGRAM)
+		u := e.PeerDatagram()
 		u.bind(e.Any(53))
 		d := e.Datagram()
 		for _, port := range []uint16{53, 54} {
@@ -231,8 +228,7 @@ func rawBeside(e *Env) {
 }
 
 func rawHeader(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.raw(252)
 		opt := int32(wsa.IP_HDRINCL)
 		if e.v6() {
@@ -274,8 +270,7 @@ func rawHeader(e *Env) {
 
 func rawChecksum(e *Env) {
 	e.Family = wsa.AF_INET6
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.raw(252)
 		for _, odd := range []uint32{1, 3, 0xFFFFFFFE} {
 			s.as("an odd or negative offset").set(wsa.IPPROTO_IPV6, wsa.IPV6_CHECKSUM, odd, wsa.WSAEINVAL)
@@ -321,8 +316,7 @@ func (e *Env) sum6(protocol uint8, a, b netip.AddrPort, message []byte) int {
 // rawUnreachable: a protocol nobody wants is answered with an error, unless a raw
 // socket takes it.
 func rawUnreachable(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		e.fromHand(w, 252, "who")
 		packet := e.received(w)
 		p := trace.Parse(packet)

@@ -13,9 +13,9 @@ import (
 
 // read is what one recv of a non-blocking socket returns: its bytes, "-" when
 // it would block, or the code.
-func (s handle) read(flags int32) string {
+func (h handle) read(flags int32) string {
 	b := make([]byte, 100)
-	n, err := s.p.Recv(s.s, b, flags)
+	n, err := h.p.Recv(h.s, b, flags)
 	switch err {
 	case nil:
 		return string(b[:n])
@@ -26,27 +26,15 @@ func (s handle) read(flags int32) string {
 }
 
 // readAll makes several calls of read, until one would block: "ab|c|-".
-func (s handle) readAll() string {
+func (h handle) readAll() string {
 	var out []string
 	for range 20 {
-		out = append(out, s.read(0))
+		out = append(out, h.read(0))
 		if last := out[len(out)-1]; last == "-" || last == "" {
 			break
 		}
 	}
 	return strings.Join(out, "|")
-}
-
-// ready shows what select finds now: "r", "w", "x".
-func (s handle) ready() (out string) {
-	set := []handle{s}
-	r, w, x := s.e.Select(s.p, set, set, set, 0)
-	for i, got := range [][]wsa.SOCKET{r, w, x} {
-		if len(got) > 0 {
-			out += "rwx"[i : i+1]
-		}
-	}
-	return out
 }
 
 // urgentScenarios are OB-1: sending urgent data.
@@ -116,9 +104,7 @@ var urgentScenarios = []Scenario{
 			a, err := p.Expect("[.U] seq 1 ack 1 len 0 urg 3")
 			e.Check(err == nil, "%v", err)
 			Equal(e, "time", a.At, now)
-			p.Send("[.] ack 1 win 1000")
-			p.Expect("[P.U] seq 1:4 ack 1 urg 3")
-			p.Send("[.] ack 4")
+			talk(p, "> [.] ack 1 win 1000", "< [P.U] seq 1:4 ack 1 urg 3", "> [.] ack 4")
 		})
 		e.Notef("a segment without data with pointer 3, at once; the data when the window opens")
 	}},

@@ -13,9 +13,7 @@ import (
 func (e *Env) rfc1122(p *simnet.Peer, opt int32) {
 	e.Do(func() {
 		s := e.Stream()
-		done := e.Go("connect", func() { s.connect(e.Addr(9, p.Local().Port())) })
-		p.Accept("mss 1000")
-		done.Wait()
+		s.meets(p, "mss 1000")
 		s.nonblocking(true)
 		s.set(wsa.IPPROTO_TCP, opt, 1)
 		s.oob("ab")
@@ -104,10 +102,10 @@ var urgentMarkScenarios = []Scenario{
 			s.inline(0)
 			e.arrive(p, "[P.U] seq 10 urg 1", "j") // nothing else is there
 			count("alone", 0)
-			Equal(e, "select", s.ready(), "wx")
+			Equal(e, "select", s.ready("rwx", 0), "wx")
 			s.inline(1)
 			count("alone, put back", 1)
-			Equal(e, "select", s.ready(), "rw")
+			Equal(e, "select", s.ready("rwx", 0), "rw")
 			s.inline(0) // concerns later ones
 			count("off again", 1)
 			Equal(e, "recv", s.readAll(), "j|-")
@@ -135,7 +133,7 @@ var urgentMarkScenarios = []Scenario{
 			w := s.watch(wsa.FD_OOB | wsa.FD_READ)
 			e.arrive(p, "[P.U] urg 1", "!")
 			w.want("a single byte", "READ")
-			Equal(e, "select", s.ready(), "rw")
+			Equal(e, "select", s.ready("rwx", 0), "rw")
 			Equal(e, "recv(MSG_OOB)", s.read(wsa.MSG_OOB), "10022")
 			Equal(e, "recv", s.readAll(), "!|-")
 			e.arrive(p, "[P.U] seq 2 urg 3", "abcde")

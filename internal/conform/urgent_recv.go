@@ -12,9 +12,9 @@ import (
 )
 
 // pollEvents is WSAPoll without waiting.
-func (s handle) pollEvents(events int16) int16 {
-	e := s.e
-	fds := []provider.PollFD{{Socket: s.s, Events: events}}
+func (h handle) pollEvents(events int16) int16 {
+	e := h.e
+	fds := []provider.PollFD{{Socket: h.s, Events: events}}
 	e.poll(e.P, fds, 0)
 	return fds[0].Revents
 }
@@ -70,20 +70,17 @@ var urgentRecvScenarios = []Scenario{
 		e.Notef("incoming urgent data is ordinary data, until it is turned off")
 	}},
 	{ID: "OB-3", Title: "before accept", Source: "IN-2", Run: func(e *Env) {
-		w := e.Wire()
-		e.Do(func() {
+		e.wired(func(w *simnet.Wire) {
 			for i, inline := range []uint32{0, 1} {
 				port := uint16(80 + i)
 				l := e.Listener(e.P, port)
 				l.inline(inline)
 				p := w.Connect(e.Addr(1, port).String())
-				p.Send("[S] <mss 1000>")
-				p.Expect("[S.] seq 0 ack 1")
-				p.Send("[.]")
+				talk(p, "> [S] <mss 1000>", "< [S.] seq 0 ack 1", "> [.]")
 				e.arrive(p, "[P.U] urg 2", "abc")
 				s := l.accept()
 				s.nonblocking(true)
-				Equal(e, "select", s.ready(), []string{"rwx", "rw"}[i])
+				Equal(e, "select", s.ready("rwx", 0), []string{"rwx", "rw"}[i])
 				Equal(e, "recv", s.readAll(), []string{"a|c|-", "a|b|c|-"}[i])
 				Equal(e, "recv(MSG_OOB)", s.read(wsa.MSG_OOB), []string{"b", "10022"}[i])
 			}
@@ -121,8 +118,8 @@ var urgentRecvScenarios = []Scenario{
 			c.oob("ab")
 			waits.Wait()
 			s.as("MSG_WAITALL").recvFlags(9, wsa.MSG_OOB|wsa.MSG_WAITALL, wsa.WSAEOPNOTSUPP)
-			e.Socket(e.Q, wsa.SOCK_DGRAM).as("a datagram socket").recvFlags(9, wsa.MSG_OOB, wsa.WSAEOPNOTSUPP)
-			e.Socket(e.Q, wsa.SOCK_STREAM).as("not connected").recvFlags(9, wsa.MSG_OOB, wsa.WSAENOTCONN)
+			e.PeerDatagram().as("a datagram socket").recvFlags(9, wsa.MSG_OOB, wsa.WSAEOPNOTSUPP)
+			e.PeerStream().as("not connected").recvFlags(9, wsa.MSG_OOB, wsa.WSAENOTCONN)
 			waits = e.Go("recv", func() { s.as("the peer resets").recvFlags(9, wsa.MSG_OOB, wsa.WSAECONNRESET) })
 			e.Net.Sleep(time.Second)
 			c.linger(0)
@@ -145,26 +142,26 @@ var urgentRecvScenarios = []Scenario{
 	{ID: "OB-5", Title: "FD_OOB, exceptfds, POLLRDBAND", Source: "API-WSAEventSelect", Profiles: bothProfiles, Run: func(e *Env) {
 		e.urgent(func(s handle, p *simnet.Peer) {
 			w := s.watch(wsa.FD_OOB | wsa.FD_READ | wsa.FD_CLOSE)
-			Equal(e, "select", s.ready(), "w")
+			Equal(e, "select", s.ready("rwx", 0), "w")
 			e.arrive(p, "[.U] urg 1", "") // announced only
 			w.want("announced", "")
 			e.arrive(p, "[P.U] urg 1", "1")
 			w.want("the byte", "OOB")
-			Equal(e, "select", s.ready(), "wx")
+			Equal(e, "select", s.ready("rwx", 0), "wx")
 			Equal(e, "WSAPoll", s.pollEvents(wsa.POLLRDBAND|wsa.POLLRDNORM), int16(wsa.POLLRDBAND))
 			e.arrive(p, "[P.U] seq 2 urg 1", "2")
 			w.want("another one", "")
 			Equal(e, "recv(MSG_OOB)", s.read(wsa.MSG_OOB), byProfile(e, "2", "1"))
 			w.want("after recv(MSG_OOB)", byProfile(e, "", "OOB"))
-			Equal(e, "select", s.ready(), byProfile(e, "w", "wx"))
+			Equal(e, "select", s.ready("rwx", 0), byProfile(e, "w", "wx"))
 			if e.Profile == options.Windows {
 				Equal(e, "recv(MSG_OOB)", s.read(wsa.MSG_OOB), "2")
 			}
 			e.arrive(p, "[P.U] seq 3 urg 2", "ab")
 			w.want("with a byte before it", "READ, OOB")
-			Equal(e, "select", s.ready(), "rwx")
+			Equal(e, "select", s.ready("rwx", 0), "rwx")
 			Equal(e, "recv", s.readAll(), "a|-")
-			Equal(e, "select", s.ready(), "wx")
+			Equal(e, "select", s.ready("rwx", 0), "wx")
 		})
 		e.Notef("once for the first byte; again after a recv(MSG_OOB) that leaves one; never FD_READ")
 	}},
@@ -172,8 +169,7 @@ var urgentRecvScenarios = []Scenario{
 		e.connected(func(c, s handle) {
 			var at time.Duration
 			waits := e.Go("select", func() {
-				_, _, x := e.Select(e.Q, nil, nil, []handle{s}, -1)
-				Equal(e, "exceptfds", len(x), 1)
+				Equal(e, "exceptfds", s.ready("x", -1), "x")
 				at = e.Net.Now()
 			})
 			e.Net.Sleep(time.Second)

@@ -55,7 +55,7 @@ var validationScenarios = []Scenario{
 		e.Pair()
 		s := e.Stream()
 		s.close()
-		foreign := e.Socket(e.Q, wsa.SOCK_STREAM)
+		foreign := e.PeerStream()
 		for _, h := range []handle{s, s.with(bogus), s.with(wsa.INVALID_SOCKET)} {
 			h.as("SetSockOpt NULL").setBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, nil, 4, wsa.WSAENOTSOCK)
 			h.as("GetSockOpt NULL").getBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, nil, nil, wsa.WSAENOTSOCK)

@@ -111,8 +111,7 @@ func headersOut(e *Env) {
 }
 
 func headersOfListener(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		l := e.Stream()
 		l.bind(e.Any(80))
 		l.setIP(optTTL, 55)
@@ -144,8 +143,7 @@ func headersOfListener(e *Env) {
 // userMTU: what is larger than IP_USER_MTU leaves in fragments of that size.
 func userMTU(e *Env) {
 	const mtu = 1300
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		used := map[uint32]bool{}
 		peer := e.Datagram()
 		peer.bind(e.Any(53))
@@ -222,8 +220,7 @@ func controlOut(e *Env) {
 }
 
 func controlIn(e *Env) {
-	w := e.Wire()
-	e.Do(func() {
+	e.wired(func(w *simnet.Wire) {
 		s := e.Datagram()
 		s.bind(e.Any(53))
 		s.nonblocking(true)
@@ -233,8 +230,7 @@ func controlIn(e *Env) {
 		w.Inject(withHead(simnet.EncodeUDP(e.Addr(9, 1000), e.Addr(1, 53), []byte("hello")), 77, 0xBA))
 		e.Net.Sleep(time.Millisecond)
 		buf, control := make([]byte, 100), make([]byte, 300)
-		m, err := e.P.RecvMsg(s.s, buf, control, 0)
-		e.Code("RecvMsg", err, 0)
+		m := s.recvMsg(buf, control, 0)
 		Equal(e, "data and sender", fmt.Sprint(string(buf[:m.N]), m.From, m.Flags), fmt.Sprint("hello", e.Addr(9, 1000), 0))
 		ttl, tos := int32(wsa.IP_TTL), int32(wsa.IP_TOS)
 		if e.v6() {

@@ -211,9 +211,7 @@ var vectorsScenarios = []Scenario{
 			s := e.Stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-			set := []handle{s}
-			_, _, x := e.Select(e.P, nil, nil, set, -1)
-			Equal(e, "except", len(x), 1)
+			Equal(e, "except", s.ready("x", -1), "x")
 			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10061)
 			Equal(e, "SO_ERROR again", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
 		})
@@ -259,7 +257,7 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-21", Title: "two seconds, then CF_REJECT", Source: "vectors", Run: func(e *Env) {
 		e.paired(func() {
 			l := e.conditional()
-			c := e.Socket(e.Q, wsa.SOCK_STREAM)
+			c := e.PeerStream()
 			done := e.Go("connect", func() { c.connect(e.Addr(1, 80), 10061) })
 			e.Net.Sleep(2 * time.Second)
 			Equal(e, "segments of a", len(e.Segments("a")), 0)
@@ -303,12 +301,12 @@ var vectorsScenarios = []Scenario{
 
 // optlens is TV-24 on one option: less than what get gives is WSAEFAULT, as are no
 // bytes for set, and NULL. A socket without the option says so at any length.
-func (s handle) optlens(o options.Info) {
-	e := s.e
+func (h handle) optlens(o options.Info) {
+	e := h.e
 	call := func(b []byte, n int32) (size int32, get, set error) {
 		size = n
-		get = e.P.GetSockOpt(s.s, o.Level, o.Number, b, &size)
-		return size, get, e.P.SetSockOpt(s.s, o.Level, o.Number, b, n)
+		get = h.p.GetSockOpt(h.s, o.Level, o.Number, b, &size)
+		return size, get, h.p.SetSockOpt(h.s, o.Level, o.Number, b, n)
 	}
 	size, get, set := call(make([]byte, 700), 700)
 	for _, n := range []int32{0, 1, 3, 4, 8} {
