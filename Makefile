@@ -1,9 +1,8 @@
 # CI runs .ci/run, which goes further than verify:
 # TUN devices required, and everything once more as an ordinary user.
 
-GO          ?= go
-FUZZTIME    ?= 30s
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GO       ?= go
+FUZZTIME ?= 30s
 
 .PHONY: build test race fuzz fuzzsegments golden bench compare soak idle determinism bulk cover lint verify help
 
@@ -60,13 +59,8 @@ cover: ## coverage of all packages by all tests, in cover.out
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
 	$(GO) tool cover -func=cover.out | tail -1
 
-lint: ## golangci-lint where it is installed, else go vet and staticcheck
-	@if command -v golangci-lint >/dev/null; then \
-		echo golangci-lint run; golangci-lint run; \
-	else \
-		echo 'golangci-lint is not installed: go vet and staticcheck only'; \
-		$(GO) vet ./... && $(GO) run $(STATICCHECK) ./...; \
-	fi
+lint: ## golangci-lint, pinned, with .golangci.yml; a minute
+	.ci/lint
 
 verify: lint ## formatting, go.mod, lint, and the tests, which compare the generated files
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
