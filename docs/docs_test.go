@@ -41,16 +41,31 @@ func TestLinesAreShort(t *testing.T) {
 	}
 }
 
-// A link from one document to a file of the repository leads to a file.
+// A link from one document to a file of the repository leads to a file, and a document that code
+// names is there.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	eachFile(t, ".md", func(name, text string) {
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
-			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), m[1])); err != nil {
-				t.Errorf("%s: %v", name, err)
+			if !exists(filepath.Dir(name), m[1]) {
+				t.Errorf("%s: there is no %s", name, m[1])
 			}
 		}
 	})
+	document := regexp.MustCompile(`\b[A-Za-z/]+\.md\b`)
+	eachFile(t, ".go", func(name, text string) {
+		for _, m := range document.FindAllString(text, -1) {
+			if !exists("", m) && !exists("docs", m) {
+				t.Errorf("%s: there is no %s", name, m)
+			}
+		}
+	})
+}
+
+// exists reports whether a file of the repository is there.
+func exists(directory, name string) bool {
+	_, err := os.Stat(filepath.Join(root, directory, name))
+	return err == nil
 }
 
 // eachFile calls f with the name, from the root, and the text of every file whose name ends

@@ -41,8 +41,8 @@
 // its own goroutine only; no lock is held while it waits.
 //
 // Labels such as API-recv name the page of a function in the Win32 documentation,
-// here of recv; AV-1 and the like are statements of the specification, which
-// "wsstack verify -v AV-1" prints.
+// here of recv (docs/sources.md); AV-1 and the like are statements of the
+// specification (docs/spec.md), which "wsstack verify -v AV-1" prints.
 package provider
 
 import (

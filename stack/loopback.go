@@ -31,7 +31,7 @@ func (h *hooks) fromSelf(p *tun.Packet) bool {
 }
 
 // answerEcho4 turns an echo request to ourselves into its reply, so that raw
-// sockets see only that, as on Windows (observed: windows.md). Requests with IP
+// sockets see only that, as on Windows (observed). Requests with IP
 // options, in fragments or with a wrong checksum are left to netstack.
 func (h *hooks) answerEcho4(p *tun.Packet, b []byte) {
 	ip := header.IPv4(b)
