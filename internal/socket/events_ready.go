@@ -174,16 +174,16 @@ func await(h Host, members []Member, timeout time.Duration, d *wait.Deadline) bo
 	if timeout == 0 {
 		return false
 	}
-	w := wait.NewWaiter(h)
+	alarm := wait.NewWaiter(h)
 	var expired atomic.Bool
 	if timeout > 0 {
 		timer := h.Clock().AfterFunc(timeout, func() {
 			expired.Store(true)
-			w.Signal()
+			alarm.Signal()
 		})
 		defer timer.Stop()
 	}
-	w = d.BlockOn(w)
+	w := d.BlockOn(alarm)
 	calls := register(members, w)
 	defer unregister(members, calls)
 	for {
