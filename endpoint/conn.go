@@ -5,6 +5,7 @@
 package endpoint
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -111,14 +112,18 @@ func (c *conn) wrap(op string, err wsa.Errno) error {
 	if err == 0 {
 		return nil
 	}
-	var cause error = err
+	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), cause(err))
+}
+
+// cause is the error in a *net.OpError for a code.
+func cause(err wsa.Errno) error {
 	switch {
 	case err == wait.ErrDeadline:
-		cause = os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	case err.Is(net.ErrClosed):
-		cause = closedError{err}
+		return closedError{err}
 	}
-	return opError(op, c.network, c.LocalAddr(), c.RemoteAddr(), cause)
+	return err
 }
 
 // A closedError is a code that says the connection was closed here. It reads as
@@ -279,7 +284,8 @@ func (c *Conn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
 // setAll sets options in order, until one fails.
 func (c *conn) setAll(list ...options.Assignment) error {
 	err := options.SetAll(c, list...)
-	if errno, ok := err.(wsa.Errno); ok { // no optval can hold the value
+	var wrapped *net.OpError
+	if errno := wsa.Errno(0); !errors.As(err, &wrapped) && errors.As(err, &errno) { // no optval can hold the value
 		return c.wrap("set", errno)
 	}
 	return err

@@ -118,9 +118,9 @@ func (c *PacketConn) wrapTo(to netip.AddrPort, err wsa.Errno) error {
 	if err == 0 {
 		return nil
 	}
-	wrapped := c.wrap("write", err).(*net.OpError)
+	peer := c.RemoteAddr()
 	if to.IsValid() {
-		wrapped.Addr = netAddr(c.network, to)
+		peer = netAddr(c.network, to)
 	}
-	return wrapped
+	return opError("write", c.network, c.LocalAddr(), peer, cause(err))
 }

@@ -166,7 +166,7 @@ func (p *Provider) EnumNetworkEvents(s wsa.SOCKET, ev *Event) (NetworkEvents, er
 	return NetworkEvents{Events: events, ErrorCode: codes}, p.result(err)
 }
 
-// The bound of WaitForMultipleEvents: WSA_MAXIMUM_WAIT_EVENTS.
+// MaximumWaitEvents bounds the events of WaitForMultipleEvents: WSA_MAXIMUM_WAIT_EVENTS.
 const MaximumWaitEvents = 64
 
 // WaitForMultipleEvents waits until one event is signalled, or with all each of

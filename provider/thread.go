@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -130,7 +131,10 @@ func (t *Thread) blocked() *wait.Thread {
 func (t *Thread) note(err wsa.Errno) error { return t.noted(t.p.result(err)) }
 
 func (t *Thread) noted(err error) error {
-	if code, ok := err.(wsa.Errno); ok {
+	if err == nil {
+		return nil
+	}
+	if code := wsa.Errno(0); errors.As(err, &code) {
 		t.SetLastError(code)
 	}
 	return err

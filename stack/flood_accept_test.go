@@ -35,7 +35,7 @@ func TestConditionalAcceptInFlood(t *testing.T) {
 	d.Inject(segment(them, us, 1024, 81, 1, 0, header.TCPFlagSyn, synOptions, nil))
 	s.Settle()
 	accept := func() wsa.Errno {
-		_, _, err := l.AcceptCond(func(_, _ netip.AddrPort) int32 { return wsa.CF_ACCEPT })
+		_, _, err := l.AcceptOn(nil, func(_, _ netip.AddrPort) int32 { return wsa.CF_ACCEPT })
 		return err
 	}
 	empty(sent)

@@ -192,7 +192,7 @@ func (h *streamHammer) accept(l *socket.Socket, port int) {
 		var head []byte
 		switch port {
 		case conditionalPort:
-			s, _, errno = l.AcceptCond(func(_, _ netip.AddrPort) int32 {
+			s, _, errno = l.AcceptOn(nil, func(_, _ netip.AddrPort) int32 {
 				return []int32{wsa.CF_ACCEPT, wsa.CF_ACCEPT, wsa.CF_ACCEPT, wsa.CF_REJECT, wsa.CF_DEFER}[rand.IntN(5)]
 			})
 		case overlappedPort:

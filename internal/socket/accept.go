@@ -32,22 +32,6 @@ func (s *Socket) Accept() (*Socket, netip.AddrPort, wsa.Errno) {
 	return s.AcceptUntil(nil, nil)
 }
 
-// AcceptCond is WSAAccept with a condition function. With
-// SO_CONDITIONAL_ACCEPT it decides about a SYN that nobody has answered yet,
-// without it about an established connection (CA-1).
-//
-// CF_ACCEPT: the connection, once its handshake is complete; a non-blocking
-// call returns WSAEWOULDBLOCK after it has sent the SYN-ACK, and the listener
-// is readable again when the connection is established, which the next call
-// returns without asking. CF_REJECT: WSAECONNREFUSED, and a RST. CF_DEFER:
-// WSATRY_AGAIN, the connection stays the first in the queue. Anything else:
-// WSAEINVAL, and nothing has changed. Other errors are those of Accept; a
-// request that has vanished is WSAECONNRESET for a non-blocking call, a
-// blocking one goes on waiting (CA-7).
-func (s *Socket) AcceptCond(condition Condition) (*Socket, netip.AddrPort, wsa.Errno) {
-	return s.AcceptUntil(condition, nil)
-}
-
 // An acceptance is one accept call in progress.
 type acceptance struct {
 	condition Condition

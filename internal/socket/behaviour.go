@@ -64,8 +64,8 @@ type behaviour interface {
 	// conditionsLocked adds the network events whose conditions hold (EV-2 to EV-5).
 	conditionsLocked(s *Socket, c *netevents.Conditions)
 
-	// settle makes what has come for the socket what recv would see.
-	settle(s *Socket)
+	// catchUp makes what has come for the socket what recv would see.
+	catchUp(s *Socket)
 
 	// checkShutdownLocked says why shutdown isn't possible; shutSendLocked and shutRecvLocked
 	// do what it does besides refusing later calls.

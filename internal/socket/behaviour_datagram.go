@@ -102,7 +102,7 @@ func (datagramBehaviour) readable(s *Socket, on medium, _ options.State) (int, w
 	return n, translate.Errno(err)
 }
 
-func (datagramBehaviour) settle(s *Socket) { s.dropRefused() }
+func (datagramBehaviour) catchUp(s *Socket) { s.dropRefused() }
 
 func (datagramBehaviour) checkShutdownLocked(*Socket) wsa.Errno { return 0 }
 

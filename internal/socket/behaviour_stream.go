@@ -136,7 +136,7 @@ func (streamBehaviour) readable(s *Socket, on medium, state options.State) (int,
 	return 0, 0
 }
 
-func (streamBehaviour) settle(s *Socket) { s.pullUrgent() }
+func (streamBehaviour) catchUp(s *Socket) { s.pullUrgent() }
 
 func (streamBehaviour) checkShutdownLocked(s *Socket) wsa.Errno {
 	switch {

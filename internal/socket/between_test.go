@@ -69,9 +69,8 @@ func TestWaitAllBeginsBeforeAcceptEx(t *testing.T) {
 		result := make(chan wsa.Errno)
 		begun := make(chan struct{})
 		go func() {
-			first := true
-			for errno := wsa.WSAENOTCONN; ; {
-				if _, errno = into.Recv(make([]byte, 2), wsa.MSG_WAITALL); errno != wsa.WSAENOTCONN {
+			for first := true; ; {
+				if _, errno := into.Recv(make([]byte, 2), wsa.MSG_WAITALL); errno != wsa.WSAENOTCONN {
 					result <- errno
 					return
 				}

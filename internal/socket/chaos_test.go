@@ -83,7 +83,7 @@ func TestChaos(t *testing.T) {
 					case 5:
 						s.ConnectEx(addrOf(rand.IntN(2)), make([]byte, 9))
 					case 6, 7:
-						if n, _, err := s.AcceptCond(func(_, _ netip.AddrPort) int32 { return int32(rand.IntN(3)) }); err == 0 {
+						if n, _, err := s.AcceptOn(nil, func(_, _ netip.AddrPort) int32 { return int32(rand.IntN(3)) }); err == 0 {
 							add(n)
 						}
 					case 8:

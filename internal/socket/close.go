@@ -70,10 +70,10 @@ func (s *Socket) resetIfUnreadLocked() {
 	s.pollLocked()
 }
 
-// received follows a receive call that was in progress. One that was pending at
+// receiveEnded follows a receive call that was in progress. One that was pending at
 // SD_RECEIVE takes the next data; what is left then resets (C-47). A DisconnectEx
 // waits for it.
-func (s *Socket) received() {
+func (s *Socket) receiveEnded() {
 	if s.receiving.Add(-1) == 0 && (s.noRecv.Load() || s.ops.pending.Load() > 0) {
 		s.host.Signal(s)
 	}

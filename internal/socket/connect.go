@@ -47,9 +47,6 @@ func (s *Socket) StartConnect(addr netip.AddrPort) (err wsa.Errno, async bool) {
 	return err, s.async
 }
 
-// noContext never ends.
-func noContext() context.Context { return context.Background() }
-
 // startConnectLocked checks the call and starts the attempt: WSAEWOULDBLOCK
 // says that it runs. The caller holds rmu as well, unless it is a stream.
 func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {

@@ -111,9 +111,9 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	return true
 }
 
-// settle makes what netstack has queued what recv would see.
-func (s *Socket) settle() {
-	s.behaviour.settle(s)
+// catchUp makes what netstack has queued what recv would see.
+func (s *Socket) catchUp() {
+	s.behaviour.catchUp(s)
 }
 
 // dropRefused takes the datagrams that aren't for this socket off the front of

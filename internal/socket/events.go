@@ -37,7 +37,7 @@ type eventState struct {
 // Errors: WSAEINVAL for a mask with unknown events, or one that isn't 0
 // without an event.
 func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
-	s.settle()
+	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch err := s.enterLocked(); {
@@ -92,7 +92,7 @@ func (s *Socket) inheritEventsLocked(l *Socket) {
 // recorded. While the network is down it returns what was recorded then, with
 // WSAENETDOWN (ND-2).
 func (s *Socket) NetworkEvents(reset func()) (events int32, codes [wsa.FD_MAX_EVENTS]wsa.Errno, err wsa.Errno) {
-	s.settle()
+	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.enterLocked()
@@ -129,7 +129,7 @@ func (s *Socket) reenable(events int32) {
 	if !s.events.selected.Load() {
 		return
 	}
-	s.settle()
+	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reenableLocked(events)
@@ -143,9 +143,9 @@ func (s *Socket) reenableLocked(events int32) {
 	s.observeLocked()
 }
 
-// sent is called at the end of a send with its outcome, which it returns: only
+// enableWrite is called at the end of a send with its outcome, which it returns: only
 // one that found no room enables FD_WRITE again.
-func (s *Socket) sent(err wsa.Errno) wsa.Errno {
+func (s *Socket) enableWrite(err wsa.Errno) wsa.Errno {
 	if err == wsa.WSAEWOULDBLOCK {
 		s.reenable(wsa.FD_WRITE)
 	}

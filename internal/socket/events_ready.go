@@ -50,7 +50,7 @@ func (s *Socket) Ready() Readiness { return s.Look() & (readyAll | ReadyClosed) 
 
 // Look is Ready with the bits of WSAPoll.
 func (s *Socket) Look() Readiness {
-	s.settle()
+	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.enterLocked() {

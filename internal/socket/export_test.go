@@ -55,5 +55,5 @@ func (s *Socket) AcceptExAcross(into *Socket, f func()) wsa.Errno {
 		panic(err)
 	}
 	f()
-	return into.become(n, &Op{kind: opAccept, sock: s, into: into})
+	return into.become(n)
 }

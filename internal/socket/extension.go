@@ -80,7 +80,7 @@ func (s *Socket) advanceAccept(op *Op) bool {
 		s.finish(op, netip.AddrPort{}, err)
 		return true
 	}
-	if err := op.into.become(n, op); err != 0 {
+	if err := op.into.become(n); err != 0 {
 		s.finish(op, netip.AddrPort{}, err)
 		return true
 	}
@@ -95,7 +95,7 @@ func (s *Socket) advanceAccept(op *Op) bool {
 
 // become makes s the connection of n, a socket that was just accepted and is
 // nobody's else: n is forgotten.
-func (s *Socket) become(n *Socket, op *Op) wsa.Errno {
+func (s *Socket) become(n *Socket) wsa.Errno {
 	n.mu.Lock()
 	if n.closed { // Stack.Close was faster
 		n.mu.Unlock()

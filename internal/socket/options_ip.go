@@ -20,14 +20,14 @@ const LoopMark = 0x5753
 // optionState is what a socket keeps for its options besides the Values. Its
 // fields are guarded by Socket.mu but for the atomic ones.
 type optionState struct {
-	known    bool // the connection has been given live, or the netstack endpoint applied
-	live     liveState
-	applied  ipState
-	received int64 // SO_RCVBUF that netstack was given; not of a stream
-	groups   options.Memberships
-	changes  uint   // of groups
-	handle   uint64 // of this socket, at the Winsock face
-	from     uint64 // handle of the listener that accepted it; 0: none
+	known      bool // the connection has been given live, or the netstack endpoint applied
+	live       liveState
+	applied    ipState
+	recvBuffer int64 // SO_RCVBUF that netstack was given; not of a stream
+	groups     options.Memberships
+	changes    uint   // of groups
+	handle     uint64 // of this socket, at the Winsock face
+	from       uint64 // handle of the listener that accepted it; 0: none
 
 	filter  atomic.Pointer[recvFilter] // of a datagram socket; nil: not bound
 	segment atomic.Uint32              // UDP_SEND_MSG_SIZE

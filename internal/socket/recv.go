@@ -62,7 +62,7 @@ func (s *Socket) RecvUntil(b []byte, flags int32, d *wait.Deadline) (_ int, _ ne
 	c := d.Block(s.calls.Begin(s.host, waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.calls.End(c)
 	s.receiving.Add(1)
-	defer s.received()
+	defer s.receiveEnded()
 	for {
 		n, from, err = s.recvOnce(b, flags, d, attempt{waited: true})
 		if err != wsa.WSAEWOULDBLOCK {
@@ -83,7 +83,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *wait.Deadline) (int, wsa.Errn
 	c := d.Block(s.calls.Begin(s.host, waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
 	defer s.calls.End(c)
 	s.receiving.Add(1)
-	defer s.received()
+	defer s.receiveEnded()
 	var all gathering
 	for got := 0; ; waited = true {
 		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: &all})
@@ -246,7 +246,7 @@ func (s *Socket) readDatagram(ep tcpip.Endpoint, b []byte, flags int32) (int, ne
 // Readable is FIONREAD: the bytes that wait for recv, urgent ones that are out
 // of line excluded (OB-8); on a datagram socket, the size of the first datagram.
 func (s *Socket) Readable() (int, wsa.Errno) {
-	s.settle()
+	s.catchUp()
 	s.mu.Lock()
 	err := s.enterLocked()
 	on, state := s.mediumLocked(), s.state

@@ -72,7 +72,7 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *wait.Deadl
 	c := d.Block(s.calls.Begin(s.host, waiter.WritableEvents|waiter.EventErr|waiter.EventHUp, s.sendTimeout()))
 	defer s.calls.End(c)
 	s.sending.Add(1)
-	defer s.sendingEnded()
+	defer s.sendEnded()
 	for {
 		if sent > 0 && sent == len(b) {
 			return sent, s.awaitAcked(c, s.accepted.Load(), d) // SO_SNDBUF 0
@@ -93,8 +93,8 @@ func (s *Socket) sendAll(b []byte, flags int32, to netip.AddrPort, d *wait.Deadl
 	}
 }
 
-// sendingEnded follows a send that was in progress: a DisconnectEx waits for it.
-func (s *Socket) sendingEnded() {
+// sendEnded follows a send that was in progress: a DisconnectEx waits for it.
+func (s *Socket) sendEnded() {
 	if s.sending.Add(-1) == 0 && s.ops.pending.Load() > 0 {
 		s.host.Signal(s)
 	}
@@ -122,7 +122,7 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Dead
 		return 0, err
 	}
 	n, err = s.behaviour.send(s, on, b, flags, to, waited, u)
-	return n, s.sent(err)
+	return n, s.enableWrite(err)
 }
 
 // checkSendLocked holds the rules of flags and states of a send, and binds a

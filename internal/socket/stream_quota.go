@@ -143,9 +143,9 @@ func (s *Socket) applySendQuotaLocked() {
 // finds the queue empty is always taken (BF-18).
 func (s *Socket) applyRecvBufferLocked(fresh bool) {
 	b := s.values.RecvBuffer
-	if !b.Set || !fresh && int64(b.Bytes) == s.opt.received {
+	if !b.Set || !fresh && int64(b.Bytes) == s.opt.recvBuffer {
 		return
 	}
 	s.ep.SocketOptions().SetReceiveBufferSize(max(int64(b.Bytes), 1), false)
-	s.opt.received = int64(b.Bytes)
+	s.opt.recvBuffer = int64(b.Bytes)
 }

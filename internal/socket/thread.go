@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -10,14 +11,13 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// RecvFromOn, SendOn, SendToOn, AcceptOn and ConnectOn are the calls of a
-// thread.
+// RecvFromOn is RecvFrom on a thread. As in the other calls with a thread, nil is none.
 func (s *Socket) RecvFromOn(t *wait.Thread, b []byte, flags int32) (int, netip.AddrPort, wsa.Errno) {
 	n, from, err := s.RecvUntil(b, flags, t.Deadline())
 	return n, from, t.Leave(err)
 }
 
-// SendToOn is SendTo; an address that isn't valid on a stream is none.
+// SendToOn is SendTo on a thread.
 func (s *Socket) SendToOn(t *wait.Thread, b []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
 	oriented := s.behaviour.connectionOriented()
 	if oriented {
@@ -30,24 +30,35 @@ func (s *Socket) SendToOn(t *wait.Thread, b []byte, flags int32, to netip.AddrPo
 	return n, t.Leave(err)
 }
 
-// SendOn is Send.
+// SendOn is Send on a thread.
 func (s *Socket) SendOn(t *wait.Thread, b []byte, flags int32) (int, wsa.Errno) {
 	n, err := s.SendUntil(b, flags, netip.AddrPort{}, t.Deadline())
 	return n, t.Leave(err)
 }
 
-// AcceptOn is AcceptCond.
+// AcceptOn is WSAAccept on a thread, which may be nil, with a condition function or nil. With
+// SO_CONDITIONAL_ACCEPT it decides about a SYN that nobody has answered yet,
+// without it about an established connection (CA-1).
+//
+// CF_ACCEPT: the connection, once its handshake is complete; a non-blocking
+// call returns WSAEWOULDBLOCK after it has sent the SYN-ACK, and the listener
+// is readable again when the connection is established, which the next call
+// returns without asking. CF_REJECT: WSAECONNREFUSED, and a RST. CF_DEFER:
+// WSATRY_AGAIN, the connection stays the first in the queue. Anything else:
+// WSAEINVAL, and nothing has changed. Other errors are those of Accept; a
+// request that has vanished is WSAECONNRESET for a non-blocking call, a
+// blocking one goes on waiting (CA-7).
 func (s *Socket) AcceptOn(t *wait.Thread, condition Condition) (*Socket, netip.AddrPort, wsa.Errno) {
 	n, from, err := s.AcceptUntil(condition, t.Deadline())
 	return n, from, t.Leave(err)
 }
 
-// ConnectOn is Connect. A cancelled attempt is abandoned.
+// ConnectOn is Connect on a thread. A cancelled attempt is abandoned.
 func (s *Socket) ConnectOn(t *wait.Thread, addr netip.AddrPort) wsa.Errno {
-	return t.Leave(s.ConnectUntil(noContext(), addr, t.Deadline()))
+	return t.Leave(s.ConnectUntil(context.Background(), addr, t.Deadline()))
 }
 
-// AwaitOn is Await. A cancelled one is WSAEINTR, unless a member has something.
+// AwaitOn is Await on a thread. A cancelled one is WSAEINTR, unless a member has something.
 func AwaitOn(t *wait.Thread, h Host, members []Member, timeout time.Duration) wsa.Errno {
 	d := t.Deadline()
 	found := await(h, members, timeout, d)
@@ -57,7 +68,7 @@ func AwaitOn(t *wait.Thread, h Host, members []Member, timeout time.Duration) ws
 	return t.Leave(0)
 }
 
-// CloseOn is Close. Where that waits (LG-4), the wait can be cancelled: the
+// CloseOn is Close on a thread. Where that waits (LG-4), the wait can be cancelled: the
 // socket is still open then, with its sending side shut down (LG-10).
 func (s *Socket) CloseOn(t *wait.Thread) wsa.Errno {
 	if t == nil {
@@ -77,7 +88,7 @@ func (s *Socket) CloseOn(t *wait.Thread) wsa.Errno {
 	case wsa.WSAEINTR:
 		return err
 	case wsa.WSAETIMEDOUT:
-		return s.closeHard()
+		return s.closeByReset()
 	}
 	s.mu.Lock()
 	s.values.Linger.On = false // everything is acknowledged
@@ -106,8 +117,8 @@ func (s *Socket) lingerOpen(t *wait.Thread, timeout time.Duration) wsa.Errno {
 	}
 }
 
-// closeHard closes and resets, in every TCP state (LG-6, LG-17).
-func (s *Socket) closeHard() wsa.Errno {
+// closeByReset closes and resets, in every TCP state (LG-6, LG-17).
+func (s *Socket) closeByReset() wsa.Errno {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -47,11 +47,13 @@ func SpiedPair(t testing.TB) (a, b *stack.Stack, s Spy) {
 	return a, NewStackOf(t, stack.Config{Device: db, NewWaiter: s.NewWaiter}, "10.0.0.2/24", "fd00::2/64"), s
 }
 
+// NewStack returns a stack on a device with these addresses, which the end of the test closes.
 func NewStack(t testing.TB, d tun.Device, addresses ...string) *stack.Stack {
 	t.Helper()
 	return NewStackOf(t, stack.Config{Device: d}, addresses...)
 }
 
+// NewStackOf is NewStack with more of the configuration.
 func NewStackOf(t testing.TB, cfg stack.Config, addresses ...string) *stack.Stack {
 	t.Helper()
 	for _, a := range addresses {
@@ -98,6 +100,7 @@ func CheckOpError(t testing.TB, err error, op string, cause error) {
 // A Spy tells that calls of stacks wait, and for what.
 type Spy chan string
 
+// NewSpy returns a Spy that has seen nothing.
 func NewSpy() Spy { return make(Spy, 1024) }
 
 func (s Spy) NewWaiter() endpoint.Waiter { return spyWaiter{endpoint.NewChannelWaiter(), s} }
