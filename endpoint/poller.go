@@ -20,12 +20,12 @@ import (
 // of several goroutines in Wait, two may get the same socket.
 type Poller struct {
 	host    socket.Host
-	forget  func()
+	forget  func()        // tells the stack that the Poller is closed
 	mu      sync.Mutex    // a leaf: notifications take it with endpoints locked
-	first   *Registration // the list of those to look at
-	last    *Registration
-	length  int
-	waiters []wait.Waiter
+	first   *Registration // the head of the list of registrations to look at
+	last    *Registration // its tail
+	length  int           // the length of the list
+	waiters []wait.Waiter // the calls of Wait in progress
 	closed  bool
 }
 
@@ -38,24 +38,24 @@ func (l *Listener) pollable() *socket.Socket { return l.conn.sock }
 // A Registration is one socket at a Poller. It ends with Close, with the
 // Poller, or when Wait has returned it with ReadyClosed.
 type Registration struct {
-	Data any // of the application
+	Data any // what Add was given, for the application
 
 	poller *Poller
 	sock   *socket.Socket
-	want   atomic.Uint32
-	call   wait.Call // at sock, from Add to the end
+	want   atomic.Uint32 // the Readiness that Wait looks for
+	call   wait.Call     // at sock, from Add to the end
 
 	// Guarded by poller.mu.
-	queued bool
-	behind *Registration // in the list
-	ended  bool
-	face   Pollable // keeps the socket open until the end: see own
+	queued bool          // the registration is on the list
+	behind *Registration // the next one on the list
+	ended  bool          // Close was called, or Wait has found the socket closed
+	face   Pollable      // keeps the socket open until then: see own
 }
 
 // A Notice is one result of Wait.
 type Notice struct {
-	*Registration
-	Ready Readiness
+	*Registration           // the registration whose socket is ready
+	Ready         Readiness // what the socket is ready for
 }
 
 // NewPoller is for package stack: forget is called by Close.

@@ -23,10 +23,11 @@ type datagram struct {
 	wmu sync.Mutex  // one writes at a time
 	out datagramOut // guarded by wmu
 
-	queue     *waiter.Queue // of the endpoint; this and what follows are guarded by Socket.mu
-	entry     waiter.Entry  // registered with queue
+	// Guarded by Socket.mu.
+	queue     *waiter.Queue // the queue of the endpoint, which tells of its events
+	entry     waiter.Entry  // the socket in that queue
 	icmp      icmpErrors
-	softErr   wsa.Errno // an ICMP error that waits for recv; it is SO_ERROR, too
+	softErr   wsa.Errno // an ICMP error that waits for recv, and is SO_ERROR as well
 	dissolved bool      // connect has removed the peer
 }
 

@@ -18,28 +18,28 @@ import (
 // stream is what a socket has of its connection, of the attempt to make one, and of those it
 // listens for. The fields that aren't atomic are guarded by Socket.mu.
 type stream struct {
-	dropped   atomic.Bool  // the connection was dropped, and the socket knows
-	undecided atomic.Bool  // a connect is in progress: the pump looks what becomes of it
-	noRecv    atomic.Bool  // shutRecv, with receives that were pending then
-	receiving atomic.Int32 // receive calls in progress
-	sending   atomic.Int32 // send calls that wait
-	partial   atomic.Int64 // bytes that calls with MSG_WAITALL have, and may give back
-	quota     atomic.Int64 // SO_SNDBUF, bytes; noQuota: not set
-	accepted  atomic.Int64 // bytes that sends have accepted
+	dropped   atomic.Bool  // keep-alive has dropped the connection, and the socket knows
+	undecided atomic.Bool  // a connect is in progress, whose outcome the pump looks for
+	noRecv    atomic.Bool  // receives were pending at SD_RECEIVE, and may take what comes next
+	receiving atomic.Int32 // how many receive calls are in progress
+	sending   atomic.Int32 // how many send calls wait
+	partial   atomic.Int64 // the bytes that calls with MSG_WAITALL have, and may give back
+	quota     atomic.Int64 // SO_SNDBUF in bytes; noQuota while it isn't set
+	accepted  atomic.Int64 // the bytes that sends have accepted
 	urgent    urgent.Data
 
-	backlog    *backlog.Queue      // of a listening socket; nil: none
-	connected  tcpip.MonotonicTime // when the connection was established
-	connects   bool                // the connection is, or will be, one that connect has made
-	async      bool                // that attempt, or the one that runs, was made by a non-blocking connect
+	backlog    *backlog.Queue      // what waits for accept; nil unless the socket listens
+	connected  tcpip.MonotonicTime // the time at which the connection was established
+	connects   bool                // the connection, or the attempt at one, is of a connect call
+	async      bool                // that call didn't wait: the socket was non-blocking
 	connectErr wsa.Errno           // why the last attempt to connect failed
-	icmpError  *wsa.ICMPErrorInfo  // that it failed for; nil: for another reason
-	context    *lateContext        // what it gets with SO_UPDATE_…_CONTEXT; nil: nothing is missing
+	icmpError  *wsa.ICMPErrorInfo  // the ICMP error that made the attempt fail; nil: none did
+	context    *lateContext        // what SO_UPDATE_…_CONTEXT is to give the socket; nil: nothing
 	unhold     func()              // lets go of an exclusive listener's address; may be nil
 	shutReset  bool                // shutdown has reset the connection (SH-2)
-	reason     wsa.Errno           // why the connection died; what later calls return
+	reason     wsa.Errno           // why the connection died: what later calls return
 	dropSeen   bool                // a call was told of the keep-alive drop (C-10)
-	dropTaken  bool                // so was a set of SO_KEEPALIVE (C-11)
+	dropTaken  bool                // a set of SO_KEEPALIVE was told of the drop (C-11)
 }
 
 // streamBehaviour is that of streams: TCP.

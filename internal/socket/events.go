@@ -18,15 +18,15 @@ type Event interface{ Set() }
 // Socket.mu but for the atomic fields.
 type eventState struct {
 	netevents.Recorder
-	event    Event // nil: nothing selected
-	ownReset bool  // shutdown itself has reset the connection: no event (EV-7)
+	event    Event // the event that is signalled; nil while nothing is selected
+	ownReset bool  // shutdown itself has reset the connection, which is no event (EV-7)
 
-	selected atomic.Bool   // the mask isn't 0: calls that re-enable look
+	selected atomic.Bool   // the mask isn't 0, so that calls which re-enable events take the lock
 	changed  atomic.Uint32 // the Changed… bits that nobody has looked at yet
 	changes  changeState
 
-	watchers int       // who need the pump's turn when anything happens
-	watch    wait.Call // listed in calls while there are any
+	watchers int       // how many reasons there are for the pump to serve the socket at every event
+	watch    wait.Call // the call that makes the pump do so; it is listed while watchers isn't 0
 }
 
 // EventSelect is WSAEventSelect (EV-1): from now on the network events of mask

@@ -13,16 +13,16 @@ import (
 
 // Info is endpoint.Info, which documents it.
 type Info struct {
-	ID        uint64
-	Network   string // "tcp4", "tcp6", "udp4", "udp6", "ip4" or "ip6"
-	State     string // the TCP state in RFC spelling; of datagram sockets the socket's
-	Local     netip.AddrPort
-	Remote    netip.AddrPort // not valid when there is no peer
-	RecvQueue int            // bytes received and not read; of a listener, 0
-	SendQueue int            // bytes accepted and not acknowledged
-	Created   time.Time      // on the stack's clock
-	Connected time.Duration  // since established; 0 when not connected
-	Options   options.Values
+	ID        uint64         // the number of the socket on its stack
+	Network   string         // "tcp4", "tcp6", "udp4", "udp6", "ip4" or "ip6"
+	State     string         // the TCP state as RFC 9293 spells it; "bound" and the like without one
+	Local     netip.AddrPort // the local address; not valid before the socket is bound
+	Remote    netip.AddrPort // the peer's address; not valid when there is no peer
+	RecvQueue int            // how many bytes were received and not read; 0 for a listener
+	SendQueue int            // how many bytes were accepted and not acknowledged
+	Created   time.Time      // when the socket was made, on the stack's clock
+	Connected time.Duration  // how long the connection is established; 0 without one
+	Options   options.Values // what the options are set to
 }
 
 // Info returns a snapshot of the socket.

@@ -20,26 +20,28 @@ const LoopMark = 0x5753
 // optionState is what a socket keeps for its options besides the Values. Its
 // fields are guarded by Socket.mu but for the atomic ones.
 type optionState struct {
-	known      bool // the connection has been given live, or the netstack endpoint applied
-	live       liveState
-	applied    ipState
-	recvBuffer int64 // SO_RCVBUF that netstack was given; not of a stream
+	known      bool      // the connection has been given live, or the endpoint applied
+	live       liveState // what the connection of a stream was given
+	applied    ipState   // what the endpoint of a datagram socket was given
+	recvBuffer int64     // the SO_RCVBUF, in bytes, that the endpoint was given
 	groups     options.Memberships
-	changes    uint   // of groups
-	handle     uint64 // of this socket, at the Winsock face
-	from       uint64 // handle of the listener that accepted it; 0: none
+	changes    uint   // how often groups has changed
+	handle     uint64 // the socket's handle at the Winsock face; 0 without one
+	from       uint64 // the handle of the listener that accepted the socket; 0 without one
 
-	filter  atomic.Pointer[recvFilter] // of a datagram socket; nil: not bound
-	segment atomic.Uint32              // UDP_SEND_MSG_SIZE
+	filter  atomic.Pointer[recvFilter] // which datagrams are received; nil: the socket isn't bound
+	segment atomic.Uint32              // UDP_SEND_MSG_SIZE, in bytes; 0: messages aren't cut up
 }
 
 // ipState is what netstack knows of the options.
 type ipState struct {
-	ttl, hops, tos, class, multicastTTL uint8
-	multicastIf4, multicastIf6          uint32
-	discover                            tcpip.PMTUDStrategy
-	noChecksum                          bool
-	checksum                            int32
+	ttl, hops                  uint8  // the time to live of IPv4, the hop limit of IPv6
+	tos, class                 uint8  // the type of service of IPv4, the traffic class of IPv6
+	multicastTTL               uint8  // the time to live of what is sent to groups
+	multicastIf4, multicastIf6 uint32 // the indexes of the interfaces for groups; 0: by route
+	discover                   tcpip.PMTUDStrategy
+	noChecksum                 bool  // datagrams leave without the checksum of UDP
+	checksum                   int32 // the offset of the checksum of a raw IPv6 socket; -1: none
 }
 
 // ipStateLocked is what netstack should know.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/wsstack/wsstack/internal/transport"
@@ -15,121 +14,6 @@ import (
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
-
-// Host is what a socket needs of the stack it lives on. Its methods are safe
-// for concurrent use, and none of them calls back into the socket.
-type Host interface {
-	Netstack() *stack.Stack
-	Clock() tcpip.Clock
-	Profile() options.Profile
-
-	// NewWaiter returns the waiter for one blocking call, or nil for the
-	// default of this package.
-	NewWaiter() wait.Waiter
-
-	// Outside runs f, in a bubble of testing/synctest outside of it: channels
-	// that the stack is to close or send on are made so. f waits for nothing.
-	Outside(f func())
-
-	// RawAllowed reports whether raw sockets may be created.
-	RawAllowed() bool
-
-	// Down reports that the stack has failed or is being closed (ND-1).
-	Down() bool
-
-	// Source chooses the local address for a destination, and the interface
-	// that the packets leave by: the first address whose prefix holds the next
-	// hop, else the interface's first. A valid bound address is kept; the
-	// interface is then the one for it.
-	Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno)
-
-	// IsLocal reports whether a is an address of this stack, IsBroadcast
-	// whether it is the limited broadcast address or that of a subnet.
-	IsLocal(a netip.Addr) bool
-	IsBroadcast(a netip.Addr) bool
-
-	// Interfaces lists the addresses of all interfaces, the loopback's first.
-	Interfaces() []options.Interface
-
-	// Bind registers a binding under the rules of the bind matrix; it fills
-	// in the port when that is zero. Unbind gives the address back.
-	Bind(b *Binding) wsa.Errno
-	Unbind(b *Binding)
-
-	// Hold keeps others from binding exclusively where an exclusive listener
-	// was, until release, while active says so: it takes no lock of a socket.
-	Hold(b *Binding, active func() bool) (release func())
-
-	// TCP is the transport protocol of the stack.
-	TCP() *transport.Protocol
-
-	// MinMSS is the least MSS that a peer's SYN may say, in bytes.
-	MinMSS() int
-
-	// ForgetDatagrams ends what the stack keeps for a datagram endpoint.
-	ForgetDatagrams(ep tcpip.Endpoint)
-
-	// KeepAliveDefaults are the parameters of sockets that set none.
-	KeepAliveDefaults() options.KeepAlive
-
-	// Defaults are the options that new sockets have set, besides.
-	Defaults() []options.Assignment
-
-	// Occupy brackets, with Vacate, an attempt to connect, so that no port is chosen
-	// for its peer twice. It comes before the SYN leaves; when that is so, the stack
-	// does the rest.
-	Occupy(t Tuple)
-	Vacate(t Tuple)
-
-	// PathMTU is what is known of the path to an address besides the MTU of the
-	// interface, in bytes; 0: nothing. LearnPathMTU is for an ICMP error that
-	// quotes a packet which was sent there.
-	PathMTU(remote netip.Addr) uint32
-	LearnPathMTU(remote netip.Addr, mtu uint32)
-
-	// SendPacket sends a message past netstack's endpoints. It never waits.
-	SendPacket(*OwnPacket) tcpip.Error
-
-	// Collects reports that sockets are closed when their net faces have become
-	// garbage: that anybody may Signal them at any time.
-	Collects() bool
-
-	// Debug keeps a record of SO_DEBUG for the logger. It never waits.
-	Debug(Record)
-
-	// NewID returns the next number of a socket. Register lists a socket that
-	// has one, from when on others read it: the socket must be complete, or
-	// its lock held until it is.
-	NewID() uint64
-	Register(s *Socket)
-	Unregister(s *Socket)
-
-	// Signal asks the pump to call Serve on the socket soon. It only sets
-	// flags: it is called with connections locked.
-	Signal(s *Socket)
-}
-
-// A Binding is one local address in use: an entry of the port registry.
-type Binding struct {
-	Protocol  int32          // wsa.IPPROTO_TCP or IPPROTO_UDP; of a raw socket, its own
-	Raw       bool           // a raw socket: no ports, no conflicts
-	Addr      netip.AddrPort // port 0 until the registry has chosen one
-	DualStack bool           // an IPv6 wildcard that takes IPv4 as well
-	Reuse     bool           // SO_REUSEADDR when bound (RU-1)
-	Exclusive bool           // SO_EXCLUSIVEADDRUSE when bound
-	Owner     string         // the user (RU-7)
-	Avoid     uint16         // a port not to choose: a connection to itself
-	Socket    *Socket        // whose it is
-
-	Shared     bool           // an ephemeral port that connections to different peers may share (PO-7)
-	PerAddress bool           // an ephemeral port for this address only (SO_PORT_SCALABILITY)
-	Multicast  bool           // no unicast is received (SO_REUSE_MULTICASTPORT)
-	Peer       netip.AddrPort // of the connection that the port is chosen for
-	Order      uint64         // counts the bindings of the stack; set by the registry
-}
-
-// A Tuple is the two ends of a TCP connection.
-type Tuple struct{ Local, Remote netip.AddrPort }
 
 // A Socket is one Winsock socket. All methods are safe for concurrent use.
 //
