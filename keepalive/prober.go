@@ -1,17 +1,15 @@
-// Package keepalive decides when an idle TCP connection is probed and when it
-// is given up, and what calls on a connection that has ended return. It is
-// pure: it holds no clock, no timer and no lock.
+// Package keepalive decides when an idle TCP connection is probed and when it is given up, and what
+// calls on a connection that has ended return. The package is pure: it holds no clock, no timer and
+// no lock.
 package keepalive
 
 import "time"
 
-// Config are the parameters of one connection. Idle and Interval are positive;
-// Count is the number of unanswered probes before the drop, and 0 means no
-// probes and no drop (C-36).
+// A Config has the keep-alive parameters of one connection.
 type Config struct {
-	Idle     time.Duration
-	Interval time.Duration
-	Count    int
+	Idle     time.Duration // how long the connection is idle before the first probe; positive
+	Interval time.Duration // how long a probe waits for its answer; positive
+	Count    int           // how many probes in a row are unanswered before the drop; 0: no probes, no drop (C-36)
 }
 
 // An Action is what the caller of Poll does.
@@ -19,12 +17,12 @@ type Action uint8
 
 // The actions.
 const (
-	None  Action = iota
-	Probe        // send a probe: an ACK with SEG.SEQ = SND.NXT − 1 (KA-7)
-	Drop         // the connection is dead: reset it
+	None  Action = iota // nothing
+	Probe               // send a probe: an ACK with SEG.SEQ = SND.NXT − 1 (KA-7)
+	Drop                // reset the connection, which is dead
 )
 
-// state is where a Prober is.
+// A state is where a Prober is: see there.
 type state uint8
 
 const (
@@ -35,12 +33,13 @@ const (
 	dead                 // Count probes were not answered
 )
 
+// String is the name of the state.
 func (s state) String() string {
 	return [...]string{"off", "idle", "probing", "parked", "dead"}[s]
 }
 
-// Prober decides when an idle connection sends keep-alive probes and when it
-// is aborted (RFC 9293 §3.8.4, RFC 1122 §4.2.3.6).
+// A Prober decides when an idle connection sends keep-alive probes and when the connection is
+// aborted (RFC 9293 §3.8.4, RFC 1122 §4.2.3.6).
 //
 //	      Start                 Idle elapsed            Count unanswered,
 //	off ─────────▶ idle ───────────────────▶ probing ────────────────────▶ dead
@@ -52,15 +51,15 @@ func (s state) String() string {
 // The caller passes the time in and calls Poll again at Next. A Prober is not
 // safe for concurrent use. The zero Prober is off.
 type Prober struct {
-	cfg        Config
+	cfg        Config // of the last Start
 	state      state
-	unanswered int       // probes since the last segment
-	next       time.Time // when Poll acts; zero: never
+	unanswered int       // how many probes there were since the last segment
+	next       time.Time // when Poll has something to do; zero: never
 }
 
-// Start begins a full idle period from now with these parameters, whatever the
-// Prober was doing: SO_KEEPALIVE TRUE (KA-13) or a change of the parameters
-// (KA-14), also in the middle of probing.
+// Start begins a full idle period at now with these parameters, whatever the Prober was doing, be
+// it in the middle of probing: SO_KEEPALIVE was set to TRUE (KA-13), or parameters have changed
+// (KA-14).
 func (p *Prober) Start(now time.Time, cfg Config) {
 	if p.state == dead {
 		return
@@ -73,23 +72,23 @@ func (p *Prober) Start(now time.Time, cfg Config) {
 	p.becomeIdle(now)
 }
 
-// Stop cancels everything: SO_KEEPALIVE FALSE (KA-13).
+// Stop ends probing: SO_KEEPALIVE was set to FALSE (KA-13).
 func (p *Prober) Stop() {
 	if p.state != dead {
 		p.becomeOff()
 	}
 }
 
-// Segment tells of an acceptable segment from the peer, with data or without,
-// in order or not (KA-9).
+// Segment says that an acceptable segment of the peer has come, with data or without, in order or
+// not (KA-9).
 func (p *Prober) Segment(now time.Time) {
 	if p.state != off && p.state != dead {
 		p.becomeIdle(now)
 	}
 }
 
-// Poll says what is due at now. busy: data is unacknowledged or unsent; then
-// nothing is probed until a segment arrives, as its acknowledgement does.
+// Poll says what is due at now. With busy data isn't acknowledged or wasn't sent: no probe is due
+// then until a segment arrives, as the acknowledgement of the data is.
 func (p *Prober) Poll(now time.Time, busy bool) Action {
 	if p.next.IsZero() || now.Before(p.next) {
 		return None
@@ -106,7 +105,8 @@ func (p *Prober) Poll(now time.Time, busy bool) Action {
 	return Probe
 }
 
-// Next is when Poll has something to do; zero: not before another call.
+// Next is when Poll has something to do. It is zero where Poll has nothing to do before another
+// call.
 func (p *Prober) Next() time.Time { return p.next }
 
 func (p *Prober) becomeOff() { p.state, p.unanswered, p.next = off, 0, time.Time{} }

@@ -5,28 +5,29 @@ import "github.com/wsstack/wsstack/wsa"
 // A Cause is why a connection ended other than by a graceful close.
 type Cause uint8
 
-// The causes. The first one counts; every later code follows from it.
+// The causes. The cause that came first counts, and every code that a call returns later follows
+// from that cause.
 const (
-	Alive         Cause = iota // it hasn't
+	Alive         Cause = iota // the connection hasn't ended
 	Dropped                    // keep-alive found the peer gone
 	PeerReset                  // the peer sent a RST
-	Retransmitted              // the retransmission limit, or a zero window given up
-	UserTimeout                // TCP_MAXRT
-	LocalAbort                 // our own RST: unread data after SD_RECEIVE, a protocol error
-	ClosedReset                // the same, after its FIN: it has closed, and we sent (RS-3)
+	Retransmitted              // the peer didn't answer as many transmissions as the limit allows
+	UserTimeout                // the time of TCP_MAXRT has passed
+	LocalAbort                 // we have sent a RST: for unread data after SD_RECEIVE, or a protocol error
+	ClosedReset                // the peer sent a RST after its FIN: it has closed, and we sent (RS-3)
 )
 
-// Evidence is what is known of a connection that has ended. An ICMP error may have come before a
+// An Evidence is what is known of a connection that has ended. An ICMP error may have come before a
 // time-out ended it, so the verdict is drawn from what happened to the connection, and not from
 // the last error (KA-37).
 type Evidence struct {
 	Dropped     bool // the Prober said Drop
-	ResetSeen   bool // a RST came in
+	ResetSeen   bool // a RST came
 	PeerClosed  bool // the peer's FIN had come before
 	TimedOut    bool // the retransmission limit was reached
-	UserTimeout bool // TCP_MAXRT had expired
-	Aborted     bool // we aborted it
-	Unacked     int  // bytes not acknowledged at the end
+	UserTimeout bool // the time of TCP_MAXRT had passed
+	Aborted     bool // we have aborted the connection
+	Unacked     int  // how many bytes weren't acknowledged at the end
 }
 
 // Verdict says why the connection ended.
@@ -48,8 +49,8 @@ func Verdict(e Evidence) Cause {
 	return LocalAbort
 }
 
-// InProgress is what a call gets that was blocked when the connection ended
-// (KA-30), and SO_ERROR reads once.
+// InProgress is the code of a call that was blocked when the connection ended (KA-30), which
+// SO_ERROR reads once.
 func (c Cause) InProgress() wsa.Errno {
 	switch c {
 	case Alive:

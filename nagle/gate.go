@@ -1,10 +1,10 @@
 // Package nagle decides when a partial segment may leave: Nagle's algorithm (RFC 896, RFC 1122
-// §4.2.3.4) and the sender's avoidance of silly windows (RFC 1122 §4.2.3.4). The package is pure: it
-// holds no bytes, no clock and no lock.
+// §4.2.3.4) and the sender's avoidance of silly windows (RFC 1122 §4.2.3.4). The package is pure:
+// it holds no bytes, no clock and no lock.
 package nagle
 
-// A Gate stands between the bytes that an application has sent and the segments that leave. The zero
-// Gate is Nagle's algorithm.
+// A Gate stands between the bytes that an application has sent and the segments that leave. The
+// zero Gate is Nagle's algorithm.
 //
 //	        full segments                      ┌──▶ leaves now
 //	queued ───────────────────────────────────┤
@@ -27,8 +27,8 @@ type State struct {
 }
 
 // Release says how many of the queued bytes may leave now, from the front (NG-2, NG-9). What stays
-// waits for an acknowledgement, for more data, for a change of the State's flags or, where the State
-// is Silly with nothing in flight, for a timer (NG-9).
+// waits for an acknowledgement, for more data, for a change of the State's flags or, where the
+// State is Silly with nothing in flight, for a timer (NG-9).
 func (g Gate) Release(s State) int {
 	if s.Urgent || s.FIN {
 		return s.Queued
@@ -50,9 +50,9 @@ func (g Gate) Release(s State) int {
 }
 
 // Silly reports whether the peer's usable window is too small to be used (RFC 1122 §4.2.3.4, NG-9):
-// less than a segment, less than half of the largest window that the peer has ever offered, and less
-// than all that waits. The answer doesn't depend on TCP_NODELAY. A closed window is not silly: the
-// sender probes it.
+// less than a segment, less than half of the largest window that the peer has ever offered, and
+// less than all that waits. The answer doesn't depend on TCP_NODELAY. A closed window is not silly:
+// the sender probes it.
 func (s State) Silly() bool {
 	return s.Usable > 0 && s.Usable < s.MSS && s.Usable < (s.Largest+1)/2 && s.Usable < s.Queued
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // PutChecksum writes the checksum of a packet whose 16-bit words, those of its pseudo-header
-// included, have this sum: the complement. UDP says with a zero that there is no checksum (RFC 768),
-// so that one which comes out as zero is written in its other form there.
+// included, have this sum: the complement. UDP says with a zero that there is no checksum (RFC
+// 768), so that one which comes out as zero is written in its other form there.
 func PutChecksum(field []byte, sum uint16, udp bool) {
 	sum = ^sum
 	if udp && sum == 0 {
@@ -17,8 +17,8 @@ func PutChecksum(field []byte, sum uint16, udp bool) {
 	binary.BigEndian.PutUint16(field, sum)
 }
 
-// PatchChecksum makes the checksum in field right again after whole words of the packet have changed
-// from before to after (RFC 1624 §3, equation 3).
+// PatchChecksum makes the checksum in field right again after whole words of the packet have
+// changed from before to after (RFC 1624 §3, equation 3).
 func PatchChecksum(field, before, after []byte) {
 	sum := ^binary.BigEndian.Uint16(field)
 	sum = checksum.Combine(sum, ^checksum.Checksum(before, 0))

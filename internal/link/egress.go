@@ -14,9 +14,9 @@ import (
 // device. It holds pointers, because a slice in an interface is an allocation.
 var packetSlices = sync.Pool{New: func() any { return new([]tun.Packet) }}
 
-// WritePackets implements stack.LinkEndpoint. It returns the number of packets
-// and nil, also where the device dropped some; a device that has failed or is
-// closed gives ErrNetworkUnreachable, and the cause is kept for Err.
+// WritePackets implements stack.LinkEndpoint. It returns the number of packets and nil, even where
+// the device has dropped some. Over a device that has failed or is closed the result is
+// ErrNetworkUnreachable, and the cause is kept for Err.
 func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	if err := e.write(pkts.AsSlice()); err != nil {
 		return 0, err
@@ -24,23 +24,23 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 	return pkts.Len(), nil
 }
 
-// A queue is the queueing discipline of an Endpoint: it queues nothing. The one
-// that netstack has for interfaces without makes a list for each packet, which is
-// an allocation.
-type queue Endpoint
+// A discipline is the queueing discipline of an Endpoint: it queues nothing. The one that netstack
+// has for interfaces without a queue makes a list for each packet, which is an allocation.
+type discipline Endpoint
 
-// Queue returns what stack.NICOptions.QDisc wants for this endpoint.
-func (e *Endpoint) Queue() stack.QueueingDiscipline { return (*queue)(e) }
+// Queue returns the queueing discipline of the Endpoint, for stack.NICOptions.QDisc.
+func (e *Endpoint) Queue() stack.QueueingDiscipline { return (*discipline)(e) }
 
 // WritePacket implements stack.QueueingDiscipline. It borrows the packet.
-func (q *queue) WritePacket(pkt *stack.PacketBuffer) tcpip.Error {
+func (d *discipline) WritePacket(pkt *stack.PacketBuffer) tcpip.Error {
 	one := [1]*stack.PacketBuffer{pkt}
-	return (*Endpoint)(q).write(one[:])
+	return (*Endpoint)(d).write(one[:])
 }
 
-// Close has nothing to do: the endpoint is closed by its own Close.
-func (q *queue) Close() {}
+// Close implements stack.QueueingDiscipline. There is nothing to do: the owner closes the Endpoint.
+func (d *discipline) Close() {}
 
+// write sends packets, which it borrows.
 func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 	batch := packetSlices.Get().(*[]tun.Packet)
 	packets := (*batch)[:0]
@@ -64,7 +64,7 @@ func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 	return nil
 }
 
-// urgent reports a TCP segment with an urgent pointer. A device that cuts up a
+// urgent reports whether a packet is a TCP segment with an urgent pointer. A device that cuts up a
 // larger one would give each part the same pointer, and so another byte
 // (docs/tcp.md, "Urgent data").
 func urgent(pkt *stack.PacketBuffer) bool {
@@ -72,16 +72,16 @@ func urgent(pkt *stack.PacketBuffer) bool {
 	return len(t) >= header.TCPMinimumSize && t.Flags().Contains(header.TCPFlagUrg)
 }
 
-// appendSegments is append with the segments of p, which it owns.
+// appendSegments appends the packets that p stands for. It owns p.
 func appendSegments(packets []tun.Packet, p *tun.Packet) []tun.Packet {
 	tun.Segments(p, func(one tun.Packet) { packets = append(packets, one) })
 	p.Data.Release()
 	return packets
 }
 
-// Relay sends a packet that isn't netstack's, and takes ownership of it. What the
-// device doesn't do for the stack (segments, checksums) is done here. A device
-// that has failed drops it, and the cause is kept for Err.
+// Relay sends a packet that isn't netstack's, and owns it. What the device doesn't do for the stack
+// (segments, checksums) is done here. A device that has failed drops the packet, and the cause is
+// kept for Err.
 func (e *Endpoint) Relay(p tun.Packet) {
 	packets := []tun.Packet{p}
 	if !e.takes(p.GSO) {
@@ -92,7 +92,7 @@ func (e *Endpoint) Relay(p tun.Packet) {
 	}
 }
 
-// takes reports what the device does of what the metadata of a packet asks for.
+// takes reports whether the device does what the metadata of a packet asks for.
 func (e *Endpoint) takes(g tun.GSO) bool {
 	switch {
 	case g.NeedsCsum && !e.offload.Checksum:
@@ -105,7 +105,7 @@ func (e *Endpoint) takes(g tun.GSO) bool {
 	return g.Type == tun.GSONone
 }
 
-// send takes ownership of the packets.
+// send gives packets to the device, or to the ingress of a loopback. It owns the packets.
 func (e *Endpoint) send(packets []tun.Packet) error {
 	if e.dev == nil {
 		e.receive(packets)
@@ -118,7 +118,7 @@ func (e *Endpoint) send(packets []tun.Packet) error {
 	return err
 }
 
-// Err is the first error that the device's Send returned; nil while it works.
+// Err is the first error that the device's Send has returned; it is nil while Send works.
 func (e *Endpoint) Err() error {
 	if err := e.sendErr.Load(); err != nil {
 		return *err
@@ -126,9 +126,9 @@ func (e *Endpoint) Err() error {
 	return nil
 }
 
-// gsoOf translates netstack's metadata. With segmentation offload netstack
-// marks every segment of a connection; one that fits into a single packet only
-// has its checksum left to the device.
+// gsoOf translates netstack's metadata of a packet. With segmentation offload netstack marks every
+// segment of a connection; of a segment that fits into a single packet only the checksum is left to
+// the device.
 func gsoOf(pkt *stack.PacketBuffer) tun.GSO {
 	o := &pkt.GSOOptions
 	var typ tun.GSOType

@@ -12,35 +12,34 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// gsoMaxSize is the size of the largest packet the stack may build for a
-// device that segments. netstack subtracts the largest headers and one byte,
-// so packets stay below 65,536 bytes.
+// gsoMaxSize is the size, in bytes, of the largest packet that netstack may build for a device that
+// segments. netstack subtracts the largest headers and one byte, so that packets stay below 65,536
+// bytes.
 const gsoMaxSize = 1 << 16
 
-// Options of an Endpoint. The zero value is usable.
+// Options are what an Endpoint is made with. The zero Options are usable.
 type Options struct {
-	// Parts is how many goroutines may deliver at once: the ingress queue has so
-	// many parts, each with its share of the bounds. 0: one.
+	// Parts is how many goroutines may deliver at once: the ingress queue has so many parts, each
+	// with its share of the bounds. 0 stands for one.
 	Parts int
 
-	// Notify is called when a part of the ingress queue goes from empty to non-empty:
-	// somebody should call Deliver until it returns less than its max. It runs
-	// on the device's reader goroutine, or, on a loopback, on the sender's with
-	// a netstack endpoint locked, so it must only signal. May be nil.
+	// Notify is called when a part of the ingress queue goes from empty to non-empty: somebody
+	// should call Deliver until it returns less than its max. Notify runs on the device's reader
+	// goroutine or, on a loopback, on the sender's with a netstack endpoint locked, so that it must
+	// only signal. It may be nil.
 	Notify func(part int)
 
-	// Admit is asked about each packet before netstack gets it, and may change it;
-	// one that it refuses is dropped and counted. It runs inside Deliver. May be
-	// nil.
+	// Admit is asked about each packet before netstack gets the packet, and may change it. A packet
+	// that Admit refuses is dropped and counted. Admit runs inside Deliver. It may be nil.
 	Admit func(*tun.Packet) bool
 
-	// Forward is asked about each packet before Admit: one that it takes, and
-	// owns, was for somebody else. Packets may have segmentation metadata. It
-	// runs inside Deliver. May be nil.
+	// Forward is asked about each packet before Admit. A packet that Forward takes, and owns then,
+	// was for somebody else. Packets may have segmentation metadata. Forward runs inside Deliver.
+	// It may be nil.
 	Forward func(*tun.Packet) bool
 
-	// Loopback: the stack treats the interface as a loopback interface, which
-	// allows addresses such as 127.0.0.1 on it.
+	// Loopback says that the stack treats the interface as a loopback interface, which allows
+	// addresses such as 127.0.0.1 on it.
 	Loopback bool
 }
 
@@ -55,31 +54,31 @@ type Options struct {
 // because netstack holds the lock of the sending endpoint and the answer to a
 // packet may take it again. The queue holds tun.QueuePackets packets and
 // tun.QueueBytes bytes, all parts together; beyond its share of either bound a part
-// drops packets and counts them. Which part has a packet is decided by its
-// connection (partOf).
+// drops packets and counts them. The connection of a packet decides which part it is in
+// (partOf).
 //
-// The Endpoint starts no goroutine and doesn't own the device. Its owner
-// attaches it (Stack.CreateNIC), then calls Start, and closes the device before
-// it destroys the netstack stack: netstack calls Attach(nil), Close and Wait
-// with its own mutex held, which a device's reader may be waiting for.
+// The Endpoint starts no goroutine and doesn't own the device. The owner of the Endpoint
+// attaches it (Stack.CreateNIC), then calls Start, and closes the device before destroying
+// the netstack: netstack calls Attach(nil), Close and Wait with a mutex of its own held, which
+// a device's reader may be waiting for.
 //
 // Methods are safe for concurrent use, except that one goroutine at a time
 // calls Deliver for a part.
 type Endpoint struct {
-	dev      tun.Device // nil: a loopback
-	offload  tun.Offload
-	loopback bool
-	notify   func(part int)
-	admit    func(*tun.Packet) bool // nil: everything
-	forward  func(*tun.Packet) bool // nil: takes none
-	mtu      atomic.Uint32
-	parts    []part
-	invalid  atomic.Uint64         // packets that Deliver refused
-	sendErr  atomic.Pointer[error] // the first error of Device.Send
+	dev      tun.Device             // nil: the Endpoint is a loopback
+	offload  tun.Offload            // what the device does for the stack
+	loopback bool                   // Options.Loopback
+	notify   func(part int)         // Options.Notify, never nil
+	admit    func(*tun.Packet) bool // Options.Admit; nil: every packet is admitted
+	forward  func(*tun.Packet) bool // Options.Forward; nil: no packet is for somebody else
+	mtu      atomic.Uint32          // in bytes
+	parts    []part                 // the ingress queue
+	invalid  atomic.Uint64          // how many packets Deliver has refused
+	sendErr  atomic.Pointer[error]  // the first error of Device.Send; nil: there was none
 
-	mu         sync.RWMutex // guards the fields below; held for loads and stores only
-	dispatcher stack.NetworkDispatcher
-	linkAddr   tcpip.LinkAddress
+	mu         sync.RWMutex            // guards the fields below; held for loads and stores only
+	dispatcher stack.NetworkDispatcher // who gets the packets; nil: the Endpoint is detached
+	linkAddr   tcpip.LinkAddress       // empty unless set
 }
 
 var (
@@ -87,8 +86,8 @@ var (
 	_ stack.GSOEndpoint  = (*Endpoint)(nil)
 )
 
-// New makes an Endpoint over dev, with the MTU that dev has now. It asks the
-// device for its offloads (tun.Offloader).
+// New makes an Endpoint over dev, with the MTU that dev has now. New asks the device to do what it
+// can for the stack (tun.Offloader).
 func New(dev tun.Device, opts Options) *Endpoint {
 	e := newEndpoint(opts)
 	if o, ok := dev.(tun.Offloader); ok {
@@ -112,9 +111,9 @@ func newEndpoint(opts Options) *Endpoint {
 	}
 }
 
-// Start begins reception from the device. It is called once, after the
-// Endpoint was attached; packets that arrive at a detached endpoint are
-// dropped. The errors are those of Device.Start. A loopback needs no Start.
+// Start begins reception from the device. Start is called once, after the Endpoint was attached,
+// because a detached Endpoint drops the packets that arrive. The errors are those of Device.Start.
+// A loopback needs no Start.
 func (e *Endpoint) Start() error {
 	if e.dev == nil {
 		return nil
@@ -127,8 +126,8 @@ func (e *Endpoint) Start() error {
 // Transmit checksum offload is never claimed: segments without GSO metadata,
 // UDP and ICMP would leave without a checksum. netstack fills it in, except for
 // TCP segments with GSO metadata, which a device with segmentation offload
-// takes. Receive checksum offload is claimed by a loopback; of a device it is a
-// property of each packet (Verified).
+// takes. A loopback claims receive checksum offload; over a device each packet says for itself
+// whether its checksum was verified (Verified).
 func (e *Endpoint) Capabilities() stack.LinkEndpointCapabilities {
 	var caps stack.LinkEndpointCapabilities
 	if e.loopback {
@@ -140,8 +139,8 @@ func (e *Endpoint) Capabilities() stack.LinkEndpointCapabilities {
 	return caps
 }
 
-// A Trusting endpoint is for a netstack whose filter doesn't ask Verified: where the
-// device may leave checksums to us, it claims receive offload for all packets.
+// A Trusting is an Endpoint for a netstack whose filter doesn't ask Verified: where the device may
+// leave checksums to us, it claims receive offload for all packets.
 type Trusting struct{ *Endpoint }
 
 // Capabilities implements stack.LinkEndpoint.
@@ -153,7 +152,7 @@ func (t Trusting) Capabilities() stack.LinkEndpointCapabilities {
 	return caps
 }
 
-// GSOMaxSize implements stack.GSOEndpoint. Unit: bytes, headers included.
+// GSOMaxSize implements stack.GSOEndpoint. The size is in bytes, headers included.
 func (e *Endpoint) GSOMaxSize() uint32 {
 	if e.SupportedGSO() == stack.GSONotSupported {
 		return 0
@@ -171,17 +170,18 @@ func (e *Endpoint) SupportedGSO() stack.SupportedGSO {
 	return stack.GSONotSupported
 }
 
-// MTU implements stack.LinkEndpoint. Unit: bytes.
+// MTU implements stack.LinkEndpoint. The MTU is in bytes.
 func (e *Endpoint) MTU() uint32 { return e.mtu.Load() }
 
-// SetMTU implements stack.LinkEndpoint. It doesn't change the device: a value
-// above the device's MTU makes it drop packets.
+// SetMTU implements stack.LinkEndpoint. The device stays as it is, and drops packets that are
+// larger than its own MTU.
 func (e *Endpoint) SetMTU(mtu uint32) { e.mtu.Store(mtu) }
 
 // MaxHeaderLength implements stack.LinkEndpoint: there is no link header.
 func (e *Endpoint) MaxHeaderLength() uint16 { return 0 }
 
-// LinkAddress implements stack.LinkEndpoint: empty unless set.
+// LinkAddress implements stack.LinkEndpoint. The address is empty unless SetLinkAddress has set
+// one.
 func (e *Endpoint) LinkAddress() tcpip.LinkAddress {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -195,9 +195,8 @@ func (e *Endpoint) SetLinkAddress(addr tcpip.LinkAddress) {
 	e.linkAddr = addr
 }
 
-// Attach implements stack.LinkEndpoint. It waits for nothing, also when
-// detaching: a Deliver under way may hand over one more packet, which netstack
-// ignores.
+// Attach implements stack.LinkEndpoint. Attach waits for nothing, even where it detaches: a Deliver
+// under way may hand over one more packet, which netstack ignores.
 func (e *Endpoint) Attach(dispatcher stack.NetworkDispatcher) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -207,21 +206,22 @@ func (e *Endpoint) Attach(dispatcher stack.NetworkDispatcher) {
 // IsAttached implements stack.LinkEndpoint.
 func (e *Endpoint) IsAttached() bool { return e.attached() != nil }
 
+// attached is the dispatcher; nil: the Endpoint is detached.
 func (e *Endpoint) attached() stack.NetworkDispatcher {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.dispatcher
 }
 
-// Close implements stack.LinkEndpoint. It releases what is queued and drops
-// what comes later. It neither blocks nor closes the device.
+// Close implements stack.LinkEndpoint. The packets that are queued are released, and those that
+// come later are dropped. Close neither blocks nor closes the device.
 func (e *Endpoint) Close() {
 	for i := range e.parts {
 		e.parts[i].queue.Close()
 	}
 }
 
-// Wait implements stack.LinkEndpoint. There is no goroutine to wait for.
+// Wait implements stack.LinkEndpoint: there is no goroutine to wait for.
 func (e *Endpoint) Wait() {}
 
 // ARPHardwareType implements stack.LinkEndpoint.
@@ -238,6 +238,6 @@ func (e *Endpoint) AddHeader(*stack.PacketBuffer) {}
 // ParseHeader implements stack.LinkEndpoint: there is no link header.
 func (e *Endpoint) ParseHeader(*stack.PacketBuffer) bool { return true }
 
-// SetOnCloseAction implements stack.LinkEndpoint. The owner closes the device,
-// so there is no action.
+// SetOnCloseAction implements stack.LinkEndpoint. There is no action, because the owner closes the
+// device.
 func (e *Endpoint) SetOnCloseAction(func()) {}

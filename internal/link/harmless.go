@@ -8,17 +8,16 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// fixed is as much of a packet as is looked at of each: flags and offset are bytes
-// 6 and 7 of an IPv4 header (RFC 791 §3.1), byte 6 of an IPv6 header is the next
-// header (RFC 8200 §3).
-const fixed = 8
+// prefixSize is how many bytes of each packet are looked at: flags and offset are bytes 6 and 7 of
+// an IPv4 header (RFC 791 §3.1), byte 6 of an IPv6 header is the next header (RFC 8200 §3).
+const prefixSize = 8
 
-// harmless keeps from netstack what ends the process or hangs it. It reports a
-// packet that may be delivered, and changes how its buffer is divided, if need be.
-// first are its first bytes.
+// harmless keeps from netstack the packets that would end the process or hang it. harmless reports
+// whether a packet may be delivered, and changes how the packet's buffer is divided, if need be.
+// first are the first bytes of the packet.
 func harmless(protocol tcpip.NetworkProtocolNumber, first []byte, data *buffer.Buffer) bool {
 	switch {
-	case len(first) < fixed: // netstack refuses it
+	case len(first) < prefixSize: // netstack refuses it
 	case protocol == header.IPv6ProtocolNumber:
 		return !hasLongestExtension(first[header.IPv6NextHeaderOffset], data)
 	case isFragment(first):
@@ -27,7 +26,7 @@ func harmless(protocol tcpip.NetworkProtocolNumber, first []byte, data *buffer.B
 	return true
 }
 
-// isFragment reports an IPv4 packet that is one part of several.
+// isFragment reports whether an IPv4 packet is one part of several.
 func isFragment(first []byte) bool {
 	const moreAndOffset = 0x3fff
 	return binary.BigEndian.Uint16(first[6:])&moreAndOffset != 0
@@ -53,10 +52,10 @@ func setApart(data *buffer.Buffer, ihl int) {
 // largest value (RFC 8200 §4.3).
 const longest = 256 * 8
 
-// hasLongestExtension reports an IPv6 packet with an extension header of 2,048
-// bytes: netstack takes its length for 0 where it looks for the transport protocol,
-// and never comes to the end of the headers. RFC 8504 §5.3 lets a host discard what
-// has so many options.
+// hasLongestExtension reports whether an IPv6 packet has an extension header of 2,048 bytes:
+// netstack takes the length of such a header for 0 where it looks for the transport protocol, and
+// never comes to the end of the headers. RFC 8504 §5.3 lets a host discard packets with so many
+// options.
 func hasLongestExtension(next uint8, data *buffer.Buffer) bool {
 	if data.Size() < header.IPv6MinimumSize+longest {
 		return false

@@ -23,8 +23,8 @@ func (e *Endpoint) receive(packets []tun.Packet) {
 	}
 }
 
-// run is the part of the first packet, and how many packets there are until the first
-// that has another.
+// run returns the part of the first packet, and how many packets there are until the first one that
+// is in another part.
 func (e *Endpoint) run(packets []tun.Packet) (part, n int) {
 	if len(e.parts) == 1 {
 		return 0, len(packets)
@@ -39,8 +39,8 @@ func (e *Endpoint) run(packets []tun.Packet) (part, n int) {
 // how many it took from the queue. Less than max means that the queue was empty,
 // and that Notify announces the next packet. Packets that are empty or neither
 // IPv4 nor IPv6, and those that netstack can't stand (harmless), go no further,
-// and are counted in Dropped; whatever else is wrong with a packet is netstack's
-// to judge. A detached endpoint drops all.
+// and are counted in Dropped; netstack judges whatever else is wrong with a packet. A
+// detached Endpoint drops all packets.
 //
 // One goroutine at a time calls Deliver for a part. netstack runs inside it: transport
 // endpoints are locked, notified, and answer through WritePackets.
@@ -66,10 +66,10 @@ func (e *Endpoint) Deliver(part, max int) (n int) {
 	return n
 }
 
-// deliver takes ownership of p.
+// deliver hands a packet, which it owns, to netstack or to whom it is for.
 func (e *Endpoint) deliver(p *tun.Packet) {
 	dispatcher := e.attached()
-	var first [fixed]byte
+	var first [prefixSize]byte
 	n, _ := p.Data.ReadAt(first[:], 0)
 	protocol, ok := protocolOf(first[:n])
 	if e.forward != nil && ok && dispatcher != nil && e.forward(p) {
@@ -86,23 +86,23 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 	pkt.DecRef()
 }
 
-// Verified reports a packet that Deliver has brought whose transport checksum nobody
-// needs to check, because a local sender has left it to us. netstack's own way to
-// say so are the capabilities of the interface, but of one device some packets come
-// from such a sender and others from a wire where they may have been damaged. So
-// netstack's filter asks, and sets RXChecksumValidated; where there is none, see
-// Trusting.
+// Verified reports whether nobody needs to check the transport checksum of a packet that Deliver
+// has brought, because a local sender has left the checksum to us. netstack's own way to say so are
+// the capabilities of the interface, but some packets of a device come from such a sender and
+// others from a wire where they may have been damaged. So netstack's filter asks Verified, and sets
+// RXChecksumValidated; where there is no filter, see Trusting.
 func Verified(pkt *stack.PacketBuffer) bool { return pkt.GSOOptions.NeedsCsum }
 
-// deliverDatagrams takes ownership of a packet that stands for several
-// datagrams: unlike the segments of a stream, each is delivered by itself.
+// deliverDatagrams is deliver for a packet that stands for several datagrams: unlike the segments
+// of a stream, each is delivered by itself.
 func (e *Endpoint) deliverDatagrams(p *tun.Packet) {
 	tun.Segments(p, func(one tun.Packet) { e.deliver(&one) })
 	p.Data.Release()
 }
 
-// protocolOf looks at the version field only.
-func protocolOf(first []byte) (tcpip.NetworkProtocolNumber, bool) {
+// protocolOf is the version of IP that a packet says it has; ok is false for another one. Only the
+// version field is looked at.
+func protocolOf(first []byte) (version tcpip.NetworkProtocolNumber, ok bool) {
 	if len(first) == 0 {
 		return 0, false
 	}
@@ -115,8 +115,8 @@ func protocolOf(first []byte) (tcpip.NetworkProtocolNumber, bool) {
 	return 0, false
 }
 
-// Len is the number of packets received and not yet delivered, those that a
-// Deliver under way has in hand included.
+// Len is how many packets were received and aren't delivered yet. Those that a Deliver under way
+// has in hand count.
 func (e *Endpoint) Len() (n int) {
 	for i := range e.parts {
 		n += e.parts[i].queue.Pending()
@@ -124,8 +124,8 @@ func (e *Endpoint) Len() (n int) {
 	return n
 }
 
-// Dropped is the number of received packets that never reached netstack: the
-// queue was full, the endpoint closed or detached, or the packet no IP packet.
+// Dropped is how many packets were received and never reached netstack: the queue was full, the
+// Endpoint was closed or detached, or the packet was no IP packet or one that netstack can't stand.
 func (e *Endpoint) Dropped() uint64 {
 	n := e.invalid.Load()
 	for i := range e.parts {

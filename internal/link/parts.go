@@ -10,11 +10,11 @@ import (
 
 // A part is the share of the ingress that one goroutine delivers.
 type part struct {
-	queue *tun.Queue
-	batch [deliverBatch]tun.Packet // of Deliver
+	queue *tun.Queue               // the packets that were received and aren't delivered yet
+	batch [deliverBatch]tun.Packet // the packets that a Deliver under way has in hand
 }
 
-// newParts divides the bounds of the queue among so many parts.
+// newParts makes n parts, among which the bounds of the queue are divided.
 func newParts(n int) []part {
 	parts := make([]part, n)
 	for i := range parts {
@@ -23,14 +23,14 @@ func newParts(n int) []part {
 	return parts
 }
 
-// seed makes the parts of connections unforeseeable: who could choose them would
-// have all of its packets, and those of others, in one.
+// seed makes the parts of connections unforeseeable: whoever could choose them would bring all
+// packets of its connections, and those of others, into one part.
 var seed = maphash.MakeSeed()
 
-// partOf is the part of n that gets a packet: by the addresses and ports of a TCP
-// segment, so that those of a connection stay in order, and by the sender of
-// everything else, so that what it sends does, in fragments or not, to whatever
-// address. Both directions of a connection need not have the same part.
+// partOf is the part, of n parts, that gets a packet. The addresses and ports of a TCP segment
+// decide, so that the segments of a connection stay in order, and the sender of every other packet
+// does, so that what it sends stays in order, in fragments or not, to whatever address. The two
+// directions of a connection need not have the same part.
 func partOf(p *tun.Packet, n int) int {
 	if n == 1 {
 		return 0
@@ -43,8 +43,8 @@ func partOf(p *tun.Packet, n int) int {
 // ports is the length of the ports of a segment, which its header begins with.
 const ports = 4
 
-// flow is what the packets of a connection, or of a sender, have in common: a slice of
-// b, which may change. b is the beginning of a packet.
+// flow is what the packets of a connection, or of a sender, have in common. b is the beginning of a
+// packet; flow may change it, and returns a slice of it.
 func flow(b []byte) []byte {
 	protocol, ok := protocolOf(b)
 	switch {

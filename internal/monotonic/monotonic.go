@@ -1,6 +1,6 @@
-// Package monotonic turns readings of gVisor's monotonic clock into durations, and back. gVisor lets
-// such readings only be compared and subtracted; whoever computes with times of a clock takes the
-// time since its origin.
+// Package monotonic turns readings of gVisor's monotonic clock into durations, and back. gVisor
+// lets such readings only be compared and subtracted; whoever computes with times of a clock takes
+// the time since its origin.
 package monotonic
 
 import (

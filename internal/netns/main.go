@@ -5,11 +5,10 @@ import (
 	"os"
 )
 
-// Main is what a TestMain does first: it runs the tests in a network namespace of
-// their own, where a TUN can be opened, and exits. Where that can't be it returns
-// why, for the tests that need it to skip with; with WSSTACK_REQUIRE_TUN it prints
-// that, after the package's name, and exits. run runs the tests, and returns the
-// exit status.
+// Main is what a TestMain calls first: it runs the tests in a network namespace of their own, where
+// a TUN can be opened, and exits. Where such a namespace can't be had, Main returns the reason,
+// with which the tests that need one are skipped; with WSSTACK_REQUIRE_TUN it prints the reason,
+// behind the name of the package, and exits. run runs the tests, and returns the exit status.
 func Main(name string, run func() int) (unable error) {
 	if Inside() {
 		Setup()

@@ -1,6 +1,6 @@
-// Package netns runs a test binary again in a network namespace of its own, so
-// that its tests have a kernel side that nobody else uses: the tests of
-// integration and of the TCP engine, and the benchmarks over a TUN.
+// Package netns runs a test binary again in a network namespace of its own, so that the tests have
+// a kernel side that nobody else uses. The integration tests, those of the TCP engine beside Linux
+// and the benchmarks over a TUN use it.
 package netns
 
 import (
@@ -15,21 +15,20 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// marker tells a binary that it runs in the namespace, with the write end of a
-// pipe as descriptor 3.
+// marker is the environment variable that tells a binary that it runs in the namespace, with the
+// write end of a pipe as descriptor 3.
 const marker = "WSSTACK_IN_NAMESPACE"
 
-// RequireTUN reports whether a machine without TUN is a failure, not a reason to
-// skip: WSSTACK_REQUIRE_TUN=1.
+// RequireTUN reports whether tests fail on a machine without TUN instead of being skipped: the
+// environment has WSSTACK_REQUIRE_TUN=1 then.
 func RequireTUN() bool { return os.Getenv("WSSTACK_REQUIRE_TUN") == "1" }
 
 // Inside reports whether this process is the one in the namespace.
 func Inside() bool { return os.Getenv(marker) != "" }
 
-// RunAgain runs this binary with the same arguments in a new network
-// namespace, where lo is up and a TUN can be opened, and returns its exit
-// status. An error says why that can't be. An ordinary user gets a user
-// namespace as well.
+// RunAgain runs this binary with the same arguments in a new network namespace, where lo is up and
+// a TUN can be opened, and returns the exit status. An error says why such a namespace can't be
+// had. An ordinary user gets a user namespace as well.
 func RunAgain() (status int, err error) {
 	runtime.LockOSThread() // Pdeathsig is about the thread that started the child
 	r, w, err := os.Pipe()
@@ -66,8 +65,8 @@ func RunAgain() (status int, err error) {
 	return 0, err
 }
 
-// Setup is the first thing the process in the namespace does: it brings lo up
-// and tries a TUN. When that fails it tells RunAgain why, and exits.
+// Setup is the first thing that the process in the namespace does: it brings lo up and tries to
+// open a TUN. Where that fails, Setup tells RunAgain why, and exits.
 func Setup() {
 	pipe := os.NewFile(3, "reason")
 	syscall.CloseOnExec(3)

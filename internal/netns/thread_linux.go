@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Thread is a second network namespace, with a thread of its own that works
-// in it. Sockets made there stay in it, whoever uses them.
+// A Thread is a second network namespace, with a thread of its own that works in it. Sockets that
+// are made there stay in the namespace, whoever uses them.
 type Thread struct {
-	work chan func()
-	file *os.File // the namespace
+	work chan func() // what the thread is to run
+	file *os.File    // the namespace
 }
 
-// NewThread makes a namespace. Close lets go of it; sockets and interfaces in
-// it may keep it.
+// NewThread makes a namespace. Close lets go of the namespace, which lives on while sockets or
+// interfaces are in it.
 func NewThread() (*Thread, error) {
 	t := &Thread{work: make(chan func())}
 	started := make(chan error)
@@ -28,6 +28,7 @@ func NewThread() (*Thread, error) {
 	return t, nil
 }
 
+// run is the thread. It says on started whether the namespace could be made.
 func (t *Thread) run(started chan<- error) {
 	runtime.LockOSThread()
 	err := unix.Unshare(unix.CLONE_NEWNET)
@@ -43,7 +44,7 @@ func (t *Thread) run(started chan<- error) {
 	}
 }
 
-// Do runs f in the namespace and waits for it.
+// Do runs f in the namespace and waits until f has returned.
 func (t *Thread) Do(f func()) {
 	done := make(chan struct{})
 	t.work <- func() {
@@ -53,7 +54,7 @@ func (t *Thread) Do(f func()) {
 	<-done
 }
 
-// Take moves an interface of the caller's namespace into this one.
+// Take moves an interface from the caller's namespace into that of the Thread.
 func (t *Thread) Take(name string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -62,7 +63,7 @@ func (t *Thread) Take(name string) error {
 	return netlink.LinkSetNsFd(link, int(t.file.Fd()))
 }
 
-// Close ends the thread. Do must not be called any more.
+// Close ends the thread. Do must not be called afterwards.
 func (t *Thread) Close() {
 	close(t.work)
 	t.file.Close()

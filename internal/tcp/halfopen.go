@@ -108,7 +108,7 @@ type HalfOpenVerdict uint8
 // The verdicts.
 const (
 	Stays     HalfOpenVerdict = iota // the record stays; the answer, if it has flags, leaves
-	SynRepeat                        // the SYN, or what isn't acceptable, came: Repeat is the answer
+	SynRepeat                        // Repeat answers: the SYN came again, or what isn't acceptable
 	Complete                         // the handshake is complete: Conn takes the segment
 	Ends                             // the peer has reset the connection
 )
@@ -129,7 +129,7 @@ func (h *HalfOpen) Segment(s *Segment, size int) (v HalfOpenVerdict, answer Segm
 	case s.Flags&SYN != 0 && s.Flags&ACK == 0 && s.Seq == h.IRS:
 		return SynRepeat, Segment{}
 	case !inWindow:
-		return SynRepeat, Segment{} // what isn't acceptable draws an acknowledgement, and the SYN-ACK is one
+		return SynRepeat, Segment{} // it draws an acknowledgement, and the SYN-ACK is one
 	case s.Flags&SYN != 0: // a new SYN of an old tuple: RFC 5961 §4
 		return SynRepeat, Segment{}
 	case s.Flags&ACK == 0:

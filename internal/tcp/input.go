@@ -83,18 +83,18 @@ func (c *Conn) inSynchronized(now time.Duration, s *Segment) {
 	c.inText(now, s)
 }
 
-// hear notes an acceptable segment: the idle time of keep-alive begins anew (KA-9). It isn't called for a
-// segment that acknowledges what was never sent, which isn't of the connection, nor for an empty one at
-// the edge of an open window, which is looked at only because a sender that has filled the window
-// acknowledges from there.
+// hear notes an acceptable segment: the idle time of keep-alive begins anew (KA-9). It isn't called
+// for a segment that acknowledges what was never sent, which isn't of the connection, nor for an
+// empty one at the edge of an open window, which is looked at only because a sender that has filled
+// the window acknowledges from there.
 func (c *Conn) hear(now time.Duration) {
 	c.heard = now
 	c.keepAlive.Segment(keepAliveTime(now))
 }
 
-// inUnacceptable answers a segment that is not in the window. The acknowledgement and the urgent pointer
-// of the segment count while the window is closed and the segment is what comes next (RFC 9293
-// §3.10.7.4, first).
+// inUnacceptable answers a segment that is not in the window. The acknowledgement and the urgent
+// pointer of the segment count while the window is closed and the segment is what comes next (RFC
+// 9293 §3.10.7.4, first).
 func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 	r := &c.rcv
 	n := int(s.Payload.Size())
@@ -119,8 +119,8 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 // 7323 §5.5).
 const maxStampAge = 24 * 24 * time.Hour
 
-// checkStamp reports whether a segment passes the PAWS test, which every RST does. checkStamp answers a
-// segment that fails, and notes the timestamp of one that passes (RFC 7323 §4.3, §5.3).
+// checkStamp reports whether a segment passes the PAWS test, which every RST does. checkStamp
+// answers a segment that fails, and notes the timestamp of one that passes (RFC 7323 §4.3, §5.3).
 func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	r, o := &c.rcv, &s.Options
 	if !c.stamps || s.Flags&RST != 0 {
@@ -143,8 +143,8 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// inReset takes a RST in the window, or at its edge (RFC 5961 §3.2): only a RST with the exact number
-// counts, and one at the edge draws nothing.
+// inReset takes a RST in the window, or at its edge (RFC 5961 §3.2): only a RST with the exact
+// number counts, and one at the edge draws nothing.
 func (c *Conn) inReset(now time.Duration, s *Segment) {
 	switch {
 	case s.Seq != c.rcv.next && s.Seq == c.rcv.edge:
@@ -161,8 +161,8 @@ func (c *Conn) inReset(now time.Duration, s *Segment) {
 	}
 }
 
-// inAck is the fifth step of RFC 9293 §3.10.7.4, with the part of each state that concerns our FIN. inAck
-// reports whether the segment is to be looked at further.
+// inAck is the fifth step of RFC 9293 §3.10.7.4, with the part of each state that concerns our FIN.
+// inAck reports whether the segment is to be looked at further.
 func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	if c.state == SynReceived {
 		if s.Ack != c.snd.next {
@@ -190,10 +190,10 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 	return c.state != Closed
 }
 
-// updateWindow takes the peer's window, unless the segment is older than the one that the window was
-// taken from (RFC 9293 §3.10.7.4). A segment that acknowledges something is not older, whatever its
-// number: the old window, counted from the new SND.UNA, would be more than was promised. updateWindow
-// reports whether the window has changed.
+// updateWindow takes the peer's window, unless the segment is older than the one that the window
+// was taken from (RFC 9293 §3.10.7.4). A segment that acknowledges something is not older, whatever
+// its number: the old window, counted from the new SND.UNA, would be more than was promised.
+// updateWindow reports whether the window has changed.
 func (c *Conn) updateWindow(s *Segment) (changed bool) {
 	b := &c.snd
 	if !(s.Ack.After(b.una) || b.wl1.Before(s.Seq) || b.wl1 == s.Seq && !s.Ack.Before(b.wl2)) {
@@ -260,8 +260,8 @@ func (c *Conn) inText(now time.Duration, s *Segment) {
 	}
 }
 
-// refuses resets the connection where nobody takes the new data that has come, and reports whether that
-// is so: the socket is closed (RFC 1122 §4.2.2.13), or shut down for receiving (SH-2).
+// refuses resets the connection where nobody takes the new data that has come, and reports whether
+// that is so: the socket is closed (RFC 1122 §4.2.2.13), or shut down for receiving (SH-2).
 func (c *Conn) refuses() bool {
 	switch {
 	case c.orphan:
@@ -278,10 +278,10 @@ func (c *Conn) refuses() bool {
 // largest packets that devices make of segments.
 const burstAck = 128 << 10
 
-// oweDelayed notes that an acknowledgement is owed for data that came in order: every second full segment
-// at least draws one (RFC 9293 §3.8.6.3). In a burst, whose end draws one, segments that follow each
-// other count as one large segment, as they are where a device puts them together: each burstAck draws an
-// acknowledgement, or each eighth of a smaller window.
+// oweDelayed notes that an acknowledgement is owed for data that came in order: every second full
+// segment at least draws one (RFC 9293 §3.8.6.3). In a burst, whose end draws one, segments that
+// follow each other count as one large segment, as they are where a device puts them together: each
+// burstAck draws an acknowledgement, or each eighth of a smaller window.
 func (c *Conn) oweDelayed(now time.Duration, n int) {
 	r := &c.rcv
 	if c.cfg.DelayAck == 0 {

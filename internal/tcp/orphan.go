@@ -6,13 +6,13 @@ import (
 )
 
 // orphanPatience is how long a connection whose socket is closed waits for the peer to acknowledge
-// something new. A peer with a closed window would hold the connection for ever by answering probes,
-// as it may while somebody owns the connection (BF-23).
+// something new. A peer with a closed window would hold the connection for ever by answering
+// probes, as it may while somebody owns the connection (BF-23).
 const orphanPatience = 4 * time.Minute
 
 // Orphan says that nobody reads any more: data that comes resets the connection (RFC 1122
-// §4.2.2.13), keep-alive sends no probes (KA-12), FIN-WAIT-2 is bounded, and so is the time that the
-// peer may take to acknowledge what was sent.
+// §4.2.2.13), keep-alive sends no probes (KA-12), FIN-WAIT-2 is bounded, and so is the time that
+// the peer may take to acknowledge what was sent.
 func (c *Conn) Orphan(now time.Duration) {
 	if c.orphan || c.state == Closed || c.state == TimeWait {
 		return

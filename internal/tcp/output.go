@@ -12,8 +12,8 @@ import (
 // to 1.0 s).
 const sillyTimeout = 150 * time.Millisecond
 
-// Output writes the next segment that is to leave into s, and reports whether there is one. The payload
-// is the caller's.
+// Output writes the next segment that is to leave into s, and reports whether there is one. The
+// payload is the caller's.
 func (c *Conn) Output(now time.Duration, s *Segment) bool {
 	switch {
 	case c.reset.Flags != 0:
@@ -206,8 +206,8 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// windowRoom is how many of the queued bytes Nagle's algorithm and the peer's window let out. mss is the
-// payload of a full segment now.
+// windowRoom is how many of the queued bytes Nagle's algorithm and the peer's window let out. mss
+// is the payload of a full segment now.
 func (c *Conn) windowRoom(now time.Duration, mss, queued int) int {
 	b := &c.snd
 	usable := b.usable()

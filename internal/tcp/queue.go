@@ -2,15 +2,15 @@ package tcp
 
 import "gvisor.dev/gvisor/pkg/buffer"
 
-// copyLimit is the size, in bytes, up to which a piece of data is copied behind the piece before it:
-// a reference would keep a whole packet for a few bytes.
+// copyLimit is the size, in bytes, up to which a piece of data is copied behind the piece before
+// it: a reference would keep a whole packet for a few bytes.
 const copyLimit = 552
 
 // chunkSize is the room of a chunk that small pieces are copied into.
 const chunkSize = 2048
 
-// A queue is a run of bytes in order: reference counted views, of which none is empty. The zero queue
-// is empty.
+// A queue is a run of bytes in order: reference counted views, of which none is empty. The zero
+// queue is empty.
 type queue struct {
 	views []*buffer.View // from head on
 	head  int            // how many entries in front are not used any more

@@ -23,8 +23,8 @@ const (
 	reorderDivisor = 4  // the part of the round trip that the reordering window is
 )
 
-// newest notes a transmission that was delivered, if it is the newest one (RFC 8985 §6.2, step 2). An
-// answer that comes sooner than any round trip belongs to the transmission before.
+// newest notes a transmission that was delivered, if it is the newest one (RFC 8985 §6.2, step 2).
+// An answer that comes sooner than any round trip belongs to the transmission before.
 func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 	d := now - r.sentAt
 	if least := estimate.least.get(); r.resends > 0 && least > 0 && d < least {
@@ -38,8 +38,8 @@ func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 	}
 }
 
-// measure widens the reordering window for a D-SACK, which says that what was sent again had only been
-// late (RFC 8985 §6.2, step 4).
+// measure widens the reordering window for a D-SACK, which says that what was sent again had only
+// been late (RFC 8985 §6.2, step 4).
 func (k *rack) measure(a *ackInfo, una, next Seq) {
 	switch {
 	case una.Before(k.round) && k.mult > 0:
@@ -112,8 +112,8 @@ func (c *Conn) detectDuplicates(a *ackInfo) bool {
 	return true
 }
 
-// A tailProbe is the tail loss probe: a segment that is sent when the end of a flight may be lost, so
-// that its acknowledgement shows the loss (RFC 8985 §7).
+// A tailProbe is the tail loss probe: a segment that is sent when the end of a flight may be lost,
+// so that its acknowledgement shows the loss (RFC 8985 §7).
 type tailProbe struct {
 	due    bool // the probe is to leave
 	out    bool // the probe has left, and wasn't answered
@@ -124,8 +124,9 @@ type tailProbe struct {
 // maxAckDelay is how long a peer may delay the acknowledgement of a lone segment.
 const maxAckDelay = 200 * time.Millisecond
 
-// minTailProbe is how long the tail loss probe waits at least: where the round trip takes microseconds,
-// whoever is to answer may not have had a turn at a processor yet. (Two ticks in Linux.)
+// minTailProbe is how long the tail loss probe waits at least: where the round trip takes
+// microseconds, whoever is to answer may not have had a turn at a processor yet. (Two ticks in
+// Linux.)
 const minTailProbe = 10 * time.Millisecond
 
 // armTailProbe sets the time of the tail loss probe (RFC 8985 §7.2).

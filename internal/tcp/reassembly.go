@@ -16,16 +16,16 @@ type piece struct {
 	data       queue // the bytes
 }
 
-// pieces are the runs of data that came early, in order, with a gap between any two. The zero value is
-// empty.
+// pieces are the runs of data that came early, in order, with a gap between any two. The zero value
+// is empty.
 type pieces struct {
 	runs   []piece
 	recent [maxBlocks]Seq // where the data that came last begins, the newest first; see blocks
 	fresh  int            // how many of recent are valid
 }
 
-// add keeps the data at seq, as far as it isn't there yet. add takes over b, and returns the part that
-// was there already, if there is any (RFC 2883).
+// add keeps the data at seq, as far as it isn't there yet. add takes over b, and returns the part
+// that was there already, if there is any (RFC 2883).
 func (p *pieces) add(seq Seq, b *buffer.Buffer) (again Block) {
 	defer b.Release()
 	end := seq.Add(int(b.Size()))
@@ -125,8 +125,8 @@ func (p *pieces) take(next Seq, q *queue) Seq {
 	return next
 }
 
-// blocks fills a list with SACK blocks in the order of RFC 2018 §4, and returns their number: the run
-// that holds what came last is first, then come the runs that were reported before.
+// blocks fills a list with SACK blocks in the order of RFC 2018 §4, and returns their number: the
+// run that holds what came last is first, then come the runs that were reported before.
 func (p *pieces) blocks(list []Block) (n int) {
 	for _, seq := range p.recent[:p.fresh] {
 		i, _ := slices.BinarySearchFunc(p.runs, seq, func(r piece, s Seq) int {

@@ -13,8 +13,8 @@ import (
 //	                │◀── queue ──▶│◀──── window ────▶│ edge
 //	                            RCV.NXT
 //
-// The edge never moves left (RFC 9293 §3.8.6), and right only by an amount that is worth telling (RFC
-// 1122 §4.2.3.3).
+// The edge never moves left (RFC 9293 §3.8.6), and right only by an amount that is worth telling
+// (RFC 1122 §4.2.3.3).
 type receiver struct {
 	irs   Seq   // IRS: the peer's initial sequence number
 	next  Seq   // RCV.NXT
@@ -50,8 +50,8 @@ type receiver struct {
 // autoLimit is the size, in bytes, that a quota grows to while SO_RCVBUF isn't set.
 const autoLimit = 4 << 20
 
-// autoStart is the window in a SYN, in bytes, while SO_RCVBUF isn't set: the largest that can be told
-// without a scale.
+// autoStart is the window in a SYN, in bytes, while SO_RCVBUF isn't set: the largest that can be
+// told without a scale.
 const autoStart = 65535
 
 // scaleFor is the least scale with which a window of so many bytes can be told.
@@ -83,8 +83,8 @@ func (r *receiver) window() uint16 {
 	return r.field()
 }
 
-// field is the window field for the edge as it is. The field is rounded down: a scaled window may say
-// less than the edge, never more.
+// field is the window field for the edge as it is. The field is rounded down: a scaled window may
+// say less than the edge, never more.
 func (r *receiver) field() uint16 {
 	field := min(max(0, r.edge.From(r.next))>>r.shift, 65535)
 	r.told = r.next.Add(field << r.shift)
@@ -106,8 +106,8 @@ func (r *receiver) synEdge() Seq {
 func (r *receiver) permitted() int { return max(0, r.edge.From(r.next)) }
 
 // acceptable reports whether a segment is in the window (RFC 9293 §3.10.7.4, step 1). A FIN takes a
-// number, but no room: the FIN may be new where the data before it isn't, because a retransmission may
-// have got a FIN.
+// number, but no room: the FIN may be new where the data before it isn't, because a retransmission
+// may have got a FIN.
 func (r *receiver) acceptable(s *Segment) bool {
 	seq, n := s.Seq, int(s.Payload.Size())
 	window := r.permitted()
@@ -189,8 +189,8 @@ func (r *receiver) finish() bool {
 	return true
 }
 
-// consumed follows n bytes that were read: the quota may grow, and the peer may have to be told of the
-// room. consumed reports whether the peer has to: it is nearly out of room, or there is a lot.
+// consumed follows n bytes that were read: the quota may grow, and the peer may have to be told of
+// the room. consumed reports whether the peer has to: it is nearly out of room, or there is a lot.
 func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell bool) {
 	r.queue.drop(n)
 	r.read = r.read.Add(n)

@@ -72,8 +72,8 @@ type ackInfo struct {
 	sacked    int   // how many bytes were SACKed before
 }
 
-// acknowledge takes the acknowledgement of what lies before s.Ack, which is SND.UNA to SND.NXT. changed
-// says that the peer's window is another.
+// acknowledge takes the acknowledgement of what lies before s.Ack, which is SND.UNA to SND.NXT.
+// changed says that the peer's window is another.
 func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 	o := &c.out
 	a := ackInfo{now: now, advance: s.Ack.After(c.snd.una), flight: c.InFlight(), sacked: o.board.sacked, fack: o.rack.fack}
@@ -209,8 +209,8 @@ func (c *Conn) sampled(a *ackInfo) {
 	c.rtt.sample(a.now, a.now-at)
 }
 
-// proceed decides what the phase is after an acknowledgement. lost says that the acknowledgement, or
-// the time that has passed, has shown that something was lost.
+// proceed decides what the phase is after an acknowledgement. lost says that the acknowledgement,
+// or the time that has passed, has shown that something was lost.
 func (c *Conn) proceed(a *ackInfo, lost bool) {
 	o := &c.out
 	if o.phase != steady && !c.snd.una.Before(o.high) {
@@ -268,8 +268,8 @@ func (c *Conn) growWindow(a *ackInfo) {
 	o.control.Acked(ack)
 }
 
-// timeout follows the retransmission time-out of data (RFC 6298 §5.4): all that isn't SACKed counts as
-// lost, and is sent again as the window, which is one segment now, allows.
+// timeout follows the retransmission time-out of data (RFC 6298 §5.4): all that isn't SACKed counts
+// as lost, and is sent again as the window, which is one segment now, allows.
 func (c *Conn) timeout(now time.Duration) {
 	o := &c.out
 	c.Counters.Timeouts++
@@ -288,10 +288,10 @@ func (c *Conn) timeout(now time.Duration) {
 	o.undo.doubt = unanswered
 }
 
-// suspectBlackHole makes segments smaller when a large one draws no answer at all: a path
-// that drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3). Plain losses
-// look alike, so that the larger size is soon tried again. Where it fails once more, fewer losses are
-// needed, and the smaller size stays twice as long.
+// suspectBlackHole makes segments smaller when a large one draws no answer at all: a path that
+// drops them without saying so (RFC 4821 §7.7, RFC 8899 §4.3). Plain losses look alike, so that the
+// larger size is soon tried again. Where it fails once more, fewer losses are needed, and the
+// smaller size stays twice as long.
 func (c *Conn) suspectBlackHole(now time.Duration) {
 	tries := blackHoleTries
 	if c.blackHole.life > 0 {

@@ -2,10 +2,11 @@ package tcp
 
 import "time"
 
-// The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at least, and every system in
-// use takes less: a round trip, and the time for which a peer may delay the acknowledgement of a lone
-// segment. RFC 6298 §2.5 allows an upper bound, and 60 s is the one on the page of TCP_MAXRT. A time-out
-// before any measurement that Config.InitialRTO sets above that stays what it is.
+// The bounds of the retransmission time-out. RFC 6298 §2.4 wants a second at least, and every
+// system in use takes less: a round trip, and the time for which a peer may delay the
+// acknowledgement of a lone segment. RFC 6298 §2.5 allows an upper bound, and 60 s is the one on
+// the page of TCP_MAXRT. A time-out before any measurement that Config.InitialRTO sets above that
+// stays what it is.
 const (
 	minSpread   = 200 * time.Millisecond // above the smoothed round trip
 	maxRTO      = 60 * time.Second
@@ -13,8 +14,8 @@ const (
 	fallbackRTO = 3 * time.Second // RFC 6298 §5.7: after a SYN that was sent again
 )
 
-// An rtt estimates the round trip time and the retransmission time-out (RFC 6298). The zero rtt has no
-// sample.
+// An rtt estimates the round trip time and the retransmission time-out (RFC 6298). The zero rtt has
+// no sample.
 type rtt struct {
 	smoothed time.Duration // SRTT; 0: no sample yet
 	variance time.Duration // RTTVAR
@@ -66,13 +67,13 @@ func (r *rtt) backOff() {
 	}
 }
 
-// progress ends the back-off: new data was acknowledged, though it may have been sent twice. RFC 6298
-// leaves the back-off until the next sample; RFC 8985 and all systems end it, because data gets through
-// again.
+// progress ends the back-off: new data was acknowledged, though it may have been sent twice. RFC
+// 6298 leaves the back-off until the next sample; RFC 8985 and all systems end it, because data
+// gets through again.
 func (r *rtt) progress() { r.shift = 0 }
 
-// A minimum is the least sample of the last minLength, kept as the least of two halves: what is older
-// than both is forgotten (RFC 8985 §6.2 step 1 asks for a windowed minimum).
+// A minimum is the least sample of the last minLength, kept as the least of two halves: what is
+// older than both is forgotten (RFC 8985 §6.2 step 1 asks for a windowed minimum).
 type minimum struct {
 	current, previous time.Duration // the least samples of the two halves; 0: there is none
 	since             time.Duration // when the current half began

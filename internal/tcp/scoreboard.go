@@ -44,15 +44,15 @@ func (r *record) payload() int {
 // A list links records by their numbers; the zero list is empty.
 type list struct{ first, last uint32 }
 
-// A scoreboard knows what became of each segment in flight (RFC 6675 §3, RFC 8985 §5.2). Records stand
-// in the order of the sequence space, and are named by numbers that grow: base is that of the first. A
-// record is in one of two lists, or SACKed and in none:
+// A scoreboard knows what became of each segment in flight (RFC 6675 §3, RFC 8985 §5.2). Records
+// stand in the order of the sequence space, and are named by numbers that grow: base is that of the
+// first. A record is in one of two lists, or SACKed and in none:
 //
 //	flight   on its way, in the order of transmission
 //	lost     to be sent again, in the order in which the losses were found
 //
-// Every step of an acknowledgement is O(log n), amortized: a peer that SACKs every second of many small
-// segments costs no more for each.
+// Every step of an acknowledgement is O(log n), amortized: a peer that SACKs every second of many
+// small segments costs no more for each.
 type scoreboard struct {
 	records []record
 	array   []record // the array that records is a part of, from its front
@@ -217,8 +217,8 @@ func (b *scoreboard) lose(n uint32) {
 }
 
 // loseAll marks everything that isn't SACKed as lost, in the order of the sequence space (RFC 6298
-// §5.4). forget says that what was SACKed counts as lost, too, because the peer has gone back on it (RFC
-// 2018 §8).
+// §5.4). forget says that what was SACKed counts as lost, too, because the peer has gone back on it
+// (RFC 2018 §8).
 func (b *scoreboard) loseAll(forget bool) {
 	b.flight, b.lost, b.pipe = list{}, list{}, 0
 	if forget {
@@ -274,8 +274,8 @@ func (b *scoreboard) find(seq Seq) uint32 {
 	return b.base + uint32(lo)
 }
 
-// unsacked is the number of the first record from n on that isn't SACKed. The way there becomes shorter
-// for those that ask later.
+// unsacked is the number of the first record from n on that isn't SACKed. The way there becomes
+// shorter for those that ask later.
 func (b *scoreboard) unsacked(n uint32) uint32 {
 	to := n
 	for to < b.behind() && b.at(to).flags&recordSACKed != 0 {
@@ -308,8 +308,8 @@ func (b *scoreboard) sack(k Block, f func(*record)) {
 	}
 }
 
-// ack takes out the records before una, and calls f for each that wasn't SACKed. A record that una cuts
-// is shortened.
+// ack takes out the records before una, and calls f for each that wasn't SACKed. A record that una
+// cuts is shortened.
 func (b *scoreboard) ack(una Seq, f func(*record)) {
 	n := 0
 	for ; n < len(b.records); n++ {
@@ -350,8 +350,8 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	b.smallRecords += r.countSmall()
 }
 
-// split makes records of at most size bytes, the new size of a segment. A record that was larger, and
-// isn't SACKed, counts as lost.
+// split makes records of at most size bytes, the new size of a segment. A record that was larger,
+// and isn't SACKed, counts as lost.
 func (b *scoreboard) split(size int) {
 	small := true
 	for i := range b.records {

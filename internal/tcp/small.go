@@ -17,8 +17,8 @@ func (r *record) countSmall() int {
 	return 0
 }
 
-// few is how many of n bytes may leave in segments of mss bytes and a rest, so that the number of small
-// segments stays within its bound.
+// few is how many of n bytes may leave in segments of mss bytes and a rest, so that the number of
+// small segments stays within its bound.
 func (b *scoreboard) few(n, mss int) int {
 	left := max(0, maxSmall-b.smallRecords)
 	switch rest := n % mss; {

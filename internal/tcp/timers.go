@@ -6,7 +6,8 @@ import (
 	"github.com/wsstack/wsstack/keepalive"
 )
 
-// timers are the deadlines of a connection, but for that of keep-alive; zero: the deadline isn't set.
+// timers are the deadlines of a connection, but for that of keep-alive; zero: the deadline isn't
+// set.
 type timers struct {
 	resend   time.Duration // RTO, or the next probe of a closed window
 	tail     time.Duration // the tail loss probe (RFC 8985 §7)
@@ -19,8 +20,8 @@ type timers struct {
 	path     time.Duration // a larger segment is tried again after a black hole
 }
 
-// Deadline is when Timer has something to do. It is zero where Timer has nothing to do before another
-// call has changed something.
+// Deadline is when Timer has something to do. It is zero where Timer has nothing to do before
+// another call has changed something.
 func (c *Conn) Deadline() time.Duration {
 	t := &c.timers
 	next := time.Duration(0)
@@ -153,8 +154,8 @@ func (c *Conn) exhausted() bool {
 	return c.snd.tries >= limit && (c.cfg.Lifetime == 0 || c.orphan && c.cfg.Lifetime < 0)
 }
 
-// resendTimeout is called at the retransmission time-out (RFC 6298 §5.4 to 5.7), and when another probe
-// of a closed window is due (RFC 9293 §3.8.6.1).
+// resendTimeout is called at the retransmission time-out (RFC 6298 §5.4 to 5.7), and when another
+// probe of a closed window is due (RFC 9293 §3.8.6.1).
 func (c *Conn) resendTimeout(now time.Duration) {
 	if c.exhausted() {
 		c.abort(TimedOut)

@@ -6,8 +6,8 @@ import (
 	"github.com/wsstack/wsstack/internal/serial"
 )
 
-// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes. The caller keeps them
-// with the addresses, and knows when they end.
+// Remains are what TIME-WAIT keeps of a connection (RFC 9293 §3.6.1): 20 bytes. The caller keeps
+// them with the addresses, and knows when they end.
 type Remains struct {
 	next        Seq    // SND.NXT
 	rcvNext     Seq    // RCV.NXT

@@ -33,8 +33,8 @@ func (c *Conn) TakeNotices() []Notice {
 	return n
 }
 
-// inUrgent is the sixth step of RFC 9293 §3.10.7.4: the place where the urgent data ends is noted, if
-// it lies further on than the place that was known (RFC 9293 §3.8.5, RFC 6093).
+// inUrgent is the sixth step of RFC 9293 §3.10.7.4: the place where the urgent data ends is noted,
+// if it lies further on than the place that was known (RFC 9293 §3.8.5, RFC 6093).
 func (c *Conn) inUrgent(s *Segment) {
 	if s.Flags&URG == 0 {
 		return
@@ -81,8 +81,8 @@ func (r *receiver) forget() {
 }
 
 // SendUrgent is Send of urgent data. The last byte is the urgent one or, where more of the caller's
-// bytes are to be accepted later, the one so many bytes ahead of the last. The peer is notified once:
-// SND.UP, which is returned, lies behind the urgent byte (RFC 6093, OB-1).
+// bytes are to be accepted later, the one so many bytes ahead of the last. The peer is notified
+// once: SND.UP, which is returned, lies behind the urgent byte (RFC 6093, OB-1).
 func (c *Conn) SendUrgent(now time.Duration, p []byte, ahead int) (up Seq, ok bool) {
 	if !c.Send(now, p) {
 		return 0, false

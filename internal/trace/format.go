@@ -4,6 +4,8 @@ import (
 	"strconv"
 )
 
+// appendPacket appends what a line says of a packet behind the hosts; ports says whether a TCP
+// segment is shown with its ports.
 func (t *Tracer) appendPacket(dst []byte, packet []byte, p Packet, ports bool) []byte {
 	switch p.Kind {
 	case TCP:
@@ -39,21 +41,24 @@ func (t *Tracer) appendPacket(dst []byte, packet []byte, p Packet, ports bool) [
 	return dst
 }
 
+// appendPorts appends both ports of a packet, such as 5000>53.
 func appendPorts(dst []byte, p *Packet) []byte {
 	dst = strconv.AppendUint(dst, uint64(p.SourcePort), 10)
 	dst = append(dst, '>')
 	return strconv.AppendUint(dst, uint64(p.DestPort), 10)
 }
 
+// appendInt appends a number behind a prefix.
 func appendInt(dst []byte, prefix string, n int) []byte {
 	return strconv.AppendInt(append(dst, prefix...), int64(n), 10)
 }
 
+// appendUint appends a number behind a prefix.
 func appendUint(dst []byte, prefix string, n uint32) []byte {
 	return strconv.AppendUint(append(dst, prefix...), uint64(n), 10)
 }
 
-// AppendSegment writes a TCP segment as lines show it.
+// AppendSegment appends a TCP segment as lines show it. window is in bytes.
 func AppendSegment(dst []byte, s Segment, window int) []byte {
 	dst = append(dst, '[')
 	dst = s.Flags.append(dst)
@@ -75,6 +80,7 @@ func AppendSegment(dst []byte, s Segment, window int) []byte {
 	return appendOptions(dst, s.Options)
 }
 
+// appendOptions appends options as lines show them, if there are any.
 func appendOptions(dst []byte, o Options) []byte {
 	before := len(dst)
 	sep := " <"
@@ -121,7 +127,7 @@ func appendOptions(dst []byte, o Options) []byte {
 	return dst
 }
 
-// The ICMP messages with a name here, by type, or by type and code.
+// The names of ICMP messages, by type, and of errors about unreachable destinations, by code.
 var (
 	icmp4Types = map[uint8]string{0: "echo reply", 3: "unreachable", 4: "source quench", 5: "redirect", 8: "echo request", 11: "time exceeded", 12: "parameter problem"}
 	icmp6Types = map[uint8]string{1: "unreachable", 2: "packet too big", 3: "time exceeded", 4: "parameter problem", 128: "echo request", 129: "echo reply",
@@ -131,6 +137,7 @@ var (
 	icmp6Unreachable = map[uint8]string{0: "no route", 1: "prohibited", 2: "scope", 3: "address", 4: "port", 5: "source policy", 6: "reject route"}
 )
 
+// appendICMP appends an ICMP message.
 func appendICMP(dst, packet []byte, p *Packet) []byte {
 	types, codes, unreachable := icmp4Types, icmp4Unreachable, uint8(3)
 	dst = append(dst, "icmp"...)
@@ -168,8 +175,8 @@ func appendICMP(dst, packet []byte, p *Packet) []byte {
 	return dst
 }
 
-// appendQuoted names the packet that an ICMP error is about. It may be cut off
-// after eight bytes of its transport header (RFC 792).
+// appendQuoted appends the protocol and the ports of the packet that an ICMP error quotes. The
+// packet may be cut off after eight bytes of its transport header (RFC 792).
 func appendQuoted(dst, packet []byte) []byte {
 	q := Parse(packet)
 	if q.Kind == Malformed && q.Reason == "short TCP header" && len(packet) >= q.Payload+4 {

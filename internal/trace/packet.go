@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Kind says how far a packet could be understood.
+// A Kind says how far a packet could be understood.
 type Kind uint8
 
 // The kinds of packets.
@@ -13,9 +13,9 @@ const (
 	Malformed Kind = iota // no IP packet, or the headers promise more than there is
 	TCP
 	UDP
-	ICMP     // of either version of IP
-	Fragment // not the first: there is no transport header
-	Other    // another protocol
+	ICMP     // a message of either version of ICMP
+	Fragment // a fragment that isn't the first one: there is no transport header
+	Other    // a packet of another protocol
 )
 
 // IP protocol numbers.
@@ -30,38 +30,38 @@ const (
 	protoDestOpts = 60
 )
 
-// A Packet is what the headers of an IP packet say. It holds offsets into the
-// bytes it was parsed from, and no reference to them.
+// A Packet is what the headers of an IP packet say. It holds offsets into the bytes that it was
+// parsed from, and no reference to them.
 type Packet struct {
 	Kind     Kind
-	Reason   string // of Malformed
-	Source   netip.Addr
-	Dest     netip.Addr
-	Protocol uint8 // the last one that was reached
+	Reason   string     // what is wrong with a packet that is Malformed
+	Source   netip.Addr // the source address
+	Dest     netip.Addr // the destination address
+	Protocol uint8      // the protocol of the last header that was reached
 
-	ID             uint32 // of IPv4, or of the fragment header
-	FragmentOffset int    // bytes
-	MoreFragments  bool
-	DontFragment   bool
-	TTL            uint8
+	ID             uint32 // the identification of the IPv4 header, or of the fragment header of IPv6
+	FragmentOffset int    // where the fragment stands in the whole packet, in bytes
+	MoreFragments  bool   // the fragment isn't the last one
+	DontFragment   bool   // routers must not cut up the packet
+	TTL            uint8  // time to live, or hop limit
 
-	SourcePort uint16 // TCP and UDP
-	DestPort   uint16
-	Segment    Segment // TCP
+	SourcePort uint16  // of TCP and UDP
+	DestPort   uint16  // of TCP and UDP
+	Segment    Segment // of TCP
 
 	ICMPType uint8
 	ICMPCode uint8
-	ICMPRest uint32 // the second word
+	ICMPRest uint32 // the second word of the ICMP header
 
-	Transport int // offset of what follows the IP headers
-	Payload   int // offset of what follows the last header that was understood
-	Len       int // its length by the headers; a truncated capture holds less
+	Transport int // the offset of what follows the IP headers
+	Payload   int // the offset of what follows the last header that was understood
+	Len       int // the length of the payload by the headers; a truncated capture holds less
 }
 
-// Fragmented reports whether the packet is part of a larger one.
+// Fragmented reports whether the packet is a fragment of a larger one.
 func (p *Packet) Fragmented() bool { return p.FragmentOffset != 0 || p.MoreFragments }
 
-// Parse reads the headers of an IP packet. b may be cut off behind them.
+// Parse reads the headers of an IP packet. The packet may be cut off behind the headers.
 func Parse(b []byte) Packet {
 	if len(b) == 0 {
 		return Packet{Reason: "empty"}
@@ -75,6 +75,7 @@ func Parse(b []byte) Packet {
 	return Packet{Reason: "not IP"}
 }
 
+// parse4 is Parse for IPv4.
 func parse4(b []byte) Packet {
 	if len(b) < 20 {
 		return Packet{Reason: "short IPv4 header"}
@@ -93,6 +94,7 @@ func parse4(b []byte) Packet {
 	return p.transport(b)
 }
 
+// parse6 is Parse for IPv6.
 func parse6(b []byte) Packet {
 	if len(b) < 40 {
 		return Packet{Reason: "short IPv6 header"}
@@ -132,6 +134,7 @@ func parse6(b []byte) Packet {
 	return p.transport(b)
 }
 
+// malformed is the packet as one that is Malformed.
 func (p Packet) malformed(reason string) Packet {
 	p.Kind, p.Reason = Malformed, reason
 	return p
@@ -171,6 +174,7 @@ func (p Packet) transport(b []byte) Packet {
 	return p
 }
 
+// tcp reads a TCP header.
 func (p Packet) tcp(h []byte) Packet {
 	if len(h) < 20 {
 		return p.malformed("short TCP header")

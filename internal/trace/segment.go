@@ -10,7 +10,7 @@ import (
 // Flags are the control bits of a TCP segment.
 type Flags uint8
 
-// The control bits.
+// The control bits, as they stand in the header.
 const (
 	FIN Flags = 1 << iota
 	SYN
@@ -27,6 +27,7 @@ const flagLetters = "FSRP.UEW" // in the order of the bits, as tcpdump has them
 // String writes flags as tcpdump does: "S", "S.", "P.", "F.".
 func (f Flags) String() string { return string(f.append(nil)) }
 
+// append appends the letters of the flags.
 func (f Flags) append(dst []byte) []byte {
 	for i := range len(flagLetters) {
 		if f&(1<<i) != 0 {
@@ -36,10 +37,9 @@ func (f Flags) append(dst []byte) []byte {
 	return dst
 }
 
-// ParseFlags is the inverse of String, in any order of the letters. "A" is
-// another way to write the dot.
-func ParseFlags(s string) (Flags, bool) {
-	var f Flags
+// ParseFlags is the inverse of String; the letters may come in any order, and "A" is another way to
+// write the dot. ok is false where there is another letter.
+func ParseFlags(s string) (f Flags, ok bool) {
 	for _, r := range strings.ReplaceAll(s, "A", ".") {
 		i := strings.IndexRune(flagLetters, r)
 		if i < 0 {
@@ -53,30 +53,29 @@ func ParseFlags(s string) (Flags, bool) {
 // A Segment is what the header of a TCP segment says.
 type Segment struct {
 	Flags   Flags
-	Seq     uint32
-	Ack     uint32
-	Window  uint16 // as on the wire, not scaled
-	Urgent  uint16 // the urgent pointer
-	Len     int    // payload bytes
+	Seq     uint32 // the sequence number
+	Ack     uint32 // the acknowledgement number; valid with ACK
+	Window  uint16 // the window as on the wire, not scaled
+	Urgent  uint16 // the urgent pointer; valid with URG
+	Len     int    // how many bytes of payload there are
 	Options Options
 }
 
 // Options are the options of a TCP segment.
 type Options struct {
-	MSS        int // 0: none
-	WS         int // window scale, -1: none
-	SACKOK     bool
-	Timestamps bool
-	TSVal      uint32
-	TSEcr      uint32
-	SACK       [4][2]uint32 // the first Blocks of them
-	Blocks     int
-	Unknown    int  // options of other kinds
-	Bad        bool // the rest made no sense
+	MSS        int          // the maximum segment size in bytes; 0: the option is absent
+	WS         int          // the window scale; -1: the option is absent
+	SACKOK     bool         // the segment permits SACK
+	Timestamps bool         // there are timestamps
+	TSVal      uint32       // the timestamp; valid with Timestamps
+	TSEcr      uint32       // the timestamp that is echoed; valid with Timestamps
+	SACK       [4][2]uint32 // the SACK blocks, start and end, of which Blocks are valid
+	Blocks     int          // how many SACK blocks there are
+	Unknown    int          // how many options of other kinds there are
+	Bad        bool         // an option has an impossible length
 }
 
-// ParseOptions reads the options of a TCP header. Whatever is wrong with them,
-// it returns what came before.
+// ParseOptions reads the options of a TCP header. What is wrong is left out, and noted in Bad.
 func ParseOptions(b []byte) Options {
 	o := Options{WS: -1}
 	list := inet.ScanOptions(b)
@@ -87,6 +86,7 @@ func ParseOptions(b []byte) Options {
 	return o
 }
 
+// parse reads one option with this value.
 func (o *Options) parse(kind byte, v []byte) {
 	switch {
 	case kind == inet.OptionMSS && len(v) == 2:
@@ -110,8 +110,8 @@ func (o *Options) parse(kind byte, v []byte) {
 	}
 }
 
-// Append encodes the options behind dst, padded to whole words. Unknown and Bad
-// are left out.
+// Append appends the options as they stand in a header, padded to whole words. Unknown and Bad are
+// left out.
 func (o Options) Append(dst []byte) []byte {
 	start := len(dst)
 	if o.MSS != 0 {

@@ -1,4 +1,4 @@
-// Package trace writes one line per packet: bytes in, text out.
+// Package trace writes one line of text for a packet:
 //
 //	0.000s a>b [S] seq 0 win 65535 <mss 1460,sackOK,ts 1 0,wscale 7>
 //	0.050s b>a [S.] seq 0 ack 1 win 65535 <mss 1460,sackOK,ts 1 1,wscale 7>
@@ -17,20 +17,19 @@ import (
 	"time"
 )
 
-// maxFlows bounds what a Tracer remembers. When it is reached, the Tracer
-// forgets all flows, and counts those that go on from where they are.
+// maxFlows bounds how many flows a Tracer remembers. When the bound is reached, the Tracer forgets
+// all flows, and counts those that go on from where they are.
 const maxFlows = 4096
 
-// A Tracer writes lines. It remembers the first numbers of every TCP
-// connection, so that sequence numbers and timestamps are relative: a SYN has
-// 0, the first byte of data 1, and the first timestamp of each side is 1. Where
-// it missed the SYN, the first byte it saw has 1. Windows are in bytes once
-// both SYNs were seen.
+// A Tracer writes lines. It remembers the first numbers of every TCP connection, so that sequence
+// numbers and timestamps are relative: a SYN has 0, the first byte of data 1, and the first
+// timestamp of each side is 1. Where the Tracer hasn't seen the SYN, the first byte that it has
+// seen is 1. Windows are in bytes once both SYNs were seen.
 //
-// The zero value is ready. A Tracer is not safe for concurrent use.
+// The zero Tracer is ready. A Tracer is not safe for concurrent use.
 type Tracer struct {
-	// Ports adds the ports to the lines of TCP segments; needed where there is
-	// more than one connection. Lines without names always have them.
+	// Ports says that the lines of TCP segments have the ports, for traces of more than one
+	// connection. Lines without names of hosts always have them.
 	Ports bool
 
 	flows map[flowKey]*flow
@@ -43,15 +42,15 @@ type flowKey struct {
 
 // A flow is one direction of a connection.
 type flow struct {
-	base, ts       uint32 // ISN; the first timestamp, less one
-	hasBase, hasTS bool
-	scale          int  // the window scale that this side offered, -1: none
-	syn            bool // its SYN was seen
-	reverse        *flow
+	base, ts       uint32 // the initial sequence number; the first timestamp, less one
+	hasBase, hasTS bool   // base and ts are valid
+	scale          int    // the window scale that this side has offered; -1: none
+	syn            bool   // the SYN of this side was seen
+	reverse        *flow  // the other direction
 }
 
-// Append appends the line for a packet at a time; no newline. from and to name
-// the hosts; without from, the line has addresses and ports.
+// Append appends the line for a packet at a time, without a newline. from and to are the names of
+// the hosts; without from, the line has addresses and ports instead.
 func (t *Tracer) Append(dst []byte, at time.Duration, from, to string, packet []byte) []byte {
 	p := Parse(packet)
 	dst = AppendTime(dst, at)
@@ -70,12 +69,12 @@ func (t *Tracer) Append(dst []byte, at time.Duration, from, to string, packet []
 	return t.appendPacket(dst, packet, p, ports)
 }
 
-// Line is Append to a string.
+// Line is the line that Append appends, as a string.
 func (t *Tracer) Line(at time.Duration, from, to string, packet []byte) string {
 	return string(t.Append(nil, at, from, to, packet))
 }
 
-// AppendTime writes seconds, rounded down to whole milliseconds.
+// AppendTime appends a time in seconds, rounded down to whole milliseconds.
 func AppendTime(dst []byte, at time.Duration) []byte {
 	if at < 0 {
 		dst = append(dst, '-')
@@ -87,7 +86,8 @@ func AppendTime(dst []byte, at time.Duration) []byte {
 	return append(dst, 's')
 }
 
-// appendEndpoint writes 10.0.0.1:80, or the address where there is no port.
+// appendEndpoint appends an address with its port, such as 10.0.0.1:80, or the address alone where
+// there is no port.
 func appendEndpoint(dst []byte, a netip.Addr, port uint16) []byte {
 	switch {
 	case !a.IsValid():
@@ -98,8 +98,8 @@ func appendEndpoint(dst []byte, a netip.Addr, port uint16) []byte {
 	return netip.AddrPortFrom(a, port).AppendTo(dst)
 }
 
-// Relative translates the numbers of a segment of a TCP connection, and learns
-// from it. Timestamps and SACK blocks are translated, too. window is in bytes.
+// Relative translates the numbers of a TCP segment, timestamps and SACK blocks included, and learns
+// from the segment. window is in bytes.
 func (t *Tracer) Relative(p *Packet) (s Segment, window int) {
 	f := t.flow(p)
 	s = p.Segment
@@ -130,6 +130,7 @@ func (t *Tracer) Relative(p *Packet) (s Segment, window int) {
 	return s, window
 }
 
+// flow is the flow that a packet belongs to.
 func (t *Tracer) flow(p *Packet) *flow {
 	key := flowKey{netip.AddrPortFrom(p.Source, p.SourcePort), netip.AddrPortFrom(p.Dest, p.DestPort)}
 	if f := t.flows[key]; f != nil {

@@ -6,25 +6,26 @@ import (
 	"time"
 )
 
-// bursts are the turns of those who bring several segments at once. While there is
-// one, an acknowledgement that may wait for another segment does so until its end, or
-// until there is much to acknowledge (see tcp.Conn.HoldAck): a run of segments counts as
-// one, as where a device puts them together.
+// bursts are times in which somebody brings several segments, one behind the other. During a burst
+// an acknowledgement that may wait for another segment waits until the end of the burst, or until
+// there is much to acknowledge (see tcp.Conn.HoldAck): a run of segments counts as one segment, as
+// where a device puts them together.
 type bursts struct {
-	running atomic.Int32
+	running atomic.Int32 // how many bursts there are now
 
-	mu   sync.Mutex // a leaf
-	owed []*Conn    // which have an acknowledgement that waits; each is in it once
-	last []*Conn    // reused
+	mu   sync.Mutex // a leaf; it guards the lists
+	owed []*Conn    // the connections whose acknowledgement waits, each once
+	last []*Conn    // the room of the list before, which the next one uses
 }
 
+// add lists a connection whose acknowledgement waits.
 func (b *bursts) add(c *Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owed = append(b.owed, c)
 }
 
-// take empties the list.
+// take empties the list and returns what was in it.
 func (b *bursts) take() []*Conn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -41,11 +42,11 @@ func (b *bursts) giveBack(all []*Conn) {
 	b.last = all
 }
 
-// BeginBurst says that segments come one behind the other until EndBurst, on this
-// goroutine. Bursts of several goroutines may overlap.
+// BeginBurst says that segments come one behind the other until EndBurst, on the goroutine of the
+// caller. Bursts of several goroutines may overlap.
 func (p *Protocol) BeginBurst() { p.bursts.running.Add(1) }
 
-// EndBurst sends the acknowledgements that have waited.
+// EndBurst ends a burst, and sends the acknowledgements that have waited.
 func (p *Protocol) EndBurst() {
 	p.bursts.running.Add(-1)
 	all := p.bursts.take()
@@ -55,11 +56,11 @@ func (p *Protocol) EndBurst() {
 	p.bursts.giveBack(all)
 }
 
-// postpone lets an acknowledgement wait where a burst runs.
+// postpone has acknowledgements wait while there is a burst.
 func (c *Conn) postpone() { c.engine.HoldAck(c.proto.bursts.running.Load() > 0) }
 
-// enlist makes sure that EndBurst comes back to an acknowledgement that waits. The last
-// burst may have ended meanwhile: then it doesn't wait.
+// enlist makes sure that EndBurst comes back to an acknowledgement that waits. Where the last burst
+// has ended meanwhile, the acknowledgement leaves.
 func (c *Conn) enlist(now time.Duration) {
 	if !c.engine.AckHeld() {
 		return
@@ -74,7 +75,7 @@ func (c *Conn) enlist(now time.Duration) {
 	}
 }
 
-// burstOver sends it.
+// burstOver has the acknowledgement leave that has waited.
 func (c *Conn) burstOver() {
 	c.enlisted = false
 	c.engine.HoldAck(false)

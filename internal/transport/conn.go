@@ -12,24 +12,24 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Settings are what a connection is made with: the engine's, and those of its
+// Settings are what a connection is made with: those of the engine, and those of the connection's
 // packets.
 type Settings struct {
 	tcp.Config
-	TTL      uint8 // 0: the route's default
-	TOS      uint8 // its two low bits, which are those of ECN, don't count
-	Fragment bool  // routers may cut up its IPv4 packets: DF is clear, and they have an IP ID
-	Tap      Tap   // nil: the listener's; a connection of Dial then has none
+	TTL      uint8 // time to live, or hop limit; 0: the route's default
+	TOS      uint8 // type of service, or traffic class; the two low bits are ECN's, and don't count
+	Fragment bool  // routers may cut up IPv4 packets: DF is clear, and there is an IP ID
+	Tap      Tap   // nil: the listener's, and none for a connection of Dial
 }
 
-// A Tap is shown every segment of a connection (SO_DEBUG): out as it leaves, RSTs
-// and what is sent again included, a large one before it is cut up; in as it has
-// come, before anything has looked at it. The segment is only lent. See the
-// package's comment about locks.
+// A Tap is shown every segment of a connection (SO_DEBUG). With out the segment leaves: RSTs and
+// what is sent again are included, and a large segment is shown before it is cut up. Without out
+// the segment has come, and nothing has looked at it yet. The segment is only lent. The comment of
+// the package says which locks are held.
 type Tap func(out bool, s *tcp.Segment)
 
-// show shows a segment, in a copy: what a function gets that isn't known lives on the
-// heap, and only this does, while somebody looks.
+// show shows the Tap a copy of a segment: what an unknown function gets lives on the heap, and so
+// only the copy does, and only where there is a Tap.
 func (t Tap) show(out bool, s *tcp.Segment) {
 	if t != nil {
 		lent := *s
@@ -37,10 +37,10 @@ func (t Tap) show(out bool, s *tcp.Segment) {
 	}
 }
 
-// An Owner has a connection. It is told what has happened to it after that shows in
-// State, Queued and Readable, from any goroutine, without any lock of this package
-// held. The goroutine may be one that is in a call of the Owner's, so ConnChanged
-// stores and signals, and no more. What two goroutines tell may come in any order.
+// An Owner has a connection. ConnChanged tells the Owner what has happened to the connection, after
+// State, Queued and Readable show it, from any goroutine, without any lock of this package held.
+// The goroutine may be in a call of the Owner's, so that ConnChanged stores and signals, and no
+// more. What two goroutines tell may come in any order.
 type Owner interface {
 	ConnChanged(tcp.Events)
 }
@@ -48,35 +48,34 @@ type Owner interface {
 // A Conn is one connection. It is safe for concurrent use.
 type Conn struct {
 	proto    *Protocol
-	dialed   bool // by Dial: Hooks.Freed is told of the end
-	owner    atomic.Pointer[Owner]
+	dialed   bool                  // Dial has made the connection: Hooks.Freed is told of the end
+	owner    atomic.Pointer[Owner] // nil: nobody is told of events
 	snapshot snapshot
-	icmp     atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt
+	icmp     atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt to connect; nil: nothing did
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards the fields up to ends
 	engine   *tcp.Conn
-	way      way // its ID never changes
-	timer    tcpip.Timer
-	armed    time.Duration // when the timer goes off; 0: it doesn't
-	gone     bool          // out of the table
-	enlisted bool          // in the list of bursts
-	ends     []func()      // of AfterEnd
+	way      way           // the ID in it never changes
+	timer    tcpip.Timer   // for the engine's deadline; nil: there was none yet
+	armed    time.Duration // when the timer fires; 0: it isn't set
+	gone     bool          // the connection has left the table
+	enlisted bool          // the connection is in the list of bursts
+	ends     []func()      // the functions of AfterEnd
 
-	orphan *list.Element // guarded by the orphans; nil: it isn't one
+	orphan *list.Element // guarded by the lock of orphans; nil: the connection isn't one
 
 	inbox inbox
 }
 
-// newConn makes a connection that has a route, but no engine yet.
+// newConn makes a connection that has a way to the peer, but no engine yet.
 func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, way: w} }
 
-// Dial begins a connection from id's local address and port to its remote ones; its
-// SYN has left when it returns. nic 0: any interface. The local address is chosen
-// when it is empty. The owner, which may be nil, may be told of changes before Dial
-// returns. It fails with ErrPortInUse when another connection has the tuple, be it
-// in TIME-WAIT, with what netstack says when there is no way to the peer, and with
-// ErrInvalidEndpointState when the Protocol is closed; Hooks hear nothing of a Dial that
-// failed.
+// Dial begins a connection from the local address and port of id to the remote ones; the SYN has
+// left when Dial returns. With the NIC 0 any interface will do. An empty local address is chosen.
+// The owner, which may be nil, may be told of changes before Dial returns. Dial fails with
+// ErrPortInUse where another connection has the tuple, be it in TIME-WAIT, with the error of
+// netstack where there is no way to the peer, and with ErrInvalidEndpointState where the Protocol
+// is closed; Hooks hear nothing of a Dial that failed.
 func (p *Protocol) Dial(nic tcpip.NICID, id ID, net tcpip.NetworkProtocolNumber, set Settings, owner Owner) (*Conn, tcpip.Error) {
 	w, err := p.find(origin{id, nic, net}, &set)
 	if err != nil {
@@ -110,7 +109,7 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 	return nil
 }
 
-// lock locks the connection. Whoever does gives it back with unlock, even if nothing
+// lock locks the connection and returns the time. Whoever calls lock calls unlock, even if nothing
 // has changed: others may have left segments meanwhile.
 func (c *Conn) lock() time.Duration {
 	c.mu.Lock()
@@ -118,7 +117,7 @@ func (c *Conn) lock() time.Duration {
 	return c.proto.now()
 }
 
-// deliver takes what has come, or leaves it to whoever has the connection.
+// deliver takes what has come, or leaves it to the goroutine that has the connection.
 func (c *Conn) deliver(a *delivery) {
 	if !c.mu.TryLock() {
 		c.inbox.put(a)
@@ -137,8 +136,8 @@ func (c *Conn) deliver(a *delivery) {
 	c.unlock(now)
 }
 
-// arrive gives the engine what has come. What comes when the connection has left
-// the table, by somebody who looked there before, is lost, as on a wire.
+// arrive gives the engine what has come. What comes after the connection has left the table, from
+// somebody who looked there before, is lost, as on a wire.
 func (c *Conn) arrive(now time.Duration, a *delivery) {
 	s := &a.segment
 	switch {
@@ -170,8 +169,8 @@ func (c *Conn) arrive(now time.Duration, a *delivery) {
 	}
 }
 
-// unlock sends what is due, shows how the connection is, and gives the lock back;
-// what has come meanwhile is served as well.
+// unlock sends what is due, takes the snapshot, and gives the lock back. What has come meanwhile is
+// served as well.
 func (c *Conn) unlock(now time.Duration) {
 	for {
 		if c.inbox.some.Load() {
@@ -192,7 +191,7 @@ func (c *Conn) unlock(now time.Duration) {
 	}
 }
 
-// serve takes what is in the inbox.
+// serve gives the engine what is in the inbox.
 func (c *Conn) serve(now time.Duration) {
 	all := c.inbox.take()
 	if all == nil {
@@ -216,7 +215,8 @@ func (c *Conn) output(now time.Duration) {
 	}
 }
 
-// arm sets the timer. It isn't set back for a later time: it then looks again.
+// arm sets the timer for the next deadline. A timer that would fire too early isn't moved: it looks
+// again when it fires.
 func (c *Conn) arm(now time.Duration) {
 	next := c.engine.Deadline()
 	if next == 0 || c.gone || c.armed != 0 && c.armed <= next {
@@ -231,6 +231,7 @@ func (c *Conn) arm(now time.Duration) {
 	c.timer.Reset(wait)
 }
 
+// fire is called by the timer.
 func (c *Conn) fire() {
 	now := c.lock()
 	c.armed = 0
@@ -239,7 +240,7 @@ func (c *Conn) fire() {
 	c.unlock(now)
 }
 
-// tell tells the owner.
+// tell tells the owner of events.
 func (c *Conn) tell(events tcp.Events) {
 	if events == 0 {
 		return
@@ -249,9 +250,9 @@ func (c *Conn) tell(events tcp.Events) {
 	}
 }
 
-// SetOwner makes o the one who is told from now on; nil: nobody is. The new owner
-// looks at the connection afterwards, because what happened before isn't told again.
-// The old one may be told once more by a goroutine that was about to.
+// SetOwner makes o the owner, who is told of events from now on; with nil nobody is. The new owner
+// looks at the connection afterwards, because what happened before isn't told again. A goroutine
+// that was about to tell the old owner may still do so once.
 func (c *Conn) SetOwner(o Owner) {
 	if o == nil {
 		c.owner.Store(nil)
@@ -260,25 +261,25 @@ func (c *Conn) SetOwner(o Owner) {
 	c.owner.Store(&o)
 }
 
-// Do calls f with the connection to itself, and then sends what is due.
+// Do calls f while nobody else has the connection, and then sends what is due.
 func (c *Conn) Do(f func(now time.Duration, engine *tcp.Conn)) {
 	now := c.lock()
 	f(now, c.engine)
 	c.unlock(now)
 }
 
-// ID is the tuple.
+// ID is the tuple of the connection.
 func (c *Conn) ID() ID { return c.way.id }
 
-// SetIP sets what the headers of the connection's packets have from now on. The
-// fields are those of Settings.
+// SetIP sets what the headers of the connection's packets have from now on. The parameters are the
+// fields of Settings.
 func (c *Conn) SetIP(ttl, tos uint8, fragment bool) {
 	now := c.lock()
 	c.way.headers = headers{ttl, tos &^ ecnMask, fragment}
 	c.unlock(now)
 }
 
-// SetTap makes t the tap of the connection; nil: it has none.
+// SetTap makes t the Tap of the connection, which has none with nil.
 func (c *Conn) SetTap(t Tap) {
 	now := c.lock()
 	c.way.tap = t

@@ -2,7 +2,7 @@ package transport
 
 import "github.com/wsstack/wsstack/internal/tcp"
 
-// retire takes a connection that is over out of the table; of one in TIME-WAIT a
+// retire takes a connection that is over, or in TIME-WAIT, out of the table. Of one in TIME-WAIT a
 // record stays, which is there before the tuple is free in the table.
 func (c *Conn) retire(events tcp.Events) {
 	if events&(tcp.Over|tcp.TimeWaitBegan) == 0 || c.gone {
@@ -28,8 +28,8 @@ func (c *Conn) retire(events tcp.Events) {
 	c.ends = nil
 }
 
-// AfterEnd has f called once: when the connection is over or in TIME-WAIT, which is
-// at once if it is. The connection may be locked then.
+// AfterEnd has f called once, when the connection is over or in TIME-WAIT: at once where it is
+// already. The connection may be locked then.
 func (c *Conn) AfterEnd(f func()) {
 	now := c.lock()
 	if c.gone {
@@ -40,10 +40,10 @@ func (c *Conn) AfterEnd(f func()) {
 	c.unlock(now)
 }
 
-// Close says that nobody reads or writes any more: what was accepted is still sent,
-// and a FIN behind it, while the connection is listed as an orphan. If there is
-// something that nobody has read, the connection is reset instead, so that the peer
-// hears that it is lost (RFC 1122 §4.2.2.13, LG-13).
+// Close says that nobody reads or writes any more: what was accepted is still sent, and a FIN
+// behind it, while the connection is listed as an orphan. Where there is data that nobody has read,
+// the connection is reset instead, so that the peer hears that the data is lost (RFC 1122
+// §4.2.2.13, LG-13).
 func (c *Conn) Close() {
 	now := c.lock()
 	var evicted []*Conn
@@ -62,8 +62,8 @@ func (c *Conn) Close() {
 	}
 }
 
-// Abort resets the connection, with a RST in the states that RFC 9293 §3.10.5 has
-// one in (LG-17). Of one in TIME-WAIT nothing is left.
+// Abort resets the connection, with a RST in the states in which RFC 9293 §3.10.5 has one (LG-17).
+// Of a connection in TIME-WAIT nothing is left.
 func (c *Conn) Abort() {
 	now := c.lock()
 	if c.engine.State() == tcp.TimeWait {

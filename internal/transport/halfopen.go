@@ -13,7 +13,7 @@ import (
 const (
 	halfPatience    = 21 * time.Second
 	floodedPatience = 7 * time.Second
-	flooded         = 1024 // half open, of all listeners of the Protocol
+	flooded         = 1024 // many are half open, on all listeners of the Protocol together
 )
 
 // A half is the record of a half-open connection, or of a request that is held: some
@@ -21,16 +21,16 @@ const (
 type half struct {
 	tcp.HalfOpen
 	origin
-	agenda.Slot          // At: when something is due; Order: how many records came before, one more
-	set         Settings // with what the way to the peer decides
-	since       time.Duration
+	agenda.Slot               // At: when something is due; Order: the order of arrival
+	set         Settings      // of the connection, with what the way to the peer decides
+	since       time.Duration // when the handshake began
 
-	held     bool          // nothing leaves yet
-	last     time.Duration // held: when the SYN came last
-	patience time.Duration // held: how long its next copy may take
+	held     bool          // the record is a request that is held: nothing leaves yet
+	last     time.Duration // of a request: when the SYN came last
+	patience time.Duration // of a request: how long the next copy of the SYN may take
 }
 
-// syn takes the SYN. after is what our numbers are to lie beyond; 0: anything.
+// syn takes the SYN of the connection. Our numbers are to lie beyond after, unless that is 0.
 func (h *half) syn(s *tcp.Segment, after tcp.Seq) {
 	if after != 0 && !h.set.ISS.After(after) {
 		h.set.ISS = after.Add(1 << 16)
@@ -46,8 +46,8 @@ func (h *half) reset() *tcp.Segment {
 	return s
 }
 
-// HalfOpen is how many connections are half open on all listeners. Requests that are
-// held don't count.
+// HalfOpen is how many connections are half open, on all listeners together. Requests that are held
+// don't count.
 func (p *Protocol) HalfOpen() int { return int(p.halfOpen.Load()) }
 
 // life is how long a handshake may take at the moment.
@@ -58,7 +58,7 @@ func (p *Protocol) life() time.Duration {
 	return halfPatience
 }
 
-// enterLocked takes in a record, whose order of arrival that is.
+// enterLocked takes in a record; the order of these calls is the order of arrival.
 func (l *Listener) enterLocked(h *half) {
 	l.entered++
 	h.Order = l.entered
@@ -91,7 +91,7 @@ func (l *Listener) admitLocked(h *half) outcome {
 	return o
 }
 
-// scheduleLocked sets when something is due next, later than now.
+// scheduleLocked sets when something is due next for a record, later than now.
 func (l *Listener) scheduleLocked(now time.Duration, h *half) {
 	if h.At = h.since + halfPatience; h.held {
 		h.At = h.last + h.patience
@@ -101,7 +101,7 @@ func (l *Listener) scheduleLocked(now time.Duration, h *half) {
 	l.agenda.Fix(h)
 }
 
-// over reports whether the time of a record is over, when a handshake may take so long.
+// over reports whether the time of a record is over; life is how long a handshake may take.
 func (h *half) over(now, life time.Duration) bool {
 	if h.held {
 		return now-h.last >= h.patience
@@ -109,8 +109,8 @@ func (h *half) over(now, life time.Duration) bool {
 	return now-h.since >= life
 }
 
-// armLocked sets the timer for what is due next. It isn't set back for a later time:
-// it then looks again.
+// armLocked sets the timer for what is due next. A timer that would fire too early isn't moved: it
+// looks again when it fires.
 func (l *Listener) armLocked(now time.Duration) {
 	if l.agenda.Len() == 0 || l.armed != 0 && l.armed <= l.agenda.First().At {
 		return
@@ -124,6 +124,7 @@ func (l *Listener) armLocked(now time.Duration) {
 	l.timer.Reset(wait)
 }
 
+// fire is called by the timer.
 func (l *Listener) fire() {
 	again := l.due()
 	for i := range again {

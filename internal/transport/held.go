@@ -6,11 +6,11 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// A request is forgotten when the next retransmission of its SYN is overdue: its
-// sender has given up (CA-7). The gaps between retransmissions double.
+// How long a request is held: it is forgotten when the next retransmission of its SYN is overdue,
+// because the sender has given up (CA-7). The gaps between retransmissions double.
 const (
 	firstPatience = 7500 * time.Millisecond // the first gap is 3 s at most
-	gapPatience   = 2.5
+	gapPatience   = 2.5                     // times the last gap
 )
 
 // holdLocked enters the record of a request.
@@ -23,11 +23,10 @@ func (l *Listener) holdLocked(h *half) {
 	l.armLocked(now)
 }
 
-// againLocked takes a segment for a request that is held. A copy of the SYN renews
-// the patience (CA-7); one with another number is a new attempt of the same peer, and
-// takes the place of the first. A RST ends the request if it names its number or the
-// next, because anybody can send one; other segments have no connection that they
-// could belong to.
+// againLocked takes a segment for a request that is held. A copy of the SYN renews the patience
+// (CA-7); a SYN with another number is a new attempt of the same peer, and takes the place of the
+// first. A RST ends the request only where it has the SYN's number or the next one, because anybody
+// can send a RST; other segments have no connection that they could belong to.
 func (l *Listener) againLocked(h *half, a origin, s *tcp.Segment) outcome {
 	now := l.proto.now()
 	switch {
@@ -52,10 +51,10 @@ func (l *Listener) againLocked(h *half, a origin, s *tcp.Segment) outcome {
 	return outcome{}
 }
 
-// Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop
-// nothing, as if the SYN had not come. It reports whether the request was there. One
-// that is admitted when too many connections are half open is lost: its record would
-// be one too many, and without it nobody would hear that the handshake has failed.
+// Decide ends a Hold: with Admit the SYN-ACK leaves, with Reject a RST, with Drop nothing, as if
+// the SYN had not come. Decide reports whether the request was there. A request that is admitted
+// when too many connections are half open is lost: its record would be one too many, and without a
+// record nobody would hear that the handshake has failed.
 func (l *Listener) Decide(id ID, d Decision) bool {
 	l.mu.Lock()
 	h := l.records[id]

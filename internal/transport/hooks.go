@@ -2,31 +2,30 @@ package transport
 
 import "gvisor.dev/gvisor/pkg/tcpip"
 
-// Hooks are what whoever has the netstack wants to hear, and to have kept to. Each
-// may be nil, or 0.
+// Hooks are what the owner of the netstack wants to be told, and a bound that it sets. A hook may
+// be nil; the bound may be 0.
 type Hooks struct {
-	// Freed is told of a connection that Dial has made, once its tuple can be used
-	// again: neither the connection nor a record of its TIME-WAIT is there.
+	// Freed is told of a connection that Dial has made, once the tuple of the connection can be
+	// used again: neither the connection nor a record of its TIME-WAIT is left.
 	Freed func(ID)
 
-	// PathMTU is told of an ICMP error that was believed: packets of so many bytes
-	// reach the address.
+	// PathMTU is told of an ICMP error that was believed: packets of mtu bytes reach the address.
 	PathMTU func(remote tcpip.Address, mtu uint32)
 
-	// MinPathMTU is the least that an ICMP error makes of the size of IPv4 packets,
-	// in bytes.
+	// MinPathMTU is the least size of IPv4 packets, in bytes, that an ICMP error brings about.
 	MinPathMTU uint32
 }
 
 // Configure sets the Hooks. It is called once, before anything else.
 func (p *Protocol) Configure(h Hooks) { p.hooks = h }
 
+// freed calls Hooks.Freed.
 func (p *Protocol) freed(id ID) {
 	if p.hooks.Freed != nil {
 		p.hooks.Freed(id)
 	}
 }
 
-// SetGarbage says whether keep-alive probes of all connections carry an octet
-// (KA-8). It holds for those that leave from now on.
+// SetGarbage says whether the keep-alive probes of all connections carry an octet from now on
+// (KA-8).
 func (p *Protocol) SetGarbage(on bool) { p.garbage.Store(on) }

@@ -7,26 +7,25 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// maxInbox bounds the segments that wait while another goroutine has the
-// connection. What would be one more is lost, but for the end of a burst.
+// maxInbox bounds what waits while another goroutine has the connection. What comes beyond the
+// bound is lost, but for the end of a burst.
 const maxInbox = 1024
 
-// A delivery is what comes for a connection: a segment, an ICMP error, or the end of a
-// burst.
+// A delivery is what comes for a connection: a segment, an ICMP error, or the end of a burst.
 type delivery struct {
 	segment   tcp.Segment
-	tapped    bool    // a tap has seen it
-	report    *Report // nil: it is a segment
-	burstOver bool    // it is the end of a burst
+	tapped    bool    // a Tap has seen the segment
+	report    *Report // the ICMP error; nil: the delivery is a segment or the end of a burst
+	burstOver bool    // the delivery is the end of a burst
 }
 
-// A batch is what has come. Batches are used again: on a busy connection one comes for
-// every few segments.
+// A batch is a list of deliveries.
 type batch struct{ items []delivery }
 
+// batches are those that nobody uses: a busy connection needs one for every few segments.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-// release gives back a batch whose segments are served. A large one isn't kept.
+// release gives back a batch whose deliveries are served. A large batch isn't kept.
 func (b *batch) release() {
 	if cap(b.items) > 64 {
 		return
@@ -36,14 +35,15 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// An inbox holds what has come until the goroutine that has the connection takes
+// An inbox holds what has come for a connection until the goroutine that has the connection takes
 // it.
 type inbox struct {
-	some  atomic.Bool
-	mu    sync.Mutex // a leaf
-	batch *batch     // nil: nothing has come
+	some  atomic.Bool // there is something
+	mu    sync.Mutex  // a leaf; it guards batch
+	batch *batch      // nil: nothing has come
 }
 
+// put adds a delivery.
 func (b *inbox) put(a *delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,7 +58,7 @@ func (b *inbox) put(a *delivery) {
 	b.some.Store(true)
 }
 
-// take empties the inbox; nil: it is empty.
+// take empties the inbox and returns what was in it; nil: nothing was.
 func (b *inbox) take() *batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,15 +13,15 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// The bounds of a listener. A SYN beyond the half-open connections gets a SYN
-// cookie, and is forgotten (RFC 4987 §3.6); one beyond the requests that are held is
-// dropped, and comes again (CA-8).
+// The bounds of a listener. A SYN beyond the half-open connections is answered by a SYN cookie, and
+// forgotten (RFC 4987 §3.6); a SYN beyond the requests that are held is dropped, and comes again
+// (CA-8).
 const (
 	maxHalfOpen = 4096
 	maxHeld     = 1024
 )
 
-// cookieLife is how long an acknowledgement of a cookie may come.
+// cookieLife is how long after a cookie was sent its acknowledgement may come.
 const cookieLife = 128 * time.Second
 
 // A Decision says what becomes of a SYN.
@@ -31,38 +31,42 @@ type Decision uint8
 const (
 	Admit  Decision = iota // the SYN-ACK leaves
 	Hold                   // nothing leaves until Listener.Decide says more
-	Drop                   // nobody hears of it
-	Reject                 // a RST answers it
+	Drop                   // nothing happens, and nobody hears of the SYN
+	Reject                 // a RST answers the SYN
 )
 
 // A ListenConfig says how a listener takes connections. Make, Ask and Lost are
 // called with the listener locked: they return at once, and call nothing of this
 // package that takes a lock.
 type ListenConfig struct {
-	Addr  tcpip.Address // empty: any
-	Port  uint16
-	Net   tcpip.NetworkProtocolNumber // the version of Addr
-	Dual  bool                        // with the IPv6 wildcard: IPv4 as well
-	Order uint64                      // of several listeners on one address, the one with the least gets everything (RU-8)
+	Addr tcpip.Address               // the local address; empty: any
+	Port uint16                      // the local port
+	Net  tcpip.NetworkProtocolNumber // the version of IP that Addr is of
+	Dual bool                        // a listener on the IPv6 wildcard takes IPv4 as well
+
+	// Order decides among several listeners on one address: the one with the least Order gets
+	// all connections (RU-8).
+	Order uint64
 
 	// Make returns the settings of the connection that a SYN, or the
 	// acknowledgement of a SYN cookie, asks for: those of the listener at that time.
 	Make func(ID) Settings
 
-	// Ask decides about a SYN that came for the first time; nil: Admit. The segment
-	// is only lent. It isn't asked while 1,024 requests are held.
+	// Ask decides about a SYN that came for the first time; where Ask is nil, the decision is
+	// Admit. The segment is only lent. Ask isn't called while 1,024 requests are held.
 	Ask func(ID, *tcp.Segment) Decision
 
-	// Arrived takes a connection that is complete, and has no owner yet, without any
-	// lock of this package held. If it doesn't want it, which it says with false, the
-	// connection is reset. While Close runs one may still arrive.
+	// Arrived takes a connection that is complete and has no owner yet; no lock of this package is
+	// held. Where Arrived returns false, the connection isn't wanted, and is reset. While Close
+	// runs a connection may still arrive.
 	Arrived func(*Conn) bool
 
-	// Lost is told of a request or a half-open connection that the peer has reset,
-	// or whose time is over; nil: nobody. Close tells nobody.
+	// Lost is told of a request or a half-open connection that the peer has reset, or whose time is
+	// over. It may be nil. Close doesn't call it.
 	Lost func(ID)
 
-	Tap Tap // shown every segment that comes to the listener, and its answers
+	// Tap is shown every segment that comes to the listener, and the answers. It may be nil.
+	Tap Tap
 }
 
 // A Listener has the connections to a port whose handshake isn't complete. It is
@@ -74,15 +78,15 @@ type Listener struct {
 	proto *Protocol
 	cfg   ListenConfig
 
-	mu      sync.Mutex
-	closed  bool
-	records map[ID]*half
+	mu      sync.Mutex           // guards the fields below
+	closed  bool                 // nothing comes any more
+	records map[ID]*half         // half-open connections, and requests that are held
 	agenda  agenda.Agenda[*half] // the same records, in the order in which something is due
 	entered uint64               // how many records there have been
-	held    int                  // how many wait for Decide
+	held    int                  // how many requests wait for Decide
 	cookies time.Duration        // until when acknowledgements of SYN cookies may come
 	timer   tcpip.Timer
-	armed   time.Duration // when the timer goes off; 0: it doesn't
+	armed   time.Duration // when the timer fires; 0: it isn't set
 }
 
 // Listen takes the connections to an address and port. It fails when the Protocol is
@@ -101,9 +105,8 @@ func (p *Protocol) Listen(cfg ListenConfig) (*Listener, tcpip.Error) {
 	return l, nil
 }
 
-// Close ends the listener. A RST answers each half-open connection (LG-16) and each
-// request that is held, in the order in which they came. Those that have arrived are
-// their owner's.
+// Close ends the listener. A RST answers each half-open connection (LG-16) and each request that is
+// held, in the order in which they came. Connections that have arrived belong to their owners.
 func (l *Listener) Close() {
 	l.proto.listeners.remove(l)
 	for _, h := range l.empty() {
@@ -115,7 +118,7 @@ func (l *Listener) Close() {
 	}
 }
 
-// empty ends everything without a segment, and returns what there was, in order of
+// empty ends the listener without a segment, and returns the records that there were, in order of
 // arrival.
 func (l *Listener) empty() []*half {
 	l.mu.Lock()
@@ -131,9 +134,9 @@ func (l *Listener) empty() []*half {
 	return all
 }
 
-// deliver takes a segment for the port that belongs to no connection, and reports
-// whether it was the listener's; else a RST answers it. after is what a new
-// connection's numbers are to lie beyond; 0: anything.
+// deliver takes a segment for the port that belongs to no connection, and reports whether the
+// listener wants it; a RST answers a segment that nobody wants. Our numbers in a new connection are
+// to lie beyond after, unless that is 0.
 func (l *Listener) deliver(a origin, s *tcp.Segment, after tcp.Seq) bool {
 	l.mu.Lock()
 	if l.closed {
@@ -160,13 +163,13 @@ func (l *Listener) deliver(a origin, s *tcp.Segment, after tcp.Seq) bool {
 
 // An outcome is what a segment leads to, once no lock is held.
 type outcome struct {
-	refused bool        // a RST answers it, as if nobody listened
-	about   *half       // whose peer gets the answer; nil: nobody
-	answer  tcp.Segment // leaves with the settings of the half-open connection
-	made    *Conn       // the segment has completed it
+	refused bool        // a RST answers the segment, as if nobody listened
+	about   *half       // the record whose peer gets the answer; nil: nobody gets one
+	answer  tcp.Segment // the answer, which leaves with the settings of the record
+	made    *Conn       // the connection whose handshake the segment has completed; nil: none
 }
 
-// begin hands on a connection and gives it the segment that completed it.
+// begin hands on a connection and gives it the segment that has completed the handshake.
 func (l *Listener) begin(c *Conn, s *tcp.Segment) {
 	if !l.cfg.Arrived(c) {
 		l.proto.stack.Stats().TCP.ListenOverflowAckDrop.Increment()

@@ -9,14 +9,14 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// listeners knows who listens where.
+// listeners is the table of who listens where.
 type listeners struct {
-	mu     sync.RWMutex           // a leaf
-	byPort map[uint16][]*Listener // the least Order first; a slice that is in here isn't written
-	closed bool
+	mu     sync.RWMutex           // a leaf; it guards the fields below
+	byPort map[uint16][]*Listener // the least Order first; a slice in the map is never written
+	closed bool                   // nobody listens any more
 }
 
-// add enters a listener; false: everything is closed.
+// add enters a listener, and reports whether it could: not when the table is closed.
 func (t *listeners) add(l *Listener) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -32,6 +32,7 @@ func (t *listeners) add(l *Listener) bool {
 	return true
 }
 
+// remove takes out a listener, if it is there.
 func (t *listeners) remove(l *Listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,7 +46,7 @@ func (t *listeners) remove(l *Listener) {
 
 // at returns the listener that gets the segments to an address which belong to no
 // connection: one on the address before one on the wildcard, and of several the one
-// with the least Order (RU-8). nil: nobody listens there.
+// with the least Order (RU-8). It returns nil where nobody listens.
 func (t *listeners) at(a *origin) *Listener {
 	t.mu.RLock()
 	list := t.byPort[a.id.LocalPort]
@@ -63,13 +64,13 @@ func (t *listeners) at(a *origin) *Listener {
 	return nil
 }
 
-// everywhere reports a listener on the wildcard of an IP version.
+// everywhere reports whether the listener is on the wildcard of an IP version.
 func (l *Listener) everywhere(net tcpip.NetworkProtocolNumber) bool {
 	c := &l.cfg
 	return c.Addr == tcpip.Address{} && (c.Net == net || c.Dual && c.Net == header.IPv6ProtocolNumber)
 }
 
-// close ends all of them without a segment.
+// close ends all listeners without a segment.
 func (t *listeners) close() {
 	t.mu.Lock()
 	lists := t.byPort

@@ -5,29 +5,30 @@ import (
 	"sync"
 )
 
-// The bounds of connections that are closed and still wait for their peer. Beyond
-// them the oldest are reset.
+// The bounds of orphans: connections that are closed and still wait for their peer. Beyond the
+// bounds the oldest are reset.
 const (
 	maxOrphans     = 4096
-	maxOrphanBytes = 256 << 20 // accepted and not acknowledged when they were closed
+	maxOrphanBytes = 256 << 20 // accepted and not acknowledged when the connections were closed
 )
 
-// orphans lists the connections that are closed and live on, oldest first.
+// orphans are the connections that are closed and live on, oldest first.
 type orphans struct {
-	maxCount, maxBytes int
+	maxCount, maxBytes int // the bounds
 
 	mu    sync.Mutex // a leaf; it guards Conn.orphan as well
-	order list.List  // of orphan
-	bytes int
+	order list.List  // the values are of type orphan
+	bytes int        // the sum of orphan.bytes
 }
 
+// An orphan is a connection that is closed and lives on.
 type orphan struct {
 	conn  *Conn
-	bytes int
+	bytes int // how many bytes weren't acknowledged when the connection was closed
 }
 
-// add lists a connection, which is locked and in the table, and returns those that
-// have to go for it. A connection that alone is too large stays.
+// add lists a connection, which is locked and in the table, and returns the connections that have
+// to go for it. A connection that is too large by itself stays.
 func (o *orphans) add(c *Conn, bytes int) (evicted []*Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -42,6 +43,7 @@ func (o *orphans) add(c *Conn, bytes int) (evicted []*Conn) {
 	return evicted
 }
 
+// removeLocked takes a connection off the list.
 func (o *orphans) removeLocked(e *list.Element) *Conn {
 	r := o.order.Remove(e).(orphan)
 	o.bytes -= r.bytes
@@ -58,7 +60,7 @@ func (o *orphans) remove(c *Conn) {
 	}
 }
 
-// drain empties the list, oldest first.
+// drain empties the list, and returns what was in it, oldest first.
 func (o *orphans) drain() (all []*Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

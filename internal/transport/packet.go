@@ -8,15 +8,16 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
+// A parsed says what a packet turned out to be.
 type parsed uint8
 
 const (
-	valid     parsed = iota
-	malformed        // a header that doesn't hold what it says
-	corrupt          // a wrong checksum
+	valid     parsed = iota // a segment
+	malformed               // a header that promises more than there is
+	corrupt                 // a segment with a wrong checksum
 )
 
-// parse reads a segment, whose payload it refers to.
+// parse reads a segment. The payload of the segment refers to the packet's.
 func parse(pkt *stack.PacketBuffer, s *tcp.Segment) parsed {
 	h := header.TCP(pkt.TransportHeader().Slice())
 	if len(h) < header.TCPMinimumSize {
@@ -42,7 +43,7 @@ func parse(pkt *stack.PacketBuffer, s *tcp.Segment) parsed {
 	return valid
 }
 
-// network reads the IP header. pkt.Network would allocate.
+// network reads the IP header of a packet. (pkt.Network would allocate.)
 func network(pkt *stack.PacketBuffer) (source, destination tcpip.Address, tos uint8) {
 	b := pkt.NetworkHeader().Slice()
 	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
@@ -55,7 +56,7 @@ func network(pkt *stack.PacketBuffer) (source, destination tcpip.Address, tos ui
 	return h.SourceAddress(), h.DestinationAddress(), tos
 }
 
-// The code points of RFC 3168 §5.
+// The code points of ECN in an IP header (RFC 3168 §5).
 const (
 	ecnMask = 3
 	ecnCE   = 3

@@ -19,19 +19,19 @@ import (
 // An ID names a connection: addresses and ports, local and remote.
 type ID = stack.TransportEndpointID
 
-// Protocol is TCP for one netstack. It is safe for concurrent use.
+// A Protocol is TCP for one netstack. It is safe for concurrent use.
 type Protocol struct {
 	stack  *stack.Stack
-	clock  tcpip.Clock
+	clock  tcpip.Clock // the clock of stack
 	secret tcp.Secret
 	hooks  Hooks
 
-	table     table
-	listeners listeners
-	bursts    bursts
-	waits     timeWaits
-	orphans   orphans
-	halfOpen  atomic.Int32 // half-open connections, of all listeners
+	table     table        // the connections
+	listeners listeners    // who listens where
+	bursts    bursts       // the bursts of segments that there are now
+	waits     timeWaits    // the records of TIME-WAIT
+	orphans   orphans      // the connections whose socket is closed
+	halfOpen  atomic.Int32 // how many connections are half open, on all listeners
 	garbage   atomic.Bool  // keep-alive probes carry an octet
 }
 
@@ -50,16 +50,16 @@ func New(s *stack.Stack) stack.TransportProtocol {
 	return p
 }
 
-// now is the time as package tcp takes it.
+// now is the time in the form that package tcp takes.
 func (p *Protocol) now() time.Duration { return Instant(p.clock.NowMonotonic()) }
 
-// Instant is a time of the stack's clock as package tcp takes it: never zero.
+// Instant is a reading of the stack's clock in the form that package tcp takes: never zero.
 func Instant(t tcpip.MonotonicTime) time.Duration { return monotonic.Since(t) + time.Second }
 
-// Clock is the time of the stack's clock that Instant has made a time of package tcp.
+// Clock is the inverse of Instant: the reading of the stack's clock for a time of package tcp.
 func Clock(t time.Duration) tcpip.MonotonicTime { return monotonic.At(t - time.Second) }
 
-// A tuple is an ID as package tcp takes it.
+// A tuple is an ID in the form that package tcp takes.
 type tuple struct {
 	bytes [36]byte
 	size  int
@@ -87,7 +87,7 @@ func (p *Protocol) chooseNumbers(id *ID, cfg *tcp.Config) {
 // Number implements stack.TransportProtocol.
 func (*Protocol) Number() tcpip.TransportProtocolNumber { return header.TCPProtocolNumber }
 
-// NewEndpoint implements stack.TransportProtocol. There are no endpoints:
+// NewEndpoint implements stack.TransportProtocol. It fails, because there are no endpoints:
 // connections are made with Dial and Listen.
 func (*Protocol) NewEndpoint(tcpip.NetworkProtocolNumber, *waiter.Queue) (tcpip.Endpoint, tcpip.Error) {
 	return nil, &tcpip.ErrNotSupported{}
@@ -143,14 +143,15 @@ func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer
 	return stack.UnknownDestinationPacketHandled
 }
 
-// An origin is where a segment came in.
+// An origin is where a segment came from.
 type origin struct {
-	id  ID
-	nic tcpip.NICID
-	net tcpip.NetworkProtocolNumber
+	id  ID                          // the tuple, from our point of view
+	nic tcpip.NICID                 // the interface
+	net tcpip.NetworkProtocolNumber // the version of IP
 }
 
-// deliver gives a segment to whoever has the tuple, or else the port.
+// deliver gives a segment to the connection or record that has the tuple, or else to the listener
+// that has the port.
 func (p *Protocol) deliver(a origin, s *tcp.Segment) {
 	if c := p.table.conn(a.id); c != nil {
 		c.deliver(&delivery{segment: *s})
@@ -175,13 +176,13 @@ func (p *Protocol) deliver(a origin, s *tcp.Segment) {
 	}
 }
 
-// SetOption implements stack.TransportProtocol: what netstack's own options set,
-// a connection's tcp.Config has.
+// SetOption implements stack.TransportProtocol. It fails: what the options of netstack's TCP set
+// stands in the tcp.Config of a connection.
 func (*Protocol) SetOption(tcpip.SettableTransportProtocolOption) tcpip.Error {
 	return &tcpip.ErrUnknownProtocolOption{}
 }
 
-// Option implements stack.TransportProtocol.
+// Option implements stack.TransportProtocol. It fails, as SetOption does.
 func (*Protocol) Option(tcpip.GettableTransportProtocolOption) tcpip.Error {
 	return &tcpip.ErrUnknownProtocolOption{}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// A Report is what an ICMP error says of a segment that was sent. Anybody can send
-// one: it counts only if it quotes a number that is in flight (RFC 5927 §4.1).
+// A Report is what an ICMP error says of a segment that was sent. Anybody can send such an error:
+// it counts only where it quotes a number that is in flight (RFC 5927 §4.1).
 type Report struct {
 	Quoted tcp.Seq           // the sequence number of the segment
-	MTU    int               // what the path takes, bytes of a packet; 0: the peer isn't reached
-	Info   wsa.ICMPErrorInfo // what Conn.Unreachable tells of it
+	MTU    int               // the size of the packets that the path takes; 0: the peer isn't reached
+	Info   wsa.ICMPErrorInfo // what Conn.Unreachable tells of the error
 }
 
-// Report takes an ICMP error for the segment of a tuple. Somebody has to give it
-// here: netstack gives errors only to endpoints that it knows. It reports whether
-// the error was believed; while another goroutine has the connection, which then
-// looks at the error later, it says that it was.
+// Report takes an ICMP error about a segment of a tuple. The owner of the netstack calls Report,
+// because netstack gives errors only to endpoints that it knows. Report returns whether the error
+// was believed; where another goroutine has the connection, and looks at the error later, Report
+// returns true.
 func (p *Protocol) Report(id ID, r Report) (believed bool) {
 	c := p.table.conn(id)
 	switch {
@@ -34,7 +34,7 @@ func (p *Protocol) Report(id ID, r Report) (believed bool) {
 	return believed
 }
 
-// report is called with the connection locked.
+// report is Report with the connection locked.
 func (c *Conn) report(r *Report) (believed bool) {
 	switch {
 	case c.gone:
@@ -58,8 +58,8 @@ func (c *Conn) quotes(quoted tcp.Seq) bool {
 	return e.State().Synchronized() && quoted.In(e.End().Add(-e.Queued()), e.InFlight())
 }
 
-// tooBig takes what the path takes. IPv4 packets of less than Hooks.MinPathMTU bytes
-// aren't made: routers may cut up those of that size (RFC 1191 §3 has 68 bytes as the
+// tooBig takes the MTU of the path from an ICMP error. IPv4 packets don't become smaller than
+// Hooks.MinPathMTU bytes; routers may cut up packets of that size (RFC 1191 §3 has 68 bytes as the
 // least, which would be a flood of headers).
 func (c *Conn) tooBig(r *Report) (believed bool) {
 	ip, least, v4 := header.IPv4MinimumSize, inet.MinMTU4, true

@@ -7,16 +7,16 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// A snapshot is what can be seen of a connection without its lock: how it was when the
-// lock was given back last. The owner is told after that.
+// A snapshot is what can be seen of a connection without its lock: the connection as it was when
+// the lock was given back last. The owner is told of a change after the snapshot shows it.
 type snapshot struct {
 	state    atomic.Uint32 // the state, and the cause in the next octet: they belong together
-	queued   atomic.Int64
-	readable atomic.Int64
+	queued   atomic.Int64  // tcp.Conn.Queued
+	readable atomic.Int64  // tcp.Conn.Readable
 }
 
-// store is called with the connection locked. What hasn't changed isn't written,
-// because others read it.
+// store takes the snapshot, with the connection locked. What hasn't changed isn't written, because
+// other processors read it.
 func (s *snapshot) store(e *tcp.Conn) {
 	if v := uint32(e.State()) | uint32(e.Cause())<<8; s.state.Load() != v {
 		s.state.Store(v)
@@ -29,17 +29,17 @@ func (s *snapshot) store(e *tcp.Conn) {
 	}
 }
 
-// State is the state of the connection, and why it is Closed.
+// State is the state of the connection, and the cause why it is Closed.
 func (c *Conn) State() (tcp.State, tcp.Cause) {
 	v := c.snapshot.state.Load()
 	return tcp.State(v), tcp.Cause(v >> 8)
 }
 
-// Queued is how many bytes were accepted and aren't acknowledged.
+// Queued is how many bytes the connection has accepted that aren't acknowledged.
 func (c *Conn) Queued() int { return int(c.snapshot.queued.Load()) }
 
 // Readable is how many bytes can be read.
 func (c *Conn) Readable() int { return int(c.snapshot.readable.Load()) }
 
-// Unreachable is the ICMP error that ended the attempt to connect; nil: none did.
+// Unreachable is the ICMP error that has ended the attempt to connect. It is nil where none has.
 func (c *Conn) Unreachable() *wsa.ICMPErrorInfo { return c.icmp.Load() }

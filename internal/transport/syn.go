@@ -41,7 +41,7 @@ func (l *Listener) firstLocked(a origin, s *tcp.Segment, after tcp.Seq) outcome 
 	return l.admitLocked(h)
 }
 
-// fullLocked reports whether as many connections are half open as may be.
+// fullLocked reports whether as many connections are half open as are allowed.
 func (l *Listener) fullLocked() bool { return len(l.records)-l.held >= maxHalfOpen }
 
 // dropLocked counts a SYN that isn't answered.
@@ -50,8 +50,8 @@ func (l *Listener) dropLocked() outcome {
 	return outcome{}
 }
 
-// recordLocked is the record of a connection that begins now, without its SYN. It
-// isn't entered yet.
+// recordLocked makes the record of a connection that begins now, without its SYN. The record isn't
+// entered yet.
 func (l *Listener) recordLocked(a origin) *half {
 	h := &half{origin: a, set: l.cfg.Make(a.id)}
 	if w, err := l.proto.find(a, &h.set); err == nil {
@@ -71,8 +71,8 @@ func (l *Listener) sendCookieLocked(h *half, s *tcp.Segment) outcome {
 	return outcome{about: h, answer: h.SynAck(now, h.set.Config)}
 }
 
-// cookieLocked returns the record of a connection whose SYN got a cookie that this
-// segment acknowledges; nil: there was none.
+// cookieLocked makes the record of a connection whose SYN was answered by a cookie that this
+// segment acknowledges. It returns nil where the segment acknowledges none.
 func (l *Listener) cookieLocked(a origin, s *tcp.Segment) *half {
 	p := l.proto
 	now := p.now()
@@ -110,8 +110,8 @@ func (l *Listener) laterLocked(h *half, s *tcp.Segment) outcome {
 	return outcome{}
 }
 
-// completeLocked makes the connection; nil: there is no way to the peer, or somebody
-// else has the tuple, and the SYN-ACK asks again.
+// completeLocked makes the connection of a record. It returns nil where there is no way to the
+// peer, or another connection has the tuple: the SYN-ACK then asks again.
 func (l *Listener) completeLocked(h *half) *Conn {
 	p := l.proto
 	set := h.set

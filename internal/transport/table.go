@@ -10,15 +10,16 @@ import (
 // cores they keep goroutines out of each other's way.
 const shardCount = 64
 
-// A table knows who has which tuple. Its locks are leaves.
+// A table knows which connection has which tuple. The locks in it are leaves.
 type table struct {
 	shards [shardCount]struct {
 		sync.RWMutex
 		conns  map[ID]*Conn
-		closed bool // nothing is entered any more
+		closed bool // no connection is entered any more
 	}
 }
 
+// init makes the table empty.
 func (t *table) init() {
 	for i := range t.shards {
 		t.shards[i].conns = map[ID]*Conn{}
@@ -29,7 +30,7 @@ func (t *table) init() {
 // anew for each connection.
 func shardOf(id ID) int { return int(id.LocalPort^id.RemotePort*31) % shardCount }
 
-// conn returns the connection with a tuple; nil: there is none.
+// conn returns the connection with a tuple, or nil where there is none.
 func (t *table) conn(id ID) *Conn {
 	s := &t.shards[shardOf(id)]
 	s.RLock()
@@ -53,6 +54,7 @@ func (t *table) add(c *Conn) tcpip.Error {
 	return nil
 }
 
+// remove takes a connection out, if it is there.
 func (t *table) remove(c *Conn) {
 	s := &t.shards[shardOf(c.way.id)]
 	s.Lock()
@@ -62,7 +64,7 @@ func (t *table) remove(c *Conn) {
 	}
 }
 
-// close has nothing be entered any more, and returns what there is.
+// close has no connection be entered any more, and returns those that there are.
 func (t *table) close() []*Conn {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -73,8 +75,8 @@ func (t *table) close() []*Conn {
 	return t.all()
 }
 
-// Connections is how many connections there are, those in TIME-WAIT, of which only a
-// record is left, not included.
+// Connections is how many connections there are. Those in TIME-WAIT don't count: only a record is
+// left of each.
 func (p *Protocol) Connections() (n int) {
 	for i := range p.table.shards {
 		s := &p.table.shards[i]
@@ -85,6 +87,7 @@ func (p *Protocol) Connections() (n int) {
 	return n
 }
 
+// all returns the connections in no particular order.
 func (t *table) all() (conns []*Conn) {
 	for i := range t.shards {
 		s := &t.shards[i]

@@ -10,39 +10,41 @@ import (
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
-// MSL is the maximum segment lifetime: TIME-WAIT lasts twice as long (RFC 9293
-// §3.4.2 has 2 minutes; systems in use have half a minute).
+// MSL is the maximum segment lifetime: TIME-WAIT lasts twice as long. (RFC 9293 §3.4.2 has 2
+// minutes; systems in use have half a minute.)
 const MSL = 30 * time.Second
 
-// maxWaits bounds the records of TIME-WAIT, unless SetTimeWaitLimit says otherwise.
-// Beyond it the oldest goes.
+// maxWaits bounds the records of TIME-WAIT, unless SetTimeWaitLimit sets another bound. Beyond the
+// bound the oldest record goes.
 const maxWaits = 1 << 18
 
 // noWait is the verdict where no connection of the tuple is in TIME-WAIT.
 const noWait tcp.TimeWaitVerdict = 255
 
-// timeWaits are the connections in TIME-WAIT. All last equally long, so that they
-// end in the order in which they began; one timer does for all.
+// timeWaits are the connections in TIME-WAIT, of each of which a record is left. TIME-WAIT lasts
+// equally long for all, so that the records end in the order in which they began, and one timer
+// does for all.
 type timeWaits struct {
 	proto *Protocol
 
-	mu      sync.Mutex // before that of the listeners' table
-	limit   int
-	records map[ID]*waiting
-	order   []deadline // oldest first
+	mu      sync.Mutex      // comes before that of the listeners' table; guards the fields below
+	limit   int             // how many records there may be
+	records map[ID]*waiting // by tuple
+	order   []deadline      // when records may end, the oldest first
 	timer   tcpip.Timer
-	running bool
-	closed  bool
+	running bool // the timer is set
+	closed  bool // no record is kept any more
 }
 
+// A waiting is the record of a connection in TIME-WAIT.
 type waiting struct {
 	tcp.Remains
 	headers                // of the answers
-	dialed   bool          // Hooks.Freed is told of the end
-	since    time.Duration // when it began
-	until    time.Duration
-	answers  uint8         // in the second since answered
-	answered time.Duration // when the first of them left
+	dialed   bool          // Dial has made the connection: Hooks.Freed is told of the end
+	since    time.Duration // when TIME-WAIT began
+	until    time.Duration // when TIME-WAIT ends
+	answers  uint8         // how many answers left in the second since answered
+	answered time.Duration // when the first of these answers left
 }
 
 // maxAnswers is how often TIME-WAIT answers in a second (RFC 5961 §7).
@@ -60,18 +62,19 @@ func (w *waiting) mayAnswer(now time.Duration) bool {
 	return true
 }
 
-// A deadline is when a record may end. It ends later when its time has begun
-// anew; then it stands in the order again.
+// A deadline is when a record may end. A record whose time has begun anew ends later; another
+// deadline then stands in the order.
 type deadline struct {
 	id ID
 	at time.Duration
 }
 
+// init makes the set of records empty.
 func (t *timeWaits) init(p *Protocol) {
 	t.proto, t.limit, t.records = p, maxWaits, map[ID]*waiting{}
 }
 
-// add begins TIME-WAIT.
+// add begins the TIME-WAIT of a connection.
 func (t *timeWaits) add(id ID, w waiting) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,8 +92,8 @@ func (t *timeWaits) add(id ID, w waiting) {
 	t.armLocked()
 }
 
-// boundLocked drops what is too much. The oldest may be one whose time has begun
-// anew: it isn't the first to go then.
+// boundLocked drops the oldest records, as far as there are too many. A record whose time has begun
+// anew isn't among the oldest any more.
 func (t *timeWaits) boundLocked() {
 	for len(t.records) > t.limit {
 		t.dropLocked()
@@ -104,8 +107,8 @@ func (p *Protocol) TimeWaits() int {
 	return len(p.waits.records)
 }
 
-// SetTimeWaitLimit bounds the connections in TIME-WAIT; at least 1. Beyond it the
-// oldest is forgotten, without a segment.
+// SetTimeWaitLimit bounds the connections in TIME-WAIT; the bound is 1 at least. Beyond the bound
+// the oldest connection is forgotten, without a segment.
 func (p *Protocol) SetTimeWaitLimit(n int) {
 	p.waits.mu.Lock()
 	defer p.waits.mu.Unlock()
@@ -113,7 +116,7 @@ func (p *Protocol) SetTimeWaitLimit(n int) {
 	p.waits.boundLocked()
 }
 
-// dropLocked ends the oldest.
+// dropLocked takes the oldest deadline, and ends its record unless that ends later.
 func (t *timeWaits) dropLocked() {
 	d := t.order[0]
 	t.order = t.order[1:]
@@ -127,8 +130,8 @@ func (t *timeWaits) dropLocked() {
 	}
 }
 
-// removeLocked forgets a record: its tuple is free. What the order has of those that
-// ended early is taken out when it is the most of it.
+// removeLocked forgets a record: the tuple is free. Deadlines of records that have ended early are
+// taken out of the order when they are most of it.
 func (t *timeWaits) removeLocked(id ID, w *waiting) {
 	delete(t.records, id)
 	if w.dialed {
@@ -142,10 +145,11 @@ func (t *timeWaits) removeLocked(id ID, w *waiting) {
 	}
 }
 
-// shortOrder is how many deadlines of nothing don't matter.
+// shortOrder is how many deadlines without a record don't matter.
 const shortOrder = 1024
 
-// forget ends the TIME-WAIT of a connection, unless a later one has its tuple.
+// forget ends the TIME-WAIT of a connection, unless the record of the tuple is a later
+// connection's.
 func (t *timeWaits) forget(id ID, r tcp.Remains) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,6 +158,7 @@ func (t *timeWaits) forget(id ID, r tcp.Remains) {
 	}
 }
 
+// armLocked sets the timer for the oldest deadline, unless it is set.
 func (t *timeWaits) armLocked() {
 	if t.running || len(t.order) == 0 {
 		return
@@ -167,6 +172,7 @@ func (t *timeWaits) armLocked() {
 	t.timer.Reset(wait)
 }
 
+// expire is called by the timer.
 func (t *timeWaits) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,8 +186,8 @@ func (t *timeWaits) expire() {
 	t.armLocked()
 }
 
-// deliver judges a segment, and answers it. After Reuse the record is gone; next
-// is the number behind its last.
+// deliver judges a segment, and answers it. After Reuse the record is gone, and next is the number
+// behind the last one of the old connection.
 func (t *timeWaits) deliver(a origin, s *tcp.Segment) (v tcp.TimeWaitVerdict, next tcp.Seq) {
 	p := t.proto
 	t.mu.Lock()
@@ -218,6 +224,7 @@ func (t *timeWaits) has(id ID) bool {
 	return t.records[id] != nil
 }
 
+// close forgets all records.
 func (t *timeWaits) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

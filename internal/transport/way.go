@@ -12,25 +12,25 @@ import (
 
 // A way is how the segments of a connection leave.
 type way struct {
-	route *stack.Route
-	id    ID
+	route *stack.Route // the way to the peer through netstack
+	id    ID           // the tuple of the connection
 	headers
-	tap Tap // nil: nobody looks
+	tap Tap // shown what leaves; nil: nobody is
 }
 
 // headers are what the IP headers of a connection's packets have.
 type headers struct {
-	ttl      uint8 // 0: the route's
-	tos      uint8 // without the ECN bits
+	ttl      uint8 // time to live, or hop limit; 0: the route's
+	tos      uint8 // type of service, or traffic class, without the bits of ECN
 	fragment bool  // routers may cut up IPv4 packets
 }
 
-// mss is what fits a packet to the peer, in bytes.
+// mss is how many bytes of payload fit a packet to the peer.
 func (w *way) mss() int {
 	return min(int(w.route.MTU())-header.TCPMinimumSize, 65535)
 }
 
-// configure sets what the way to the peer decides.
+// configure sets the fields of a Config that depend on the way to the peer.
 func (w *way) configure(cfg *tcp.Config) {
 	if mss := w.mss(); cfg.MSS == 0 || cfg.MSS > mss {
 		cfg.MSS = mss
@@ -38,7 +38,7 @@ func (w *way) configure(cfg *tcp.Config) {
 	cfg.Segmenting = w.segmenting()
 }
 
-// segmenting is how much payload the device, or the stack below, takes at once.
+// segmenting is how many bytes of payload the device, or the netstack below, takes at once.
 func (w *way) segmenting() int {
 	if !w.route.HasHostGSOCapability() && !w.route.HasGVisorGSOCapability() {
 		return 0
@@ -46,8 +46,8 @@ func (w *way) segmenting() int {
 	return min(int(w.route.GSOMaxSize()), 65535) - header.IPv6MinimumSize - header.TCPMinimumSize - tcp.MaxOptions
 }
 
-// write sends a segment, and takes over its payload. An error of the network is
-// a loss: TCP sends again.
+// write sends a segment, and takes over its payload. An error of the network counts as a loss: TCP
+// sends again.
 func (w *way) write(s *tcp.Segment) {
 	w.tap.show(true, s)
 	if int(s.Payload.Size()) > s.Cut && w.route.HasGVisorGSOCapability() && w.route.Loop()&stack.PacketLoop == 0 {
@@ -57,7 +57,7 @@ func (w *way) write(s *tcp.Segment) {
 	w.writePacket(s)
 }
 
-// cut sends a large payload as segments of their own.
+// cut sends a segment with a large payload as several segments.
 func (w *way) cut(s *tcp.Segment) {
 	whole, flags, seq := s.Payload, s.Flags, s.Seq
 	for rest := int(whole.Size()); rest > 0; rest = int(whole.Size()) {
@@ -77,6 +77,7 @@ func (w *way) cut(s *tcp.Segment) {
 	whole.Release()
 }
 
+// writePacket sends a segment as one packet.
 func (w *way) writePacket(s *tcp.Segment) {
 	options := s.Options.Len()
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
@@ -112,8 +113,8 @@ func (w *way) writePacket(s *tcp.Segment) {
 	}
 }
 
-// gso says that a device cuts the packet into payloads of size bytes, and writes
-// the checksums.
+// gso is the metadata that has the device cut a packet into payloads of size bytes, and write the
+// checksums.
 func (w *way) gso(size int) stack.GSO {
 	g := stack.GSO{Type: stack.GSOTCPv4, L3HdrLen: header.IPv4MinimumSize, NeedsCsum: true,
 		CsumOffset: header.TCPChecksumOffset, MSS: uint16(size), MaxSize: w.route.GSOMaxSize()}
@@ -123,8 +124,9 @@ func (w *way) gso(size int) stack.GSO {
 	return g
 }
 
-// encode writes the header. A device that cuts the packet gets the checksum of
-// the pseudo-header, as Linux's CHECKSUM_PARTIAL has it.
+// encode writes the header of a segment, whose options have so many bytes. For a device that cuts
+// up the packet the checksum field has the sum of the pseudo-header, as with Linux's
+// CHECKSUM_PARTIAL.
 func (w *way) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 	h := header.TCP(pkt.TransportHeader().Push(header.TCPMinimumSize + options))
 	pkt.TransportProtocolNumber = header.TCPProtocolNumber
@@ -143,11 +145,12 @@ func (w *way) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 	}
 }
 
-// reply sends a segment that no connection sends.
+// reply sends a segment that is no connection's, as the answer to one that came from an origin.
 func (p *Protocol) reply(a origin, s *tcp.Segment, tap Tap) {
 	p.replyWith(a, s, headers{}, tap)
 }
 
+// replyWith is reply with what the IP header is to have.
 func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 	s.Options.Scale = tcp.NoScale // no SYN is sent so
 	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
@@ -159,8 +162,8 @@ func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 	w.write(s)
 }
 
-// find is the way to a peer, which decides about a part of the settings; nic 0: any.
-// The local address is chosen when it is empty.
+// find finds the way to a peer, and sets what depends on it in the settings. With the NIC 0 any
+// interface will do; an empty local address is chosen.
 func (p *Protocol) find(a origin, set *Settings) (way, tcpip.Error) {
 	route, err := p.stack.FindRoute(a.nic, a.id.LocalAddress, a.id.RemoteAddress, a.net, false)
 	if err != nil {

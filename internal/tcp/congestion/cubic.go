@@ -128,8 +128,8 @@ func (c *cubic) CongestionExperienced(_ time.Duration, flight int) {
 
 func (c *cubic) save() { c.saved, c.undoable = c.curve, true }
 
-// Undo brings the curve back (§4.9.2), for time-outs as well. The epoch comes back as it was; pause then
-// takes out the time in between.
+// Undo brings the curve back (§4.9.2), for time-outs as well. The epoch comes back as it was; pause
+// then takes out the time in between.
 func (c *cubic) Undo(time.Duration) {
 	if c.undoable && c.cwnd < c.saved.cwnd {
 		c.saved.ssthresh = max(c.saved.ssthresh, c.ssthresh)
@@ -138,17 +138,17 @@ func (c *cubic) Undo(time.Duration) {
 	c.undoable = false
 }
 
-// Idle restarts the window (RFC 5681 §4.1). A first slow start begins anew with its rounds, for which
-// RFC 9406 §4.3 allows HyStart++ after idleness; congestion avoidance begins a new
-// stage where slow start ends.
+// Idle restarts the window (RFC 5681 §4.1). A first slow start begins anew with its rounds, for
+// which RFC 9406 §4.3 allows HyStart++ after idleness; congestion avoidance begins a new stage
+// where slow start ends.
 func (c *cubic) Idle(_ time.Duration, idle, rto time.Duration) {
 	if c.restart(idle, rto) {
 		c.epoch, c.hystart, c.undoable = 0, hystart{}, false
 	}
 }
 
-// Unused reduces the window (RFC 2861 §3.1). The window of now has no place on the curve: congestion
-// avoidance begins a new stage where slow start ends.
+// Unused reduces the window (RFC 2861 §3.1). The window of now has no place on the curve:
+// congestion avoidance begins a new stage where slow start ends.
 func (c *cubic) Unused(used int) {
 	if c.unused(used) {
 		c.epoch, c.undoable = 0, false
