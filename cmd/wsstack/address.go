@@ -10,17 +10,18 @@ import (
 	"github.com/wsstack/wsstack/internal/inet"
 )
 
-// tunName is the interface of the kernel's side, unless up is told another.
+// tunName is the name of the interface on the kernel's side, unless up has the flag --name.
 const tunName = "wsstack0"
 
 // networkConfig describes the link between a wsstack and the kernel's side of
 // its TUN device.
 type networkConfig struct {
 	Stack []netip.Prefix // addresses of the wsstack
-	MTU   int            // bytes
-	Wire  wireConfig
+	MTU   int            // MTU of the link in bytes
+	Wire  wireConfig     // what happens to packets
 
-	// Congestion is that of tun.Config: of the kernel's connections to the stack.
+	// Congestion is the congestion control of the kernel's connections to the stack; see
+	// tun.Config.
 	Congestion string
 }
 
@@ -34,7 +35,7 @@ func defaultNetwork() networkConfig {
 	}
 }
 
-// validate reports what is wrong in a plain sentence, as a usage error.
+// validate returns a usage error that says what is wrong, or nil.
 func (c networkConfig) validate() error {
 	smallest, why := inet.MinMTU4, ""
 	if c.hasIPv6() {

@@ -8,8 +8,8 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// flushEvery is how far a capture may be behind, for who reads it meanwhile,
-// and for the case that the process is killed.
+// flushEvery is the longest time for which packets stay in a buffer, for programs that read the
+// capture meanwhile, and for the case that the process is killed.
 const flushEvery = time.Second
 
 // A capture is a file of packets that is being written.
@@ -20,10 +20,10 @@ type capture struct {
 	flusher sync.WaitGroup
 }
 
-// standardOutput is the name of a file that stands for standard output.
+// standardOutput is the file name that stands for standard output.
 const standardOutput = "-"
 
-// createCapture makes the file, or empties it.
+// createCapture makes a capture file, or empties the file that has its name.
 func createCapture(name string) (*capture, error) {
 	file, err := openCapture(name)
 	if err != nil {
@@ -36,8 +36,8 @@ func createCapture(name string) (*capture, error) {
 
 func openCapture(name string) (*os.File, error) {
 	if name == standardOutput {
-		// Under another number: who writes to 1 when its reader has gone is
-		// killed, and a capture that fails ends nothing.
+		// Under another number: a write to descriptor 1 whose reader is gone kills the process, and
+		// a capture that fails must not.
 		return duplicate(os.Stdout)
 	}
 	// Not for reading, so that a named pipe waits for its reader.

@@ -16,19 +16,20 @@ func newExecCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT…]",
 		Short: "Run a command in a private network whose only other host is a wsstack",
-		Long: `Run COMMAND in a network namespace of its own whose only way out is a TUN
-device into a wsstack. The stack serves a page with its live sockets on port
-80 and the services echo (7), discard (9) and chargen (19), each over TCP and
-UDP. There is no default route and no name service, and COMMAND finds a resolv.conf
-without servers: use addresses. It may bind every port.
+		Long: `Run COMMAND in a network namespace of its own whose only other host is a wsstack, at
+the far end of a TUN device. The stack serves a page that shows its sockets on port 80,
+and the services echo (7), discard (9) and chargen (19), each over TCP and UDP. There
+is no default route and no name service, and the resolv.conf of COMMAND has no servers:
+use addresses. COMMAND may bind every port.
 
-Needs Linux, and permission to open /dev/net/tun; no root where ordinary users
-may create user namespaces. Everything that COMMAND started ends with it; only what
-it runs in the background outlives both processes of wsstack when these are killed
-with SIGKILL at once, and not even that in a PID namespace (see the examples).
+The command needs Linux and permission to open /dev/net/tun. It doesn't need root where
+ordinary users may create user namespaces. All processes that COMMAND has started end
+with COMMAND. Background processes stay only when both processes of wsstack are killed
+with SIGKILL at the same moment, and not even then in a PID namespace (see the last
+example).
 
-The exit status is that of COMMAND, 128+n when signal n killed it, 127 when
-there is no such command, 126 when it can't be executed.
+The exit status is that of COMMAND, 128+n when signal n has killed COMMAND, 127 when
+there is no such command, and 126 when it can't be executed.
 
 ` + wireHelp,
 		Example: `  wsstack exec -- curl -s http://10.77.0.1/
@@ -62,8 +63,8 @@ there is no such command, 126 when it can't be executed.
 	return cmd
 }
 
-// lookCommand finds the program of a command. Doing it before anything is
-// created keeps a typing error free of other reasons to fail.
+// lookCommand finds the program of a command. It is called before anything is created, so that a
+// typing error has no other consequences.
 func lookCommand(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	// A "." in PATH stands there by the user's own will.
@@ -73,8 +74,8 @@ func lookCommand(name string) (string, error) {
 	return "", commandFailure(name, err)
 }
 
-// commandFailure says why a command can't be run, with the exit status that a
-// shell would give.
+// commandFailure returns the error of a command that can't be run, with the exit status that a
+// shell would return.
 func commandFailure(name string, err error) *failure {
 	// Without the name, which the message has already.
 	if inner := (*exec.Error)(nil); errors.As(err, &inner) {
@@ -101,8 +102,8 @@ func commandFailure(name string, err error) *failure {
 	return f
 }
 
-// withoutProxies removes the variables that would send a client to a proxy,
-// which no program in the namespace could reach.
+// withoutProxies removes the variables that name proxies, which no program in the namespace could
+// reach.
 func withoutProxies(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

@@ -16,29 +16,28 @@ const (
 	statusSignal        = 128 // plus the number of the signal
 )
 
-// exitStatus ends the program with a status and no message: it is the status
-// of the command that "wsstack exec" ran.
+// exitStatus is the error that ends the program with a status and without a message. It is the
+// status of the command that "wsstack exec" ran.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// A failure is an error on its way to the user: what went wrong, what would
-// work instead, and the exit status.
+// A failure is an error for the user: what went wrong, what would work instead, and the exit
+// status.
 type failure struct {
-	status int
-	text   string
-	hint   string // empty: there is nothing to advise
-	err    error  // nil or the cause
+	status int    // the exit status
+	text   string // what went wrong
+	hint   string // what would work instead; "": nothing is known
+	err    error  // the cause; nil: none
 }
 
-// failf makes a failure with exit status 1. As in fmt.Errorf, %w names the
-// cause.
+// failf returns a failure with exit status 1. As in fmt.Errorf, %w stands for the cause.
 func failf(format string, args ...any) *failure {
 	err := fmt.Errorf(format, args...)
 	return &failure{status: statusFailed, text: err.Error(), err: err}
 }
 
-// usagef makes a failure of the command line: exit status 2.
+// usagef returns a failure with exit status 2, for a mistake in the command line.
 func usagef(format string, args ...any) *failure {
 	f := failf(format, args...)
 	f.status = statusUsage
@@ -61,7 +60,7 @@ func (f *failure) print(w io.Writer) {
 	}
 }
 
-// oneLine keeps a message on its line, whatever an argument quoted in it holds.
+// oneLine returns a message without line breaks, which an argument that it quotes may have.
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 }

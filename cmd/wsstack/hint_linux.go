@@ -13,12 +13,12 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// system is what a hint may ask the machine.
+// system answers what a hint needs to know about the machine.
 type system interface {
-	setting(name string) string       // a sysctl by its dotted name; "" where there is none
-	mode(path string) (uint32, error) // the permission bits of a file
-	root() bool                       // is the user root?
-	filtered() bool                   // does a seccomp filter apply to this process?
+	setting(name string) string       // value of a sysctl by its dotted name; "": there is none
+	mode(path string) (uint32, error) // permission bits of a file
+	root() bool                       // whether the user is root
+	filtered() bool                   // whether a seccomp filter applies to this process
 }
 
 // capabilities are the options of docker and podman that exec needs.

@@ -1,13 +1,12 @@
-// Command wsstack runs programs against a wsstack: a network stack in user
-// space whose sockets behave as Microsoft documents Windows Sockets.
+// Command wsstack runs programs against a network stack in user space whose sockets behave as
+// Microsoft documents Windows Sockets.
 //
 //	wsstack exec -- curl -s http://10.77.0.1/
 //	wsstack options SO_KEEPALIVE
 //
-// Every failure is reported on standard error as one line "wsstack: error: …",
-// mostly followed by one line "wsstack: hint: …". The exit status is 1 for a
-// failure and 2 for a command line that makes no sense; "wsstack exec" passes
-// on the status of the command it ran.
+// Every failure is reported on standard error as one line "wsstack: error: …", mostly followed by
+// one line "wsstack: hint: …". The exit status is 1 for a failure and 2 for a command line that
+// makes no sense; the exit status of "wsstack exec" is that of the command it ran.
 package main
 
 import (
@@ -21,8 +20,8 @@ import (
 )
 
 func main() {
-	// The process inside the network namespace is this program again; it is
-	// told apart before any flag is looked at.
+	// The process inside the network namespace runs this program as well, so main looks for its
+	// marker before any flag.
 	if isNamespaceInit(os.Args) {
 		os.Exit(namespaceInit(os.Args))
 	}
@@ -47,8 +46,7 @@ func newRootCommand() *cobra.Command {
 		// each of them.
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// Without Args and RunE a missing or unknown command would print
-		// the help and succeed.
+		// Without Args and RunE, a missing or unknown command would print the help and succeed.
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if showVersion && len(args) == 0 {
@@ -69,7 +67,7 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// newHelpCommand is cobra's help, which would print that of wsstack for a
+// newHelpCommand replaces the help command of cobra, which would print the help of wsstack for a
 // command that doesn't exist, and succeed.
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
@@ -86,7 +84,7 @@ func newHelpCommand() *cobra.Command {
 	}
 }
 
-// noSuchCommand is what the root command says when no subcommand matched.
+// noSuchCommand returns the error of a command line that names no subcommand, or an unknown one.
 func noSuchCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usagef("no command given").withHint("try %q, or %q to see all commands",
@@ -100,7 +98,7 @@ func noSuchCommand(root *cobra.Command, args []string) error {
 		"wsstack --help", "wsstack exec -- "+strings.Join(args, " "))
 }
 
-// noArguments is cobra.NoArgs with this program's words and exit status.
+// noArguments is cobra.NoArgs with the words and the exit status of this program.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -108,7 +106,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usagef("unexpected argument %q", args[0]).withHint("%q takes none", cmd.CommandPath())
 }
 
-// report prints what err has to say and returns the exit status it stands for.
+// report prints the message of an error and returns the exit status for it.
 func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0

@@ -20,11 +20,11 @@ func newOptionsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "options [--json] [NAME|NUMBER…]",
-		Short: "Print the socket options and control codes: number, type, direction, default, what they do",
+		Short: "Print the socket options and control codes: number, type, direction, default, meaning",
 		Long: "Print the socket options and the control codes of WSAIoctl: number, type, direction, default,\n" +
-			"what they do. A control code has the level \"ioctl\"; in is its input, out its output. A number,\n" +
-			"such as 0x1001 or 4097, stands for the options of all levels that have it. SOURCE is the\n" +
-			"label of a page: OPTIONS.md tells which.",
+			"meaning. A control code has the level \"ioctl\", and its type names the input (in) and the output\n" +
+			"(out). A number such as 0x1001 or 4097 stands for the options with this number at all levels.\n" +
+			"SOURCE is the label of a page; OPTIONS.md has the list of labels.",
 		Example: `  wsstack options
   wsstack options SO_KEEPALIVE TCP_NODELAY
   wsstack options SIO_TCP_INFO
@@ -50,12 +50,13 @@ func newOptionsCommand() *cobra.Command {
 	return cmd
 }
 
-// levelControl stands for the level of a control code, which has none.
+// levelControl stands in the place of a level for control codes, which have no level.
 const levelControl = "ioctl"
 
 // An optionRow is an option, or a control code in the form of one.
 type optionRow struct {
-	Number int64 `json:"number"` // of an option the int that setsockopt takes, of a control code the DWORD of WSAIoctl
+	// Number is the int that setsockopt takes, or the DWORD that WSAIoctl takes.
+	Number int64 `json:"number"`
 	options.Info
 }
 
@@ -88,9 +89,9 @@ func controlType(c options.ControlInfo) string {
 	return "-"
 }
 
-// selectOptions returns the options that the words name, see named, in the order
-// of the table; without words all of them. The error is about the first word that
-// names none; the options that the others name are returned all the same.
+// selectOptions returns the options that the words stand for (see named), in the order of the
+// table. Without words it returns all options. The error is about the first word that stands for no
+// option; the options of the other words are returned all the same.
 func selectOptions(table []optionRow, words []string) (_ []optionRow, unknown error) {
 	if len(words) == 0 {
 		return table, nil
@@ -116,14 +117,14 @@ func selectOptions(table []optionRow, words []string) (_ []optionRow, unknown er
 	return list, unknown
 }
 
-// named reports whether a word stands for the option: its symbol in any case, or
-// its number, signed or not, in decimal, hexadecimal or as the table prints it.
+// named reports whether a word stands for the option. Such words are the symbol, in upper or lower
+// case, and the number, signed or not, in decimal, in hexadecimal or as the table prints it.
 func (o optionRow) named(word string) bool {
 	n, ok := parseNumber(word)
 	return strings.EqualFold(o.Symbol, word) || ok && uint32(n) == uint32(o.Number)
 }
 
-// parseNumber reads a number of 32 bits, signed or not; ~ is the complement.
+// parseNumber reads a number of 32 bits, signed or not, or the complement of one after a ~.
 func parseNumber(word string) (n int64, ok bool) {
 	digits, complement := strings.CutPrefix(word, "~")
 	n, err := strconv.ParseInt(digits, 0, 64)
@@ -141,8 +142,8 @@ func unknownOption(table []optionRow, word string) *failure {
 	return f.withHint("all names and numbers: wsstack options")
 }
 
-// nearest returns up to three symbols that differ from name by the fewest
-// letters, and by no more than half of them.
+// nearest returns up to three symbols that differ from name by the fewest letters, and by no more
+// than half the letters of name.
 func nearest(table []optionRow, name string) []string {
 	type candidate struct {
 		symbol   string
@@ -198,8 +199,8 @@ func writeOptions(w io.Writer, table []optionRow) error {
 	return t.Flush()
 }
 
-// optionNumber is the number as the SDK headers print it: negative ones are the
-// complement of another.
+// optionNumber returns the number as the headers of the SDK print it: a negative number is the
+// complement of another one.
 func optionNumber(o optionRow) string {
 	switch n := o.Number; {
 	case o.LevelName == levelControl:
@@ -227,7 +228,7 @@ func accessWords(o optionRow) string {
 	return "none"
 }
 
-// optionText is the description, with what is missing.
+// optionText returns the description, with what is missing or not supported.
 func optionText(o optionRow) string {
 	switch {
 	case o.Unsupported != "" && o.LevelName == levelControl:

@@ -6,8 +6,8 @@ import (
 	"gvisor.dev/gvisor/pkg/log"
 )
 
-// quiet drops netstack's own log, which goes to standard error: its warnings
-// are about single packets, and would stand between the lines of CMD.
+// quiet drops the log of netstack, which would go to standard error: its warnings are about single
+// packets, and would stand between the lines of the command.
 type quiet struct{}
 
 // Emit implements log.Emitter.

@@ -27,14 +27,14 @@ const (
 	portStatus  = 80
 )
 
-// The bounds of a service: whoever comes above maxConns waits in the accept
-// queue, and a peer that neither sends nor reads for idleTimeout is dropped.
+// The bounds of a service: connections beyond maxConns wait in the accept queue, and a peer that
+// neither sends nor reads for idleTimeout is dropped.
 const (
 	maxConns    = 128
 	idleTimeout = 2 * time.Minute
 )
 
-// host is what services need of a stack.
+// host is the part of a stack that the services need.
 type host interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
@@ -113,7 +113,7 @@ func (s *services) accept(handle func(net.Conn)) func(net.Listener) {
 		for {
 			c, err := l.Accept()
 			if err != nil {
-				if !pass(err) {
+				if !goesOn(err) {
 					return
 				}
 				continue
@@ -126,9 +126,9 @@ func (s *services) accept(handle func(net.Conn)) func(net.Listener) {
 	}
 }
 
-// pass reports whether a server goes on after an error: unless its socket is
-// gone. It waits a little, lest a lasting error make a busy loop.
-func pass(err error) bool {
+// goesOn reports whether a server goes on after an error, which it does unless its socket is
+// closed. goesOn waits a little, so that an error that lasts doesn't make a busy loop.
+func goesOn(err error) bool {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, wsa.WSAENETDOWN) {
 		return false
 	}
@@ -183,7 +183,7 @@ func answer(c net.PacketConn, reply func([]byte) []byte) {
 	for {
 		n, from, err := c.ReadFrom(buf)
 		if err != nil {
-			if !pass(err) {
+			if !goesOn(err) {
 				return
 			}
 			continue
@@ -197,14 +197,14 @@ func answer(c net.PacketConn, reply func([]byte) []byte) {
 	}
 }
 
-// mayAnswer refuses senders on well-known ports. Such a one may be a server that
-// answers the answer, and two of those never stop (CERT CA-1996-01).
+// mayAnswer refuses senders on well-known ports. Such a sender may be a server that answers the
+// answer, and two of those never stop (CERT CA-1996-01).
 func mayAnswer(from net.Addr) bool {
 	a, ok := from.(*net.UDPAddr)
 	return ok && a.Port >= 1024
 }
 
-// impatient is a connection whose every read and write has idleTimeout.
+// impatient is a connection with the time-out idleTimeout for each read and each write.
 type impatient struct{ net.Conn }
 
 func (c impatient) Read(b []byte) (int, error) {

@@ -9,13 +9,13 @@ import (
 
 // optionValue is an option of a socket for the status page.
 type optionValue struct {
-	Symbol string `json:"symbol"`
-	Value  string `json:"value"`
+	Symbol string `json:"symbol"` // name of the option in the SDK
+	Value  string `json:"value"`  // value as Go prints it
 }
 
-// valueSymbols names the fields of options.Values as the documents do; a word
-// behind the name says which part of the option it is. A test wants every field
-// here or among hiddenValues.
+// valueSymbols has the names of the options for the fields of options.Values. A word behind a name
+// says which part of the option the field is. A test checks that every field is here or in
+// hiddenValues.
 var valueSymbols = map[string]string{
 	"Debug":                "SO_DEBUG",
 	"ReuseAddr":            "SO_REUSEADDR",
@@ -122,8 +122,8 @@ var valueSymbols = map[string]string{
 	"StickyError":   "SO_ERROR",
 }
 
-// hiddenValues are fields that no option of the socket sets, or that say how one was
-// set, and not its value.
+// hiddenValues are the fields that no option of the socket sets, and those that say how an option
+// was set.
 var hiddenValues = map[string]bool{
 	"BufferCap":             true,
 	"Linger.Established":    true,
@@ -135,9 +135,8 @@ var hiddenValues = map[string]bool{
 	"IPv6.ReceiveBroadcast": true, // of the other family
 }
 
-// changedOptions lists the options in v that differ from those in def, the
-// defaults. It goes over the fields by reflection, so that an option that is new
-// is here without being added.
+// changedOptions lists the options whose values in v differ from the defaults in def. It walks over
+// the fields by reflection, so a new option is listed without a change here.
 func changedOptions(v, def options.Values) []optionValue {
 	list := []optionValue{}
 	walkValues("", reflect.ValueOf(v), reflect.ValueOf(def), func(path string, value any) {

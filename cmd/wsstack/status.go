@@ -21,17 +21,17 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// statusReport is the status page as data: what "Accept: application/json" gets.
+// statusReport is the status page as data, which a request with "Accept: application/json" gets.
 type statusReport struct {
-	Version string         `json:"version"`
-	Sockets []socketStatus `json:"sockets"` // oldest first
-	Stats   statistics     `json:"stats"`
+	Version string         `json:"version"` // version of wsstack
+	Sockets []socketStatus `json:"sockets"` // the sockets, the oldest first
+	Stats   statistics     `json:"stats"`   // the counters of the stack
 }
 
-// statistics are those of the stack, whose names in JSON are like the others here.
+// statistics are the counters of the stack with names in JSON such as packets_in.
 type statistics stack.Stats
 
-// MarshalJSON writes an object with a member for each field: packets_in.
+// MarshalJSON returns an object with a member for each field.
 func (s statistics) MarshalJSON() ([]byte, error) {
 	v := reflect.ValueOf(s)
 	members := make(map[string]any, v.NumField())
@@ -53,17 +53,17 @@ func snakeCase(name string) string {
 	return b.String()
 }
 
-// socketStatus is one socket.
+// socketStatus is one socket on the status page.
 type socketStatus struct {
-	ID        uint64        `json:"id"`
-	Network   string        `json:"network"`
-	State     string        `json:"state"`
-	Local     string        `json:"local"`
-	Remote    string        `json:"remote"`     // "" where there is no peer
-	RecvQueue int           `json:"recv_queue"` // bytes received and not read
-	SendQueue int           `json:"send_queue"` // bytes sent and not acknowledged
-	Connected string        `json:"connected"`  // how long; "" when not connected
-	Options   []optionValue `json:"options"`    // those that differ from their defaults
+	ID        uint64        `json:"id"`         // number of the socket in the stack
+	Network   string        `json:"network"`    // network as package net names it, such as "tcp4"
+	State     string        `json:"state"`      // TCP state, or the state of a socket for datagrams
+	Local     string        `json:"local"`      // local address; "": none
+	Remote    string        `json:"remote"`     // address of the peer; "": no peer
+	RecvQueue int           `json:"recv_queue"` // bytes that are received and not read
+	SendQueue int           `json:"send_queue"` // bytes that are sent and not acknowledged
+	Connected string        `json:"connected"`  // time since the connect; "": not connected
+	Options   []optionValue `json:"options"`    // options whose values differ from their defaults
 }
 
 func newStatusReport(h host) statusReport {
@@ -98,8 +98,8 @@ func newSocketStatus(info endpoint.Info, p options.Profile) socketStatus {
 	return s
 }
 
-// networkText names the network as package net does: an AF_INET6 socket that
-// speaks to an IPv4 peer is "tcp4", one that takes both "tcp".
+// networkText returns the network as package net names it. The network of an AF_INET6 socket with
+// an IPv4 peer is "tcp4", and that of an AF_INET6 socket for both families "tcp".
 func networkText(info endpoint.Info) string {
 	protocol, is6 := strings.CutSuffix(info.Network, "6")
 	switch {
@@ -111,7 +111,7 @@ func networkText(info endpoint.Info) string {
 	return info.Network
 }
 
-// addressText is the address as package net prints it: a mapped one is IPv4.
+// addressText returns the address as package net prints it: a mapped address is an IPv4 address.
 func addressText(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return ""
@@ -124,7 +124,7 @@ var statusHTML string
 
 var statusPage = template.Must(template.New("status").Parse(statusHTML))
 
-// statusHandler serves the status page: HTML, or JSON for who prefers that.
+// statusHandler serves the status page as HTML, or as JSON to clients that prefer JSON.
 func statusHandler(h host) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -158,21 +158,20 @@ func statusHandler(h host) http.Handler {
 	return mux
 }
 
-// pageBlock is what the length of the page is a multiple of: counters and times
-// change from one request to the next, and who compares two downloads, over a bad
-// link for one, needs something that doesn't.
+// pageBlock is the number of bytes of which the length of the page is a multiple. Counters and
+// times change from one request to the next; the length then doesn't, so that two downloads can be
+// compared.
 const pageBlock = 4 << 10
 
-// padding is the white space that fills up the last block of a page. It means
-// nothing in JSON, and nothing in front of a document of HTML.
+// padding returns white space that fills up the last block of a page. White space has no meaning in
+// JSON, nor in front of an HTML document.
 func padding(size int) []byte {
 	missing := pageBlock - size%pageBlock
 	return append(bytes.Repeat([]byte(" "), missing-1), '\n')
 }
 
-// prefersJSON reads an Accept field as far as the choice between two types
-// needs it (RFC 9110 §12.5.1): JSON must be named, and not come after HTML.
-// Weights aren't looked at, but for zero.
+// prefersJSON reports whether an Accept field asks for JSON rather than HTML (RFC 9110 §12.5.1):
+// JSON must be named, and not come after HTML. Of weights, only a weight of 0 counts.
 func prefersJSON(accept string) bool {
 	for _, item := range strings.Split(accept, ",") {
 		mediaType, params, err := mime.ParseMediaType(item)

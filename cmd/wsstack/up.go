@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// upFlags are the flags of up, less those of the link.
+// upFlags are the flags of up but for those of the link.
 type upFlags struct {
 	name string
 	json bool
@@ -22,13 +22,14 @@ func newUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up [flags]",
 		Short: "Run a wsstack on a TUN device of this host, until interrupted",
-		Long: `Make a TUN device of this host and run a wsstack on it, with the services of
-"wsstack exec": a page with its live sockets on port 80, and echo (7), discard (9)
-and chargen (19), each over TCP and UDP. This host has the next address of each
-subnet. Routes and names of the host stay as they are otherwise.
+		Long: `Make a TUN device of this host and run a wsstack on it. The stack has the services of
+"wsstack exec": a page that shows its sockets on port 80, and echo (7), discard (9)
+and chargen (19), each over TCP and UDP. This host gets the next address of each
+subnet. The other routes of the host, and its name service, stay as they are.
 
-Needs Linux and the capability CAP_NET_ADMIN; without it, see "wsstack exec". The
-device disappears with the program. The exit status is 0 after ^C or SIGTERM.
+The command needs Linux and the capability CAP_NET_ADMIN; "wsstack exec" works without
+the capability. The device disappears with the program. The exit status is 0 after ^C
+or SIGTERM.
 
 ` + wireHelp,
 		Example: `  sudo wsstack up
@@ -52,14 +53,13 @@ device disappears with the program. The exit status is 0 after ^C or SIGTERM.
 
 // announcement is the line of --json.
 type announcement struct {
-	Name      string         `json:"name"`
-	Addresses []netip.Prefix `json:"addresses"`      // of the stack
-	Host      []netip.Prefix `json:"host_addresses"` // of this host, in the same order
-	MTU       int            `json:"mtu"`
+	Name      string         `json:"name"`           // name of the interface
+	Addresses []netip.Prefix `json:"addresses"`      // addresses of the stack
+	Host      []netip.Prefix `json:"host_addresses"` // addresses of this host, in the same order
+	MTU       int            `json:"mtu"`            // MTU of the link in bytes
 }
 
-// announce says that the stack is there: in one line, and to a person also what
-// to do with it.
+// announce says in one line that the stack is there. To a person it also says what to do with it.
 func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) error {
 	peers, err := cfg.kernelAddresses()
 	if err != nil {
@@ -101,8 +101,8 @@ func hostList(list []netip.Prefix) string {
 	return strings.Join(words, " and ")
 }
 
-// pageURL is the address of the status page, fit for a shell: to zsh, brackets
-// are a pattern.
+// pageURL returns the address of the status page in a form for shells: brackets are a pattern in
+// zsh, so they are quoted.
 func pageURL(a netip.Addr) string {
 	if a.Is6() {
 		return fmt.Sprintf("'http://[%v]/'", a)

@@ -20,31 +20,31 @@ import (
 const (
 	verdictPass     = "pass"
 	verdictFail     = "fail"
-	verdictUntested = "untested" // no scenario names it
-	verdictNotRun   = "not run"  // no scenario of it has the profile
+	verdictUntested = "untested" // no scenario names the statement
+	verdictNotRun   = "not run"  // no scenario of the statement has the profile
 )
 
-// A verification is what is known of one statement after the scenarios ran.
+// A verification is the result of the scenarios of one statement.
 type verification struct {
-	ID        string      `json:"id"`
-	Statement string      `json:"statement"`
-	Verdict   string      `json:"verdict"`
-	Runs      []verifyRun `json:"runs,omitempty"`
+	ID        string      `json:"id"`             // number of the statement, such as "KA-5"
+	Statement string      `json:"statement"`      // text of the statement
+	Verdict   string      `json:"verdict"`        // one of the verdicts
+	Runs      []verifyRun `json:"runs,omitempty"` // one for each scenario, family and profile
 }
 
 // A verifyRun is one run of one scenario.
 type verifyRun struct {
-	Scenario string `json:"scenario"`
-	Source   string `json:"source"`
-	Family   string `json:"family"`
-	Profile  string `json:"profile"`
-	Verdict  string `json:"verdict"`
-	Evidence string `json:"evidence,omitempty"`
-	Failure  string `json:"failure,omitempty"`
-	Trace    string `json:"-"`
+	Scenario string `json:"scenario"`           // title of the scenario
+	Source   string `json:"source"`             // page or document behind the statement
+	Family   string `json:"family"`             // "IPv4" or "IPv6"
+	Profile  string `json:"profile"`            // name of the profile
+	Verdict  string `json:"verdict"`            // "pass" or "fail"
+	Evidence string `json:"evidence,omitempty"` // what was seen
+	Failure  string `json:"failure,omitempty"`  // why the run has failed
+	Trace    string `json:"-"`                  // the segments, a line for each
 }
 
-// verifyFlags are the flags of the command.
+// verifyFlags are the flags of verify.
 type verifyFlags struct {
 	json    bool
 	verbose bool
@@ -72,11 +72,11 @@ func newVerifyCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of a table")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run, with its segments")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run with its segments")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`; with - to standard output, instead of the table")
 	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
-	cmd.Flags().Var(value(&f.seed, parseSeed), "seed", "`NUMBER` that the simulated networks take their chance from (default 1)")
+	cmd.Flags().Var(newParsed(&f.seed, parseSeed), "seed", "`NUMBER` that seeds the random numbers of the simulated networks (default 1)")
 	return cmd
 }
 
@@ -130,7 +130,7 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	return nil
 }
 
-// writeResults prints the results, and writes the report where one is wanted.
+// writeResults prints the results, and writes the JUnit report if there is a flag for it.
 func writeResults(stdout io.Writer, f verifyFlags, results []verification) error {
 	if f.junit == standardOutput {
 		report, err := junitReport(results)
@@ -269,8 +269,8 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 	return results, nil
 }
 
-// captureName is the name of the file for the capture of a case: letters, digits,
-// "-" and "_", which every file system takes.
+// captureName returns the name of the capture file of a case. The name has letters, digits, "-" and
+// "_" only, which every file system takes.
 func captureName(c conform.Case) string {
 	return strings.Map(func(r rune) rune {
 		switch {

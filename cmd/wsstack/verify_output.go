@@ -13,9 +13,9 @@ import (
 	"github.com/wsstack/wsstack/internal/conform"
 )
 
-// A progress shows on a terminal how far a long run is; elsewhere nothing.
+// A progress shows on a terminal how far a long run is. It shows nothing elsewhere.
 type progress struct {
-	w           io.Writer // nil: no terminal
+	w           io.Writer // nil: not a terminal
 	done, total int
 }
 
@@ -41,7 +41,7 @@ func (p *progress) end() {
 	}
 }
 
-// countVerdicts counts the statements of each verdict.
+// countVerdicts returns the number of statements with each verdict.
 func countVerdicts(results []verification) map[string]int {
 	count := map[string]int{}
 	for _, v := range results {
@@ -67,7 +67,7 @@ func writeVerification(w io.Writer, f verifyFlags, results []verification) error
 	return table.Flush()
 }
 
-// summary is the evidence of the runs, the same words once.
+// summary returns the evidence of the runs. Words that several runs share are there once.
 func (v verification) summary() string {
 	var parts []string
 	for _, r := range v.Runs {
@@ -82,7 +82,7 @@ func (v verification) summary() string {
 	return strings.Join(parts, " | ")
 }
 
-// shorten cuts text to a number of characters, on one line.
+// shorten returns at most so many characters of a text, on one line.
 func shorten(text string, most int) string {
 	runes := []rune(oneLine(text))
 	if len(runes) > most {
@@ -108,7 +108,7 @@ func writeRuns(w io.Writer, results []verification) error {
 	return nil
 }
 
-// The elements of a JUnit report that readers agree on.
+// The following types are the elements of a JUnit report that readers agree on.
 type junitSuite struct {
 	XMLName  xml.Name    `xml:"testsuite"`
 	Name     string      `xml:"name,attr"`
@@ -131,7 +131,7 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
-// junitReport is the report of --junit.
+// junitReport returns the report of --junit.
 func junitReport(results []verification) ([]byte, error) {
 	suite := junitSuite{Name: "wsstack verify"}
 	for _, v := range results {

@@ -25,13 +25,13 @@ func newVersionCommand() *cobra.Command {
 	return cmd
 }
 
-// versions are of all that decides how the stack behaves.
+// versions are the versions of everything that decides how the stack behaves.
 type versions struct {
-	Wsstack  string `json:"wsstack"`
-	Commit   string `json:"commit,omitempty"`   // empty: not built in a work tree
-	Modified bool   `json:"modified,omitempty"` // the work tree had changes on top of the commit
-	Go       string `json:"go"`
-	GVisor   string `json:"gvisor"`
+	Wsstack  string `json:"wsstack"`            // version of this module
+	Commit   string `json:"commit,omitempty"`   // "": the program wasn't built in a work tree
+	Modified bool   `json:"modified,omitempty"` // whether the work tree had changes on top of the commit
+	Go       string `json:"go"`                 // version of the Go toolchain
+	GVisor   string `json:"gvisor"`             // version of the gVisor module
 }
 
 func printVersion(w io.Writer, asJSON bool) error {
@@ -93,8 +93,8 @@ func (v versions) writeJSON(w io.Writer) error {
 	return encoder.Encode(v)
 }
 
-// moduleVersion is the version that was built in, which a replace directive may
-// have changed; a build from a work tree has none.
+// moduleVersion returns the version of a module in the program, which a replace directive may have
+// changed. A module that was built from a work tree has no version, and the result is "(devel)".
 func moduleVersion(m *debug.Module) string {
 	for m.Replace != nil {
 		m = m.Replace
@@ -105,7 +105,7 @@ func moduleVersion(m *debug.Module) string {
 	return m.Version
 }
 
-// version is the version of wsstack itself.
+// version returns the version of wsstack itself.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -15,50 +15,49 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// wireConfig is what lies between the two ends of the link: what happens to
-// packets, the same in each direction, and where they are recorded. The zero
-// value is the bare device.
+// wireConfig says what happens to packets between the two ends of the link, in each direction, and
+// where they are recorded. The zero value is a link without impairments and without a record.
 type wireConfig struct {
-	Pcap   string // file; empty: none
-	Delay  time.Duration
-	Jitter time.Duration
-	Loss   float64 // probability
-	Rate   int64   // bits per second; 0: no limit
-	Seed   *uint64 // of chance; nil: different each time
+	Pcap   string        // name of the capture file; "": no capture
+	Delay  time.Duration // time that a packet takes
+	Jitter time.Duration // largest deviation from Delay
+	Loss   float64       // probability that a packet is lost
+	Rate   int64         // speed in bits per second; 0: no limit
+	Seed   *uint64       // seed of the random numbers; nil: a different one each time
 }
 
 // wireHelp is the part of the help that exec and up share.
-const wireHelp = `--delay, --jitter, --loss and --rate act on each packet, and on each direction by
-itself: --delay 50ms adds 100 ms to a round trip. --pcap records what passed, and
-what was lost with a comment that says so; --pcap - writes to standard output, and
-what else belongs there goes to standard error. With any of them the device carries
-plain packets alone: they hide its segmentation and checksum offload.`
+const wireHelp = `The flags --delay, --jitter, --loss and --rate apply to each packet, in each direction:
+--delay 50ms adds 100 ms to a round trip. --pcap records the packets that have passed,
+and the lost ones with a comment. --pcap - writes the record to standard output; all
+other output then goes to standard error. With any of these flags the device carries
+plain packets only, without segmentation and checksum offload.`
 
 // addLinkFlags adds the flags that exec and up share.
 func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f := cmd.Flags()
-	f.Var(&prefixList{list: &cfg.Stack}, "address", "address of the stack, with its prefix length; may be repeated")
-	f.Var(mtuValue{&cfg.MTU}, "mtu", "largest packet of the link, in bytes")
-	f.StringVar(&cfg.Congestion, "congestion", "", "congestion `CONTROL` of this host's TCP on the link, such as reno: a host with BBR paces what it sends")
+	f.Var(&prefixList{list: &cfg.Stack}, "address", "address of the stack with its prefix length; may be repeated")
+	f.Var(mtuValue{&cfg.MTU}, "mtu", "size of the largest packet on the link, in bytes")
+	f.StringVar(&cfg.Congestion, "congestion", "",
+		"congestion `CONTROL` of this host's TCP on the link, such as reno; a host with BBR sends more slowly")
 	w := &cfg.Wire
 	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng); - is standard output")
-	f.Var(value(&w.Delay, parseDelay), "delay", "time that a packet takes, each way, as a `DURATION` such as 50ms")
-	f.Var(value(&w.Jitter, parseDelay), "jitter", "`DURATION` by which the delay varies, up and down; the order stays")
-	f.Var(value(&w.Loss, parseProbability), "loss", "`PROBABILITY`, 0 to 1, that a packet is lost")
-	f.Var(value(&w.Rate, parseRate), "rate", "`BITS` per second each way, such as 500k, 10M or 1G; 0 is no limit")
-	f.Var(value(&w.Seed, parseSeed), "seed", "`NUMBER` that makes chance repeatable")
+	f.Var(newParsed(&w.Delay, parseDelay), "delay", "time that a packet takes in each direction, as a `DURATION` such as 50ms")
+	f.Var(newParsed(&w.Jitter, parseDelay), "jitter", "`DURATION` by which the delay varies, up and down; packets stay in order")
+	f.Var(newParsed(&w.Loss, parseProbability), "loss", "`PROBABILITY`, 0 to 1, that a packet is lost")
+	f.Var(newParsed(&w.Rate, parseRate), "rate", "`BITS` per second in each direction, such as 500k, 10M or 1G; 0 is no limit")
+	f.Var(newParsed(&w.Seed, parseSeed), "seed", "`NUMBER` that makes losses and delays repeatable")
 }
 
-// parsed is the value of a flag that is checked when it is read, so that the
-// error names the flag. pflag's own numbers would answer with the words of
-// package strconv.
+// parsed is the value of a flag that is checked when it is read, so that the error names the flag.
+// The errors of pflag's own numbers are those of package strconv.
 type parsed[T any] struct {
 	target *T
 	parse  func(string) (T, error)
 	text   string
 }
 
-func value[T any](target *T, parse func(string) (T, error)) pflag.Value {
+func newParsed[T any](target *T, parse func(string) (T, error)) pflag.Value {
 	return &parsed[T]{target: target, parse: parse}
 }
 
@@ -119,13 +118,13 @@ func parseSeed(s string) (*uint64, error) {
 	return &n, nil
 }
 
-// impaired reports whether anything happens to packets.
+// impaired reports whether the link delays, loses or slows packets.
 func (w wireConfig) impaired() bool {
 	return w.Delay != 0 || w.Jitter != 0 || w.Loss != 0 || w.Rate != 0
 }
 
-// open makes a TUN interface: one without offloads where there are decorators,
-// for they look at packets, not at what will be cut into some.
+// open makes a TUN interface. The interface has no offloads when packets are impaired or recorded,
+// because those are the packets of a wire.
 func (w wireConfig) open(name string) (tun.Device, error) {
 	if w.impaired() || w.Pcap != "" {
 		return tun.OpenWater(name)
@@ -133,8 +132,8 @@ func (w wireConfig) open(name string) (tun.Device, error) {
 	return tun.Open(name)
 }
 
-// decorate puts the decorators on a device; capture is nil where none is
-// wanted. After an error the device is still the caller's.
+// decorate wraps a device so that its packets are recorded and impaired. The capture is nil when
+// nothing is recorded. After an error the caller still owns the device.
 func (w wireConfig) decorate(device tun.Device, name string) (_ tun.Device, _ *capture, err error) {
 	var record *capture
 	if w.Pcap != "" {
@@ -170,7 +169,7 @@ func captureFailure(file string, err error) *failure {
 	return failf("can't record packets: %w", err).withFileHint("pcap", file)
 }
 
-// String describes what is done to packets, empty for nothing.
+// String describes what the link does to packets. The text is empty for a link without impairments.
 func (w wireConfig) String() string {
 	var parts []string
 	add := func(is bool, format string, arg any) {
