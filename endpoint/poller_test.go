@@ -124,7 +124,7 @@ func TestPollerCloses(t *testing.T) {
 			require.ErrorIs(t, <-ended, net.ErrClosed)
 		}
 		require.NoError(t, p.Close())
-		s, _ := socket.New(a, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		s, _ := socket.New(socket.HostOf(a), wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		if !down {
 			_, err := p.Add(endpoint.NewPacketConn(s, "udp"), endpoint.ReadyRead, nil)
 			require.ErrorIs(t, err, wsa.WSAENOTSOCK)
@@ -172,7 +172,7 @@ func BenchmarkPoller(b *testing.B) {
 // thousand of them.
 func benchSockets(b *testing.B, st *stack.Stack, p *endpoint.Poller, n int) (active []*socket.Socket) {
 	for i := range n {
-		s, errno := socket.New(st, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		s, errno := socket.New(socket.HostOf(st), wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		if errno != 0 {
 			b.Fatal(errno)
 		}

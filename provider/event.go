@@ -10,7 +10,6 @@ import (
 	"github.com/wsstack/wsstack/internal/wait"
 
 	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -77,10 +76,10 @@ func (ev *Event) Reset() {
 }
 
 // serve makes ev one that a stack signals.
-func (ev *Event) serve(s *stack.Stack) {
+func (ev *Event) serve(h socket.Host) {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
-	ev.outside = s.Outside
+	ev.outside = h.Outside
 }
 
 func (ev *Event) isSignalled() bool {
@@ -134,7 +133,7 @@ func (p *Provider) EventSelect(s wsa.SOCKET, ev *Event, mask int32) error {
 	if ev == nil {
 		return p.result(sock.EventSelect(nil, mask))
 	}
-	ev.serve(p.stack)
+	ev.serve(p.host)
 	return p.result(sock.EventSelect(ev, mask))
 }
 
@@ -190,10 +189,10 @@ func (p *Provider) WaitForMultipleEvents(events []*Event, all bool, timeout time
 	if i, ok := signalled(events, all); ok || timeout == 0 {
 		return i, nil
 	}
-	w := wait.NewWaiter(p.stack)
+	w := wait.NewWaiter(p.host)
 	var expired atomic.Bool
 	if timeout > 0 {
-		timer := p.stack.Clock().AfterFunc(timeout, func() {
+		timer := p.host.Clock().AfterFunc(timeout, func() {
 			expired.Store(true)
 			w.Signal()
 		})

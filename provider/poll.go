@@ -57,8 +57,8 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	if stale > 0 {
 		timeout = 0
 	}
-	socket.Await(p.stack, members, timeout)
-	if p.stack.Down() {
+	socket.Await(p.host, members, timeout)
+	if p.host.Down() {
 		return 0, p.result(wsa.WSAENETDOWN)
 	}
 	for i := range fds {

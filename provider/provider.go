@@ -58,7 +58,7 @@ import (
 // Several on one stack are as several processes on one host: none sees the
 // handles of another. The zero Provider is one before WSAStartup.
 type Provider struct {
-	stack   *stack.Stack
+	host    socket.Host // the stack; nil: none
 	version uint16
 	owner   atomic.Pointer[string]
 	ended   atomic.Bool // Cleanup has been called
@@ -74,16 +74,20 @@ type Provider struct {
 // 1.0; WSAEFAULT for a nil stack (assumed: the page has a pointer to WSADATA
 // in that place).
 func Startup(st *stack.Stack, version uint16) (*Provider, error) {
-	version, ok := settle(version)
+	p := &Provider{}
+	if st != nil {
+		p.host = socket.HostOf(st)
+	}
+	var ok bool
+	p.version, ok = settle(version)
 	switch {
-	case st != nil && st.Down():
+	case st != nil && p.host.Down():
 		return nil, wsa.WSASYSNOTREADY
 	case !ok:
 		return nil, wsa.WSAVERNOTSUPPORTED
 	case st == nil:
 		return nil, wsa.WSAEFAULT
 	}
-	p := &Provider{stack: st, version: version}
 	p.SetOwner(st.Owner())
 	return p, nil
 }
@@ -119,7 +123,7 @@ func (p *Provider) legacy() bool { return p.version&0xFF == 1 }
 // close". SO_LINGER {1, 0} resets. Unlike other calls it works while the
 // network is down (ND-1).
 func (p *Provider) Cleanup() error {
-	if p == nil || p.stack == nil || p.ended.Swap(true) {
+	if p == nil || p.host == nil || p.ended.Swap(true) {
 		return p.result(wsa.WSANOTINITIALISED)
 	}
 	for _, e := range p.handles.drain() {
@@ -145,9 +149,9 @@ func (p *Provider) SetOwner(user string) { p.owner.Store(&user) }
 // enter holds the checks that every call starts with.
 func (p *Provider) enter() wsa.Errno {
 	switch {
-	case p == nil, p.stack == nil, p.ended.Load():
+	case p == nil, p.host == nil, p.ended.Load():
 		return wsa.WSANOTINITIALISED
-	case p.stack.Down():
+	case p.host.Down():
 		return wsa.WSAENETDOWN
 	}
 	return 0

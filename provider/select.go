@@ -43,7 +43,7 @@ func (p *Provider) selectOn(t *wait.Thread, read, write, except []wsa.SOCKET, ti
 	if !ok {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}
-	if err := socket.AwaitOn(t, p.stack, members, timeout); err != 0 {
+	if err := socket.AwaitOn(t, p.host, members, timeout); err != 0 {
 		return nil, nil, nil, p.result(err)
 	}
 	if slices.ContainsFunc(members, func(m socket.Member) bool { return m.Got == socket.ReadyClosed }) {

@@ -39,7 +39,7 @@ func (p *Provider) SocketEx(af, typ, protocol int32, group, flags uint32) (wsa.S
 	if err := p.enter(); err != 0 {
 		return wsa.INVALID_SOCKET, p.result(err)
 	}
-	sock, err := socket.New(p.stack, af, typ, protocol, *p.owner.Load())
+	sock, err := socket.New(p.host, af, typ, protocol, *p.owner.Load())
 	if err != 0 {
 		return wsa.INVALID_SOCKET, p.result(err)
 	}
@@ -151,7 +151,7 @@ func (p *Provider) closeOn(t *wait.Thread, s wsa.SOCKET) error {
 		return p.result(wsa.WSAENOTSOCK)
 	}
 	err := e.sock.CloseOn(t)
-	if err == wsa.WSAEWOULDBLOCK && p.stack.Down() {
+	if err == wsa.WSAEWOULDBLOCK && p.host.Down() {
 		err = 0 // the stack resets the connection
 	}
 	if err == 0 && !p.handles.remove(s) {

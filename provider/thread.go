@@ -36,8 +36,8 @@ type Thread struct {
 // WSANOTINITIALISED.
 func (p *Provider) Thread() *Thread {
 	t := &Thread{p: p}
-	if p != nil && p.stack != nil {
-		t.core = wait.NewThread(p.stack)
+	if p != nil && p.host != nil {
+		t.core = wait.NewThread(p.host)
 	}
 	return t
 }

@@ -31,7 +31,7 @@ func (s *Stack) AddAddress(d tun.Device, p netip.Prefix) error {
 		if err := validMTU(0, n.link.MTU(), []netip.Prefix{p}); err != nil {
 			return 0, err
 		}
-		if s.IsLocal(p.Addr()) {
+		if s.isLocal(p.Addr()) {
 			return 0, fmt.Errorf("address %v is in use", p.Addr())
 		}
 		return changesOf([]netip.Prefix{p}), s.addOnLink(n, p)
@@ -101,7 +101,7 @@ func (s *Stack) RemoveDevice(d tun.Device) error {
 func (s *Stack) change(name string, fn func() (changes uint32, err error)) error {
 	s.settleMu.Lock()
 	defer s.settleMu.Unlock()
-	if s.Down() {
+	if s.down.Load() {
 		return fmt.Errorf("stack: %s: %w", name, wsa.WSAENETDOWN)
 	}
 	changes, err := fn()

@@ -95,7 +95,7 @@ var bubbleUses = map[string]func(t *testing.T, a, b *stack.Stack){
 		l, err := b.Listen("tcp", "10.0.0.2:0")
 		require.NoError(t, err)
 		defer l.Close()
-		s, errno := socket.New(a, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		s, errno := socket.New(socket.HostOf(a), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		require.Zero(t, errno)
 		defer s.Close()
 		require.Zero(t, s.Connect(netip.MustParseAddrPort(l.Addr().String())))
@@ -170,7 +170,7 @@ func TestStacksOfOutsideInABubble(t *testing.T) {
 			before := a.Clock().NowMonotonic()
 			synctest.Test(t, func(t *testing.T) { use(t, a, b) })
 			require.Less(t, a.Clock().NowMonotonic().Sub(before), 23*time.Hour, "the bubble's time has come to the stack's clock")
-			if !a.Down() {
+			if !socket.HostOf(a).Down() {
 				synctest.Test(t, func(t *testing.T) { bubbleUses["a connection"](t, a, b) })
 				bubbleUses["deadlines"](t, a, b)
 			}

@@ -27,17 +27,15 @@ type debugRecords struct {
 	writing []socket.Record // reused by the pump
 }
 
-// Debug implements socket.Host.
-func (s *Stack) Debug(r socket.Record) {
-	d := &s.debug
+// add keeps a record, if there is room.
+func (d *debugRecords) add(r socket.Record) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.records) < debugLimit {
 		d.records = append(d.records, r)
 	} else {
 		d.lost++
 	}
-	d.mu.Unlock()
-	s.work.wake()
 }
 
 func (d *debugRecords) waiting() bool {

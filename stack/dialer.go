@@ -138,7 +138,7 @@ func (d *Dialer) connect(ctx context.Context, n netKind, local netip.AddrPort, a
 		}
 		return d.Stack.open(familyOf(to.Addr()), n.typ, list, from)
 	}
-	c, err := dial(ctx, d.Stack, n.name, addrs, d.FallbackDelay, open)
+	c, err := dial(ctx, d.Stack.host(), n.name, addrs, d.FallbackDelay, open)
 	if op, ok := err.(*net.OpError); ok && local != (netip.AddrPort{}) {
 		op.Source = netAddr(n.name, local)
 	}

@@ -1,6 +1,9 @@
 package stack
 
-import "github.com/wsstack/wsstack/wsa"
+import (
+	"github.com/wsstack/wsstack/internal/transport"
+	"github.com/wsstack/wsstack/wsa"
+)
 
 // SetTimeWaitLimit is for tests that have no room for as many connections as there
 // may be.
@@ -27,3 +30,6 @@ func (s *Stack) PortsInUse() int {
 	defer s.ports.mu.Unlock()
 	return len(s.ports.used)
 }
+
+// TCP is the transport protocol of the stack.
+func (s *Stack) TCP() *transport.Protocol { return s.tcp }

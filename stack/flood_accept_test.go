@@ -16,7 +16,7 @@ import (
 // A listener has room for a request, and answers it, whatever comes for another.
 func TestConditionalAcceptInFlood(t *testing.T) {
 	s, d, sent := lonely(t)
-	l, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+	l, errno := socket.New(socket.HostOf(s), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	require.Zero(t, errno)
 	defer l.Close()
 	require.Zero(t, l.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, []byte{1, 0, 0, 0}))

@@ -84,7 +84,7 @@ func (s *Stack) NewForwarder(cfg ForwarderConfig) (*Forwarder, error) {
 	if cfg.InFlight < 0 {
 		return nil, fmt.Errorf("stack: NewForwarder: config.InFlight: %d is negative", cfg.InFlight)
 	}
-	if s.Down() {
+	if s.down.Load() {
 		return nil, fmt.Errorf("stack: NewForwarder: %w", wsa.WSAENETDOWN)
 	}
 	f := &Forwarder{
@@ -179,7 +179,7 @@ func (f *Forwarder) knock(at netip.AddrPort) verdict {
 
 // openLocked listens on a destination.
 func (f *Forwarder) openLocked(at netip.AddrPort, now tcpip.MonotonicTime) bool {
-	sock, errno := socket.New(f.stack, familyOf(at.Addr()), wsa.SOCK_STREAM, 0, f.stack.cfg.Owner)
+	sock, errno := socket.New(f.stack.host(), familyOf(at.Addr()), wsa.SOCK_STREAM, 0, f.stack.cfg.Owner)
 	if errno != 0 {
 		return false
 	}

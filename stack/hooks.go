@@ -141,9 +141,6 @@ func (h *hooks) CheckEgress(*netstack.PacketBuffer, *netstack.Route, netstack.Ad
 	return true
 }
 
-// ForgetDatagrams implements socket.Host.
-func (s *Stack) ForgetDatagrams(ep tcpip.Endpoint) { s.hooks.empties.Delete(ep) }
-
 // addresses are the source and destination of a packet. pkt.Network would
 // allocate.
 func addresses(pkt *netstack.PacketBuffer) (source, destination tcpip.Address) {

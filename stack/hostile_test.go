@@ -251,7 +251,7 @@ func TestFuzzSeeds(t *testing.T) {
 func TestExtensionHeaders(t *testing.T) {
 	s, d, sent := lonely(t)
 	for _, protocol := range []int32{0, 6, 17, 58, 59, 252} {
-		sock, errno := socket.New(s, wsa.AF_INET6, wsa.SOCK_RAW, protocol, "")
+		sock, errno := socket.New(socket.HostOf(s), wsa.AF_INET6, wsa.SOCK_RAW, protocol, "")
 		require.Zero(t, errno)
 		require.Zero(t, sock.Bind(netip.MustParseAddrPort("[::]:0")))
 	}

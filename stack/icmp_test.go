@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/simnet"
 )
 
@@ -57,10 +58,10 @@ func TestICMPForSegments(t *testing.T) {
 	reports("less than any link takes", aboutSegment(3, 4, 67, 2000, first), false)
 	reports("half open", aboutSegment(3, 4, 1000, 1000, half), false)
 	reports("half open, unreachable", aboutSegment(3, 3, 0, 1000, half), false)
-	require.Zero(t, s.PathMTU(them))
+	require.Zero(t, socket.HostOf(s).PathMTU(them))
 	reports("unreachable", aboutSegment(3, 1, 0, 2000, first), true)
 	reports("too big", aboutSegment(3, 4, 1000, 2000, first), true)
-	require.EqualValues(t, 1000, s.PathMTU(them))
+	require.EqualValues(t, 1000, socket.HostOf(s).PathMTU(them))
 	complete(1000, half)
 	d.Inject(segment(them, us, 2000, 81, 3, first+100, header.TCPFlagAck|header.TCPFlagPsh, nil, binary.BigEndian.AppendUint32(nil, 1)))
 	require.Equal(t, first+100, next().SequenceNumber(), "the connection lives")

@@ -76,6 +76,3 @@ func (s *Stack) SetKeepAlive(k KeepAlive) error {
 	s.tcp.SetGarbage(k.GarbageOctet)
 	return nil
 }
-
-// KeepAliveDefaults implements socket.Host.
-func (s *Stack) KeepAliveDefaults() options.KeepAlive { return *s.keepAlive.Load() }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 )
@@ -37,18 +38,18 @@ func TestKeepAliveDefaults(t *testing.T) {
 			later, err2 := stack.New(stack.Config{Profile: tt.profile})
 			require.NoError(t, err2)
 			defer later.Close()
-			before := later.KeepAliveDefaults()
+			before := socket.HostOf(later).KeepAliveDefaults()
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				require.ErrorContains(t, later.SetKeepAlive(tt.set), tt.err)
-				require.Equal(t, before, later.KeepAliveDefaults(), "a failed call changes nothing")
+				require.Equal(t, before, socket.HostOf(later).KeepAliveDefaults(), "a failed call changes nothing")
 				return
 			}
 			require.NoError(t, err)
 			defer s.Close()
-			assert.Equal(t, tt.want, s.KeepAliveDefaults())
+			assert.Equal(t, tt.want, socket.HostOf(s).KeepAliveDefaults())
 			require.NoError(t, later.SetKeepAlive(tt.set))
-			assert.Equal(t, tt.want, later.KeepAliveDefaults())
+			assert.Equal(t, tt.want, socket.HostOf(later).KeepAliveDefaults())
 		})
 	}
 }

@@ -177,7 +177,7 @@ func (n netKind) assignments(idle time.Duration, config net.KeepAliveConfig, oth
 
 // open makes a socket with options, bound to an address unless that is the zero value.
 func (s *Stack) open(family, typ int32, list []options.Assignment, local netip.AddrPort) (*socket.Socket, error) {
-	sock, errno := socket.New(s, family, typ, 0, s.cfg.Owner)
+	sock, errno := socket.New(s.host(), family, typ, 0, s.cfg.Owner)
 	if errno != 0 {
 		return nil, errno
 	}

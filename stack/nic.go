@@ -82,7 +82,7 @@ func (s *Stack) AddDevice(d tun.Device, addrs ...netip.Prefix) error {
 	}
 	s.settleMu.Lock() // Close must find the device or not, never half of it
 	defer s.settleMu.Unlock()
-	if s.Down() {
+	if s.down.Load() {
 		return fmt.Errorf("stack: AddDevice: %w", wsa.WSAENETDOWN)
 	}
 	if err := s.addDevice(d, 0, addrs); err != nil {
@@ -122,7 +122,7 @@ func changesOf(addrs []netip.Prefix) (changes uint32) {
 
 func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error {
 	for _, p := range addrs {
-		if s.IsLocal(p.Addr()) {
+		if s.isLocal(p.Addr()) {
 			return fmt.Errorf("address %v is in use", p.Addr())
 		}
 	}
@@ -347,8 +347,9 @@ func (n *nic) source(hop netip.Addr) (netip.Addr, bool) {
 	return first, first.IsValid()
 }
 
-// Source implements socket.Host.
-func (s *Stack) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
+// source chooses the local address for a destination, and the interface that packets leave by: see
+// socket.Host.
+func (s *Stack) source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
 	bound, remote = bound.Unmap(), remote.Unmap().WithZone("")
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -380,8 +381,8 @@ func (n *nic) has(a netip.Addr) bool {
 	return slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
-// IsLocal implements socket.Host. All of 127.0.0.0/8 is local.
-func (s *Stack) IsLocal(a netip.Addr) bool {
+// isLocal reports an address of the stack, or one that is adopted. All of 127.0.0.0/8 is local.
+func (s *Stack) isLocal(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if a.Is4() && a.IsLoopback() {
 		return true
@@ -395,8 +396,8 @@ func anyHas(list []*nic, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(n *nic) bool { return n.has(a) })
 }
 
-// IsBroadcast implements socket.Host.
-func (s *Stack) IsBroadcast(a netip.Addr) bool {
+// isBroadcast reports the limited broadcast address and those of the subnets.
+func (s *Stack) isBroadcast(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.Is4() {
 		return false
@@ -416,8 +417,8 @@ func (s *Stack) IsBroadcast(a netip.Addr) bool {
 	return false
 }
 
-// Interfaces implements socket.Host.
-func (s *Stack) Interfaces() []options.Interface {
+// interfaces lists the addresses of all interfaces, the loopback's first.
+func (s *Stack) interfaces() []options.Interface {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var list []options.Interface

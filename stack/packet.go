@@ -12,11 +12,11 @@ import (
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
-// SendPacket implements socket.Host: it sends a message that no endpoint of
+// sendPacket sends a message that no endpoint of
 // netstack could, from a raw socket or in fragments smaller than the interface's
 // MTU. It passes the loopback and, unless the header is included or it is cut up,
 // the filter, like any other.
-func (s *Stack) SendPacket(p *socket.OwnPacket) tcpip.Error {
+func (s *Stack) sendPacket(p *socket.OwnPacket) tcpip.Error {
 	local, remote := translate.Address(p.Local), translate.Address(p.Remote)
 	proto := header.IPv6ProtocolNumber
 	if p.Remote.Unmap().Is4() {

@@ -145,7 +145,7 @@ func TestPartsSettleServes(t *testing.T) {
 	s := divided(t, d, "10.0.0.1/16")
 	var socks [16]*socket.Socket
 	for i := range socks {
-		sock, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
+		sock, errno := socket.New(socket.HostOf(s), wsa.AF_INET, wsa.SOCK_DGRAM, 0, "")
 		require.Zero(t, errno)
 		defer sock.Close()
 		require.Zero(t, sock.Bind(netip.AddrPortFrom(us, uint16(1000+i))))

@@ -81,11 +81,3 @@ func (p *pathMTUs) of(remote netip.Addr) uint32 {
 	}
 	return e.mtu
 }
-
-// PathMTU implements socket.Host.
-func (s *Stack) PathMTU(remote netip.Addr) uint32 { return s.pathMTU.of(remote.Unmap().WithZone("")) }
-
-// LearnPathMTU implements socket.Host.
-func (s *Stack) LearnPathMTU(remote netip.Addr, mtu uint32) {
-	s.pathMTU.learn(remote.Unmap().WithZone(""), mtu)
-}

@@ -73,14 +73,14 @@ func (s *Stack) ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
 	if err := ctx.Err(); err != nil {
 		return PingReply{}, err
 	}
-	local, nic, errno := s.Source(netip.Addr{}, addr)
+	local, nic, errno := s.source(netip.Addr{}, addr)
 	if errno != 0 {
 		return PingReply{}, errno
 	}
 	p := s.newEcho(local, addr)
 	s.hooks.echoes.add(p)
 	defer s.hooks.echoes.remove(p)
-	if s.Down() { // since then, nobody wakes it
+	if s.down.Load() { // since then, nobody wakes it
 		return PingReply{}, wsa.WSAENETDOWN
 	}
 	return s.exchange(ctx, p, nic)
@@ -99,7 +99,7 @@ func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (
 	if ctx.Done() != nil {
 		defer wait.AfterDone(ctx, p.waiter.Signal)()
 	}
-	if errno := translate.Errno(s.SendPacket(p.packet(nic))); errno != 0 {
+	if errno := translate.Errno(s.sendPacket(p.packet(nic))); errno != 0 {
 		return PingReply{}, errno
 	}
 	for {
@@ -107,7 +107,7 @@ func (s *Stack) exchange(ctx context.Context, p *echoRequest, nic tcpip.NICID) (
 		switch reply, done, err := s.hooks.echoes.outcome(p); {
 		case done:
 			return reply, err
-		case s.Down():
+		case s.down.Load():
 			return PingReply{}, wsa.WSAENETDOWN
 		case ctx.Err() != nil:
 			return PingReply{}, ctx.Err()
@@ -131,8 +131,8 @@ func (s *Stack) newEcho(local, remote netip.Addr) *echoRequest {
 	rng := s.ns.SecureRNG()
 	p := &echoRequest{
 		local: local, remote: remote,
-		anybody: remote.IsMulticast() || s.IsBroadcast(remote),
-		waiter:  wait.NewWaiter(s),
+		anybody: remote.IsMulticast() || s.isBroadcast(remote),
+		waiter:  wait.NewWaiter(s.host()),
 		number:  rng.Uint32(),
 		sent:    s.clock.Now(),
 	}

@@ -16,7 +16,7 @@ type pollers struct {
 // but Close gives back what it costs.
 func (s *Stack) NewPoller() *endpoint.Poller {
 	var p *endpoint.Poller
-	p = endpoint.NewPoller(s, func() {
+	p = endpoint.NewPoller(s.host(), func() {
 		s.pollers.mu.Lock()
 		defer s.pollers.mu.Unlock()
 		delete(s.pollers.open, p)

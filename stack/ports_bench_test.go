@@ -22,7 +22,7 @@ func BenchmarkManyPorts(b *testing.B) {
 			s, err := stack.New(stack.Config{DynamicPorts: stack.PortRange{First: 1024, Last: 65535}})
 			require.NoError(b, err)
 			open := func() *socket.Socket {
-				sock, errno := socket.New(s, wsa.AF_INET, typ, 0, "")
+				sock, errno := socket.New(socket.HostOf(s), wsa.AF_INET, typ, 0, "")
 				require.Zero(b, errno)
 				return sock
 			}

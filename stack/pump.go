@@ -219,9 +219,6 @@ func (s *Stack) pump(part int) {
 	}
 }
 
-// Signal implements socket.Host.
-func (s *Stack) Signal(sock *socket.Socket) { s.work.signal(sock) }
-
 // Settle returns when the queue of every device of this stack is empty, the pump
 // is idle, and every timer due now has run. A segment is processed by whoever
 // delivers it, so that nothing else is on its way then. It does not advance the clock and does not wait for the goroutines of the
@@ -234,7 +231,7 @@ func (s *Stack) Settle() {
 		s.settleSteps()
 		return
 	}
-	for !s.Down() {
+	for !s.down.Load() {
 		before := s.activity()
 		done := s.work.turn()
 		s.work.finish() // a round without packets may send the acknowledgements of another
@@ -249,7 +246,7 @@ func (s *Stack) Settle() {
 
 // settleSteps is Settle for Config.Stepped.
 func (s *Stack) settleSteps() {
-	for !s.Down() {
+	for !s.down.Load() {
 		if delivered, served := s.work.step(); !delivered && !served {
 			return
 		}

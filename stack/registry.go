@@ -19,12 +19,8 @@ type registry struct {
 	open map[*socket.Socket]struct{}
 }
 
-// NewID implements socket.Host.
-func (s *Stack) NewID() uint64 { return s.sockets.last.Add(1) }
-
-// Register implements socket.Host.
-func (s *Stack) Register(sock *socket.Socket) {
-	r := &s.sockets
+// add lists a socket.
+func (r *registry) add(sock *socket.Socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.open == nil {
@@ -33,9 +29,8 @@ func (s *Stack) Register(sock *socket.Socket) {
 	r.open[sock] = struct{}{}
 }
 
-// Unregister implements socket.Host.
-func (s *Stack) Unregister(sock *socket.Socket) {
-	r := &s.sockets
+// remove takes a socket off the list.
+func (r *registry) remove(sock *socket.Socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.open, sock)

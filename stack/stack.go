@@ -18,7 +18,6 @@ import (
 
 	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/socket"
-	"github.com/wsstack/wsstack/internal/wait"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -29,7 +28,6 @@ import (
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
-	"github.com/wsstack/wsstack/wsa"
 )
 
 // Config describes a stack. The zero value is a stack with loopback only and
@@ -185,8 +183,6 @@ type Stack struct {
 	lastNIC tcpip.NICID // the highest so far; guarded by settleMu, but in New
 }
 
-var _ socket.Host = (*Stack)(nil)
-
 // New makes a stack and starts it. Errors name the field of cfg that is wrong.
 // After an error, Config.Device is still the caller's.
 func New(cfg Config) (*Stack, error) {
@@ -233,7 +229,7 @@ func (s *Stack) start() error {
 	if err := s.setRoutes(); err != nil {
 		return fmt.Errorf("routes: %w", err)
 	}
-	if err := socket.CheckDefaults(s, s.cfg.Defaults); err != nil {
+	if err := socket.CheckDefaults(s.host(), s.cfg.Defaults); err != nil {
 		return fmt.Errorf("config.Defaults%w", err)
 	}
 	if err := s.startDevices(); err != nil {
@@ -371,68 +367,14 @@ func (s *Stack) Close() error {
 // before the stack does, not only those that are for nobody.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
+// Owner is Config.Owner.
+func (s *Stack) Owner() string { return s.cfg.Owner }
+
 // Clock is the clock of the stack: Config.Clock, or the real one.
 func (s *Stack) Clock() tcpip.Clock { return s.clock }
 
 // Profile is Config.Profile.
 func (s *Stack) Profile() options.Profile { return s.cfg.Profile }
-
-// Defaults is Config.Defaults, not to be changed.
-func (s *Stack) Defaults() []options.Assignment { return s.cfg.Defaults }
-
-// Owner is Config.Owner.
-func (s *Stack) Owner() string { return s.cfg.Owner }
-
-// NewWaiter returns a waiter of Config.NewWaiter, nil for the default.
-func (s *Stack) NewWaiter() wait.Waiter {
-	if s.cfg.NewWaiter == nil {
-		return nil
-	}
-	return s.cfg.NewWaiter()
-}
-
-// Outside implements socket.Host.
-func (s *Stack) Outside(f func()) { s.door.Do(f) }
-
-// Collects implements socket.Host. In a Stepped stack what the garbage collector
-// finds, and when, would be seen on the wire; the cleanups of the runtime run
-// outside of bubbles, and mustn't ring a bell that was made inside.
-func (s *Stack) Collects() bool { return s.door.Outside() }
-
-// RawAllowed implements socket.Host.
-func (s *Stack) RawAllowed() bool { return !s.cfg.DenyRaw }
-
-// Down reports that Close has begun.
-func (s *Stack) Down() bool { return s.down.Load() }
-
-// Bind implements socket.Host: it and its kin are the port registry.
-func (s *Stack) Bind(b *socket.Binding) wsa.Errno {
-	if b.Raw {
-		s.hooks.bindRaw(b, 1)
-		return 0
-	}
-	return s.ports.bind(b)
-}
-
-// Unbind implements socket.Host.
-func (s *Stack) Unbind(b *socket.Binding) {
-	if b.Raw {
-		s.hooks.bindRaw(b, -1)
-		return
-	}
-	s.ports.unbind(b)
-}
-
-// Hold implements socket.Host.
-func (s *Stack) Hold(b *socket.Binding, active func() bool) (release func()) {
-	return s.ports.hold(b, active)
-}
-
-// Occupy implements socket.Host.
-func (s *Stack) Occupy(t socket.Tuple) { s.ports.occupy(t) }
-
-// Vacate implements socket.Host.
-func (s *Stack) Vacate(t socket.Tuple) { s.ports.vacate(t) }
 
 // loopbackMTU is as large as an IP packet can be.
 const loopbackMTU = link.LoopbackMTU

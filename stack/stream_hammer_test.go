@@ -128,7 +128,7 @@ func (h *streamHammer) fail(format string, args ...any) {
 
 // socket makes one that the pollers look at.
 func (h *streamHammer) socket(s *stack.Stack) *socket.Socket {
-	sock, errno := socket.New(s, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+	sock, errno := socket.New(socket.HostOf(s), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	if errno != 0 {
 		if errno != wsa.WSAENETDOWN {
 			h.fail("socket: %v", errno)
@@ -315,7 +315,7 @@ func (h *streamHammer) connect(s *socket.Socket, number int, head []byte) (errno
 		s.SetNonblocking(true)
 		if errno = s.Connect(to); errno == wsa.WSAEWOULDBLOCK {
 			m := []socket.Member{{Socket: s, Want: socket.ReadyWrite | socket.ReadyExcept}}
-			socket.Await(h.a, m, -1)
+			socket.Await(socket.HostOf(h.a), m, -1)
 			b := make([]byte, 4)
 			s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_ERROR, b)
 			errno = wsa.Errno(binary.LittleEndian.Uint32(b))

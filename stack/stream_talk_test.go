@@ -157,7 +157,7 @@ func (h *streamHammer) hear(s *socket.Socket, b []byte, r *rand.Rand) (n int, er
 		return n, errno
 	case 3:
 		m := []socket.Member{{Socket: s, Want: socket.ReadyRead}}
-		socket.Await(h.a, m, -1)
+		socket.Await(socket.HostOf(h.a), m, -1)
 	}
 	return s.Recv(b, 0)
 }
@@ -201,7 +201,7 @@ func (h *streamHammer) meddle(s *socket.Socket, r *rand.Rand) bool {
 	case 9:
 		_, errno = s.GetSockOpt(wsa.SOL_SOCKET, wsa.SO_ERROR, make([]byte, 4))
 	case 10:
-		socket.Await(h.a, []socket.Member{{Socket: s, Want: socket.ReadyWrite}}, 0)
+		socket.Await(socket.HostOf(h.a), []socket.Member{{Socket: s, Want: socket.ReadyWrite}}, 0)
 	case 11:
 		s.Ready()
 	}
@@ -219,7 +219,7 @@ func (h *streamHammer) end(s *socket.Socket, r *rand.Rand) {
 	case 2:
 		s.Shutdown(wsa.SD_BOTH)
 	case 3:
-		t := wait.NewThread(h.a)
+		t := wait.NewThread(socket.HostOf(h.a))
 		s.SetSockOpt(wsa.SOL_SOCKET, wsa.SO_LINGER, []byte{1, 0, 30, 0})
 		var wg sync.WaitGroup
 		wg.Go(func() { t.Cancel() })

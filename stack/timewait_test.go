@@ -60,7 +60,7 @@ func TestTimeWaitIsBounded(t *testing.T) {
 
 // bindFrom connects to port 80 of the peer from a port.
 func bindFrom(t *testing.T, h *simnet.Host, port uint16) (*socket.Socket, wsa.Errno) {
-	s, err := socket.New(h.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+	s, err := socket.New(socket.HostOf(h.Stack), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 	assert.Zero(t, err)
 	assert.Zero(t, s.Bind(netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), port)))
 	return s, s.Connect(netip.MustParseAddrPort("10.0.0.2:80"))

@@ -21,19 +21,13 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 			})
 		},
 		PathMTU: func(remote tcpip.Address, mtu uint32) {
-			s.LearnPathMTU(addrPort(remote, 0).Addr(), mtu)
+			s.pathMTU.learn(addrPort(remote, 0).Addr(), mtu)
 		},
 		MinPathMTU: s.cfg.MinPathMTU,
 	})
 	s.tcp.SetGarbage(s.cfg.KeepAlive.GarbageOctet)
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}
 }
-
-// TCP implements socket.Host.
-func (s *Stack) TCP() *transport.Protocol { return s.tcp }
-
-// MinMSS implements socket.Host.
-func (s *Stack) MinMSS() int { return int(s.cfg.MinMSS) }
 
 // gVisorForwarderUnsupportedUseStackNewForwarder is our TCP under the name that
 // somebody reads whose call of gVisor's tcp.NewForwarder panics: that asserts the

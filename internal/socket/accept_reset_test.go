@@ -26,7 +26,7 @@ func TestResetBeforeAcceptLeavesNothing(t *testing.T) {
 		var l *socket.Socket
 		require.NoError(t, n.Do("listen", func() {
 			var errno wsa.Errno
-			l, errno = socket.New(h, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+			l, errno = socket.New(socket.HostOf(h), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 			assert.Zero(t, errno)
 			assert.Zero(t, l.SetSockOpt(option.level, option.name, []byte{1, 0, 0, 0}))
 			assert.Zero(t, l.Bind(addrPort("10.0.0.1:80")))

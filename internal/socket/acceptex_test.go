@@ -20,7 +20,7 @@ func TestClosedAcceptSocketLeavesTheQueue(t *testing.T) {
 	require.Zero(t, l.Bind(addrPort("10.0.0.2:80")))
 	require.Zero(t, l.Listen(5))
 	for range places {
-		into, errno := socket.New(b, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		into, errno := socket.New(socket.HostOf(b), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		require.Zero(t, errno)
 		op, errno := l.AcceptEx(into, nil)
 		require.Zero(t, errno)
@@ -45,7 +45,7 @@ func TestAcceptSocketClosesDuringAcceptEx(t *testing.T) {
 	require.Zero(t, l.Bind(addrPort("10.0.0.2:80")))
 	require.Zero(t, l.Listen(5))
 	for range 500 {
-		into, errno := socket.New(b, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		into, errno := socket.New(socket.HostOf(b), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		require.Zero(t, errno)
 		closed := make(chan struct{})
 		go func() { defer close(closed); into.Close() }()

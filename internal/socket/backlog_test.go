@@ -30,7 +30,7 @@ func newCrowd(t *testing.T, backlog int32) *crowd {
 	c := &crowd{t: t, n: n, w: n.Wire(h, "w", "10.0.0.2"), to: "10.0.0.1:80"}
 	require.NoError(t, n.Do("listen", func() {
 		var errno wsa.Errno
-		c.l, errno = socket.New(h, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		c.l, errno = socket.New(socket.HostOf(h), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		assert.Zero(t, errno)
 		assert.Zero(t, c.l.Bind(addrPort(c.to)))
 		assert.Zero(t, c.l.Listen(backlog))

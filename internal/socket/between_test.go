@@ -105,7 +105,7 @@ func TestStackClosesDuringAcceptEx(t *testing.T) {
 	require.Zero(t, l.Listen(5))
 	require.Zero(t, sockettest.NewSocket(t, a, wsa.AF_INET, wsa.SOCK_STREAM).Connect(addrPort("10.0.0.2:80")))
 	sockettest.Within(t, "the arrival", func() {
-		socket.Await(b, []socket.Member{{Socket: l, Want: socket.ReadyRead}}, -1)
+		socket.Await(socket.HostOf(b), []socket.Member{{Socket: l, Want: socket.ReadyRead}}, -1)
 	})
 	into := sockettest.NewSocket(t, b, wsa.AF_INET, wsa.SOCK_STREAM)
 	require.Equal(t, wsa.WSAENETDOWN, l.AcceptExAcross(into, func() { b.Close() }))

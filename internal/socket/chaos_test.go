@@ -57,7 +57,7 @@ func TestChaos(t *testing.T) {
 					i := rand.IntN(2)
 					s := pick()
 					if s == nil || rand.IntN(10) == 0 {
-						n, err := socket.New(stacks[i], wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+						n, err := socket.New(socket.HostOf(stacks[i]), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 						if err != 0 {
 							return
 						}

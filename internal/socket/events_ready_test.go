@@ -87,11 +87,11 @@ func TestAwaitOneWaiter(t *testing.T) {
 	to, errno := last.LocalAddr()
 	require.Zero(t, errno)
 
-	require.False(t, socket.Await(a, members, 0))
+	require.False(t, socket.Await(socket.HostOf(a), members, 0))
 	require.Zero(t, made.Load(), "a poll needs no waiter")
 
 	done := make(chan bool)
-	go func() { done <- socket.Await(a, members, -1) }()
+	go func() { done <- socket.Await(socket.HostOf(a), members, -1) }()
 	<-selects
 	_, errno = last.SendTo([]byte("x"), 0, to)
 	require.Zero(t, errno)
@@ -104,6 +104,6 @@ func TestAwaitOneWaiter(t *testing.T) {
 
 	_, errno = last.Recv(make([]byte, 1), 0)
 	require.Zero(t, errno)
-	go func() { done <- socket.Await(a, members, time.Millisecond) }()
+	go func() { done <- socket.Await(socket.HostOf(a), members, time.Millisecond) }()
 	require.False(t, <-done)
 }

@@ -166,7 +166,7 @@ func TestTailAndLoweredSendBuffer(t *testing.T) {
 		}
 	})
 	require.NoError(t, n.Do("client", func() {
-		s, errno := socket.New(a, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+		s, errno := socket.New(socket.HostOf(a), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 		assert.Zero(t, errno)
 		assert.Zero(t, s.Connect(addrPort("10.0.0.2:80")))
 		for _, size := range []int{100_000, 700} {

@@ -18,19 +18,19 @@ import (
 
 // A registrar looks at each socket at the moment that it is listed.
 type registrar struct {
-	*stack.Stack
+	socket.Host
 	infos []socket.Info
 }
 
 func (r *registrar) Register(s *socket.Socket) {
 	r.infos = append(r.infos, s.Info())
-	r.Stack.Register(s)
+	r.Host.Register(s)
 }
 
 // A socket is complete when it is listed: others read it from then on.
 func TestSocketIsCompleteWhenListed(t *testing.T) {
 	a, _ := sockettest.Pair(t)
-	r := &registrar{Stack: a}
+	r := &registrar{Host: socket.HostOf(a)}
 	for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM, wsa.SOCK_RAW} {
 		s, errno := socket.New(r, wsa.AF_INET, typ, 0, "")
 		require.Zero(t, errno)
@@ -57,7 +57,7 @@ func (g *gallery) show(s *socket.Socket, errno wsa.Errno) *socket.Socket {
 }
 
 func (g *gallery) socket(s *stack.Stack, typ, protocol int32) *socket.Socket {
-	return g.show(socket.New(s, wsa.AF_INET, typ, protocol, ""))
+	return g.show(socket.New(socket.HostOf(s), wsa.AF_INET, typ, protocol, ""))
 }
 
 // AcceptUntil is AcceptEx, or Accept.
@@ -121,7 +121,7 @@ func (g *gallery) look(table []options.Info) {
 	for _, s := range []*stack.Stack{g.a, g.b} {
 		s.Sockets()
 		s.Stats()
-		s.Interfaces()
+		socket.HostOf(s).Interfaces()
 	}
 	for i := range g.shown {
 		s := g.shown[i].Load()

@@ -35,7 +35,7 @@ func TestMaxSegIsWhatLeaves(t *testing.T) {
 			a := n.Host("a", "10.0.0.1/24")
 			p := n.Wire(a, "w", "10.0.0.9").Listen(80)
 			n.Go("client", func() {
-				s, errno := socket.New(a.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+				s, errno := socket.New(socket.HostOf(a.Stack), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 				require.Zero(t, errno)
 				if tt.timestamps {
 					require.Zero(t, s.SetSockOpt(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, []byte{1, 0, 0, 0}))

@@ -29,7 +29,7 @@ func TestUnreadOfWaitAll(t *testing.T) {
 			p := n.Wire(h, "w", "10.0.0.2").Listen(80)
 			var s *socket.Socket
 			n.Go("recv", func() {
-				s, _ = socket.New(h.Stack, wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
+				s, _ = socket.New(socket.HostOf(h.Stack), wsa.AF_INET, wsa.SOCK_STREAM, 0, "")
 				assert.Zero(t, s.Connect(addrPort("10.0.0.2:80")))
 				got, errno := s.Recv(make([]byte, tt.want), wsa.MSG_WAITALL)
 				if tt.want > 10 {

@@ -121,7 +121,7 @@ func (b *badWire) meddle(s *socket.Socket) {
 	case 10:
 		s.DisconnectEx(uint32(b.r.IntN(2))*wsa.TF_REUSE_SOCKET, 0)
 	case 11:
-		socket.Await(b.h, []socket.Member{{Socket: s, Want: socket.ReadyRead | socket.ReadyWrite | socket.ReadyExcept}}, time.Second)
+		socket.Await(socket.HostOf(b.h), []socket.Member{{Socket: s, Want: socket.ReadyRead | socket.ReadyWrite | socket.ReadyExcept}}, time.Second)
 	}
 }
 
@@ -240,8 +240,8 @@ func TestBadWire(t *testing.T) {
 		stats := b.h.Stats()
 		require.Zero(t, stats.Sockets, "seed %d", seed)
 		require.Zero(t, stats.Bindings, "seed %d", seed)
-		require.Zero(t, b.h.TCP().Connections(), "seed %d", seed)
-		require.Zero(t, b.h.TCP().HalfOpen(), "seed %d", seed)
+		require.Zero(t, socket.HostOf(b.h).TCP().Connections(), "seed %d", seed)
+		require.Zero(t, socket.HostOf(b.h).TCP().HalfOpen(), "seed %d", seed)
 		require.Zero(t, b.n.Timers(), "seed %d", seed)
 		require.NoError(t, b.n.Close())
 		calls += b.calls

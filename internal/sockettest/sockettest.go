@@ -82,7 +82,7 @@ func Connected(t testing.TB, a, b *stack.Stack, addr netip.Addr) (client, server
 // NewSocket returns a socket of a stack.
 func NewSocket(t testing.TB, s *stack.Stack, family, typ int32) *socket.Socket {
 	t.Helper()
-	sock, errno := socket.New(s, family, typ, 0, "")
+	sock, errno := socket.New(socket.HostOf(s), family, typ, 0, "")
 	require.Zero(t, errno)
 	t.Cleanup(func() { sock.Close() })
 	return sock
