@@ -1,8 +1,9 @@
 package wsa
 
-// Providers of the catalogue. Windows' own GUIDs name Microsoft's providers, so
-// these are ours.
+// The providers of the catalogue have GUIDs of this project, because those of Windows name the
+// providers of Microsoft.
 var (
+	// ProviderIPv4 is the provider of AF_INET, and ProviderIPv6 that of AF_INET6.
 	ProviderIPv4 = GUID{0x5d1c6d4e, 0x3b7a, 0x4f0e, [8]byte{0x9b, 0x52, 0x77, 0x73, 0x73, 0x74, 0x6b, 0x04}}
 	ProviderIPv6 = GUID{0x5d1c6d4e, 0x3b7a, 0x4f0e, [8]byte{0x9b, 0x52, 0x77, 0x73, 0x73, 0x74, 0x6b, 0x06}}
 )
@@ -47,8 +48,8 @@ func Catalog() []ProtocolInfo {
 	}
 }
 
-// CatalogEntry returns the catalogue entry of the sockets of this address
-// family and type, and false when there is none.
+// CatalogEntry returns the catalogue entry for sockets of an address family and a type. The result
+// is false when there is none.
 func CatalogEntry(family, socketType int32) (ProtocolInfo, bool) {
 	for _, p := range Catalog() {
 		if p.AddressFamily == family && p.SocketType == socketType {
@@ -58,10 +59,10 @@ func CatalogEntry(family, socketType int32) (ProtocolInfo, bool) {
 	return ProtocolInfo{}, false
 }
 
-// DefaultSocketType is the type of the sockets that a caller gets who names none,
-// type 0: that of the first entry of the catalogue, hidden ones apart, with this
-// family and protocol (page of WSASocket). protocol 0 fits the first entry of a
-// family. It is false when there is none.
+// DefaultSocketType returns the type of a socket for which a program gives the type 0: the type of
+// the first entry in the catalogue, without the hidden ones, that has this family and protocol
+// (page of WSASocket). A protocol of 0 stands for every protocol. The result is false when there is
+// no such entry.
 func DefaultSocketType(family, protocol int32) (socketType int32, ok bool) {
 	for _, p := range Catalog() {
 		if p.AddressFamily == family && p.ProviderFlags&PFL_HIDDEN == 0 && (protocol == 0 || p.Protocol == protocol) {

@@ -13,9 +13,9 @@ const SizeofWSACMSGHDR = 16
 // has 16 bytes: cmsg_len at 0 (u64, header and data, without the padding after
 // them), cmsg_level at 8, cmsg_type at 12.
 type Cmsg struct {
-	Level int32
-	Type  int32
-	Data  []byte
+	Level int32  // the level, such as IPPROTO_IP
+	Type  int32  // the type, which is the number of an option at the level
+	Data  []byte // the data behind the header
 }
 
 // CmsgSpace returns the bytes that a control message with n bytes of data

@@ -1,13 +1,10 @@
 package wsa
 
-// SOCKET is a socket handle. Its values mean nothing to an application; the
-// one that never names a socket is INVALID_SOCKET.
+// SOCKET is a socket handle. The numbers have no meaning for an application but for INVALID_SOCKET,
+// which is never the handle of a socket.
 type SOCKET uintptr
 
-// GROUP identifies a socket group; 0 is none (winsock2.h).
-type GROUP = uint32
-
-// Results and limits of winsock2.h.
+// The results and limits of winsock2.h.
 const (
 	INVALID_SOCKET  = ^SOCKET(0)
 	SOCKET_ERROR    = -1
@@ -15,13 +12,13 @@ const (
 	WINSOCK_VERSION = 0x0202 // WSAStartup: the highest version there is
 )
 
-// Bounds of the dynamic port range, both included (RFC 6335 §6).
+// The bounds of the dynamic port range, both included (RFC 6335 §6).
 const (
 	DynamicPortFirst = 49152
 	DynamicPortLast  = 65535
 )
 
-// Address families.
+// The address families.
 const (
 	AF_UNSPEC    = 0
 	AF_INET      = 2
@@ -32,7 +29,7 @@ const (
 	AF_IRDA      = 26
 )
 
-// Socket types, the values of SO_TYPE.
+// The socket types, the values of SO_TYPE.
 const (
 	SOCK_STREAM    = 1
 	SOCK_DGRAM     = 2
@@ -41,7 +38,7 @@ const (
 	SOCK_SEQPACKET = 5
 )
 
-// Protocols. IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP and IPPROTO_IPV6 are option
+// The protocols. IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP and IPPROTO_IPV6 are option
 // levels too; IPPROTO_IP as a protocol means "the usual one".
 const (
 	IPPROTO_IP     = 0
@@ -56,7 +53,7 @@ const (
 	IPPROTO_RAW    = 255
 )
 
-// Flags of WSASocket.
+// The flags of WSASocket.
 const (
 	WSA_FLAG_OVERLAPPED             = 0x01
 	WSA_FLAG_MULTIPOINT_C_ROOT      = 0x02
@@ -68,13 +65,13 @@ const (
 	WSA_FLAG_REGISTERED_IO          = 0x100
 )
 
-// Groups asked for at WSASocket.
+// The values of the parameter g of WSASocket.
 const (
 	SG_UNCONSTRAINED_GROUP = 1
 	SG_CONSTRAINED_GROUP   = 2
 )
 
-// Flags of send and recv.
+// The flags of send and recv.
 const (
 	MSG_OOB            = 0x1
 	MSG_PEEK           = 0x2
@@ -84,8 +81,7 @@ const (
 	MSG_PARTIAL        = 0x8000
 )
 
-// Status flags of a received message (WSARecvMsg); MSG_ERRQUEUE asks for one
-// too.
+// The flags that WSARecvMsg returns with a message. MSG_ERRQUEUE is a flag of the call as well.
 const (
 	MSG_TRUNC    = 0x0100
 	MSG_CTRUNC   = 0x0200
@@ -94,14 +90,14 @@ const (
 	MSG_ERRQUEUE = 0x1000
 )
 
-// How shutdown closes.
+// The values of the parameter how of shutdown.
 const (
 	SD_RECEIVE = 0
 	SD_SEND    = 1
 	SD_BOTH    = 2
 )
 
-// Flags of TransmitFile, TransmitPackets and DisconnectEx (mswsock.h).
+// The flags of TransmitFile, TransmitPackets and DisconnectEx (mswsock.h).
 const (
 	TF_DISCONNECT         = 0x01 // a FIN follows the data
 	TF_REUSE_SOCKET       = 0x02 // another connection is to follow
@@ -117,14 +113,14 @@ const (
 	TP_USE_KERNEL_APC     = TF_USE_KERNEL_APC
 )
 
-// Flags of an element of TransmitPackets (mswsock.h).
+// The flags of an element of TransmitPackets (mswsock.h).
 const (
 	TP_ELEMENT_MEMORY = 0x1
 	TP_ELEMENT_FILE   = 0x2
 	TP_ELEMENT_EOP    = 0x4 // what follows is another packet
 )
 
-// Answers of the condition function of WSAAccept.
+// The results of the condition function of WSAAccept.
 const (
 	CF_ACCEPT = 0
 	CF_REJECT = 1
@@ -148,7 +144,7 @@ const (
 	FD_ALL_EVENTS = 1<<FD_MAX_EVENTS - 1
 )
 
-// Flags of WSAPoll. POLLPRI and POLLWRBAND are not supported.
+// The flags of WSAPoll, of which POLLPRI and POLLWRBAND are not supported.
 const (
 	POLLERR    = 0x0001
 	POLLHUP    = 0x0002
@@ -163,7 +159,7 @@ const (
 	POLLOUT = POLLWRNORM
 )
 
-// Index of each network event in WSANETWORKEVENTS.iErrorCode.
+// The index of each network event in the array iErrorCode of WSANETWORKEVENTS.
 const (
 	FD_READ_BIT                     = 0
 	FD_WRITE_BIT                    = 1
@@ -177,8 +173,8 @@ const (
 	FD_ADDRESS_LIST_CHANGE_BIT      = 9
 )
 
-// Values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, enumeration PMTUD_STATE. The
-// SDK prints the IP_PMTUDISC_ forms; the options pages speak of PMTUD_STATE.
+// The values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER. The headers of the SDK have the names
+// IP_PMTUDISC_…, and the pages of the options the enumeration PMTUD_STATE.
 const (
 	PMTUD_NOT_SET = 0
 	PMTUD_DO      = 1
@@ -191,11 +187,11 @@ const (
 	IP_PMTUDISC_PROBE   = PMTUD_PROBE
 )
 
-// IP_UNSPECIFIED_USER_MTU is the IP_USER_MTU and IPV6_USER_MTU of a socket that
-// never set one; it does not fit an int32.
+// IP_UNSPECIFIED_USER_MTU is the value of IP_USER_MTU and of IPV6_USER_MTU on a socket that hasn't
+// set the option. The value doesn't fit an int32.
 const IP_UNSPECIFIED_USER_MTU = 0xFFFFFFFF
 
-// Values of IPV6_PROTECTION_LEVEL and IP_PROTECTION_LEVEL.
+// The values of IPV6_PROTECTION_LEVEL and IP_PROTECTION_LEVEL.
 const (
 	PROTECTION_LEVEL_UNRESTRICTED   = 10
 	PROTECTION_LEVEL_EDGERESTRICTED = 20
@@ -203,7 +199,7 @@ const (
 	PROTECTION_LEVEL_DEFAULT        = -1 // unspecified; cannot be set
 )
 
-// Service flags of [ProtocolInfo] (dwServiceFlags1, winsock2.h).
+// The service flags of [ProtocolInfo] (dwServiceFlags1, winsock2.h).
 const (
 	XP1_CONNECTIONLESS           = 0x00000001
 	XP1_GUARANTEED_DELIVERY      = 0x00000002
@@ -227,7 +223,7 @@ const (
 	XP1_SAN_SUPPORT_SDP          = 0x00080000
 )
 
-// Provider flags of [ProtocolInfo] (dwProviderFlags).
+// The provider flags of [ProtocolInfo] (dwProviderFlags).
 const (
 	PFL_MULTIPLE_PROTO_ENTRIES  = 0x1
 	PFL_RECOMMENDED_PROTO_ENTRY = 0x2
@@ -235,7 +231,7 @@ const (
 	PFL_MATCHES_PROTOCOL_ZERO   = 0x8
 )
 
-// Values of iNetworkByteOrder and iSecurityScheme of [ProtocolInfo].
+// The values of iNetworkByteOrder and iSecurityScheme of [ProtocolInfo].
 const (
 	BIGENDIAN              = 0
 	LITTLEENDIAN           = 1

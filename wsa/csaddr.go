@@ -22,15 +22,14 @@ const SizeofCSAddrInfo = 40
 //	36  iProtocol                   i32
 //	40  socket addresses
 //
-// A Go buffer has no address that may be written into it, so lpSockaddr holds
-// the offset of the socket address from the start of the structure, where
-// Windows has a pointer. An address that is absent is {NULL, 0} on both: an
-// offset of 0 never names an address.
+// Where Windows has a pointer, lpSockaddr is the offset of the socket address from the start of the
+// structure, because a Go buffer can't hold pointers. An absent address is {NULL, 0} in both cases:
+// no address has the offset 0.
 type CSAddrInfo struct {
-	Local      netip.AddrPort // zero when unbound
-	Remote     netip.AddrPort // zero when not connected
-	SocketType int32          // SOCK_…
-	Protocol   int32          // IPPROTO_…
+	Local      netip.AddrPort // the local address; zero when the socket isn't bound
+	Remote     netip.AddrPort // the address of the peer; zero when the socket isn't connected
+	SocketType int32          // the type of the socket, such as SOCK_STREAM
+	Protocol   int32          // the protocol of the socket, such as IPPROTO_TCP
 }
 
 // CSAddrInfoLen returns the length that the buffer for a socket of this address

@@ -50,9 +50,9 @@ var systemErrnos = map[syscall.Errno]Errno{
 	syscall.ECANCELED:       WSAECANCELLED,
 }
 
-// isSystem reports whether target is a code of package syscall that means the same as e. On Windows,
-// where package syscall has numbers of its own for codes such as ECONNREFUSED, the number of e itself
-// means the same as well: package windows uses that one.
+// isSystem reports whether target is a code of package syscall that means the same as e. On
+// Windows, where package syscall has numbers of its own for codes such as ECONNREFUSED, the number
+// of e itself means the same as well: package windows uses that one.
 func (e Errno) isSystem(target error) bool {
 	t, ok := target.(syscall.Errno) //nolint:errorlint // Is doesn't unwrap its target
 	switch {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Flags of InterfaceInfo (ws2ipdef.h).
+// The flags of InterfaceInfo (ws2ipdef.h).
 const (
 	IFF_UP           = 0x01
 	IFF_BROADCAST    = 0x02
@@ -23,10 +23,10 @@ const SizeofInterfaceInfo = 4 + 3*sizeofSockaddrGen
 // SIO_GET_INTERFACE_LIST, 76 bytes: flags at 0, then address, broadcast address
 // and netmask as sockaddr_gen of 24 bytes each.
 type InterfaceInfo struct {
-	Flags     uint32 // IFF_…
-	Address   netip.Addr
-	Broadcast netip.Addr
-	Netmask   netip.Addr
+	Flags     uint32     // a set of the IFF constants
+	Address   netip.Addr // the address of the interface
+	Broadcast netip.Addr // the broadcast address; not valid when there is none
+	Netmask   netip.Addr // the mask of the prefix, in the form of an address
 }
 
 // Append appends the structure to b.

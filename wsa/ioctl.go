@@ -1,9 +1,9 @@
 package wsa
 
-// Control codes of ioctlsocket and WSAIoctl (page "Winsock IOCTLs").
-// They are uint32: several do not fit an int32. A code is made of
-// direction bits (0x20000000 no data, 0x40000000 out, 0x80000000 in), an owner
-// (0x08000000 Winsock 2, 0x18000000 vendor) and a number.
+// The control codes of ioctlsocket and WSAIoctl (page "Winsock IOCTLs"). They are of type uint32,
+// because several don't fit an int32. A code consists of bits for the direction (0x20000000 no
+// data, 0x40000000 out, 0x80000000 in), of an owner (0x08000000 Winsock 2, 0x18000000 vendor) and a
+// number.
 const (
 	FIONREAD   = 0x4004667F // out u32: bytes that one recv would return
 	FIONBIO    = 0x8004667E // in u32: non-blocking on or off
@@ -37,7 +37,7 @@ const (
 	SIO_GET_INTERFACE_LIST             = 0x4004747F
 )
 
-// Special values of [TCPInitialRTOParameters] (SIO_TCP_INITIAL_RTO).
+// The special values of [TCPInitialRTOParameters] (SIO_TCP_INITIAL_RTO).
 const (
 	TCP_INITIAL_RTO_DEFAULT_RTT                         = 0
 	TCP_INITIAL_RTO_UNSPECIFIED_RTT                     = 0xFFFF
@@ -46,7 +46,7 @@ const (
 	TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS              = 0xFE
 )
 
-// Behaviours of SIO_SET_COMPATIBILITY_MODE.
+// The values of [CompatibilityMode.BehaviorID] (SIO_SET_COMPATIBILITY_MODE).
 const (
 	WsaBehaviorAll              = 0
 	WsaBehaviorReceiveBuffering = 1 // SO_RCVBUF may shrink on a connected socket

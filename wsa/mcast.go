@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Sizes of the multicast requests, in bytes.
+// The sizes of the multicast requests, in bytes.
 const (
 	SizeofIPMreq         = 8
 	SizeofIPMreqSource   = 12
@@ -17,8 +17,8 @@ const (
 // IPMreq is struct ip_mreq, 8 bytes: group at 0, interface at 4, both in
 // network order.
 type IPMreq struct {
-	Multiaddr [4]byte
-	Interface [4]byte // an address, or 0.x.y.z for the interface index x.y.z
+	Multiaddr [4]byte // the address of the group
+	Interface [4]byte // the address of the interface, or 0.x.y.z for the interface index x.y.z
 }
 
 // Append appends the structure to b.
@@ -38,9 +38,9 @@ func ParseIPMreq(b []byte) (IPMreq, Errno) {
 // IPMreqSource is struct ip_mreq_source, 12 bytes: group at 0, source at 4,
 // interface at 8. POSIX has interface and source the other way round.
 type IPMreqSource struct {
-	Multiaddr  [4]byte
-	Sourceaddr [4]byte
-	Interface  [4]byte // an address, or 0.x.y.z for the interface index x.y.z
+	Multiaddr  [4]byte // the address of the group
+	Sourceaddr [4]byte // the address of the source
+	Interface  [4]byte // the address of the interface, or 0.x.y.z for the interface index x.y.z
 }
 
 // Append appends the structure to b.
@@ -65,8 +65,8 @@ func ParseIPMreqSource(b []byte) (IPMreqSource, Errno) {
 
 // IPv6Mreq is struct ipv6_mreq, 20 bytes: group at 0, interface index at 16.
 type IPv6Mreq struct {
-	Multiaddr [16]byte
-	Interface uint32 // 0 is the default interface
+	Multiaddr [16]byte // the address of the group
+	Interface uint32   // the index of the interface; 0 is the default interface
 }
 
 // Append appends the structure to b.
@@ -87,8 +87,8 @@ func ParseIPv6Mreq(b []byte) (IPv6Mreq, Errno) {
 // GroupReq is struct group_req (RFC 3678 §5.1), 136 bytes: interface index at
 // 0, four bytes of padding, SOCKADDR_STORAGE of the group at 8.
 type GroupReq struct {
-	Interface uint32
-	Group     netip.AddrPort
+	Interface uint32         // the index of the interface; 0 is the default interface
+	Group     netip.AddrPort // the address of the group; the port is ignored
 }
 
 // Append appends the structure to b.
@@ -115,9 +115,9 @@ func ParseGroupReq(b []byte) (GroupReq, Errno) {
 // interface index at 0, four bytes of padding, SOCKADDR_STORAGE of the group at
 // 8 and of the source at 136.
 type GroupSourceReq struct {
-	Interface uint32
-	Group     netip.AddrPort
-	Source    netip.AddrPort
+	Interface uint32         // the index of the interface; 0 is the default interface
+	Group     netip.AddrPort // the address of the group; the port is ignored
+	Source    netip.AddrPort // the address of the source; the port is ignored
 }
 
 // Append appends the structure to b.
@@ -128,7 +128,7 @@ func (g GroupSourceReq) Append(b []byte) []byte {
 
 // ParseGroupSourceReq reads a struct group_source_req. It fails with WSAEFAULT
 // when b is short and with WSAEINVAL when an address is neither IPv4 nor IPv6.
-// That the two are of one family is for the option to check.
+// ParseGroupSourceReq doesn't check that the two addresses are of one family.
 func ParseGroupSourceReq(b []byte) (GroupSourceReq, Errno) {
 	if len(b) < SizeofGroupSourceReq {
 		return GroupSourceReq{}, WSAEFAULT

@@ -1,13 +1,11 @@
 package wsa
 
-// LevelName returns the name of an option level, such as "SOL_SOCKET", and ""
-// for a number that is none. 255 is SOL_IRLMP, the reading that has options;
-// IPPROTO_RAW is the same number.
+// LevelName returns the name of an option level, such as "SOL_SOCKET", and "" for a number that
+// isn't a level. The name of 255 is SOL_IRLMP, which has options; IPPROTO_RAW is the same number.
 func LevelName(level int32) string { return levelNames[level] }
 
-// OptionName returns the name of an option at its level, such as
-// "SO_KEEPALIVE", and "" for an unknown one. Where a number has several names
-// it is always the same one of them.
+// OptionName returns the name of an option at its level, such as "SO_KEEPALIVE", and "" for an
+// unknown option. A number that has several names always gets the same one of them.
 func OptionName(level, name int32) string { return optionNames[level][name] }
 
 var levelNames = map[int32]string{

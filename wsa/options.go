@@ -1,8 +1,8 @@
 package wsa
 
-// Levels of setsockopt and getsockopt. They are compared
-// as 32-bit ints, all bits significant. The protocol numbers that are levels
-// stand in consts.go: IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6.
+// The levels of setsockopt and getsockopt that aren't protocol numbers. All 32 bits of a level are
+// significant. The protocol numbers that are levels are IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP and
+// IPPROTO_IPV6.
 const (
 	SOL_SOCKET = 0xFFFF
 	SOL_IP     = SOL_SOCKET - 4 // internal to Windows, not an application level
@@ -15,7 +15,7 @@ const (
 	SOL_APPLETALK = 1000 * AF_APPLETALK
 )
 
-// Options of SOL_SOCKET, winsock2.h and mswsock.h (page
+// The options of SOL_SOCKET, winsock2.h and mswsock.h (page
 // "SOL_SOCKET Socket Options").
 const (
 	SO_DEBUG       = 0x0001 // Boolean: emit debug output
@@ -79,13 +79,13 @@ const (
 	SO_UPDATE_CONNECT_CONTEXT = 0x7010 // no value, set
 )
 
-// Values of SO_OPENTYPE.
+// The values of SO_OPENTYPE.
 const (
 	SO_SYNCHRONOUS_ALERT    = 0x10
 	SO_SYNCHRONOUS_NONALERT = 0x20
 )
 
-// Options of IPPROTO_TCP, ws2ipdef.h (page "IPPROTO_TCP socket
+// The options of IPPROTO_TCP, ws2ipdef.h (page "IPPROTO_TCP socket
 // options").
 const (
 	TCP_NODELAY                    = 1      // Boolean: Nagle off
@@ -111,14 +111,14 @@ const (
 	TCP_BSDURGENT                  = 0x7000 // Boolean, one way: opposite of TCP_EXPEDITED_1122
 )
 
-// Values of TCP_OFFLOAD_PREFERENCE.
+// The values of TCP_OFFLOAD_PREFERENCE.
 const (
 	TCP_OFFLOAD_NO_PREFERENCE = 0
 	TCP_OFFLOAD_NOT_PREFERRED = 1
 	TCP_OFFLOAD_PREFERRED     = 2
 )
 
-// Options of IPPROTO_IP, ws2ipdef.h (page "IPPROTO_IP socket
+// The options of IPPROTO_IP, ws2ipdef.h (page "IPPROTO_IP socket
 // options").
 const (
 	IP_OPTIONS                = 1  // bytes, 0 to 40
@@ -166,7 +166,7 @@ const (
 	IP_USER_MTU               = 76 // DWORD, bytes
 )
 
-// Protocol-independent multicast options: these numbers at IPPROTO_IP and at
+// The protocol-independent multicast options: these numbers at IPPROTO_IP and at
 // IPPROTO_IPV6 (RFC 3678).
 const (
 	MCAST_JOIN_GROUP         = 41 // [GroupReq], set
@@ -177,7 +177,7 @@ const (
 	MCAST_LEAVE_SOURCE_GROUP = 46 // [GroupSourceReq], set
 )
 
-// Options of IPPROTO_IPV6, ws2ipdef.h (page "IPPROTO_IPV6
+// The options of IPPROTO_IPV6, ws2ipdef.h (page "IPPROTO_IPV6
 // socket options").
 const (
 	IPV6_HOPOPTS              = 1  // bytes, multiple of 8
@@ -219,7 +219,7 @@ const (
 	IPV6_USER_MTU             = 76 // DWORD, bytes
 )
 
-// Options of IPPROTO_UDP, ws2ipdef.h and ws2tcpip.h (page
+// The options of IPPROTO_UDP, ws2ipdef.h and ws2tcpip.h (page
 // "IPPROTO_UDP socket options").
 const (
 	UDP_NOCHECKSUM              = 1  // Boolean
@@ -230,7 +230,7 @@ const (
 	UDP_COALESCED_INFO = 3 // control message type at IPPROTO_UDP: DWORD, segment size
 )
 
-// Options of NSPROTO_IPX, wsnwlink.h. No provider of this
+// The options of NSPROTO_IPX, wsnwlink.h. No provider of this
 // stack accepts the level; the names serve tables and messages.
 const (
 	IPX_PTYPE                  = 0x4000
@@ -251,7 +251,7 @@ const (
 	IPX_IMMEDIATESPXACK        = 0x4010
 )
 
-// Options of SOL_IRLMP, af_irda.h, for names only.
+// The options of SOL_IRLMP, af_irda.h, for names only.
 const (
 	IRLMP_ENUMDEVICES    = 0x10
 	IRLMP_IAS_SET        = 0x11
@@ -266,7 +266,7 @@ const (
 	IRLMP_SHARP_MODE     = 0x20
 )
 
-// Options of SOL_APPLETALK, atalkwsh.h, for names only. Two
+// The options of SOL_APPLETALK, atalkwsh.h, for names only. Two
 // of them share 0xA007.
 const (
 	SO_REGISTER_NAME            = 0xA000
@@ -287,7 +287,7 @@ const (
 	SO_PAP_PRIME_READ           = 0xA009
 )
 
-// Options of IPPROTO_RM, wsrm.h, for names only.
+// The options of IPPROTO_RM, wsrm.h, for names only.
 const (
 	RM_RATE_WINDOW_SIZE             = 1001
 	RM_SET_MESSAGE_BOUNDARY         = 1002

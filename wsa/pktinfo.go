@@ -2,7 +2,7 @@ package wsa
 
 import "encoding/binary"
 
-// Sizes of the values of control messages, in bytes.
+// The sizes of the values of control messages, in bytes.
 const (
 	SizeofInPktinfo    = 8
 	SizeofIn6Pktinfo   = 20
@@ -14,8 +14,8 @@ const (
 // InPktinfo is struct in_pktinfo, the control message of IP_PKTINFO, 8 bytes:
 // address at 0 in network order, interface index at 4.
 type InPktinfo struct {
-	Addr    [4]byte // received: the destination; sent: the source
-	Ifindex uint32
+	Addr    [4]byte // the destination of a received datagram, or the source of a sent one
+	Ifindex uint32  // the index of the interface
 }
 
 // Append appends the structure to b.
@@ -59,7 +59,7 @@ func ParseIn6Pktinfo(b []byte) (In6Pktinfo, Errno) {
 // bytes: in_pktinfo at 0, compartment at 8.
 type InPktinfoEx struct {
 	InPktinfo
-	ScopeID uint32 // the compartment
+	ScopeID uint32 // the number of the compartment
 }
 
 // Append appends the structure to b.
@@ -81,7 +81,7 @@ func ParseInPktinfoEx(b []byte) (InPktinfoEx, Errno) {
 // IPV6_PKTINFO_EX, 24 bytes: in6_pktinfo at 0, compartment at 20.
 type In6PktinfoEx struct {
 	In6Pktinfo
-	ScopeID uint32 // the compartment
+	ScopeID uint32 // the number of the compartment
 }
 
 // Append appends the structure to b.
@@ -104,9 +104,9 @@ func ParseIn6PktinfoEx(b []byte) (In6PktinfoEx, Errno) {
 // bytes of padding.
 type InRecverr struct {
 	Protocol int32  // IPPROTO_ICMP or IPPROTO_ICMPV6
-	Info     uint32 // next-hop MTU of a message that says "too big", else 0
-	Type     uint8
-	Code     uint8
+	Info     uint32 // the MTU of the next hop in a message that says "too big", else 0
+	Type     uint8  // the type of the ICMP message
+	Code     uint8  // the code of the ICMP message
 }
 
 // Append appends the structure to b.

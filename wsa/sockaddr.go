@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Sizes of the socket address structures, in bytes.
+// The sizes of the socket address structures, in bytes.
 const (
 	SizeofSockaddrIn      = 16
 	SizeofSockaddrIn6     = 28
@@ -17,8 +17,8 @@ const (
 // SockaddrIn is SOCKADDR_IN, 16 bytes: family at 0 (little-endian), port at 2
 // and address at 4 (network order), eight zero bytes at 8.
 type SockaddrIn struct {
-	Port uint16
-	Addr [4]byte
+	Port uint16  // the port
+	Addr [4]byte // the address
 }
 
 // Append appends the structure to b.
@@ -50,10 +50,10 @@ func ParseSockaddrIn(b []byte) (SockaddrIn, Errno) {
 // (network order), flow information at 4, address at 8, scope id at 24
 // (little-endian).
 type SockaddrIn6 struct {
-	Port     uint16
-	FlowInfo uint32 // carried as the 32 bits that lie in memory, read little-endian
-	Addr     [16]byte
-	ScopeID  uint32 // interface index; 0 is none
+	Port     uint16   // the port
+	FlowInfo uint32   // the flow information, as the 4 bytes of the structure read little-endian
+	Addr     [16]byte // the address
+	ScopeID  uint32   // the index of an interface; 0 stands for none
 }
 
 // Append appends the structure to b.
@@ -116,9 +116,8 @@ func SockaddrLen(family int32) int {
 	return 0
 }
 
-// ScopeID returns the scope id that addr's zone stands for: the number, when
-// the zone is one that fits 32 bits, else 0. Interface names are the caller's
-// to resolve.
+// ScopeID returns the scope id for the zone of an address: the number, when the zone is a number of
+// 32 bits, else 0. The caller resolves zones that are names of interfaces.
 func ScopeID(addr netip.Addr) uint32 {
 	id, err := strconv.ParseUint(addr.Zone(), 10, 32)
 	if err != nil {

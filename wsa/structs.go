@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Sizes of the option values, in bytes.
+// The sizes of the option values, in bytes.
 const (
 	SizeofLinger                  = 4
 	SizeofTCPKeepalive            = 12
@@ -14,11 +14,10 @@ const (
 	SizeofCompatibilityMode       = 8
 )
 
-// Linger is struct linger, the value of SO_LINGER, 4 bytes: l_onoff at 0,
-// l_linger at 2.
+// Linger is struct linger, the value of SO_LINGER. The 4 bytes are l_onoff at 0 and l_linger at 2.
 type Linger struct {
-	OnOff  uint16 // any non-zero value is on
-	Linger uint16 // seconds
+	OnOff  uint16 // whether a close lingers: 0 stands for no, any other value for yes
+	Linger uint16 // the time for which a close lingers, in seconds
 }
 
 // Append appends the structure to b.
@@ -38,9 +37,9 @@ func ParseLinger(b []byte) (Linger, Errno) {
 // TCPKeepalive is struct tcp_keepalive (mstcpip.h), the input of
 // SIO_KEEPALIVE_VALS, 12 bytes: three u32 in this order.
 type TCPKeepalive struct {
-	OnOff             uint32 // any non-zero value is on; the times are ignored when 0
-	KeepAliveTime     uint32 // milliseconds before the first probe
-	KeepAliveInterval uint32 // milliseconds between probes
+	OnOff             uint32 // 0 turns keep-alive off and keeps the times; any other value turns it on
+	KeepAliveTime     uint32 // the idle time before the first probe in milliseconds
+	KeepAliveInterval uint32 // the time between two probes in milliseconds
 }
 
 // Append appends the structure to b.
@@ -67,8 +66,8 @@ func ParseTCPKeepalive(b []byte) (TCPKeepalive, Errno) {
 // of SIO_TCP_INITIAL_RTO, 4 bytes: Rtt at 0, MaxSynRetransmissions at 2, one
 // byte of padding.
 type TCPInitialRTOParameters struct {
-	Rtt                   uint16 // milliseconds, or TCP_INITIAL_RTO_…_RTT
-	MaxSynRetransmissions uint8  // or TCP_INITIAL_RTO_…_SYN_RETRANSMISSIONS
+	Rtt                   uint16 // the first time-out in milliseconds, or a constant TCP_INITIAL_RTO_…_RTT
+	MaxSynRetransmissions uint8  // a number, or a constant TCP_INITIAL_RTO_…_SYN_RETRANSMISSIONS
 }
 
 // Append appends the structure to b.
@@ -90,10 +89,10 @@ func ParseTCPInitialRTOParameters(b []byte) (TCPInitialRTOParameters, Errno) {
 // srcaddress (SOCKADDR_INET, 28 bytes) at 0, protocol at 28, type at 32, code at
 // 33, two bytes of padding.
 type ICMPErrorInfo struct {
-	Source   netip.AddrPort // who sent the ICMP message; the port is normally 0
+	Source   netip.AddrPort // the sender of the ICMP message; the port is normally 0
 	Protocol int32          // IPPROTO_ICMP or IPPROTO_ICMPV6
-	Type     uint8
-	Code     uint8
+	Type     uint8          // the type of the ICMP message
+	Code     uint8          // the code of the ICMP message
 }
 
 // Append appends the structure to b.
@@ -104,8 +103,8 @@ func (i ICMPErrorInfo) Append(b []byte) []byte {
 	return append(b, i.Type, i.Code, 0, 0)
 }
 
-// ParseICMPErrorInfo reads an ICMP_ERROR_INFO. It fails with WSAEFAULT when b
-// is short; a source of an unknown family is the zero address.
+// ParseICMPErrorInfo reads an ICMP_ERROR_INFO; it fails with WSAEFAULT when b is short. Source is
+// the zero address when the family is neither AF_INET nor AF_INET6.
 func ParseICMPErrorInfo(b []byte) (ICMPErrorInfo, Errno) {
 	if len(b) < SizeofICMPErrorInfo {
 		return ICMPErrorInfo{}, WSAEFAULT
@@ -122,8 +121,8 @@ func ParseICMPErrorInfo(b []byte) (ICMPErrorInfo, Errno) {
 // CompatibilityMode is WSA_COMPATIBILITY_MODE, the input of
 // SIO_SET_COMPATIBILITY_MODE, 8 bytes: two u32 in this order.
 type CompatibilityMode struct {
-	BehaviorID      uint32 // WsaBehavior…
-	TargetOsVersion uint32 // 0x0600 is Windows Vista
+	BehaviorID      uint32 // one of the WsaBehavior constants
+	TargetOsVersion uint32 // the version of Windows that is meant; 0x0600 is Vista
 }
 
 // Append appends the structure to b.

@@ -2,7 +2,7 @@ package wsa
 
 import "encoding/binary"
 
-// States of TCPInfo.State, enumeration TCPSTATE (mstcpip.h).
+// The values of [TCPInfo.State], which are the enumeration TCPSTATE (mstcpip.h).
 const (
 	TCPSTATE_CLOSED      = 0
 	TCPSTATE_LISTEN      = 1
@@ -17,41 +17,40 @@ const (
 	TCPSTATE_TIME_WAIT   = 10
 )
 
-// Sizes of TCP_INFO_v0, _v1 and _v2, in bytes. They follow from the list of
-// fields (mstcpip.h) with C's natural alignment on a 64-bit machine: a field lies
-// at a multiple of its size, the structure is a multiple of 8.
+// The sizes of TCP_INFO_v0, TCP_INFO_v1 and TCP_INFO_v2 in bytes. They follow from the list of
+// fields (mstcpip.h) and the natural alignment of C on a 64-bit machine: the offset of a field is a
+// multiple of its size, and the size of the structure is a multiple of 8.
 const (
 	SizeofTCPInfoV0 = 88
 	SizeofTCPInfoV1 = 136
 	SizeofTCPInfoV2 = 152
 )
 
-// TCPInfo is the output of SIO_TCP_INFO. TCP_INFO_v0 ends after SynRetrans,
-// TCP_INFO_v1 after SndLimBytesSnd. Windows and buffers are in bytes; booleans
-// are 0 or 1.
+// TCPInfo is the output of SIO_TCP_INFO. TCP_INFO_v0 ends after SynRetrans, TCP_INFO_v1 after
+// SndLimBytesSnd.
 type TCPInfo struct {
-	State             uint32 // TCPSTATE_…
-	Mss               uint32
-	ConnectionTimeMs  uint64
-	TimestampsEnabled uint8
-	RttUs             uint32
-	MinRttUs          uint32
-	BytesInFlight     uint32
-	Cwnd              uint32
-	SndWnd            uint32
-	RcvWnd            uint32
-	RcvBuf            uint32
-	BytesOut          uint64
-	BytesIn           uint64
-	BytesReordered    uint32
-	BytesRetrans      uint32
-	FastRetrans       uint32
-	DupAcksIn         uint32
-	TimeoutEpisodes   uint32
-	SynRetrans        uint8
+	State             uint32 // the TCP state, one of the TCPSTATE constants
+	Mss               uint32 // the largest payload of a segment in bytes
+	ConnectionTimeMs  uint64 // the age of the connection in milliseconds
+	TimestampsEnabled uint8  // 1 when segments have timestamps, else 0
+	RttUs             uint32 // the smoothed round-trip time in microseconds
+	MinRttUs          uint32 // the smallest round-trip time in microseconds
+	BytesInFlight     uint32 // the bytes that are sent and not acknowledged
+	Cwnd              uint32 // the congestion window in bytes
+	SndWnd            uint32 // the window of the peer in bytes
+	RcvWnd            uint32 // the window that the peer was told, in bytes
+	RcvBuf            uint32 // the size of the receive buffer in bytes
+	BytesOut          uint64 // the bytes that were sent, without retransmissions
+	BytesIn           uint64 // the bytes that were received
+	BytesReordered    uint32 // the bytes that were received before earlier ones
+	BytesRetrans      uint32 // the bytes that were retransmitted
+	FastRetrans       uint32 // the number of fast retransmissions
+	DupAcksIn         uint32 // the number of duplicate acknowledgements that were received
+	TimeoutEpisodes   uint32 // the number of retransmission time-outs
+	SynRetrans        uint8  // the number of retransmissions of the SYN
 
-	// Version 1: how often, how long (milliseconds) and for how many bytes
-	// sending was limited by the receiver, by congestion, by the sender.
+	// The fields of version 1 say how often, for how many milliseconds and for how many bytes
+	// sending was limited by the receiver, by congestion and by the sender.
 	SndLimTransRwin uint32
 	SndLimTimeRwin  uint32
 	SndLimBytesRwin uint64
@@ -62,7 +61,7 @@ type TCPInfo struct {
 	SndLimTimeSnd   uint32
 	SndLimBytesSnd  uint64
 
-	// Version 2.
+	// The fields of version 2 are about ECN and about tail loss probes.
 	OutOfOrderPktsIn uint32
 	EcnNegotiated    uint8
 	EceAcksIn        uint32
