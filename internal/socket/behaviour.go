@@ -53,7 +53,7 @@ type behaviour interface {
 	// recv and send are one attempt each, which the checks have permitted, on what the socket
 	// had then.
 	recv(s *Socket, on medium, b []byte, flags int32, a attempt) (int, netip.AddrPort, wsa.Errno)
-	send(s *Socket, on medium, b []byte, flags int32, to netip.AddrPort, waited bool, u *urgentSend) (int, wsa.Errno)
+	send(s *Socket, on medium, b []byte, to netip.AddrPort, waited bool) (int, wsa.Errno)
 
 	// readable is FIONREAD, of what the socket had when its state was seen.
 	readable(s *Socket, on medium, state options.State) (int, wsa.Errno)
@@ -61,8 +61,9 @@ type behaviour interface {
 	// readyLocked is what select and WSAPoll report.
 	readyLocked(s *Socket) Readiness
 
-	// conditionsLocked adds the network events whose conditions hold (EV-2 to EV-5).
-	conditionsLocked(s *Socket, c *netevents.Conditions)
+	// conditionsLocked are the network events whose conditions hold (EV-2 to EV-5). The record
+	// is returned, as a pointer to one would have it allocated.
+	conditionsLocked(s *Socket) netevents.Conditions
 
 	// catchUp makes what has come for the socket what recv would see.
 	catchUp(s *Socket)

@@ -88,7 +88,7 @@ func (datagramBehaviour) recv(s *Socket, on medium, b []byte, flags int32, _ att
 	return s.readDatagram(on.ep, b, flags)
 }
 
-func (datagramBehaviour) send(s *Socket, on medium, b []byte, _ int32, to netip.AddrPort, _ bool, _ *urgentSend) (int, wsa.Errno) {
+func (datagramBehaviour) send(s *Socket, on medium, b []byte, to netip.AddrPort, _ bool) (int, wsa.Errno) {
 	return s.writeDatagrams(on.ep, b, to, nil)
 }
 

@@ -111,19 +111,12 @@ func (streamBehaviour) recv(s *Socket, on medium, b []byte, flags int32, a attem
 	return n, netip.AddrPort{}, err
 }
 
-func (streamBehaviour) send(s *Socket, on medium, b []byte, flags int32, _ netip.AddrPort, waited bool, u *urgentSend) (n int, err wsa.Errno) {
+func (streamBehaviour) send(s *Socket, on medium, b []byte, _ netip.AddrPort, waited bool) (int, wsa.Errno) {
 	if len(b) == 0 {
 		return 0, 0 // nothing leaves (BF-22)
 	}
-	if flags&wsa.MSG_OOB != 0 {
-		n, err = s.writeUrgent(on.conn, b, u, waited || !s.nonblocking.Load())
-	} else {
-		n, err = s.writeStream(on.conn, b)
-	}
-	if err != 0 && err != wsa.WSAEWOULDBLOCK {
-		err = s.sendFailed(err, waited)
-	}
-	return n, err
+	n, err := s.writeStream(on.conn, b)
+	return n, s.sendFailed(err, waited)
 }
 
 func (streamBehaviour) readable(s *Socket, on medium, state options.State) (int, wsa.Errno) {

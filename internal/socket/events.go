@@ -192,7 +192,7 @@ func (s *Socket) closeEventsLocked() {
 
 // conditionsLocked says which events' conditions hold (EV-2 to EV-5).
 func (s *Socket) conditionsLocked() (c netevents.Conditions) {
-	s.behaviour.conditionsLocked(s, &c)
+	c = s.behaviour.conditionsLocked(s)
 	if s.urgentLocked() {
 		c.Add(wsa.FD_OOB_BIT, 0)
 	}
@@ -205,7 +205,7 @@ func (s *Socket) conditionsLocked() (c netevents.Conditions) {
 	return c
 }
 
-func (streamBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
+func (streamBehaviour) conditionsLocked(s *Socket) (c netevents.Conditions) {
 	rules := s.host.Profile().Events()
 	switch s.state {
 	case options.Listening:
@@ -235,9 +235,10 @@ func (streamBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
 			c.Add(wsa.FD_CONNECT_BIT, s.connectErr)
 		}
 	}
+	return c
 }
 
-func (datagramBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
+func (datagramBehaviour) conditionsLocked(s *Socket) (c netevents.Conditions) {
 	r := s.readyDatagramLocked()
 	if r&ReadyRead != 0 && !s.shutRecv {
 		c.Add(wsa.FD_READ_BIT, 0)
@@ -248,6 +249,7 @@ func (datagramBehaviour) conditionsLocked(s *Socket, c *netevents.Conditions) {
 	if s.state == options.Connected {
 		c.Add(wsa.FD_CONNECT_BIT, 0)
 	}
+	return c
 }
 
 // hasDataLocked reports that a stream has bytes for recv.

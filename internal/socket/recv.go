@@ -84,10 +84,12 @@ func (s *Socket) recvAll(b []byte, flags int32, d *wait.Deadline) (int, wsa.Errn
 	defer s.calls.End(c)
 	s.receiving.Add(1)
 	defer s.receiveEnded()
-	var all gathering
+	var conn *transport.Conn // the one that the bytes are of
 	for got := 0; ; waited = true {
-		n, _, err := s.recvOnce(b[got:], flags, d, attempt{waited: waited, more: got > 0, all: &all})
-		got += n
+		n, _, on, err := s.recvSome(b[got:], flags, d, attempt{waited: waited, more: got > 0, keeps: true})
+		if got += n; n > 0 {
+			conn = on.conn
+		}
 		switch {
 		case err == 0 && (n == 0 || got == len(b)):
 			s.partial.Add(-int64(got))
@@ -100,7 +102,7 @@ func (s *Socket) recvAll(b []byte, flags int32, d *wait.Deadline) (int, wsa.Errn
 		case err == wsa.WSAEWOULDBLOCK:
 			err = wsa.WSAETIMEDOUT
 		}
-		s.giveBack(all.conn, b[:got])
+		s.giveBack(conn, b[:got])
 		return 0, s.caught(before, err)
 	}
 }
@@ -128,31 +130,32 @@ func (s *Socket) recvTimeout() time.Duration {
 
 // An attempt says what a receiving call has done so far.
 type attempt struct {
-	waited bool       // it was in progress already, which decides between some codes (LG-19, KA-30)
-	more   bool       // it has bytes already
-	all    *gathering // nil: what it has is the caller's
-}
-
-// A gathering is a call that gives back what it has unless it gets all that it
-// wants.
-type gathering struct {
-	conn *transport.Conn // what it has is of this one; nil: it has nothing
+	waited bool // it was in progress already, which decides between some codes (LG-19, KA-30)
+	more   bool // it has bytes already
+	keeps  bool // it gives back what it has unless it gets all that it wants
 }
 
 // recvOnce is one attempt.
 func (s *Socket) recvOnce(b []byte, flags int32, d *wait.Deadline, a attempt) (int, netip.AddrPort, wsa.Errno) {
+	n, from, _, err := s.recvSome(b, flags, d, a)
+	return n, from, err
+}
+
+// recvSome is recvOnce with the medium that the bytes are of.
+func (s *Socket) recvSome(b []byte, flags int32, d *wait.Deadline, a attempt) (n int, from netip.AddrPort, on medium, err wsa.Errno) {
 	defer s.reenable(recvEvent(flags))
 	s.mu.Lock()
-	err := s.checkRecvLocked(recvCall, flags, a.waited)
-	on := s.mediumLocked()
+	err = s.checkRecvLocked(recvCall, flags, a.waited)
+	on = s.mediumLocked()
 	s.mu.Unlock()
 	if err == 0 && d.Passed() {
 		err = wait.ErrDeadline
 	}
 	if err != 0 {
-		return 0, netip.AddrPort{}, err
+		return 0, netip.AddrPort{}, on, err
 	}
-	return s.behaviour.recv(s, on, b, flags, a)
+	n, from, err = s.behaviour.recv(s, on, b, flags, a)
+	return n, from, on, err
 }
 
 // recvStream is one attempt on a stream whose state permits it.
@@ -200,8 +203,7 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 		if !peek {
 			s.urgent.Passed(e)
 		}
-		if a.all != nil && n > 0 {
-			a.all.conn = conn
+		if a.keeps {
 			s.partial.Add(int64(n))
 		}
 		end = n == 0 && streamEnded(e)

@@ -121,7 +121,12 @@ func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Dead
 	if err != 0 {
 		return 0, err
 	}
-	n, err = s.behaviour.send(s, on, b, flags, to, waited, u)
+	if flags&wsa.MSG_OOB != 0 && len(b) > 0 { // which only streams take
+		n, err = s.writeUrgent(on.conn, b, u, waited || !s.nonblocking.Load())
+		err = s.sendFailed(err, waited)
+	} else {
+		n, err = s.behaviour.send(s, on, b, to, waited)
+	}
 	return n, s.enableWrite(err)
 }
 
@@ -181,8 +186,11 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
 }
 
 // sendFailed is the code of a send that the connection has refused: the reason of its
-// end.
+// end. Success and WSAEWOULDBLOCK stay what they are.
 func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
+	if err == 0 || err == wsa.WSAEWOULDBLOCK {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch e := s.enterLocked(); {

@@ -30,7 +30,15 @@ func FullAddress(nic tcpip.NICID, ap netip.AddrPort) tcpip.FullAddress {
 
 // Exact is an address in gVisor's form as it is, the unspecified address included. Only the invalid
 // address is the empty one.
-func Exact(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
+func Exact(a netip.Addr) tcpip.Address {
+	switch {
+	case a.Is4():
+		return tcpip.AddrFrom4(a.As4())
+	case a.IsValid():
+		return tcpip.AddrFrom16(a.As16())
+	}
+	return tcpip.Address{}
+}
 
 // Addr is the inverse of Exact, and of Address but for the addresses that become another one there;
 // the empty address becomes the invalid one.
