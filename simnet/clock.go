@@ -10,34 +10,34 @@ import (
 	"github.com/wsstack/wsstack/internal/monotonic"
 )
 
-// The start of virtual time. netstack takes time zero for "not set", so neither
-// clock starts there.
+// The origins of virtual time: netstack takes time zero for "not set", so that neither clock starts
+// there.
 var startWall = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const startMonotonic = time.Hour
 
-// clock is virtual time: it stands still until the scheduler moves it.
+// A clock is virtual time, which stands still until the scheduler moves it.
 //
-//	AfterFunc, Reset ──▶ heap, by (time, creation) ──pop──▶ the scheduler runs it
+//	AfterFunc, Reset ──▶ agenda, by (time, setting) ──pop──▶ the scheduler runs the function
 //	                      │
 //	                      └──Stop──▶ gone
 //
-// Timers' functions run one at a time, on the scheduler's goroutine. mu is a
-// leaf: nothing is called with it held.
+// The functions of timers run one at a time, on the goroutine of the scheduler. mu is a leaf:
+// nothing is called with it held.
 type clock struct {
 	mu       sync.Mutex
-	now      time.Duration // since the start
-	sequence uint64
-	timers   agenda.Agenda[*timer]
+	now      time.Duration         // since New
+	sequence uint64                // how often a timer was set
+	timers   agenda.Agenda[*timer] // those that have yet to fire
 }
 
-// owner is whose timer it is: who has to settle after it fired.
+// An owner says which hosts have to settle after a timer has fired.
 type owner struct {
-	host *Host // nil: see all
-	all  bool  // a timer of the user's: any host
+	host *Host // the host whose timer it is; nil: see all
+	all  bool  // the timer is one of the user's: all hosts have to settle
 }
 
-// clockView is the clock as one owner sees it.
+// A clockView is the clock as one owner sees it.
 type clockView struct {
 	c     *clock
 	owner owner
@@ -53,21 +53,22 @@ func (v clockView) NowMonotonic() tcpip.MonotonicTime {
 	return monotonic.At(startMonotonic + v.c.read())
 }
 
-// AfterFunc implements tcpip.Clock. Zero and negative times mean: at this
-// instant, after what is under way.
+// AfterFunc implements tcpip.Clock. A timer for a zero or negative time fires at this instant,
+// after what is under way.
 func (v clockView) AfterFunc(d time.Duration, f func()) tcpip.Timer {
 	t := &timer{c: v.c, f: f, owner: v.owner}
 	t.Reset(d)
 	return t
 }
 
+// read is the time since New.
 func (c *clock) read() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// next returns the time of the first timer.
+// next returns the time of the first timer, and whether there is one.
 func (c *clock) next() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,15 +78,15 @@ func (c *clock) next() (time.Duration, bool) {
 	return c.timers.First().At, true
 }
 
-// running is the number of timers that have yet to fire.
+// running is how many timers have yet to fire.
 func (c *clock) running() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.timers.Len()
 }
 
-// pop takes the first timer that is due by the limit, and moves the clock to
-// its time.
+// pop takes the first timer that is due by the limit, and moves the clock to the time of the timer.
+// It returns nil where no timer is due by then.
 func (c *clock) pop(limit time.Duration) *timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,13 +105,13 @@ func (c *clock) set(to time.Duration) {
 	c.now = max(c.now, to)
 }
 
-// timer is a tcpip.Timer.
+// A timer is a tcpip.Timer of virtual time.
 type timer struct {
 	c     *clock
 	f     func()
 	owner owner
 
-	agenda.Slot // guarded by c.mu; Order: how often timers had been set before, one more
+	agenda.Slot // guarded by c.mu; At: when the timer fires; Order: clock.sequence when it was set
 }
 
 // Stop implements tcpip.Timer.

@@ -10,8 +10,7 @@ import (
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
-// encodeTCP makes an IP packet of a segment with absolute numbers, with valid
-// checksums.
+// encodeTCP makes an IP packet of a segment with absolute numbers. The checksums are right.
 func encodeTCP(source, dest netip.AddrPort, s trace.Segment, payload []byte) []byte {
 	options := s.Options.Append(nil)
 	t := make([]byte, 20, 20+len(options)+len(payload))
@@ -27,11 +26,11 @@ func encodeTCP(source, dest netip.AddrPort, s trace.Segment, payload []byte) []b
 	return EncodeIP(source.Addr(), dest.Addr(), 6, t)
 }
 
-// checksumOffset is where a transport protocol has its checksum.
+// checksumOffset is where a transport protocol has its checksum, by protocol number.
 var checksumOffset = map[uint8]int{6: 16, 17: 6, 58: 2}
 
-// EncodeIP makes a packet of a transport header and its data: for Wire.Inject.
-// It fills in the checksum of TCP, UDP and ICMP.
+// EncodeIP makes an IP packet of a transport header and the data behind it, for Wire.Inject. It
+// fills in the checksum of TCP, UDP and ICMP.
 func EncodeIP(source, dest netip.Addr, protocol uint8, transport []byte) []byte {
 	src, dst := source.AsSlice(), dest.AsSlice()
 	if offset, ok := checksumOffset[protocol]; ok && len(transport) >= offset+2 {
@@ -63,7 +62,7 @@ func EncodeIP(source, dest netip.Addr, protocol uint8, transport []byte) []byte 
 	return append(h, transport...)
 }
 
-// EncodeUDP makes an IP packet with a datagram: for Wire.Inject.
+// EncodeUDP makes an IP packet with a UDP datagram, for Wire.Inject.
 func EncodeUDP(source, dest netip.AddrPort, payload []byte) []byte {
 	u := make([]byte, 8, 8+len(payload))
 	binary.BigEndian.PutUint16(u, source.Port())

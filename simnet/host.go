@@ -15,24 +15,23 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// A Host is a stack on the network, with one interface to begin with. It is
-// closed with the network; closing it before is a crash: its peers learn of it
-// only by the resets it sends.
+// A Host is a stack on the network, with one interface to begin with. The network closes the Host.
+// Closing it before is a crash, of which the peers learn only by the resets that the Host sends.
 type Host struct {
 	*stack.Stack
-	name  string
-	n     *Network
-	mu    sync.Mutex
-	ports []*port
+	name string
+	n    *Network
+	mu   sync.Mutex // guards ends
+	ends []*linkEnd // the interfaces, the first one first
 }
 
 // A Node is one end of a link: a Host or a Wire.
 type Node interface {
 	Name() string
-	nextPort(addrs []netip.Prefix, mtu int) (*port, error)
+	nextEnd(addrs []netip.Prefix, mtu int) (*linkEnd, error)
 }
 
-// defaultMTU is Ethernet's.
+// defaultMTU is the MTU of Ethernet, in bytes.
 const defaultMTU = 1500
 
 // Host makes a host with addresses such as "10.0.0.1/24".
@@ -45,10 +44,9 @@ func (n *Network) Host(name string, addresses ...string) *Host {
 	return n.HostConfig(name, stack.Config{Addresses: prefixes})
 }
 
-// HostConfig makes a host with a configuration of your own. The MTU is that of
-// its interface, 1500 unless given. Device stays nil, and the network supplies
-// Clock and, in virtual time, NewWaiter and Stepped; Rand, unless given, is
-// seeded by the network's seed and the name.
+// HostConfig makes a host with a configuration of your own. Config.MTU is that of the host's
+// interface, 1500 unless given. Device stays nil, and the network supplies Clock and, in virtual
+// time, NewWaiter and Stepped; Rand, unless given, is seeded with the network's seed and the name.
 func (n *Network) HostConfig(name string, cfg stack.Config) *Host {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -86,12 +84,12 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 		cfg.NewWaiter = func() endpoint.Waiter { return n.newWaiter() }
 		cfg.Stepped = true
 	}
-	p, err := n.newPort(name, h, mtu)
+	p, err := n.newLinkEnd(name, h, mtu)
 	if err != nil {
 		return nil, err
 	}
 	cfg.Device = p.impaired
-	h.ports = []*port{p}
+	h.ends = []*linkEnd{p}
 	if h.Stack, err = stack.New(cfg); err != nil {
 		p.closeFar()
 		return nil, fmt.Errorf("simnet: host %s: %w", name, errors.Join(err, p.impaired.Close()))
@@ -102,15 +100,15 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	return h, nil
 }
 
-// Name is the name given to Host.
+// Name is the name that Host was called with.
 func (h *Host) Name() string { return h.name }
 
-// nextPort returns an interface without a link. The first one is there from
-// the beginning; others need addresses.
-func (h *Host) nextPort(addrs []netip.Prefix, mtu int) (*port, error) {
+// nextEnd returns an interface that has no link. The first interface is there from the beginning;
+// others need addresses.
+func (h *Host) nextEnd(addrs []netip.Prefix, mtu int) (*linkEnd, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if first := h.ports[0]; first.peer == nil {
+	if first := h.ends[0]; first.peer == nil {
 		switch {
 		case mtu != 0 && mtu != first.mtu:
 			return nil, fmt.Errorf("simnet: the MTU of %s's first interface is set by HostConfig", h.name)
@@ -125,7 +123,7 @@ func (h *Host) nextPort(addrs []netip.Prefix, mtu int) (*port, error) {
 	if mtu == 0 {
 		mtu = defaultMTU
 	}
-	p, err := h.n.newPort(fmt.Sprintf("%s/%d", h.name, len(h.ports)), h, mtu)
+	p, err := h.n.newLinkEnd(fmt.Sprintf("%s/%d", h.name, len(h.ends)), h, mtu)
 	if err != nil {
 		return nil, err
 	}
@@ -133,18 +131,20 @@ func (h *Host) nextPort(addrs []netip.Prefix, mtu int) (*port, error) {
 		p.closeFar()
 		return nil, fmt.Errorf("simnet: host %s: %w", h.name, errors.Join(err, p.impaired.Close()))
 	}
-	h.ports = append(h.ports, p)
+	h.ends = append(h.ends, p)
 	return p, nil
 }
 
-func (h *Host) closePorts() {
+// closeEnds closes the interfaces in real time.
+func (h *Host) closeEnds() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, p := range h.ports {
+	for _, p := range h.ends {
 		p.closeFar()
 	}
 }
 
+// parsePrefixes reads addresses with their prefix lengths.
 func parsePrefixes(s []string) ([]netip.Prefix, error) {
 	prefixes := make([]netip.Prefix, len(s))
 	for i, a := range s {
@@ -157,29 +157,31 @@ func parsePrefixes(s []string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// key derives a seed for one purpose from the network's.
+// key is a seed for one purpose, derived from the network's.
 func (n *Network) key(purpose string) [32]byte {
 	return sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, n.seed), purpose...))
 }
 
-// reader is a seeded source of bytes that is safe for concurrent use.
+// reader makes a seeded source of bytes.
 func (n *Network) reader(purpose string) *seededReader {
 	return &seededReader{source: rand.NewChaCha8(n.key(purpose))}
 }
 
+// source makes a seeded source of numbers.
 func (n *Network) source(purpose string) rand.Source { return rand.NewChaCha8(n.key(purpose)) }
 
+// A seededReader is a seeded source of bytes. It is safe for concurrent use.
 type seededReader struct {
 	mu     sync.Mutex
 	source *rand.ChaCha8
 }
 
-// Read implements io.Reader. The bytes depend on how the reads before were
-// divided, which is the same in every run.
+// Read implements io.Reader. The bytes depend on the sizes of the reads before, which are the same
+// in every run.
 func (r *seededReader) Read(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.source.Read(b)
 }
 
-var _ tun.Device = (*port)(nil)
+var _ tun.Device = (*linkEnd)(nil)

@@ -10,26 +10,27 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// A Link joins two nodes, in both directions. Its impairments may be changed
-// at any time. Methods are safe for concurrent use.
+// A Link joins two nodes, in both directions. The impairments may be changed at any time. The
+// methods are safe for concurrent use.
 type Link struct {
 	n     *Network
 	nodes [2]Node
-	ports [2]*port // ports[i] sends what nodes[i] sends
+	ends  [2]*linkEnd // ends[i] sends what nodes[i] sends
 }
 
 // A LinkOption describes a link, or changes it.
 type LinkOption func(*linkConfig) error
 
+// A linkConfig is what options of a link set.
 type linkConfig struct {
 	nodes      [2]Node
 	impairment [2]tun.Impairment // of what nodes[i] sends
 	chosen     [2]bool           // which directions options apply to
-	addresses  [2][]netip.Prefix
-	mtu        int
+	addresses  [2][]netip.Prefix // of the interface that nodes[i] gets
+	mtu        int               // of the interfaces, in bytes; 0: the default
 }
 
-// change makes an option that changes the impairments.
+// change makes an option that changes the impairments of the directions that are chosen.
 func change(f func(*tun.Impairment)) LinkOption {
 	return func(c *linkConfig) error {
 		for i := range c.impairment {
@@ -41,7 +42,7 @@ func change(f func(*tun.Impairment)) LinkOption {
 	}
 }
 
-// From applies options only to what node sends.
+// From applies options only to the packets that node sends.
 func From(node Node, opts ...LinkOption) LinkOption {
 	return func(c *linkConfig) error {
 		i := slices.Index(c.nodes[:], node)
@@ -65,20 +66,21 @@ func (c *linkConfig) apply(opts []LinkOption) error {
 	return nil
 }
 
-// Delay is the time from one end to the other.
+// Delay is the time that a packet takes from one end to the other.
 func Delay(d time.Duration) LinkOption { return change(func(m *tun.Impairment) { m.Delay = d }) }
 
-// Jitter varies the delay by as much in both directions; packets stay in order.
+// Jitter is how much shorter or longer than Delay the delay of a packet may be. Packets stay in
+// order.
 func Jitter(d time.Duration) LinkOption { return change(func(m *tun.Impairment) { m.Jitter = d }) }
 
-// Loss is the probability of loss, for each packet by itself.
+// Loss is the probability that a packet is lost, for each packet by itself.
 func Loss(p float64) LinkOption { return change(func(m *tun.Impairment) { m.Loss = p }) }
 
 // BurstLoss loses packets in runs: see tun.Burst.
 func BurstLoss(b tun.Burst) LinkOption { return change(func(m *tun.Impairment) { m.Burst = b }) }
 
-// Reorder is the probability that a packet takes d longer than the others; zero
-// means a quarter of the delay, at least 1 ms.
+// Reorder is the probability that a packet takes d longer than the others. Where d is zero, the
+// packet takes a quarter of the delay longer, at least 1 ms.
 func Reorder(p float64, d time.Duration) LinkOption {
 	return change(func(m *tun.Impairment) { m.Reorder, m.ReorderDelay = p, d })
 }
@@ -89,32 +91,32 @@ func Duplicate(p float64) LinkOption { return change(func(m *tun.Impairment) { m
 // Corrupt is the probability that a bit of a packet is flipped.
 func Corrupt(p float64) LinkOption { return change(func(m *tun.Impairment) { m.Corrupt = p }) }
 
-// Rate is the speed in bits per second, with a queue of so many bytes; zero
-// bytes mean 100 ms worth of it.
+// Rate is the speed in bits per second, with a queue of so many bytes in front. With zero bytes the
+// queue holds what leaves in 100 ms.
 func Rate(bitsPerSecond int64, queue int) LinkOption {
 	return change(func(m *tun.Impairment) { m.Rate, m.Queue = bitsPerSecond, queue })
 }
 
-// PathMTU drops larger packets silently; 0: none. The hosts don't know it. For
-// one that they know, see MTU.
+// PathMTU is the size in bytes above which packets are dropped silently; with 0 none are. The hosts
+// don't know the bound; for one that they know, see MTU.
 func PathMTU(bytes int) LinkOption { return change(func(m *tun.Impairment) { m.MTU = bytes }) }
 
-// Filter looks at each packet, and may drop or change it: see
-// tun.Impairment.Filter. nil: none.
+// Filter has f look at each packet, which f may drop or change: see tun.Impairment.Filter. With nil
+// there is no filter.
 func Filter(f func(packet []byte) []byte) LinkOption {
 	return change(func(m *tun.Impairment) { m.Filter = f })
 }
 
-// Partition cuts the link, or heals it.
+// Partition says whether the link is cut: nothing arrives then.
 func Partition(cut bool) LinkOption { return change(func(m *tun.Impairment) { m.Partition = cut }) }
 
-// Impairment sets everything at once.
+// Impairment sets all impairments at once.
 func Impairment(all tun.Impairment) LinkOption {
 	return change(func(m *tun.Impairment) { *m = all })
 }
 
-// Addresses are those of a host's interface at this link, for hosts that have
-// a link already. Only Link takes it.
+// Addresses are the addresses of a host's interface at this link, for hosts that have a link
+// already. Only Link takes this option.
 func Addresses(h *Host, addresses ...string) LinkOption {
 	return func(c *linkConfig) error {
 		i := slices.Index(c.nodes[:], Node(h))
@@ -127,9 +129,9 @@ func Addresses(h *Host, addresses ...string) LinkOption {
 	}
 }
 
-// MTU is that of the interfaces made for this link: those of a Wire, and of
-// hosts that have a link already. The first interface of a host has the MTU of
-// its HostConfig. Only Link and Wire take it.
+// MTU is the MTU, in bytes, of the interfaces that are made for this link: of hosts that have a
+// link already. The first interface of a host has the MTU of its HostConfig. Only Link takes this
+// option.
 func MTU(bytes int) LinkOption {
 	return func(c *linkConfig) error {
 		if bytes < inet.MinMTU4 || bytes > inet.MaxMTU {
@@ -140,8 +142,8 @@ func MTU(bytes int) LinkOption {
 	}
 }
 
-// Link joins two hosts. Options apply to both directions, unless they stand in
-// From. Impossible values fail here, with the name of the field.
+// Link joins two hosts. Options apply to both directions, unless they stand in From. An option with
+// an impossible value is a failure, which names the field.
 func (n *Network) Link(a, b Node, opts ...LinkOption) *Link {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -161,18 +163,18 @@ func (n *Network) newLink(a, b Node, opts []LinkOption) (*Link, error) {
 	}
 	l := &Link{n: n, nodes: c.nodes}
 	for i, node := range c.nodes {
-		p, err := node.nextPort(c.addresses[i], c.mtu)
+		p, err := node.nextEnd(c.addresses[i], c.mtu)
 		if err != nil {
 			return nil, err
 		}
-		l.ports[i] = p
+		l.ends[i] = p
 	}
 	if err := l.set(c); err != nil {
 		return nil, err
 	}
-	for i, p := range l.ports {
+	for i, p := range l.ends {
 		p.mu.Lock()
-		p.peer, p.link = l.ports[1-i], l
+		p.peer, p.link = l.ends[1-i], l
 		p.mu.Unlock()
 	}
 	n.mu.Lock()
@@ -182,7 +184,7 @@ func (n *Network) newLink(a, b Node, opts []LinkOption) (*Link, error) {
 }
 
 func (l *Link) set(c *linkConfig) error {
-	for i, p := range l.ports {
+	for i, p := range l.ends {
 		if err := p.impaired.SetOut(c.impairment[i]); err != nil {
 			return fmt.Errorf("simnet: link of %s and %s, from %s: %w", l.nodes[0].Name(), l.nodes[1].Name(), l.nodes[i].Name(), err)
 		}
@@ -190,14 +192,14 @@ func (l *Link) set(c *linkConfig) error {
 	return nil
 }
 
-// Set changes the link, for packets sent from now on; options that aren't given
-// stay as they are. Those on their way are not affected.
+// Set changes the link for the packets that are sent from now on. Impairments without an option
+// stay as they are.
 func (l *Link) Set(opts ...LinkOption) {
 	if l.n.tb != nil {
 		l.n.tb.Helper()
 	}
 	c := &linkConfig{nodes: l.nodes, chosen: [2]bool{true, true}}
-	for i, p := range l.ports {
+	for i, p := range l.ends {
 		c.impairment[i], _ = p.impaired.Impairments()
 	}
 	err := c.apply(opts)
@@ -210,23 +212,23 @@ func (l *Link) Set(opts ...LinkOption) {
 // Partition cuts the link in both directions.
 func (l *Link) Partition() { l.Set(Partition(true)) }
 
-// Heal joins it again.
+// Heal ends a Partition, in both directions.
 func (l *Link) Heal() { l.Set(Partition(false)) }
 
-// Stats counts what node has sent over the link.
+// Stats are the counters of what node has sent over the link.
 func (l *Link) Stats(node Node) tun.ImpairStats {
 	i := slices.Index(l.nodes[:], node)
 	if i < 0 {
 		return tun.ImpairStats{}
 	}
-	out, _ := l.ports[i].impaired.Stats()
+	out, _ := l.ends[i].impaired.Stats()
 	return out
 }
 
-// InFlight is the number of packets that are on their way, both ways.
+// InFlight is how many packets are on their way, in both directions together.
 func (l *Link) InFlight() int {
 	sum := 0
-	for _, p := range l.ports {
+	for _, p := range l.ends {
 		sum += p.impaired.InFlight()
 		p.mu.Lock()
 		sum += len(p.inbox) - p.first

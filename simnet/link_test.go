@@ -100,8 +100,8 @@ func TestLink_FromAndSet(t *testing.T) {
 	require.Contains(t, n.TraceText(), "len 1 (partitioned)\n")
 }
 
-// A burst that begins at once and hardly ever ends loses everything; one Impairment replaces all that was
-// set before.
+// A burst that begins at once and hardly ever ends loses everything; one Impairment replaces all
+// that was set before.
 func TestLink_BurstsAndImpairment(t *testing.T) {
 	n := simnet.New(t)
 	a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")

@@ -56,26 +56,26 @@ type TB interface {
 // A Network is a set of hosts and links with one clock. One goroutine at a
 // time runs it; the other methods are safe for concurrent use.
 type Network struct {
-	tb       TB
-	seed     uint64
-	real     bool
-	offload  bool
-	runLimit time.Duration
+	tb       TB            // whose failure a failure is; nil: errors are returned
+	seed     uint64        // see Seed
+	real     bool          // see RealTime
+	offload  bool          // see Offload
+	runLimit time.Duration // see RunLimit
 
-	clock *clock // nil in real time
-	wall  tcpip.Clock
-	begun tcpip.MonotonicTime // in real time
-	group sync.WaitGroup      // in real time: the goroutines of Go
+	clock *clock              // virtual time; nil in real time
+	wall  tcpip.Clock         // what Clock returns
+	begun tcpip.MonotonicTime // when New was called, in real time
+	group sync.WaitGroup      // the goroutines of Go, in real time
 	steps steps
 	trace recorder
 
 	mu       sync.Mutex // a leaf, but for the clock's; guards the fields below
 	turns    turnQueue
-	current  *task
-	driving  bool
-	closed   bool
+	current  *task // the goroutine that runs; nil: none does
+	driving  bool  // a call runs the network
+	closed   bool  // Close was called
 	watchdog watchdog
-	tasks    []*task // not done, oldest first
+	tasks    []*task // those that aren't done, oldest first
 	hosts    []*Host
 	links    []*Link
 	wires    []*Wire
@@ -87,29 +87,28 @@ type Network struct {
 // An Option configures a Network.
 type Option func(*Network)
 
-// Seed chooses the network's chances: sequence numbers, ports, losses. The
-// default is 1. Networks with the same seed and the same program behave the
-// same.
+// Seed sets what the network's random numbers come from: sequence numbers, ports, losses. The
+// default is 1. Networks with the same seed and the same program behave in the same way.
 func Seed(seed uint64) Option { return func(n *Network) { n.seed = seed } }
 
-// RealTime runs the network on the real clock, with ordinary goroutines: for
-// code that starts goroutines of its own. Nothing is deterministic then.
+// RealTime runs the network on the real clock, with ordinary goroutines, for code that starts
+// goroutines of its own. Nothing is deterministic then.
 func RealTime() Option { return func(n *Network) { n.real = true } }
 
-// Offload lets the hosts give their interfaces TCP segments of up to 64 KiB,
-// which are cut up before anything else happens to them. The trace shows the
-// packets on the wire: it should be the same as without.
+// Offload lets the hosts give their interfaces TCP segments of up to 64 KiB, which are cut up
+// before anything else happens to them. The trace shows the packets on the wire, which should be
+// the same as without Offload.
 func Offload() Option { return func(n *Network) { n.offload = true } }
 
-// RunLimit bounds the time that Run and Do let pass; the default is 24 hours.
+// RunLimit bounds the time that Run and Do let pass. The default is 24 hours.
 func RunLimit(d time.Duration) Option { return func(n *Network) { n.runLimit = d } }
 
-// TraceLimit is the number of packets that Trace remembers; the default is
-// 65536, zero records none. The digest covers all packets in any case.
+// TraceLimit is how many packets Trace remembers. The default is 65536; with zero Trace remembers
+// none. The digest covers all packets in any case.
 func TraceLimit(packets int) Option { return func(n *Network) { n.trace.limit = packets } }
 
-// New makes a network. With a tb, the network is closed at the end of the test
-// and failures end it; nil is for programs that aren't tests.
+// New makes a network. With a tb, the end of the test closes the network, and a failure ends the
+// test; programs that aren't tests have nil for it.
 func New(tb TB, opts ...Option) *Network {
 	n := &Network{tb: tb, seed: 1, runLimit: 24 * time.Hour}
 	n.trace.limit = 1 << 16
@@ -133,7 +132,7 @@ func New(tb TB, opts ...Option) *Network {
 	return n
 }
 
-// fail is the end of a call that went wrong: see the package comment.
+// fail ends the test where err isn't nil and there is a test, and returns err.
 func (n *Network) fail(err error) error {
 	if err != nil && n.tb != nil {
 		n.tb.Helper()
@@ -142,22 +141,21 @@ func (n *Network) fail(err error) error {
 	return err
 }
 
-// must is fail for calls that return no error.
+// must is fail for calls that return no error: without a test it panics.
 func (n *Network) must(err error) {
 	if n.fail(err) != nil {
 		panic(err)
 	}
 }
 
-// Clock is the clock of the network. A function of its AfterFunc runs on the
-// goroutine that runs the network: it may use sockets, but must not wait.
+// Clock is the clock of the network. A function that was given to AfterFunc runs on the goroutine
+// that runs the network: the function may use sockets, but must not wait.
 func (n *Network) Clock() tcpip.Clock { return n.wall }
 
 // Now is the time since New, in whole microseconds.
 func (n *Network) Now() time.Duration { return n.now().Truncate(time.Microsecond) }
 
-// Timers is the number of timers that have yet to fire, for tests that look for
-// leaks; 0 in real time.
+// Timers is how many timers have yet to fire, for tests that look for leaks. In real time it is 0.
 func (n *Network) Timers() int {
 	if n.real {
 		return 0
@@ -172,12 +170,12 @@ func (n *Network) now() time.Duration {
 	return n.clock.read()
 }
 
-// Time is the wall time of the network: what deadlines are made of.
+// Time is the wall time of the network, which deadlines are made of.
 func (n *Network) Time() time.Time { return n.wall.Now() }
 
-// Close ends the goroutines of Go, wherever they wait, and closes the hosts. In
-// real time, it closes the hosts and waits for the goroutines. It is idempotent
-// and safe for concurrent use, but not for goroutines of Go.
+// Close ends the goroutines of Go, wherever they wait, and closes the hosts. In real time it closes
+// the hosts and waits for the goroutines. Close is idempotent and safe for concurrent use;
+// goroutines of Go don't call it.
 func (n *Network) Close() error {
 	n.closeOnce.Do(func() {
 		n.mu.Lock()
@@ -196,10 +194,10 @@ func (n *Network) Close() error {
 		}
 		for _, w := range wires {
 			errs = append(errs, w.device.Close())
-			w.port.closeFar()
+			w.end.closeFar()
 		}
 		for _, h := range hosts {
-			h.closePorts()
+			h.closeEnds()
 		}
 		n.group.Wait()
 		errs = append(errs, n.trace.flush())
@@ -214,19 +212,19 @@ func (n *Network) isClosed() bool {
 	return n.closed
 }
 
-// impaired wraps a port: the device that a stack or a wire gets.
-func (n *Network) impaired(p *port) (*tun.Impaired, error) {
+// impaired wraps an end of a link: it makes the device that a stack or a Wire gets.
+func (n *Network) impaired(e *linkEnd) (*tun.Impaired, error) {
 	clock := n.wall
 	if !n.real {
 		clock = clockView{n.clock, owner{}} // its timers only queue packets
 	}
-	return tun.Impair(p.device(), tun.ImpairConfig{
+	return tun.Impair(e.device(), tun.ImpairConfig{
 		Clock:   clock,
-		Rand:    n.source("link " + p.name),
+		Rand:    n.source("link " + e.name),
 		Offload: n.offload,
 		Observe: func(d tun.Direction, packet *tun.Packet, fate tun.Fate) {
 			if d == tun.Out {
-				p.observe(packet, fate)
+				e.observe(packet, fate)
 			}
 		},
 	})

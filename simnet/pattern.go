@@ -18,19 +18,21 @@ import (
 // An empty list, <>, means that there are none; without a list, Expect doesn't
 // look.
 type pattern struct {
-	at      time.Duration
+	at      time.Duration // since New
 	flags   trace.Flags
-	seq     uint32
-	end     uint32
+	seq     uint32 // relative, as all numbers are
+	end     uint32 // behind the last byte
 	ack     uint32
-	length  int
-	window  int
-	urgent  int
+	length  int // bytes of payload
+	window  int // bytes to expect; the field itself to send
+	urgent  int // the urgent pointer
 	options trace.Options
 
+	// Which of the fields are given.
 	hasAt, hasSeq, hasEnd, hasAck, hasLength, hasWindow, hasUrgent, hasOptions bool
 }
 
+// parsePattern reads a line of a script.
 func parsePattern(text string) (*pattern, error) {
 	p := &pattern{options: trace.Options{WS: -1}}
 	bad := func(what string) (*pattern, error) {
@@ -78,6 +80,7 @@ func parsePattern(text string) (*pattern, error) {
 	return p, nil
 }
 
+// parseField reads a field such as "seq 1:11".
 func (p *pattern) parseField(name, value string) error {
 	number := func(s string) (uint32, error) {
 		v, err := strconv.ParseInt(s, 10, 64)
@@ -113,6 +116,7 @@ func (p *pattern) parseField(name, value string) error {
 	return nil
 }
 
+// parseOptions reads what stands between "<" and ">".
 func (p *pattern) parseOptions(list string) error {
 	for o := range strings.SplitSeq(list, ",") {
 		words := strings.Fields(o)
@@ -150,7 +154,8 @@ func (p *pattern) parseOptions(list string) error {
 	return nil
 }
 
-// mismatch names the first field that differs, "" for none.
+// mismatch is the name of the first field in which a segment differs, "" where none does. at is
+// when the segment came, window its window in bytes.
 func (p *pattern) mismatch(at time.Duration, s trace.Segment, window int) string {
 	const precision = time.Millisecond
 	switch {

@@ -11,37 +11,36 @@ import (
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
-// A Peer is one side of a TCP conversation with a host, played by hand. It has
-// no timers and no opinions: it sends what Send is told, and acknowledges
-// nothing by itself. It does keep count, so that scripts can leave numbers out.
+// A Peer is one side of a TCP conversation with a host, played by hand. The Peer has no timers and
+// no opinions: it sends what Send is told, and acknowledges nothing by itself. It does keep count,
+// so that scripts can leave numbers out.
 //
 // Segments are written as in traces: "[P.] seq 1:11 ack 1 win 65535 <ts 1 2>",
 // with relative numbers; a SYN has 0 and the first byte of data 1.
 type Peer struct {
 	w             *Wire
 	local, remote netip.AddrPort
-	iss           uint32
-	irs           uint32
-	hasIRS        bool
-	nxt           uint32 // relative: what Send uses next
-	rcv           uint32 // relative: the end of what has arrived in order
-	tsBase        uint32 // the host's first timestamp, less one
-	hasTS         bool
-	tracer        trace.Tracer
+	iss           uint32       // the Peer's initial sequence number
+	irs           uint32       // the host's; valid with hasIRS
+	hasIRS        bool         // the host's SYN has come
+	nxt           uint32       // the number that Send uses next, relative to iss
+	rcv           uint32       // the end of what has arrived in order, relative to irs
+	tsBase        uint32       // the host's first timestamp, less one; valid with hasTS
+	hasTS         bool         // a segment of the host's with a timestamp has come
+	tracer        trace.Tracer // writes the lines of the conversation
 }
 
-// peerISS is the first sequence number of a Peer. It is the same for all, since
-// scripts never see it.
+// peerISS is the initial sequence number of every Peer. Scripts never see it.
 const peerISS = 1_000_000_000
 
-// Listen plays a server at a port: the conversation is that of the first
-// segment from the host to this port, which Expect or Accept returns.
+// Listen plays a server at a port: the conversation begins with the first segment from the host to
+// this port, which Expect or Accept takes.
 func (w *Wire) Listen(port uint16) *Peer {
 	return &Peer{w: w, local: netip.AddrPortFrom(netip.Addr{}, port), iss: peerISS}
 }
 
-// Connect plays a client of an address of the host, such as "10.0.0.1:80". It
-// sends nothing.
+// Connect plays a client of an address of the host, such as "10.0.0.1:80". Connect itself sends
+// nothing.
 func (w *Wire) Connect(address string) *Peer {
 	if w.n.tb != nil {
 		w.n.tb.Helper()
@@ -54,15 +53,14 @@ func (w *Wire) Connect(address string) *Peer {
 	if !ok {
 		w.n.must(fmt.Errorf("simnet: wire %s has no address of the family of %s", w.name, address))
 	}
-	w.last++
-	return &Peer{w: w, local: netip.AddrPortFrom(local, w.last), remote: remote, iss: peerISS}
+	w.lastPort++
+	return &Peer{w: w, local: netip.AddrPortFrom(local, w.lastPort), remote: remote, iss: peerISS}
 }
 
 // Local is the address of the Peer.
 func (p *Peer) Local() netip.AddrPort { return p.local }
 
-// Remote is the address of the host; not valid until a Peer of Listen has met
-// it.
+// Remote is the address of the host. Of a Peer of Listen it is invalid until a segment has come.
 func (p *Peer) Remote() netip.AddrPort { return p.remote }
 
 // Send sends a segment, with the payload if there is one. Fields that aren't
@@ -81,6 +79,7 @@ func (p *Peer) Send(segment string, payload ...byte) {
 	p.w.Inject(packet)
 }
 
+// build makes a segment with absolute numbers of a pattern.
 func (p *Peer) build(text string, payload []byte) (trace.Segment, []byte, error) {
 	if !p.remote.IsValid() {
 		return trace.Segment{}, nil, errors.New("simnet: Send before the host has sent anything: Expect comes first")
@@ -133,7 +132,8 @@ func (p *Peer) build(text string, payload []byte) (trace.Segment, []byte, error)
 	return s, payload, nil
 }
 
-// absoluteTS translates an echo: relative to the first timestamp of the host.
+// absoluteTS translates the echo of a timestamp, which is relative to the first timestamp of the
+// host.
 func (p *Peer) absoluteTS(ecr uint32) uint32 {
 	if ecr == 0 {
 		return 0
@@ -141,7 +141,7 @@ func (p *Peer) absoluteTS(ecr uint32) uint32 {
 	return ecr + p.tsBase
 }
 
-// length is the sequence space of a segment.
+// length is how many sequence numbers a segment takes.
 func length(s trace.Segment) uint32 {
 	n := uint32(s.Len)
 	if s.Flags&trace.SYN != 0 {
@@ -153,18 +153,18 @@ func length(s trace.Segment) uint32 {
 	return n
 }
 
-// An Arrival is a segment that a Peer received.
+// An Arrival is a segment that a Peer has received.
 type Arrival struct {
-	At      time.Duration // since New
-	Segment               // with relative numbers
+	At      time.Duration // when the segment arrived, as the time since New
+	Segment               // the header, with relative numbers
 	Bytes   int           // the window in bytes, scaled
-	Payload []byte
-	Packet  []byte // all of it
-	Text    string // the trace line
+	Payload []byte        // the data
+	Packet  []byte        // the whole packet
+	Text    string        // the line of the trace
 }
 
-// Receive returns the next segment of the conversation, whatever it is. It
-// fails when none comes within the limit.
+// Receive returns the next segment of the conversation, whatever it is. Receive fails where no
+// segment comes within the limit.
 func (p *Peer) Receive(limit time.Duration) (*Arrival, error) {
 	n := p.w.n
 	if n.tb != nil {
@@ -191,6 +191,7 @@ func (p *Peer) Expect(segment string) (*Arrival, error) {
 	return a, n.fail(err)
 }
 
+// expect is Expect without the end of the test.
 func (p *Peer) expect(segment string) (*Arrival, error) {
 	n := p.w.n
 	m, err := parsePattern(segment)
@@ -255,6 +256,7 @@ func (p *Peer) Handshake(options string) error {
 	return p.w.n.Idle()
 }
 
+// receive is Receive until a time since New, without the end of the test.
 func (p *Peer) receive(until time.Duration) (*Arrival, error) {
 	packet, err := p.w.await(p.ours, until)
 	if err != nil {

@@ -13,38 +13,38 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// snapLength is how much of each packet the trace keeps: IPv6, TCP with all its
-// options; or an ICMP error with the headers it quotes.
+// snapLength is how many bytes of each packet the trace keeps: the headers of IPv6 and TCP with all
+// options, or an ICMP error with the headers that it quotes.
 const snapLength = 112
 
 // A record is one packet of the trace.
 type record struct {
-	at       time.Duration
-	from, to string
-	fate     tun.Fate
-	length   uint16
-	data     [snapLength]byte
+	at       time.Duration    // since New
+	from, to string           // the names of the nodes
+	fate     tun.Fate         // what becomes of the packet
+	length   uint16           // how much of data is valid
+	data     [snapLength]byte // the beginning of the packet
 }
 
-// recorder keeps the latest packets of the network in the order in which they
-// were sent. It is safe for concurrent use.
+// A recorder keeps the latest packets of the network in the order in which they were sent. It is
+// safe for concurrent use.
 type recorder struct {
-	limit int
+	limit int // how many records are kept at most
 
-	mu      sync.Mutex // a leaf, but for those of capture files
+	mu      sync.Mutex // a leaf, but for the locks of capture files; guards the fields below
 	records []record
-	next    int // of the oldest record, once there are limit
-	total   uint64
-	digest  uint64
-	buf     []byte
-	files   []*captureFile
+	next    int            // the index of the oldest record, once there are as many as the limit
+	total   uint64         // how many packets there were
+	digest  uint64         // see Network.Digest
+	buf     []byte         // the room for the packet in hand
+	files   []*captureFile // the captures
 }
 
-// A captureFile is a file of Capture.
+// A captureFile is a capture of the network or of a link.
 type captureFile struct {
 	file *tun.CaptureFile
-	link *Link // nil: all
-	ids  map[string]int
+	link *Link          // nil: all links
+	ids  map[string]int // the interfaces of the file, by node
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -78,7 +78,7 @@ func (r *recorder) add(at time.Duration, wall time.Time, link *Link, from, to st
 	r.next = (r.next + 1) % r.limit
 }
 
-// mix is FNV-1a by words.
+// mix adds a word to the digest, by a variant of FNV-1a.
 func (r *recorder) mix(v uint64) {
 	const prime = 1099511628211
 	r.digest = (r.digest ^ v ^ v>>29) * prime
@@ -118,27 +118,28 @@ func (r *recorder) snapshot() []record {
 	return slices.Concat(r.records[r.next:], r.records[:r.next])
 }
 
-// A Line is one packet of the trace, at the moment it was sent.
+// A Line is one packet of the trace, at the moment at which it was sent.
 type Line struct {
-	At       time.Duration // since New
-	From, To string
-	Source   netip.AddrPort // of TCP and UDP packets; else without port
-	Dest     netip.AddrPort
-	Fate     tun.Fate // what became of it
-	Kind     trace.Kind
-	Segment  Segment // of TCP packets: numbers are relative, as in Text
-	Window   int     // in bytes, scaled
-	Text     string  // all of it, in the form of internal/trace
+	At       time.Duration  // when the packet was sent, as the time since New
+	From, To string         // the names of the nodes
+	Source   netip.AddrPort // the source; the port is that of TCP and UDP, else 0
+	Dest     netip.AddrPort // the destination, in the same way
+	Fate     tun.Fate       // what became of the packet; 0: it arrived as it was
+	Kind     trace.Kind     // how far the packet could be understood
+	Segment  Segment        // the header of a TCP packet; numbers are relative, as in Text
+	Window   int            // the window of a TCP packet in bytes, scaled
+	Text     string         // the packet as a line, in the form of internal/trace
 }
 
-// Segment is the header of a TCP segment. In traces and wires, SEQ and ACK are
-// relative to the first numbers: a SYN has 0.
+// A Segment is the header of a TCP segment. In traces and on wires, the sequence and
+// acknowledgement numbers are relative to the first ones: a SYN has 0.
 type Segment = trace.Segment
 
 // Trace returns the packets that nodes have sent, oldest first, up to the limit
 // of TraceLimit. Packets that were lost are among them, and say so.
 func (n *Network) Trace() []Line { return lines(n.trace.snapshot()) }
 
+// lines makes lines of records.
 func lines(records []record) []Line {
 	t := trace.Tracer{Ports: manyConnections(records)}
 	lines := make([]Line, len(records))
@@ -179,7 +180,7 @@ func manyConnections(records []record) bool {
 	return false
 }
 
-// TraceText is Trace as text, one line per packet.
+// TraceText is the Text of the lines of Trace.
 func (n *Network) TraceText() string {
 	var b strings.Builder
 	for _, l := range n.Trace() {
@@ -196,20 +197,20 @@ func (n *Network) ClearTrace() {
 	n.trace.records, n.trace.next = n.trace.records[:0], 0
 }
 
-// Digest sums up every packet so far: its bytes, its time, its fate. Two runs
-// with the same digest and the same number of packets sent the same.
+// Digest sums up every packet so far: the bytes, the time, the fate. Two runs with the same digest
+// and the same number of packets have sent the same packets at the same times.
 func (n *Network) Digest() (packets, digest uint64) {
 	n.trace.mu.Lock()
 	defer n.trace.mu.Unlock()
 	return n.trace.total, n.trace.digest
 }
 
-// Capture writes the packets that are sent from now on to a pcapng file: one
-// interface per node, drops with their reason as comment. It is flushed by
-// Close, or by FlushCaptures.
+// Capture writes the packets that are sent from now on to a pcapng file: each node is an interface,
+// and a packet that is dropped has the reason as a comment. Close and FlushCaptures write out what
+// is buffered.
 func (n *Network) Capture(w io.Writer) { n.trace.capture(w, n, nil) }
 
-// Capture is Network.Capture for this link.
+// Capture is Network.Capture for the packets of this link.
 func (l *Link) Capture(w io.Writer) { l.n.trace.capture(w, l.n, l) }
 
 // FlushCaptures writes out what captures have buffered.

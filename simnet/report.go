@@ -8,11 +8,11 @@ import (
 	"github.com/wsstack/wsstack/internal/trace"
 )
 
-// A HangError says that nothing can happen any more: no goroutine is ready, no
-// packet is on its way, no timer is set.
+// A HangError says that nothing can happen any more: no goroutine is ready, no packet is on its
+// way, no timer is set.
 type HangError struct {
-	At     time.Duration // since New
-	What   string        // what didn't come about
+	At     time.Duration // when the network stood still, as the time since New
+	What   string        // what the call waited for, and didn't come about
 	Report string        // who waits for what, and the last packets
 }
 
@@ -21,7 +21,7 @@ func (e *HangError) Error() string {
 	return fmt.Sprintf("simnet: nothing can happen any more at %s, before %s\n%s", seconds(e.At), e.What, e.Report)
 }
 
-// reportPackets is how many packets a report shows.
+// reportPackets is how many packets a report shows at most.
 const reportPackets = 12
 
 // report says who waits for what, and what happened last.
@@ -64,4 +64,5 @@ func (n *Network) report() string {
 	return b.String()
 }
 
+// seconds is a time as traces write it.
 func seconds(d time.Duration) string { return string(trace.AppendTime(nil, d)) }

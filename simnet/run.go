@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run runs the network until the functions of Go have returned. It fails when
-// they can't, or when more time than the RunLimit passes.
+// Run runs the network until the functions of Go have returned. It fails where they can't return
+// any more, and when more time than the RunLimit has passed.
 func (n *Network) Run() error {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -14,7 +14,7 @@ func (n *Network) Run() error {
 	return n.fail(n.runUntil(func() bool { return !n.busy() }, n.runLimit, "the goroutines have returned"))
 }
 
-// busy reports whether functions of Go have not returned.
+// busy reports whether a function of Go has not returned.
 func (n *Network) busy() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -26,8 +26,8 @@ func (n *Network) busy() bool {
 	return false
 }
 
-// Do runs fn on a goroutine of the network, and the network until fn returns.
-// It may be called on such a goroutine, too, and just calls fn then.
+// Do runs fn on a goroutine of the network, and runs the network until fn returns. On a goroutine
+// of the network Do just calls fn.
 func (n *Network) Do(name string, fn func()) error {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -40,14 +40,14 @@ func (n *Network) Do(name string, fn func()) error {
 	return n.fail(n.runUntil(t.Done, n.runLimit, name+" has returned"))
 }
 
+// running reports whether a goroutine of the network runs.
 func (n *Network) running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.current != nil
 }
 
-// Advance lets a span of time pass. Goroutines that wait go on waiting: that is
-// no failure.
+// Advance lets a span of time pass. It is no failure where goroutines still wait afterwards.
 func (n *Network) Advance(d time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -55,8 +55,8 @@ func (n *Network) Advance(d time.Duration) error {
 	return n.AdvanceTo(n.now() + d)
 }
 
-// AdvanceTo is Advance to a time since New. A time that has passed does what
-// there is to do now.
+// AdvanceTo lets time pass until a time, which counts from New. With a time that has passed the
+// network does what there is to do now.
 func (n *Network) AdvanceTo(t time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -72,9 +72,9 @@ func (n *Network) AdvanceTo(t time.Duration) error {
 	return nil
 }
 
-// RunUntil runs the network until the condition holds: it is looked at after
-// every step, on this goroutine. It fails when the limit, a span of time,
-// passes before, and at once when nothing can happen any more.
+// RunUntil runs the network until the condition holds, which is looked at after every step, on the
+// goroutine of the caller. RunUntil fails when the limit, a span of time, has passed before, and at
+// once where nothing can happen any more.
 func (n *Network) RunUntil(condition func() bool, limit time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -82,6 +82,7 @@ func (n *Network) RunUntil(condition func() bool, limit time.Duration) error {
 	return n.fail(n.runUntil(condition, limit, "the condition holds"))
 }
 
+// runUntil is RunUntil without the end of the test; what says what the condition is.
 func (n *Network) runUntil(condition func() bool, limit time.Duration, what string) error {
 	end := n.now() + limit
 	if n.real {
@@ -111,8 +112,7 @@ func (n *Network) runUntil(condition func() bool, limit time.Duration, what stri
 	return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
 }
 
-// Idle runs the network until nothing is left to do at this instant. Time
-// doesn't pass.
+// Idle runs the network until nothing is left to do at this instant. No time passes.
 func (n *Network) Idle() error {
 	if n.tb != nil {
 		n.tb.Helper()

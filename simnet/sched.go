@@ -25,22 +25,23 @@ import (
 // nothing runs at the same time as anything else, and the same seed gives the
 // same packets. Whatever becomes ready meanwhile is queued as a turn.
 
-// A turn is something to do now.
+// A turn is something to do now: one of the two.
 type turn struct {
-	task *task
-	port *port // deliver its oldest packet
+	task *task    // a goroutine to run
+	end  *linkEnd // an end whose oldest packet is to be delivered
 }
 
 // pushLocked queues a turn.
 func (n *Network) pushLocked(t turn) { n.turns.push(t) }
 
-// turnQueue is a first-in first-out queue.
+// A turnQueue is a first-in first-out queue of turns.
 type turnQueue struct {
-	ring   []turn // its length is zero or a power of two
-	head   int
-	length int
+	ring   []turn // the room; its length is zero or a power of two
+	head   int    // the index of the oldest turn
+	length int    // how many turns there are
 }
 
+// push appends a turn.
 func (q *turnQueue) push(t turn) {
 	if q.length == len(q.ring) {
 		ring := make([]turn, max(64, 2*len(q.ring)))
@@ -52,6 +53,7 @@ func (q *turnQueue) push(t turn) {
 	q.length++
 }
 
+// pop takes the oldest turn, and reports whether there was one.
 func (q *turnQueue) pop() (turn, bool) {
 	if q.length == 0 {
 		return turn{}, false
@@ -63,7 +65,7 @@ func (q *turnQueue) pop() (turn, bool) {
 	return t, true
 }
 
-// step does one thing, and reports whether there was one by the limit.
+// step does one thing, and reports whether there was one to do by the limit, a time since New.
 func (n *Network) step(limit time.Duration) bool {
 	n.mu.Lock()
 	t, ok := n.turns.pop()
@@ -74,8 +76,8 @@ func (n *Network) step(limit time.Duration) bool {
 		n.resume(t.task)
 		n.settleAll()
 	case ok:
-		if t.port.deliver() && t.port.host != nil {
-			t.port.host.settle()
+		if t.end.deliver() && t.end.host != nil {
+			t.end.host.settle()
 		}
 	default:
 		timer := n.clock.pop(limit)
@@ -103,6 +105,7 @@ func (n *Network) resume(t *task) {
 	t.next()
 }
 
+// settleAll settles all hosts.
 func (n *Network) settleAll() {
 	n.mu.Lock()
 	hosts := n.hosts
@@ -112,10 +115,10 @@ func (n *Network) settleAll() {
 	}
 }
 
-// settle lets the stack do everything that follows from what it was given.
+// settle lets the host's stack do everything that follows from what was given to it.
 func (h *Host) settle() { h.Stack.Settle() }
 
-// outcome is why drive returned.
+// An outcome is why drive has returned.
 type outcome int
 
 const (
@@ -128,8 +131,8 @@ const (
 // network is said to run in circles.
 const maxStepsPerInstant = 20_000_000
 
-// drive runs the network until the condition holds or there is nothing to do
-// by the limit. It doesn't move the clock further than the last timer it ran.
+// drive runs the network until the condition holds or there is nothing to do by the limit, a time
+// since New. The clock stands at the last timer that fired then.
 func (n *Network) drive(limit time.Duration, until func() bool) (outcome, error) {
 	n.beginDrive()
 	defer n.endDrive()
@@ -217,7 +220,7 @@ func (n *Network) checkStall() {
 	fmt.Fprintf(stallOutput, "simnet: no progress for %v of real time, because of %s\n\n%s\n", stallLimit, what, stacks)
 }
 
-// steps counts what the scheduler has done.
+// steps are how many things the scheduler has done.
 type steps = atomic.Uint64
 
 func funcEntry(f any) uintptr { return reflect.ValueOf(f).Pointer() }

@@ -52,22 +52,22 @@ func TestStall_NamesTheGoroutine(t *testing.T) {
 // The queue of turns is first-in first-out across its growth.
 func TestTurnQueue(t *testing.T) {
 	var q turnQueue
-	ports := make([]*port, 1000)
+	ends := make([]*linkEnd, 1000)
 	popped := 0
 	pop := func() {
 		got, ok := q.pop()
 		require.True(t, ok)
-		require.Same(t, ports[popped], got.port)
+		require.Same(t, ends[popped], got.end)
 		popped++
 	}
-	for i := range ports {
-		ports[i] = &port{}
-		q.push(turn{port: ports[i]})
+	for i := range ends {
+		ends[i] = &linkEnd{}
+		q.push(turn{end: ends[i]})
 		if i%3 == 0 {
 			pop()
 		}
 	}
-	for popped < len(ports) {
+	for popped < len(ends) {
 		pop()
 	}
 	_, ok := q.pop()

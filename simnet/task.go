@@ -11,8 +11,8 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 )
 
-// A task is a goroutine of Network.Go. It is a coroutine of the scheduler: it
-// runs only while the scheduler is inside resume.
+// A task is a goroutine of Network.Go. The task is a coroutine of the scheduler: it runs only while
+// the scheduler is inside resume.
 //
 //	ready ──resume──▶ running ──park──▶ waiting ──Signal──▶ ready
 //	                     │
@@ -20,39 +20,42 @@ import (
 type task struct {
 	n          *Network
 	name       string
-	background bool
-	fn         func()
-	next       func() (struct{}, bool)
-	stop       func()
-	yield      func(struct{}) bool
+	background bool   // Run doesn't wait for the task
+	fn         func() // the function of Go
 
-	reason string        // guarded by n.mu: what it waits for; "" while it doesn't
-	since  time.Duration // of the wait
-	done   bool
-	joined []*waiter // signalled at the end
+	// The functions of the coroutine, which are nil in real time.
+	next  func() (struct{}, bool) // runs the task until it waits or ends
+	stop  func()                  // ends the task, wherever it waits
+	yield func(struct{}) bool     // gives the turn back
+
+	// The fields below are guarded by n.mu.
+	reason string        // what the task waits for; "" while it doesn't wait
+	since  time.Duration // when the wait began
+	done   bool          // the function has returned
+	joined []*waiter     // signalled at the end
 }
 
-// killed unwinds a task when its network is closed. Only task.main recovers it.
+// A killed is the panic that unwinds a task when its network is closed. Only task.main recovers it.
 type killed struct{}
 
 // Go starts a goroutine of the network, by which ordinary blocking code runs in
 // virtual time: the sockets of every host may be used in it, and each call that
 // blocks lets the network go on. The function starts when the network runs, in
-// the order of the calls of Go. It may call Go itself.
+// the order of the calls of Go. The function may call Go itself.
 //
-// Its only ways to wait are sockets, Sleep, waiters of NewWaiter, Wire and
-// Task.Wait: the network can't see a channel or a mutex, and stands still while
-// a goroutine waits for one. If it panics, so does the call that runs the
-// network; t.FailNow in it ends the test.
+// The only ways to wait that the function has are sockets, Sleep, waiters of NewWaiter, Wire
+// and Task.Wait: the network can't see a channel or a mutex, and stands still while a goroutine
+// waits for one. Where the function panics, so does the call that runs the network; t.FailNow in
+// the function ends the test.
 //
-// In real time it is an ordinary goroutine.
+// In real time the goroutine is an ordinary one.
 func (n *Network) Go(name string, fn func()) *Task { return n.start(name, false, fn) }
 
-// Background is Go for servers: Run doesn't wait for the function to return.
-// Close ends it, wherever it waits.
+// Background is Go for servers: Run doesn't wait for the function to return, and Close ends the
+// function, wherever it waits.
 func (n *Network) Background(name string, fn func()) *Task { return n.start(name, true, fn) }
 
-// A Task is a goroutine started by Go.
+// A Task is a goroutine that Go has started.
 type Task struct{ t *task }
 
 // Done reports whether the function has returned.
@@ -62,8 +65,7 @@ func (k *Task) Done() bool {
 	return k.t.done
 }
 
-// Wait waits in another goroutine of the network until the function has
-// returned.
+// Wait waits until the function has returned. It is called on another goroutine of the network.
 func (k *Task) Wait() {
 	t := k.t
 	w := t.n.newWaiter()
@@ -112,6 +114,7 @@ func (t *task) main(yield func(struct{}) bool) {
 	t.fn()
 }
 
+// finish ends the task.
 func (t *task) finish() {
 	t.n.mu.Lock()
 	t.done = true
@@ -133,9 +136,9 @@ func (t *task) park() {
 
 var mainEntry = funcEntry((*task).main)
 
-// inTask reports whether the caller runs on a goroutine of Go. Only one of them
-// runs at a time, so it is the current one. It looks for task.main at the
-// bottom of the stack: a goroutine has no other cheap identity.
+// inTask reports whether the caller runs on a goroutine of Go. Only one of these goroutines runs at
+// a time, so that it is the current one. inTask looks for task.main at the bottom of the stack: a
+// goroutine has no other cheap identity.
 func inTask() bool {
 	var pcs [64]uintptr
 	for skip := 2; ; skip += len(pcs) {
@@ -154,14 +157,13 @@ func inTask() bool {
 // A waiter is the endpoint.Waiter of virtual time.
 type waiter struct {
 	n         *Network
-	real      endpoint.Waiter // in real time; the rest is unused
-	signalled bool            // guarded by n.mu
-	parked    *task           // guarded by n.mu: who waits
+	real      endpoint.Waiter // the waiter in real time, where the rest is unused; nil in virtual time
+	signalled bool            // Signal was called, and nobody waited; guarded by n.mu
+	parked    *task           // who waits; nil: nobody does; guarded by n.mu
 }
 
-// NewWaiter returns a waiter for goroutines of the network that wait for each
-// other: one calls Wait, another, or a timer, Signal. One goroutine at a time
-// may wait.
+// NewWaiter returns a waiter for goroutines of the network that wait for each other: one calls
+// Wait, and another one, or a timer, calls Signal. One goroutine at a time may wait.
 func (n *Network) NewWaiter() endpoint.Waiter { return n.newWaiter() }
 
 func (n *Network) newWaiter() *waiter {
@@ -172,7 +174,7 @@ func (n *Network) newWaiter() *waiter {
 	return w
 }
 
-// Wait implements endpoint.Waiter: it is where goroutines take turns.
+// Wait implements endpoint.Waiter: here the turn goes to somebody else.
 func (w *waiter) Wait(reason string) {
 	if w.real != nil {
 		w.real.Wait(reason)
@@ -211,8 +213,7 @@ func (w *waiter) Signal() {
 	w.n.pushLocked(turn{task: t})
 }
 
-// caller returns the running task, for a call that has to wait on its
-// goroutine.
+// caller returns the running task, for a call that has to wait on the task's goroutine.
 func (n *Network) caller(what string) *task {
 	n.mu.Lock()
 	t, closed := n.current, n.closed
@@ -229,9 +230,8 @@ func (n *Network) caller(what string) *task {
 		"blocking calls belong into Network.Go or Do (timers and other goroutines can't wait; use RealTime for those)", what))
 }
 
-// Sleep waits for a span of the network's time. Only goroutines of Go may call
-// it; others use Advance. Zero or less lets everything else that is ready go
-// first.
+// Sleep waits for a span of the network's time. Only goroutines of Go may call Sleep; others use
+// Advance. With zero or less everything else that is ready goes first.
 func (n *Network) Sleep(d time.Duration) {
 	if n.real {
 		time.Sleep(d)

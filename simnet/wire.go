@@ -23,29 +23,29 @@ import (
 type Wire struct {
 	*Link
 	n         *Network
-	host      *Host
+	host      *Host // at the other end
 	name      string
 	addresses []netip.Addr
-	port      *port
+	end       *linkEnd
 	device    *tun.Impaired
 
-	mu    sync.Mutex // a leaf, but for the waiter's
-	inbox []Packet
-	wait  endpoint.Waiter // of a Receive in progress
-	last  uint16          // the port given to the last Connect
+	mu       sync.Mutex // a leaf, but for the waiter's; guards inbox and wait
+	inbox    []Packet
+	wait     endpoint.Waiter // of a Receive in progress; nil: there is none
+	lastPort uint16          // the port that the last Connect was given
 }
 
-// A Packet is what a Wire received.
+// A Packet is what a Wire has received.
 type Packet struct {
-	At   time.Duration // since New
-	Data []byte
+	At   time.Duration // when the packet arrived, as the time since New
+	Data []byte        // the whole packet
 }
 
 // defaultLimit is how long Receive and Expect wait unless told otherwise.
 const defaultLimit = time.Minute
 
-// Wire makes a hand-played peer of a host, with addresses such as "10.0.0.9".
-// The link may have impairments, but it has none at first.
+// Wire makes a hand-played peer of a host, with addresses such as "10.0.0.9". The link has no
+// impairments at first.
 func (n *Network) Wire(h *Host, name string, addresses ...string) *Wire {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -56,7 +56,7 @@ func (n *Network) Wire(h *Host, name string, addresses ...string) *Wire {
 }
 
 func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, error) {
-	w := &Wire{n: n, host: h, name: name, last: 40000}
+	w := &Wire{n: n, host: h, name: name, lastPort: 40000}
 	for _, s := range addresses {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
@@ -65,15 +65,15 @@ func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, erro
 		w.addresses = append(w.addresses, a)
 	}
 	var err error
-	if w.port, err = n.newPort(name, nil, inet.MaxMTU); err != nil {
+	if w.end, err = n.newLinkEnd(name, nil, inet.MaxMTU); err != nil {
 		return nil, err
 	}
-	w.device = w.port.impaired
+	w.device = w.end.impaired
 	if err := w.device.Start(w.receive); err != nil {
 		return nil, err
 	}
 	if w.Link, err = n.newLink(h, w, nil); err != nil {
-		w.port.closeFar()
+		w.end.closeFar()
 		return nil, errors.Join(err, w.device.Close())
 	}
 	n.mu.Lock()
@@ -82,14 +82,14 @@ func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, erro
 	return w, nil
 }
 
-// Name is the name given to Wire.
+// Name is the name that Network.Wire was called with.
 func (w *Wire) Name() string { return w.name }
 
-func (w *Wire) nextPort([]netip.Prefix, int) (*port, error) {
+func (w *Wire) nextEnd([]netip.Prefix, int) (*linkEnd, error) {
 	if w.Link != nil {
 		return nil, fmt.Errorf("simnet: wire %s has its host already", w.name)
 	}
-	return w.port, nil
+	return w.end, nil
 }
 
 // receive is the end of the link.
@@ -108,7 +108,7 @@ func (w *Wire) receive(packets []tun.Packet) {
 	}
 }
 
-// Inject sends a packet to the host, as it is.
+// Inject sends a packet to the host as it is.
 func (w *Wire) Inject(packet []byte) {
 	w.n.wireUse()
 	p := []tun.Packet{{Data: buffer.MakeWithData(packet)}}
@@ -116,7 +116,7 @@ func (w *Wire) Inject(packet []byte) {
 	p[0].Data.Release()
 }
 
-// wireUse is where a Wire's calls enter. Nothing to check in real time.
+// wireUse is called first by the calls of a Wire: it panics where the network is closed.
 func (n *Network) wireUse() {
 	if n.isClosed() {
 		panic("simnet: the network is closed")
@@ -140,7 +140,7 @@ func (w *Wire) take(wanted func(*Packet) bool) (Packet, bool) {
 // for a Wire silence is an answer.
 var errNothing = errors.New("nothing arrived")
 
-// await waits for a packet until a time since New.
+// await waits for a packet that is wanted, until a time since New.
 func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, err error) {
 	ok := false
 	try := func() bool {
@@ -174,6 +174,7 @@ func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, 
 	return p, nil
 }
 
+// setWaiter sets the waiter of a Receive in progress; nil: there is none any more.
 func (w *Wire) setWaiter(wait endpoint.Waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,7 +212,7 @@ func (w *Wire) ExpectSilence(d time.Duration) error {
 	return w.n.fail(err)
 }
 
-// Discard forgets the packets that have arrived, and returns their number.
+// Discard forgets the packets that have arrived, and returns how many there were.
 func (w *Wire) Discard() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -220,7 +221,7 @@ func (w *Wire) Discard() int {
 	return n
 }
 
-// address is the wire's address of a family.
+// address is the address that the Wire has of a family, if it has one.
 func (w *Wire) address(v4 bool) (netip.Addr, bool) {
 	for _, a := range w.addresses {
 		if a.Is4() == v4 {

@@ -1,0 +1,199 @@
+package simnet
+
+import (
+	"sync"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A linkEnd is one end of a link.
+//
+//	stack ── tun.Impaired ── linkEnd ─┬─ Send ──▶ inbox of the peer ──turn──▶ receive ── tun.Impaired ── stack
+//	                                  └─ no peer: gone
+//
+// In virtual time the linkEnd is the device below the impairments: Send only queues, and the
+// scheduler calls deliver. In real time that device is one end of a tun.Pipe, near, and far is the
+// other end of the Pipe.
+type linkEnd struct {
+	n        *Network
+	name     string        // of the host or wire, with a number where the host has several ends
+	host     *Host         // whose end it is; nil: a Wire's
+	mtu      int           // in bytes
+	impaired *tun.Impaired // the device that the stack or the Wire has
+	near     tun.Device    // nil in virtual time
+	far      tun.Device    // nil in virtual time
+
+	mu      sync.Mutex         // a leaf, but for n.mu; guards the fields below
+	peer    *linkEnd           // the other end; nil: there is no link yet
+	link    *Link              // nil: there is no link yet
+	receive func([]tun.Packet) // takes what arrives; nil: not started
+	inbox   []tun.Packet       // what has arrived, from first on: each packet waits for its turn
+	first   int
+	bytes   int64  // the size of the packets in the inbox
+	drops   uint64 // how many packets came when the inbox was full
+	closed  bool
+	one     [1]tun.Packet // the argument of receive
+}
+
+// newLinkEnd makes an end of a host, or of a Wire if h is nil.
+func (n *Network) newLinkEnd(name string, h *Host, mtu int) (e *linkEnd, err error) {
+	e = &linkEnd{n: n, name: name, host: h, mtu: mtu}
+	if n.real {
+		e.near, e.far = tun.Pipe(mtu)
+		if err := e.far.Start(e.forward); err != nil {
+			return nil, err
+		}
+	}
+	e.impaired, err = n.impaired(e)
+	return e, err
+}
+
+// device is the device that the impairments wrap.
+func (e *linkEnd) device() tun.Device {
+	if e.near != nil {
+		return e.near
+	}
+	return e
+}
+
+// forward carries packets to the peer in real time.
+func (e *linkEnd) forward(packets []tun.Packet) {
+	e.mu.Lock()
+	peer := e.peer
+	e.mu.Unlock()
+	if peer != nil {
+		peer.far.Send(packets) // an error means that the peer has been closed
+	}
+	for i := range packets {
+		packets[i].Data.Release()
+	}
+}
+
+// closeFar closes the end in real time.
+func (e *linkEnd) closeFar() {
+	if e.far != nil {
+		e.far.Close() // an in-memory device: there is no error
+	}
+}
+
+// observe is told of every packet that the node sends, before it leaves.
+func (e *linkEnd) observe(packet *tun.Packet, fate tun.Fate) {
+	e.mu.Lock()
+	peer, link := e.peer, e.link
+	e.mu.Unlock()
+	to := "nowhere"
+	if peer != nil {
+		to = peer.node()
+	}
+	e.n.trace.add(e.n.now(), e.n.wall.Now(), link, e.node(), to, packet, fate)
+}
+
+// node is the name of the host or wire.
+func (e *linkEnd) node() string {
+	if e.host != nil {
+		return e.host.name
+	}
+	return e.name
+}
+
+// MTU implements tun.Device.
+func (e *linkEnd) MTU() int { return e.mtu }
+
+// Offload implements tun.Device: plain packets only.
+func (e *linkEnd) Offload() tun.Offload { return tun.Offload{} }
+
+// Start implements tun.Device.
+func (e *linkEnd) Start(receive func([]tun.Packet)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.closed:
+		return tun.ErrClosed
+	case e.receive != nil:
+		return tun.ErrStarted
+	}
+	e.receive = receive
+	return nil
+}
+
+// Send implements tun.Device.
+func (e *linkEnd) Send(packets []tun.Packet) error {
+	e.mu.Lock()
+	peer, closed := e.peer, e.closed
+	e.mu.Unlock()
+	switch {
+	case closed:
+		return tun.ErrClosed
+	case peer == nil:
+		return nil
+	}
+	for i := range packets {
+		if packets[i].Data.Size() <= int64(peer.mtu) {
+			peer.put(packets[i])
+		}
+	}
+	return nil
+}
+
+// put queues a packet for this end, and asks for a turn to deliver it. The
+// bounds are those of every in-memory device.
+func (e *linkEnd) put(packet tun.Packet) {
+	size := packet.Data.Size()
+	e.mu.Lock()
+	if e.closed || e.receive == nil || len(e.inbox)-e.first >= tun.QueuePackets || e.bytes+size > tun.QueueBytes {
+		e.drops++
+		e.mu.Unlock()
+		return
+	}
+	packet.Data = packet.Data.Clone()
+	if e.first == len(e.inbox) {
+		e.inbox, e.first = e.inbox[:0], 0
+	}
+	e.inbox = append(e.inbox, packet)
+	e.bytes += size
+	e.mu.Unlock()
+	e.n.mu.Lock()
+	e.n.pushLocked(turn{end: e})
+	e.n.mu.Unlock()
+}
+
+// deliver hands over the oldest packet, and reports whether there was one. The
+// scheduler calls it.
+func (e *linkEnd) deliver() bool {
+	e.mu.Lock()
+	if e.first == len(e.inbox) {
+		e.mu.Unlock()
+		return false // the end was closed
+	}
+	e.one[0] = e.inbox[e.first]
+	e.inbox[e.first] = tun.Packet{}
+	e.first++
+	e.bytes -= e.one[0].Data.Size()
+	if e.first > 4096 && 2*e.first > len(e.inbox) {
+		e.inbox = append(e.inbox[:0], e.inbox[e.first:]...)
+		e.first = 0
+	}
+	receive := e.receive
+	e.mu.Unlock()
+	receive(e.one[:])
+	return true
+}
+
+// Close implements tun.Device.
+func (e *linkEnd) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	for i := e.first; i < len(e.inbox); i++ {
+		e.inbox[i].Data.Release()
+	}
+	e.inbox, e.first, e.bytes = nil, 0, 0
+	return nil
+}
+
+// Drops implements tun.Dropper: it is how many packets came when the inbox was full.
+func (e *linkEnd) Drops() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.drops
+}
