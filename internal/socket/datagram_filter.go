@@ -6,6 +6,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -69,7 +70,7 @@ func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
 	}
 	switch {
 	case destination.IsMulticast():
-		source, _ := netip.AddrFromSlice(res.RemoteAddr.Addr.AsSlice())
+		source := translate.Addr(res.RemoteAddr.Addr)
 		return f.groups.Admits(uint32(nic), destination, source) && (f.loop[ipv6] || !f.host.IsLocal(source))
 	case f.multicastOnly:
 		return false

@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -151,6 +152,5 @@ func isFrom(peer netip.AddrPort, from tcpip.FullAddress) bool {
 	if !peer.IsValid() {
 		return true
 	}
-	source, _ := netip.AddrFromSlice(from.Addr.AsSlice())
-	return source.Unmap() == peer.Addr().WithZone("") && (peer.Port() == 0 || peer.Port() == from.Port)
+	return translate.Addr(from.Addr).Unmap() == peer.Addr().WithZone("") && (peer.Port() == 0 || peer.Port() == from.Port)
 }

@@ -8,6 +8,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -74,7 +75,7 @@ func (c *sendControl) adjust(s *Socket, p *OwnPacket) wsa.Errno {
 	if nic := m.IPv6PacketInfo.NIC; nic != 0 {
 		p.NIC = nic
 	}
-	if a, ok := netip.AddrFromSlice(m.IPv6PacketInfo.Addr.AsSlice()); ok {
+	if a := translate.Addr(m.IPv6PacketInfo.Addr); a.IsValid() {
 		if !s.host.IsLocal(a) {
 			return wsa.WSAEADDRNOTAVAIL
 		}
@@ -163,11 +164,7 @@ func udpDatagram(p *OwnPacket, source, dest uint16, payload []byte, noChecksum b
 	if noChecksum && p.Remote.Is4() {
 		return b
 	}
-	sum := ^checksum.Checksum(b, p.pseudoHeader(len(b)))
-	if sum == 0 {
-		sum = 0xffff // RFC 768: zero says that there is none
-	}
-	u.SetChecksum(sum)
+	inet.PutChecksum(b[header.UDPMinimumSize-checksum.Size:], checksum.Checksum(b, p.pseudoHeader(len(b))), true)
 	return b
 }
 
@@ -195,6 +192,6 @@ func (p *OwnPacket) fillChecksum(offset int) wsa.Errno {
 	p.Payload = append([]byte(nil), p.Payload...)
 	field := p.Payload[offset:]
 	binary.BigEndian.PutUint16(field, 0)
-	binary.BigEndian.PutUint16(field, ^checksum.Checksum(p.Payload, p.pseudoHeader(len(p.Payload))))
+	inet.PutChecksum(field, checksum.Checksum(p.Payload, p.pseudoHeader(len(p.Payload))), false)
 	return 0
 }

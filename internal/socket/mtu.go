@@ -6,6 +6,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -77,21 +78,15 @@ func (v *optionView) PathMTU() (int, bool) {
 	return int(s.pathMTULocked(to, mtu)), ok
 }
 
-// The longest fragments that an IP version lets a router ask for.
-const (
-	leastMTU4 = 68
-	leastMTU6 = 1280
-)
-
 // fragmentMTULocked is the size of the packets that a message must be cut into
 // by us, or 0 when netstack sends it: it knows no MTU but that of the interface.
 // IP_USER_MTU is one reason, a path whose routers don't fragment, as those of
 // IPv6, another.
 func (s *Socket) fragmentMTULocked(size int, to netip.Addr) uint32 {
 	v := s.ipValuesLocked(to)
-	mtu, least := v.UserMTU, uint32(leastMTU4)
+	mtu, least := v.UserMTU, uint32(inet.MinMTU4)
 	if to.Unmap().Is6() {
-		least = leastMTU6
+		least = inet.MinMTU6
 		if v.MTUDiscover != options.MTUDiscoverDont && v.MTUDiscover != options.MTUDiscoverProbe {
 			mtu = s.pathMTULocked(to, mtu)
 		}

@@ -169,8 +169,8 @@ func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno)
 		return netip.Addr{}, 0, wsa.WSAENETUNREACH
 	}
 	primary, err := nic.PrimaryAddress(translate.Protocol(a))
-	source, ok := netip.AddrFromSlice(primary.Address.AsSlice())
-	if err != nil || !ok {
+	source := translate.Addr(primary.Address)
+	if err != nil || !source.IsValid() {
 		return netip.Addr{}, 0, wsa.WSAENETUNREACH
 	}
 	return source, chosen, 0

@@ -23,7 +23,7 @@ func (s *Socket) ConnChanged(events tcp.Events) {
 	if events&(tcp.Readable|tcp.Over) != 0 {
 		mask |= waiter.ReadableEvents
 	}
-	if events&(tcp.Connected|tcp.Acked|tcp.Sent|tcp.Over) != 0 {
+	if events&(tcp.Connected|tcp.Acked|tcp.AllAcked|tcp.Over) != 0 {
 		mask |= waiter.WritableEvents
 	}
 	if events&tcp.Over != 0 {

@@ -175,7 +175,7 @@ func (c *Conn) advance(a *ackInfo, ack Seq) {
 	}
 	if ack == b.next {
 		if b.unsent() == 0 && (!b.fin || b.finSent()) {
-			c.events |= Sent
+			c.events |= AllAcked
 		}
 	}
 	c.rtt.progress()

@@ -58,7 +58,7 @@ const (
 	Connected     Events = 1 << iota // the handshake is complete
 	Readable                         // data or the peer's FIN has come
 	Acked                            // bytes were acknowledged: there is room
-	Sent                             // everything that was accepted, and the FIN, is acknowledged
+	AllAcked                         // everything that was accepted, and the FIN, is acknowledged
 	Urgent                           // urgent data was announced
 	Over                             // the connection has become Closed; see Cause
 	TimeWaitBegan                    // the connection has become TimeWait

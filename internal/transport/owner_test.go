@@ -57,7 +57,7 @@ func TestOwner(t *testing.T) {
 		require.Equal(w.t, 4, c.Queued())
 		expect()
 		w.say(1000, engine.Segment{Seq: 1008, Ack: iss + 5, Flags: engine.ACK})
-		expect(seen{engine.Acked | engine.Sent, engine.Established, engine.None, 0, 7})
+		expect(seen{engine.Acked | engine.AllAcked, engine.Established, engine.None, 0, 7})
 		_, _ = c.Recv(make([]byte, 3))
 		require.Equal(w.t, 4, c.Readable())
 		c.SetOwner(nil)
