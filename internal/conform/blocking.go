@@ -64,7 +64,7 @@ var blockingScenarios = []Scenario{
 	{ID: "BL-1", Title: "threads don't restrict each other", Source: "Winsock 1.1", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.old()
-			c, s := e.Connected()
+			c, s := e.connection()
 			second := e.P.Thread()
 			e.hooked(t, func() {
 				c.on(t).as("the thread that blocks").sockName(wsa.WSAEINPROGRESS)
@@ -80,10 +80,10 @@ var blockingScenarios = []Scenario{
 	{ID: "BL-2", Title: "WSAEINPROGRESS while a call blocks", Source: "Winsock 1.1", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.old()
-			other := e.Stream()
+			other := e.stream()
 			other.nonblocking(true)
-			c, s := e.Connected()
-			l := e.Listener(e.P, 81)
+			c, s := e.connection()
+			l := e.listener(e.P, 81)
 			inside := func(call string, blocks func() error, wake func()) {
 				asked := false
 				rounds := e.hooked(t, func() {
@@ -112,11 +112,11 @@ var blockingScenarios = []Scenario{
 			}, data)
 			c.recv(1)
 			connect := func() {
-				e.PeerStream().connect(e.Addr(1, 81))
+				e.peerStream().connect(e.Addr(1, 81))
 			}
 			inside("accept", func() error { return third(t.Accept(l.s)) }, connect)
-			e.Listener(e.Q, 82)
-			inside("connect", func() error { return t.Connect(e.Stream().s, e.Addr(2, 82)) }, func() {})
+			e.listener(e.Q, 82)
+			inside("connect", func() error { return t.Connect(e.stream().s, e.Addr(2, 82)) }, func() {})
 			drain := func() {
 				for range 1000 {
 					if n, err := e.Q.Recv(s.s, make([]byte, 1<<20), 0); n == 0 || err != nil {
@@ -134,7 +134,7 @@ var blockingScenarios = []Scenario{
 	{ID: "BL-3", Title: "when the hook runs", Source: "Winsock 1.1", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.old()
-			c, s := e.Connected()
+			c, s := e.connection()
 			s.send(2)
 			e.Net.Sleep(time.Second)
 			rounds := e.hooked(t, nil)
@@ -142,7 +142,7 @@ var blockingScenarios = []Scenario{
 			c.on(t).as("a send that finishes at once").send(1)
 			Equal(e, "getsockopt", c.get(wsa.SOL_SOCKET, wsa.SO_TYPE), wsa.SOCK_STREAM)
 			c.on(t).as("setsockopt").setBytes(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, make([]byte, 4), 4)
-			e.Stream().on(t).as("bind").bind(e.Any(0))
+			e.stream().on(t).as("bind").bind(e.Any(0))
 			c.on(t).as("getpeername").peerName()
 			_, _, _, err := t.Select([]wsa.SOCKET{c.s}, nil, nil, 0)
 			e.Code("a look of select", err, 0)
@@ -156,7 +156,7 @@ var blockingScenarios = []Scenario{
 	{ID: "BL-4", Title: "the hook's rounds", Source: "Winsock 1.1", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.old()
-			c, s := e.Connected()
+			c, s := e.connection()
 			calls := map[time.Duration]int{}
 			start := e.Start()
 			_, err := t.SetBlockingHook(func() bool {
@@ -188,8 +188,8 @@ var blockingScenarios = []Scenario{
 		e.Do(func() {
 			t := e.old()
 			e.Code("no call blocks", t.CancelBlockingCall(), wsa.WSAEINVAL)
-			c, s := e.Connected()
-			l := e.Listener(e.P, 81)
+			c, s := e.connection()
+			l := e.listener(e.P, 81)
 			cancel := func() { e.Code("CancelBlockingCall", t.CancelBlockingCall(), 0) }
 			e.hooked(t, cancel)
 			l.on(t).as("accept").accept(wsa.WSAEINTR)
@@ -197,7 +197,7 @@ var blockingScenarios = []Scenario{
 			e.hooked(t, cancel)
 			_, _, _, err := t.Select([]wsa.SOCKET{c.s}, nil, nil, -1)
 			e.Code("select", err, wsa.WSAEINTR)
-			e.PeerStream().connect(e.Addr(1, 81))
+			e.peerStream().connect(e.Addr(1, 81))
 			l.on(t).as("accept again").accept() // safe to repeat
 			s.send(1)
 			r, _, _, err := t.Select([]wsa.SOCKET{c.s}, nil, nil, -1)
@@ -212,7 +212,7 @@ var blockingScenarios = []Scenario{
 			link.Partition()
 			e.hooked(t, cancel)
 			start := e.Start()
-			e.Stream().on(t).as("connect").connect(e.Addr(2, 80), wsa.WSAEINTR)
+			e.stream().on(t).as("connect").connect(e.Addr(2, 80), wsa.WSAEINTR)
 			c.linger(60)
 			e.hooked(t, cancel)
 			c.on(t).as("closesocket").close(wsa.WSAEINTR)
@@ -233,15 +233,15 @@ var blockingScenarios = []Scenario{
 			_, err = t.IsBlocking()
 			e.Code("IsBlocking", err, wsa.WSAEOPNOTSUPP)
 			e.Code("UnhookBlockingHook", t.UnhookBlockingHook(), wsa.WSAEOPNOTSUPP)
-			c, s := e.Connected()
+			c, s := e.connection()
 			recv := e.Go("recv", func() { c.on(t).recv(1) })
 			e.Net.Sleep(time.Second)
 			c.on(t).as("another call while one blocks").sockName()
 			s.send(1)
 			recv.Wait()
 
-			l := e.Listener(e.P, 81)
-			e.PeerStream().connect(e.Addr(1, 81))
+			l := e.listener(e.P, 81)
+			e.peerStream().connect(e.Addr(1, 81))
 			_, _, err = t.AcceptCond(l.s, func(netip.AddrPort, netip.AddrPort) int32 {
 				c.on(t).as("in a condition function").sockName(wsa.WSAEINPROGRESS)
 				return wsa.CF_ACCEPT
@@ -255,7 +255,7 @@ var blockingScenarios = []Scenario{
 			// The SAN provider isn't this one; its rule holds where no call is
 			// ever cancelled, which is Provider without threads.
 			e.old()
-			c, s := e.Connected()
+			c, s := e.connection()
 			recv := e.Go("recv", func() { c.recv(1) })
 			e.Net.Sleep(time.Second)
 			c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)

@@ -12,7 +12,7 @@ import (
 var broadcastScenarios = []Scenario{
 	{ID: "BC-1", Title: "sending to broadcast needs SO_BROADCAST", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Datagram()
+		s := e.datagram()
 		for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
 			s.as("SendTo "+to).sayTo(addrOf(to), "x", wsa.WSAEACCES)
 		}
@@ -22,14 +22,14 @@ var broadcastScenarios = []Scenario{
 	{ID: "BC-2", Title: "connect and bind", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
-			e.Datagram().connect(addrOf(to), wsa.WSAEACCES)
-			e.Datagram().bind(addrOf(to), wsa.WSAEACCES)
+			e.datagram().connect(addrOf(to), wsa.WSAEACCES)
+			e.datagram().bind(addrOf(to), wsa.WSAEACCES)
 		}
 		e.Notef("WSAEACCES for both")
 	}},
 	{ID: "BC-3", Title: "TRUE, and FALSE again", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s, c := e.Datagram(), e.Datagram()
+		s, c := e.datagram(), e.datagram()
 		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		c.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		c.connect(addrOf("10.0.0.255:9"))
@@ -60,17 +60,17 @@ var broadcastScenarios = []Scenario{
 	{ID: "BC-4", Title: "multicast: reports", Source: "RFC 3376, RFC 3810", Run: multicastReports},
 	{ID: "BC-4", Title: "multicast is not broadcast", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.Datagram().sayTo(addrOf("224.1.2.3:9"), "x")
+		e.datagram().sayTo(addrOf("224.1.2.3:9"), "x")
 		e.Net.Idle()
 		Equal(e, "packets", len(e.Segments("a")), 1)
 		e.Notef("sent without SO_BROADCAST")
 	}},
 	{ID: "BC-5", Title: "receipt", Source: "S-GET, S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Datagram()
+		s := e.datagram()
 		s.bind(e.Any(9))
 		s.nonblocking(true)
-		from := e.PeerDatagram()
+		from := e.peerDatagram()
 		from.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		recv := func(what string, want wsa.Errno) {
 			ready := "rw"
@@ -100,7 +100,7 @@ var broadcastScenarios = []Scenario{
 		e.dualHosts()
 		for _, nonblocking := range []bool{false, true} {
 			for _, to := range []string{"255.255.255.255:80", "10.0.0.255:80", "224.1.2.3:80"} {
-				s := e.Stream()
+				s := e.stream()
 				s.nonblocking(nonblocking)
 				s.as("Connect "+to).connect(addrOf(to), wsa.WSAEADDRNOTAVAIL)
 			}
@@ -110,8 +110,8 @@ var broadcastScenarios = []Scenario{
 				s.as("Connect "+to).connect(addr, wsa.WSAEADDRNOTAVAIL)
 			}
 		}
-		e.Stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
-		e.Stream().as("get SO_BROADCAST").get(wsa.SOL_SOCKET, wsa.SO_BROADCAST, wsa.WSAENOPROTOOPT)
+		e.stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
+		e.stream().as("get SO_BROADCAST").get(wsa.SOL_SOCKET, wsa.SO_BROADCAST, wsa.WSAENOPROTOOPT)
 		e.Net.Idle()
 		Equal(e, "segments", len(e.Segments("a")), 0)
 		e.Notef("WSAEADDRNOTAVAIL for broadcast and multicast, both families and mapped; the option is WSAENOPROTOOPT")
@@ -146,7 +146,7 @@ func broadcastSent(e *Env) {
 
 func broadcastReceived(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		s := e.Datagram()
+		s := e.datagram()
 		s.bind(e.Any(53))
 		s.nonblocking(true)
 		for _, to := range []string{"255.255.255.255:53", "10.0.0.255:53"} {
@@ -175,9 +175,9 @@ func broadcastStream(e *Env) {
 	e.Wire()
 	e.Do(func() {
 		for _, to := range []string{"255.255.255.255:80", "10.0.0.255:80", "224.1.2.3:80"} {
-			e.Stream().as("Connect "+to).connect(addrOf(to), wsa.WSAEADDRNOTAVAIL)
+			e.stream().as("Connect "+to).connect(addrOf(to), wsa.WSAEADDRNOTAVAIL)
 		}
-		e.Stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
+		e.stream().set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
 		e.Net.Sleep(time.Second)
 		Equal(e, "packets", len(e.Segments("a")), 0)
 	})

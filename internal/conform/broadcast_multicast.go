@@ -104,7 +104,7 @@ func multicastReceived(e *Env) {
 
 func multicastLoop(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		s, other := e.Datagram(), e.Datagram()
+		s, other := e.datagram(), e.datagram()
 		s.bind(e.Any(53))
 		s.member(wsa.MCAST_JOIN_GROUP, netip.AddrPort{}, 0)
 		s.nonblocking(true)
@@ -128,7 +128,7 @@ func multicastReports(e *Env) {
 	e.Do(func() {
 		e.Net.Sleep(time.Minute)
 		w.Discard() // of the groups that every host is in
-		s := e.Datagram()
+		s := e.datagram()
 		reports := func(change func()) (n int) {
 			before := len(e.Segments("a"))
 			change()

@@ -61,7 +61,7 @@ func (h handle) recvAll(n int) []byte {
 var buffersScenarios = []Scenario{
 	{ID: "BF-1", Title: "never more than was asked for", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
 				for _, n := range []uint32{0, 1, 1000, 65535, 65536, 4 << 20, 4<<20 + 1, 100 << 20} {
 					s.set(wsa.SOL_SOCKET, opt, n)
@@ -73,7 +73,7 @@ var buffersScenarios = []Scenario{
 	}},
 	{ID: "BF-2", Title: "the size provided is the size asked for", Source: "OBS", Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
 				for _, n := range []uint32{4096, 1, 0, 65537} {
 					s.set(wsa.SOL_SOCKET, opt, n)
@@ -82,7 +82,7 @@ var buffersScenarios = []Scenario{
 			}
 		}
 		e.Do(func() { // and it is in force: one byte of quota is one byte
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			c.nonblocking(true)
 			c.sndbuf(2)
 			c.accepts(1, 1)
@@ -93,7 +93,7 @@ var buffersScenarios = []Scenario{
 	}},
 	{ID: "BF-3", Title: "too large is cut to the cap", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
 				s.set(wsa.SOL_SOCKET, opt, 0x7FFFFFFF)
 				Equal(e, wsa.OptionName(wsa.SOL_SOCKET, opt), s.get(wsa.SOL_SOCKET, opt), 4<<20)
@@ -103,7 +103,7 @@ var buffersScenarios = []Scenario{
 	}},
 	{ID: "BF-4", Title: "a negative size", Source: "C-32", Once: true, Profiles: []options.Profile{options.Documented, options.Windows}, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
 			s.set(wsa.SOL_SOCKET, opt, 5000)
 			err := s.trySet(wsa.SOL_SOCKET, opt, 0xffffffff)
@@ -119,7 +119,7 @@ var buffersScenarios = []Scenario{
 	}},
 	{ID: "BF-5", Title: "SO_MAX_MSG_SIZE stays", Source: "S-GET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Datagram()
+		s := e.datagram()
 		before := s.get(wsa.SOL_SOCKET, wsa.SO_MAX_MSG_SIZE)
 		for _, n := range []uint32{0, 100, 4 << 20} {
 			s.sndbuf(n)
@@ -262,11 +262,11 @@ var buffersScenarios = []Scenario{
 		e.Pair()
 		most := 0
 		e.Do(func() {
-			l := e.PeerStream()
+			l := e.peerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, 8192)
 			l.bind(e.Any(80))
 			l.listen(5)
-			c := e.Stream()
+			c := e.stream()
 			c.connect(e.Addr(2, 80))
 			s := l.accept()
 			c.sndbuf(4096)

@@ -25,9 +25,9 @@ var buffersEmptyScenarios = []Scenario{
 			n := c.sendSome([]byte{}, 0)
 			Equal(e, "bytes", n, 0)
 			Equal(e, "segments", len(e.Segments("a"))-before, 0)
-			server := e.PeerDatagram()
+			server := e.peerDatagram()
 			server.bind(e.Any(53))
-			e.Datagram().sendTo(e.Addr(2, 53), []byte{})
+			e.datagram().sendTo(e.Addr(2, 53), []byte{})
 			n = len(server.recv(9))
 			Equal(e, "bytes of the datagram", n, 0)
 		})
@@ -62,7 +62,7 @@ var buffersEmptyScenarios = []Scenario{
 			Equal(e, "the FIN", e.outcome(ended), "0 success")
 			Equal(e, "after it", c.emptyRecv(0).Status(), 0)
 
-			c, s = e.Connected()
+			c, s = e.connection()
 			o = c.emptyRecv(0)
 			s.reset()
 			Equal(e, "reset", e.outcome(o), "0 WSAECONNRESET")
@@ -108,8 +108,8 @@ var buffersEmptyScenarios = []Scenario{
 			c.as("non-blocking").recvInto(nil, 0)
 			c.shutdown(wsa.SD_RECEIVE)
 			c.as("after SD_RECEIVE").recvInto(nil, 0, wsa.WSAESHUTDOWN)
-			e.Stream().as("not connected").recvInto(nil, 0, wsa.WSAENOTCONN)
-			c, s = e.Connected()
+			e.stream().as("not connected").recvInto(nil, 0, wsa.WSAENOTCONN)
+			c, s = e.connection()
 			s.reset()
 			c.as("reset").recvInto(nil, 0, wsa.WSAECONNRESET)
 		})
@@ -117,7 +117,7 @@ var buffersEmptyScenarios = []Scenario{
 	}},
 	{ID: "BF-22", Title: "receives of nothing take a datagram", Source: "API-recv", Run: func(e *Env) {
 		e.paired(func() {
-			d, q := e.Datagram(), e.PeerDatagram()
+			d, q := e.datagram(), e.peerDatagram()
 			d.bind(e.Any(7))
 			send := func(text string) {
 				q.sayTo(e.Addr(1, 7), text)
@@ -184,11 +184,11 @@ var buffersEmptyScenarios = []Scenario{
 			Equal(e, "SendAsync with SO_SNDBUF 0", c.sendAsync(nil).Status(), 0)
 			c.shutdown(wsa.SD_SEND)
 			c.as("after SD_SEND").sendSome(nil, 0, wsa.WSAESHUTDOWN)
-			e.Stream().as("not connected").sendSome(nil, 0, wsa.WSAENOTCONN)
+			e.stream().as("not connected").sendSome(nil, 0, wsa.WSAENOTCONN)
 
-			server, d := e.PeerDatagram(), e.Datagram()
+			server, d := e.peerDatagram(), e.datagram()
 			server.bind(e.Any(53))
-			d.sendMsg(nil, nil, 0, e.Addr(2, 53))
+			d.sendMsg(nil, nil, e.Addr(2, 53))
 			o, err := e.P.SendToAsync(d.s, nil, 0, e.Addr(2, 53))
 			e.Code("SendToAsync", err, 0)
 			Equal(e, "outcome", e.outcome(o), "0 success")

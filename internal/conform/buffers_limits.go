@@ -12,9 +12,9 @@ import (
 var buffersLimitsScenarios = []Scenario{
 	{ID: "BF-18", Title: "the receive quota of datagrams", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			d := e.PeerDatagram()
+			d := e.peerDatagram()
 			d.bind(e.Any(53))
-			c := e.Datagram()
+			c := e.datagram()
 			burst := func(quota uint32, sizes ...int) (got []int) {
 				d.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, quota)
 				for _, n := range sizes {
@@ -39,9 +39,9 @@ var buffersLimitsScenarios = []Scenario{
 	}},
 	{ID: "BF-19", Title: "a datagram larger than SO_SNDBUF", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			d := e.PeerDatagram()
+			d := e.peerDatagram()
 			d.bind(e.Any(53))
-			c := e.Datagram()
+			c := e.datagram()
 			for _, quota := range []uint32{0, 1, 100} {
 				c.sndbuf(quota)
 				for _, size := range []int{1400, 60000} {
@@ -56,7 +56,7 @@ var buffersLimitsScenarios = []Scenario{
 	}},
 	{ID: "BF-20", Title: "a listener's buffers", Source: "W-SOL", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			l.rcvbuf(3000) // also after listen: later connections have it
 			l.sndbuf(2000)
 			p := w.Connect(e.Addr(1, 80).String())
@@ -102,7 +102,7 @@ var buffersLimitsScenarios = []Scenario{
 		for _, size := range []int{500, 599, 1000} {
 			p := e.hand().Listen(port)
 			e.Do(func() {
-				s := e.Stream()
+				s := e.stream()
 				s.meets(p, "mss 1000")
 				sent := 0
 				for ; sent+size <= 65535; sent += size {

@@ -24,7 +24,7 @@ var buffersWindowScenarios = []Scenario{
 				if window == 1460 && e.Family == wsa.AF_INET6 {
 					window = uint16(max(1440, tt.size)) // the floor is one MSS
 				}
-				s := e.Stream()
+				s := e.stream()
 				s.rcvbuf(tt.size)
 				p := w.Listen(uint16(1000 + i))
 				done := e.Go("connect", func() { s.connect(e.Addr(9, uint16(1000+i))) })
@@ -39,7 +39,7 @@ var buffersWindowScenarios = []Scenario{
 					"window of the ACK with %d: %d", tt.size, a.Bytes)
 				done.Wait()
 
-				l := e.Stream() // the other role
+				l := e.stream() // the other role
 				l.rcvbuf(tt.size)
 				l.bind(e.Any(uint16(2000 + i)))
 				l.listen(5)
@@ -60,7 +60,7 @@ var buffersWindowScenarios = []Scenario{
 			port := uint16(80 + size%7)
 			p := e.hand().Listen(port)
 			e.Do(func() {
-				s := e.Stream()
+				s := e.stream()
 				if size != 0 {
 					s.rcvbuf(size)
 				}

@@ -17,7 +17,7 @@ func condition(answer int32) func(caller, called netip.AddrPort) int32 {
 
 // conditional makes a non-blocking listener on A with SO_CONDITIONAL_ACCEPT.
 func (e *Env) conditional() handle {
-	l := e.Stream()
+	l := e.stream()
 	l.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 1)
 	l.bind(e.Any(80))
 	l.listen(1)
@@ -29,9 +29,9 @@ func (e *Env) conditional() handle {
 var conditionalScenarios = []Scenario{
 	{ID: "CA-1", Title: "a condition without the option", Source: "API-WSAAccept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
+			l := e.listener(e.Q, 80)
 			l.nonblocking(true)
-			c := e.Stream()
+			c := e.stream()
 			c.connect(e.Addr(2, 80))
 			e.Net.Sleep(time.Second)
 			local := c.sockName()
@@ -45,7 +45,7 @@ var conditionalScenarios = []Scenario{
 			c.recv(1, wsa.WSAECONNRESET)
 			Equal(e, "RST", e.times("b", at, has(trace.RST)), fmt.Sprintf("%.3f", 0.0))
 			l.as("AcceptCond of an empty queue").acceptCond(condition(wsa.CF_ACCEPT), wsa.WSAEWOULDBLOCK)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			e.Net.Sleep(time.Second)
 			l.as("AcceptCond CF_ACCEPT").acceptCond(condition(wsa.CF_ACCEPT))
 		})
@@ -54,20 +54,20 @@ var conditionalScenarios = []Scenario{
 	{ID: "CA-1", Title: "the backlog", Source: "API-listen", Run: func(e *Env) {
 		e.paired(func() {
 			for _, backlog := range []int32{0, 1, 3} {
-				l := e.PeerStream()
+				l := e.peerStream()
 				port := uint16(100 + backlog)
 				l.bind(e.Any(port))
 				l.listen(backlog)
 				l.as("Listen again").listen(50) // changes nothing
 				for range max(backlog, 1) {
-					e.Stream().connect(e.Addr(2, port))
+					e.stream().connect(e.Addr(2, port))
 				}
 				e.Net.Sleep(time.Second)
-				e.Stream().as("Connect to a full queue").connect(e.Addr(2, port), wsa.WSAECONNREFUSED)
+				e.stream().as("Connect to a full queue").connect(e.Addr(2, port), wsa.WSAECONNREFUSED)
 				l.accept()
-				e.Stream().as("Connect when there is room").connect(e.Addr(2, port))
+				e.stream().as("Connect when there is room").connect(e.Addr(2, port))
 				e.Net.Sleep(time.Second)
-				e.Stream().as("Connect to a full queue").connect(e.Addr(2, port), wsa.WSAECONNREFUSED)
+				e.stream().as("Connect to a full queue").connect(e.Addr(2, port), wsa.WSAECONNREFUSED)
 			}
 		})
 		Equal(e, "RSTs", e.Count("b", has(trace.RST|trace.ACK)), 6)
@@ -75,7 +75,7 @@ var conditionalScenarios = []Scenario{
 	}},
 	{ID: "CA-1", Title: "the backlog, at the same time", Source: "API-listen", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Stream()
+			l := e.stream()
 			l.bind(e.Any(80))
 			l.listen(2)
 			var peers []*simnet.Peer
@@ -153,7 +153,7 @@ var conditionalScenarios = []Scenario{
 		e.paired(func() {
 			l := e.conditional()
 			l.nonblocking(false)
-			c := e.PeerStream()
+			c := e.peerStream()
 			done := e.Go("connect", func() { c.connect(e.Addr(1, 80), wsa.WSAECONNREFUSED) })
 			l.acceptCond(condition(wsa.CF_REJECT), wsa.WSAECONNREFUSED)
 			done.Wait()
@@ -188,7 +188,7 @@ var conditionalScenarios = []Scenario{
 		e.paired(func() {
 			l := e.conditional()
 			l.nonblocking(false)
-			done := e.Go("connect", func() { e.PeerStream().connect(e.Addr(1, 80)) })
+			done := e.Go("connect", func() { e.peerStream().connect(e.Addr(1, 80)) })
 			l.accept()
 			done.Wait()
 		})
@@ -267,10 +267,10 @@ var conditionalScenarios = []Scenario{
 	}},
 	{ID: "CA-9", Title: "set before listen, read at any time", Source: "W-CA", Once: true, Run: func(e *Env) {
 		e.Pair()
-		l := e.Listener(e.P, 80)
+		l := e.listener(e.P, 80)
 		l.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 1, wsa.WSAEINVAL)
 		Equal(e, "value", l.get(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT), 0)
-		s := e.Stream()
+		s := e.stream()
 		s.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 1)
 		s.bind(e.Any(81))
 		s.listen(1)
@@ -280,9 +280,9 @@ var conditionalScenarios = []Scenario{
 	{ID: "CA-10", Title: "inside the condition function", Source: "API-WSAAccept", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.old()
-			l, other := e.Listener(e.P, 81), e.Stream()
+			l, other := e.listener(e.P, 81), e.stream()
 			other.nonblocking(true)
-			e.PeerStream().connect(e.Addr(1, 81))
+			e.peerStream().connect(e.Addr(1, 81))
 			asked := 0
 			_, _, err := t.AcceptCond(l.s, func(netip.AddrPort, netip.AddrPort) int32 {
 				asked++

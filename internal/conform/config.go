@@ -21,7 +21,7 @@ func (h handle) setConfig(b []byte) error {
 var configScenarios = []Scenario{
 	{ID: "PV-1", Title: "there and back", Source: "S-GET, S-SET", Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			b := s.config()
 			e.Code("set of what was read", s.setConfig(b), 0)
 			e.Check(bytes.Equal(s.config(), b), "the object has changed")
@@ -31,7 +31,7 @@ var configScenarios = []Scenario{
 	}},
 	{ID: "PV-2", Title: "all or nothing", Source: "S-SET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		b := s.config()
 		e.Code("one byte less", s.setConfig(b[:len(b)-1]), wsa.WSAEFAULT)
 		e.Code("one byte more", s.setConfig(append(bytes.Clone(b), 0)), wsa.WSAEINVAL)
@@ -46,7 +46,7 @@ var configScenarios = []Scenario{
 	}},
 	{ID: "PV-3", Title: "what PVD_CONFIG holds", Source: "S-GET, S-SET", Run: func(e *Env) {
 		e.Pair()
-		from, to := e.Stream(), e.Stream()
+		from, to := e.stream(), e.stream()
 		from.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 77)
 		from.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 7)
 		from.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 3)

@@ -30,7 +30,7 @@ var connectScenarios = []Scenario{
 		e.Wire()
 		e.Do(func() {
 			for range 2 { // the socket may try again
-				s := e.Stream()
+				s := e.stream()
 				start := e.Start()
 				s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
 				e.took("time", start, 21*time.Second)
@@ -42,7 +42,7 @@ var connectScenarios = []Scenario{
 				}
 				Equal(e, "SYNs", fmt.Sprint(at), "[0s 1s 3s 7s 15s]")
 			}
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_NOSYNRETRIES, 1)
 			start := e.Start()
 			s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
@@ -66,7 +66,7 @@ var connectScenarios = []Scenario{
 				{200, wsa.TCP_INITIAL_RTO_UNSPECIFIED_MAX_SYN_RETRANSMISSIONS, "0.000 0.200 0.600 1.400 3.000", 6.2},
 				{40000, 2, "0.000 40.000 100.000", 160}, // netstack gives up after 127 s
 			} {
-				s := e.Stream()
+				s := e.stream()
 				s.initialRTO(c.rtt, c.most)
 				s.unanswered(c.want, c.fails)
 			}
@@ -76,14 +76,14 @@ var connectScenarios = []Scenario{
 	{ID: "NB-1", Title: "TCP_MAXRT bounds the connect", Source: "W-TCP", Run: func(e *Env) {
 		e.Wire()
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 5)
 			s.unanswered("0.000 1.000 3.000", 5)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRTMS, 2500) // the last writer wins
 			s.unanswered("0.000 1.000", 2.5)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 40)
 			s.unanswered("0.000 1.000 3.000 7.000 15.000 31.000", 40)
-			s = e.Stream() // set during the attempt
+			s = e.stream() // set during the attempt
 			s.nonblocking(true)
 			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
 			start := e.Start()
@@ -97,7 +97,7 @@ var connectScenarios = []Scenario{
 	}},
 	{ID: "NB-1", Title: "TCP_MAXRT -1 never gives up", Source: "W-TCP", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRT, 0xFFFFFFFF)
 			s.nonblocking(true)
 			start := e.Start()
@@ -118,7 +118,7 @@ var connectScenarios = []Scenario{
 		w := e.Wire()
 		p := w.Listen(80)
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
 			first, err := p.Receive(time.Second)
 			e.Check(err == nil, "no SYN: %v", err)
@@ -139,7 +139,7 @@ var connectScenarios = []Scenario{
 	}},
 	{ID: "NB-2", Title: "RST to a SYN", Source: "API-connect", Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Stream()
+			s := e.stream()
 			start := e.Start()
 			s.connect(e.Addr(2, 1), wsa.WSAECONNREFUSED)
 			e.took("time", start, 2*Delay)

@@ -27,7 +27,7 @@ var connectICMPScenarios = []Scenario{
 		}
 		e.Do(func() {
 			for code := range byte(2) {
-				s := e.Stream()
+				s := e.stream()
 				done := e.Go("answer", func() { unreachable(code) })
 				start := e.Start()
 				s.connect(e.Addr(9, 80), wsa.WSAETIMEDOUT)
@@ -35,7 +35,7 @@ var connectICMPScenarios = []Scenario{
 				done.Wait()
 				w.Discard()
 			}
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, 1)
 			done := e.Go("answer", func() { unreachable(1) })
 			start := e.Start()
@@ -47,7 +47,7 @@ var connectICMPScenarios = []Scenario{
 	}},
 	{ID: "NB-3", Title: "ICMP and connected datagram sockets", Source: "API-connect", Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Datagram()
+			s := e.datagram()
 			s.connect(e.Addr(2, 9))
 			for range 3 {
 				s.say("x")
@@ -71,7 +71,7 @@ var connectICMPScenarios = []Scenario{
 			return i, n
 		}
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			n := int32(wsa.SizeofICMPErrorInfo)
 			s.as("without the option").getBytes(wsa.IPPROTO_TCP, wsa.TCP_ICMP_ERROR_INFO, make([]byte, n), &n, wsa.WSAEINVAL)
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, 1)
@@ -270,7 +270,7 @@ func ownUnusedPort(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, own := range e.ownAddresses() {
 			for _, connected := range bools {
-				s, to := e.Datagram(), netip.AddrPortFrom(own, 9)
+				s, to := e.datagram(), netip.AddrPortFrom(own, 9)
 				s.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 1000)
 				if connected {
 					s.connect(to)
@@ -295,7 +295,7 @@ func errorForSYNACK(e *Env) {
 	w := e.Wire()
 	p := w.Connect(e.Addr(1, 80).String())
 	e.Do(func() {
-		l := e.Listener(e.P, 80)
+		l := e.listener(e.P, 80)
 		p.Send("[S] <mss 1400>")
 		answer, err := p.Expect("[S.]")
 		e.Check(err == nil, "%v", err)

@@ -29,7 +29,7 @@ var connectTimeScenarios = []Scenario{
 	}},
 	{ID: "CT-2", Title: "not connected", Source: "S-API, C-01", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		check := func(what string, s handle) {
 			Equal(e, what+": optval", s.as(what).get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOTCONN), 0xFFFFFFFF)
 		}
@@ -38,7 +38,7 @@ var connectTimeScenarios = []Scenario{
 		check("bound", s)
 		s.listen(1)
 		check("listening", s)
-		c := e.Stream()
+		c := e.stream()
 		c.nonblocking(true)
 		c.connect(e.Addr(2, 80), wsa.WSAEWOULDBLOCK)
 		check("connecting", c)
@@ -46,7 +46,7 @@ var connectTimeScenarios = []Scenario{
 	}},
 	{ID: "CT-2", Title: "as measured", Source: "OBS, C-01", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
 		e.connected(func(c, s handle) {
-			for what, sock := range map[string]handle{"fresh": e.Stream(), "listening": e.Listener(e.P, 81), "connecting": e.connecting(2, 9, 0)} {
+			for what, sock := range map[string]handle{"fresh": e.stream(), "listening": e.listener(e.P, 81), "connecting": e.connecting(2, 9, 0)} {
 				Equal(e, what, sock.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), 0xFFFFFFFF)
 			}
 			e.Net.Sleep(3 * time.Second)
@@ -59,7 +59,7 @@ var connectTimeScenarios = []Scenario{
 	{ID: "CT-3", Title: "SO_CONNECT_TIME before the context update", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.Pair(simnet.Delay(time.Second))
 		e.Do(func() {
-			l, a, c := e.Listener(e.P, 80), e.Stream(), e.PeerStream()
+			l, a, c := e.listener(e.P, 80), e.stream(), e.peerStream()
 			o := l.acceptEx(a, nil)
 			c.bind(e.Any(0))
 			connect := c.connectEx(e.Addr(1, 80), nil)
@@ -94,14 +94,14 @@ var connectTimeScenarios = []Scenario{
 			Equal(e, what+": optval and *optlen", fmt.Sprint(b, n), "[255 255 255 255] 4")
 		}
 		e.Do(func() {
-			c, s := e.Connected()
+			c, s := e.connection()
 			c.shutdown(wsa.SD_SEND)
 			e.Net.Sleep(2500 * time.Millisecond)
 			Equal(e, "half-closed", c.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), 2)
 			s.shutdown(wsa.SD_SEND)
 			e.Net.Sleep(5 * time.Minute) // TIME-WAIT is over
 			gone("closed by both sides", c)
-			c, _ = e.Connected()
+			c, _ = e.connection()
 			e.Net.Sleep(time.Second)
 			link.Partition()
 			c.keepAlive(time.Second, time.Second, 1)
@@ -125,12 +125,12 @@ var connectTimeScenarios = []Scenario{
 	}},
 	{ID: "CT-6", Title: "datagram sockets", Source: "S-API, C-01", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.Datagram().get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOPROTOOPT)
+		e.datagram().get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOPROTOOPT)
 		e.Notef("WSAENOPROTOOPT")
 	}},
 	{ID: "CT-6", Title: "datagram sockets as measured", Source: "OBS, C-01", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
 		e.Pair()
-		u := e.Datagram()
+		u := e.datagram()
 		u.connect(e.Addr(2, 9))
 		Equal(e, "connected", u.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), 0xFFFFFFFF)
 		e.Notef("0xFFFFFFFF, connected or not")

@@ -60,8 +60,8 @@ func (e *Env) debugged() *records {
 
 // talk connects to B, sends and closes; debug sets SO_DEBUG first.
 func (e *Env) talk(debug bool) {
-	l := e.Listener(e.Q, 80)
-	c := e.Stream()
+	l := e.listener(e.Q, 80)
+	c := e.stream()
 	if debug {
 		c.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 	}
@@ -118,9 +118,9 @@ var debugScenarios = []Scenario{
 	{ID: "DB-1", Title: "toggling and accept", Source: "S-GET", Run: func(e *Env) {
 		r := e.debugged()
 		e.Do(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			l.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			s := l.accept()
 			r.take()
@@ -140,14 +140,14 @@ var debugScenarios = []Scenario{
 	{ID: "DB-1", Title: "segments that netstack's endpoints know nothing of", Source: "S-GET", Run: func(e *Env) {
 		r := e.debugged()
 		e.Do(func() {
-			l, c := e.Listener(e.P, 81), e.PeerStream()
+			l, c := e.listener(e.P, 81), e.peerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
 			r.take()
 			c.connect(e.Addr(1, 81), wsa.WSAECONNREFUSED)
 			e.recorded(r, 0, "S 0", "R. 0")
 
-			l, c = e.Listener(e.Q, 80), e.Stream()
+			l, c = e.listener(e.Q, 80), e.stream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, 1000)
 			c.set(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 			c.nonblocking(true)

@@ -11,7 +11,7 @@ import (
 var dontRouteScenarios = []Scenario{
 	{ID: "DR-1", Title: "SO_DONTROUTE is stored only", Source: "S-SET, W-SOL", Once: true, Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
 			s.reads(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
 			// 192.0.2.1 is not on link: the route table sends it to b, which

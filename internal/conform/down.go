@@ -15,7 +15,7 @@ import (
 var downScenarios = []Scenario{
 	{ID: "ND-1", Title: "every call but closesocket", Source: "W-ERR", Run: func(e *Env) {
 		e.connected(func(c, _ handle) {
-			u := e.Datagram()
+			u := e.datagram()
 			e.Check(e.A.Close() == nil, "Close failed")
 			for _, s := range []handle{c, u, c.with(bogus)} {
 				s.recv(1, wsa.WSAENETDOWN)
@@ -81,7 +81,7 @@ var downScenarios = []Scenario{
 	}},
 	{ID: "ND-2", Title: "DisconnectEx when the stack goes down", Source: "W-ERR", Run: func(e *Env) {
 		e.connected(func(c, _ handle) {
-			d, _ := e.Connected()
+			d, _ := e.connection()
 			o := c.disconnected(wsa.TF_REUSE_SOCKET)
 			blocked := e.Go("disconnect", func() { d.disconnect(wsa.TF_REUSE_SOCKET, 0, wsa.WSAENETDOWN) })
 			e.Net.Sleep(time.Second)
@@ -95,14 +95,14 @@ var downScenarios = []Scenario{
 	{ID: "ND-2", Title: "calls of every kind", Source: "W-ERR", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
 			stuck := func(port uint16) handle { // its window is closed
-				p, s := w.Listen(port), e.Stream()
+				p, s := w.Listen(port), e.stream()
 				s.meetsWith(p, "[S.] win 0 <mss 1000>")
 				return s
 			}
 			recv, send, linger, all := stuck(80), stuck(81), stuck(82), stuck(83)
 			linger.send(10)
 			linger.linger(3600)
-			listener, datagram, lonely := e.Listener(e.P, 90), e.Datagram(), e.Stream()
+			listener, datagram, lonely := e.listener(e.P, 90), e.datagram(), e.stream()
 			datagram.bind(e.Any(91))
 			all100 := []handle{recv, listener, datagram}
 			calls := map[string]func() error{
@@ -158,7 +158,7 @@ var downScenarios = []Scenario{
 		e.Config = func(c *stack.Config) { c.Routes = []stack.Route{} } // on link only
 		link := e.Pair()
 		e.Do(func() {
-			c, s := e.Connected()
+			c, s := e.connection()
 			e.Net.Sleep(time.Second)
 			link.Partition()
 			c.send(100)
@@ -166,13 +166,13 @@ var downScenarios = []Scenario{
 			e.Net.Sleep(5 * time.Second)
 			e.Check(len(e.times("a", sent, data)) > len("0.000 0.000"), "no retransmissions")
 			Equal(e, "SO_ERROR", c.soError(), 0)
-			u := e.Datagram()
+			u := e.datagram()
 			elsewhere := addrOf("192.0.2.1:9")
 			if e.Family == wsa.AF_INET6 {
 				elsewhere = addrOf("[2001:db8::1]:9")
 			}
 			u.as("SendTo without a route").sayTo(elsewhere, "x", wsa.WSAENETUNREACH)
-			e.Stream().as("Connect without a route").connect(elsewhere, wsa.WSAENETUNREACH)
+			e.stream().as("Connect without a route").connect(elsewhere, wsa.WSAENETUNREACH)
 			u.as("SendTo on link").sayTo(e.Addr(2, 9), "x")
 			link.Heal()
 			Equal(e, "bytes", len(s.recv(200)), 100)
@@ -182,16 +182,16 @@ var downScenarios = []Scenario{
 	{ID: "ND-3", Title: "the address is removed", Source: "W-ERR 10053", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			pending := e.Go("recv", func() { c.as("the pending Recv").recv(1, wsa.WSAECONNABORTED) })
-			idle := e.Datagram()
+			idle := e.datagram()
 			idle.bind(e.Any(91))
-			loop := e.Listener(e.P, 92)
+			loop := e.listener(e.P, 92)
 			e.Net.Sleep(time.Second)
 			err := e.A.RemoveAddress(e.Addr(1, 0).Addr())
 			e.Check(err == nil, "RemoveAddress: %v", err)
 			pending.Wait()
 			c.say("x", wsa.WSAECONNABORTED)
 			Equal(e, "SO_ERROR", c.soError(), wsa.WSAECONNABORTED)
-			e.Stream().as("Bind to it").bind(e.Addr(1, 700), wsa.WSAEADDRNOTAVAIL)
+			e.stream().as("Bind to it").bind(e.Addr(1, 700), wsa.WSAEADDRNOTAVAIL)
 			loop.as("Listen goes on").listen(5)
 			Equal(e, "segments after it", e.Count("a", has(trace.RST)), 0)
 			err = e.A.RemoveAddress(e.Addr(1, 0).Addr())
@@ -204,7 +204,7 @@ var downScenarios = []Scenario{
 	}},
 	{ID: "ND-4", Title: "options of a network that is down", Source: "W-ERR", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		e.Check(e.A.Close() == nil, "Close failed")
 		buf, n := []byte{1, 2, 3, 4}, int32(4)
 		s.getBytes(wsa.SOL_SOCKET, wsa.SO_TYPE, buf, &n, wsa.WSAENETDOWN)

@@ -129,7 +129,7 @@ func endedScenario(id, title, column, source string) Scenario {
 		link := e.Pair()
 		e.Do(func() {
 			e.ended(column, func() handle {
-				s, peer := e.Connected()
+				s, peer := e.connection()
 				switch column {
 				case "dropped":
 					e.Net.Sleep(time.Second)
@@ -226,12 +226,12 @@ var endedCalls = map[string]func(e *Env, s handle) error{
 		return err
 	},
 	"AcceptEx": func(e *Env, s handle) error {
-		into := e.Stream()
+		into := e.stream()
 		defer e.P.CloseSocket(into.s)
 		return second(e.P.AcceptEx(s.s, into.s, nil))
 	},
 	"AcceptEx-into": func(e *Env, s handle) error {
-		l := e.Listener(e.P, 0)
+		l := e.listener(e.P, 0)
 		defer e.P.CloseSocket(l.s)
 		return second(e.P.AcceptEx(l.s, s.s, nil))
 	},
@@ -324,8 +324,8 @@ var (
 // more, a set only with SO_KEEPALIVE (KA-33), and where the option can't be set on
 // any connection.
 func (e *Env) optionsAfterReset(keepAlive bool) {
-	twin, _ := e.Connected()
-	s, peer := e.Connected()
+	twin, _ := e.connection()
+	s, peer := e.connection()
 	if keepAlive {
 		s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 	}

@@ -210,7 +210,7 @@ func (e *Env) paired(fn func()) {
 }
 
 func (e *Env) connected(fn func(client, server handle)) {
-	e.paired(func() { fn(e.Connected()) })
+	e.paired(func() { fn(e.connection()) })
 }
 
 // wired runs fn inside Do, on the wire of Wire.
@@ -219,29 +219,29 @@ func (e *Env) wired(fn func(w *simnet.Wire)) {
 	e.Do(func() { fn(w) })
 }
 
-// Socket makes a socket of the scenario's family.
-func (e *Env) Socket(p *provider.Provider, typ int32) handle { return e.open(p, e.Family, typ, 0) }
+// socket makes a socket of the scenario's family.
+func (e *Env) socket(p *provider.Provider, typ int32) handle { return e.open(p, e.Family, typ, 0) }
 
-// Stream and Datagram make sockets on the host A.
-func (e *Env) Stream() handle   { return e.Socket(e.P, wsa.SOCK_STREAM) }
-func (e *Env) Datagram() handle { return e.Socket(e.P, wsa.SOCK_DGRAM) }
+// stream and datagram make sockets on the host A.
+func (e *Env) stream() handle   { return e.socket(e.P, wsa.SOCK_STREAM) }
+func (e *Env) datagram() handle { return e.socket(e.P, wsa.SOCK_DGRAM) }
 
-// PeerStream and PeerDatagram make sockets on the host B.
-func (e *Env) PeerStream() handle   { return e.Socket(e.Q, wsa.SOCK_STREAM) }
-func (e *Env) PeerDatagram() handle { return e.Socket(e.Q, wsa.SOCK_DGRAM) }
+// peerStream and peerDatagram make sockets on the host B.
+func (e *Env) peerStream() handle   { return e.socket(e.Q, wsa.SOCK_STREAM) }
+func (e *Env) peerDatagram() handle { return e.socket(e.Q, wsa.SOCK_DGRAM) }
 
-// Listener makes a listening socket on the wildcard of a port.
-func (e *Env) Listener(p *provider.Provider, port uint16) handle {
-	l := e.Socket(p, wsa.SOCK_STREAM)
+// listener makes a listening socket on the wildcard of a port.
+func (e *Env) listener(p *provider.Provider, port uint16) handle {
+	l := e.socket(p, wsa.SOCK_STREAM)
 	l.bind(e.Any(port))
 	l.listen(wsa.SOMAXCONN)
 	return l
 }
 
-// Connected connects a socket of A to one of B. It is called inside Do.
-func (e *Env) Connected() (client, server handle) {
-	l := e.Listener(e.Q, 80)
-	client = e.Stream()
+// connection connects a socket of A to one of B. It is called inside Do.
+func (e *Env) connection() (client, server handle) {
+	l := e.listener(e.Q, 80)
+	client = e.stream()
 	client.connect(e.Addr(2, 80))
 	server = l.accept()
 	l.close()
@@ -251,7 +251,7 @@ func (e *Env) Connected() (client, server handle) {
 // cut is a socket of A with a connection that was idle for a second when its link was cut.
 func (e *Env) cut(link *simnet.Link) handle {
 	link.Heal()
-	c, _ := e.Connected()
+	c, _ := e.connection()
 	e.Net.Sleep(time.Second)
 	link.Partition()
 	return c

@@ -154,8 +154,8 @@ var eventsScenarios = []Scenario{
 	}},
 	{ID: "EV-2", Title: "FD_WRITE after connect and after WSAEWOULDBLOCK", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
-			c := e.Stream()
+			l := e.listener(e.Q, 80)
+			c := e.stream()
 			w := c.watch(wsa.FD_ALL_EVENTS)
 			Equal(e, "on a fresh socket", w.take(), "")
 			c.connect(e.Addr(2, 80), wsa.WSAEWOULDBLOCK)
@@ -187,11 +187,11 @@ var eventsScenarios = []Scenario{
 	}},
 	{ID: "EV-2", Title: "FD_ACCEPT and what accept leaves", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			w := l.watch(wsa.FD_ACCEPT)
 			l.accept(wsa.WSAEWOULDBLOCK)
 			for range 2 {
-				e.PeerStream().connect(e.Addr(1, 80))
+				e.peerStream().connect(e.Addr(1, 80))
 			}
 			w.want("two connections", "ACCEPT")
 			w.want("none taken", "")
@@ -199,14 +199,14 @@ var eventsScenarios = []Scenario{
 			Equal(e, "one left", w.take(), "ACCEPT")
 			l.accept()
 			Equal(e, "none left", w.take(), "")
-			e.PeerStream().connect(e.Addr(1, 80))
+			e.peerStream().connect(e.Addr(1, 80))
 			w.want("a third", "ACCEPT")
 		})
 		e.Notef("once, and again after an accept that leaves requests")
 	}},
 	{ID: "EV-2", Title: "datagrams", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
-			d, q := e.Datagram(), e.PeerDatagram()
+			d, q := e.datagram(), e.peerDatagram()
 			d.bind(e.Any(7))
 			w := d.watch(wsa.FD_ALL_EVENTS)
 			Equal(e, "bound", w.take(), "WRITE")
@@ -226,7 +226,7 @@ var eventsScenarios = []Scenario{
 	}},
 	{ID: "EV-2", Title: "changes of addresses and routes", Source: "API-WSAIoctl", Run: func(e *Env) {
 		e.paired(func() {
-			d := e.Datagram()
+			d := e.datagram()
 			w := d.watch(wsa.FD_ADDRESS_LIST_CHANGE | wsa.FD_ROUTING_INTERFACE_CHANGE)
 			far := []string{"10.7.0.9", "fd07::9"}
 			near := []string{"10.7.0.1/24", "fd07::1/64"}
@@ -255,7 +255,7 @@ var eventsScenarios = []Scenario{
 			w.want("asked again", "ADDRESS")
 			d.as("no address").ioctl(wsa.SIO_ROUTING_INTERFACE_CHANGE, nil, nil, wsa.WSAEFAULT)
 
-			b := e.Datagram() // a blocking one waits
+			b := e.datagram() // a blocking one waits
 			start := e.Start()
 			e.Go("device", func() {
 				e.Net.Sleep(3 * time.Second)
@@ -275,7 +275,7 @@ var eventsScenarios = []Scenario{
 				{func(s handle) { s.shutdown(wsa.SD_SEND) }, "CLOSE"},
 				{handle.reset, byProfile(e, "CLOSE 10054", "CLOSE 10053")},
 			} {
-				c, s := e.Connected()
+				c, s := e.connection()
 				w := c.watch(wsa.FD_READ)
 				end.how(s)
 				w.want("not selected", "")
@@ -288,7 +288,7 @@ var eventsScenarios = []Scenario{
 				w = c.watch(wsa.FD_CLOSE)
 				w.want("after a selection of nothing", "")
 			}
-			c, s := e.Connected() // a reset after the FIN isn't a second end
+			c, s := e.connection() // a reset after the FIN isn't a second end
 			w := c.watch(wsa.FD_CLOSE)
 			s.shutdown(wsa.SD_SEND)
 			w.want("FIN", "CLOSE")
@@ -302,9 +302,9 @@ var eventsScenarios = []Scenario{
 	{ID: "EV-2", Title: "FD_CONNECT belongs to a connect", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
 			const mask = wsa.FD_CONNECT | wsa.FD_WRITE
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			dial := func() handle {
-				q := e.PeerStream()
+				q := e.peerStream()
 				q.connect(e.Addr(1, 80))
 				e.Net.Sleep(time.Second)
 				return q
@@ -316,7 +316,7 @@ var eventsScenarios = []Scenario{
 			s.selects(mask, "WRITE")
 			s.selects(mask, "WRITE")
 
-			fresh, failed := e.Stream(), e.Stream()
+			fresh, failed := e.stream(), e.stream()
 			failed.nonblocking(true)
 			failed.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			failed.watch(mask).want("refused", "CONNECT 10061")
@@ -332,7 +332,7 @@ var eventsScenarios = []Scenario{
 				into.selects(mask, "WRITE")
 			}
 
-			e.Listener(e.Q, 81)
+			e.listener(e.Q, 81)
 			c := e.bound(0)
 			o := c.connectEx(e.Addr(2, 81), nil)
 			Equal(e, "ConnectEx", e.outcome(o), "0 success")

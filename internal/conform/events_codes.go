@@ -43,7 +43,7 @@ var eventsCodesScenarios = []Scenario{
 	{ID: "EV-4", Title: "FD_CLOSE of a time-out", Source: "API-WSAEventSelect", Profiles: bothProfiles, Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
 			link.Partition()
 			c.send(1)
@@ -55,7 +55,7 @@ var eventsCodesScenarios = []Scenario{
 	{ID: "EV-5", Title: "FD_CONNECT codes", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			c := e.Stream()
+			c := e.stream()
 			w := c.watch(wsa.FD_ALL_EVENTS)
 			c.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			w.want("refused", "CONNECT 10061")
@@ -72,7 +72,7 @@ var eventsCodesScenarios = []Scenario{
 	{ID: "EV-6", Title: "EnumNetworkEvents", Source: "API-WSAEnumNetworkEvents", Run: func(e *Env) {
 		e.paired(func() {
 			e.noSocket().enumEvents(nil, wsa.WSAENOTSOCK)
-			c, s := e.Connected()
+			c, s := e.connection()
 			n := c.as("nothing selected").enumEvents(nil)
 			Equal(e, "nothing selected", n, provider.NetworkEvents{})
 			w := c.watch(wsa.FD_READ)
@@ -90,7 +90,7 @@ var eventsCodesScenarios = []Scenario{
 	{ID: "EV-7", Title: "own shutdown and closesocket are no events", Source: "observed", Run: func(e *Env) {
 		e.paired(func() {
 			for how := range int32(3) {
-				c, s := e.Connected()
+				c, s := e.connection()
 				s.send(5)
 				w := c.watch(wsa.FD_ALL_EVENTS)
 				w.want("connected", "READ, WRITE, CONNECT")
@@ -100,7 +100,7 @@ var eventsCodesScenarios = []Scenario{
 				e.Net.Sleep(time.Second)
 				e.Check(!isSet(w.ev), "own closesocket after shutdown %d signals", how)
 			}
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
 			c.close()
 			e.Net.Sleep(time.Second)
@@ -111,9 +111,9 @@ var eventsCodesScenarios = []Scenario{
 	}},
 	{ID: "EV-8", Title: "accepted sockets inherit event and mask", Source: "API-accept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			w := l.watch(wsa.FD_ACCEPT | wsa.FD_READ | wsa.FD_WRITE | wsa.FD_CONNECT | wsa.FD_CLOSE)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			w.want("a connection", "ACCEPT")
 			s := l.accept()
@@ -124,14 +124,14 @@ var eventsCodesScenarios = []Scenario{
 			s.as("FIONBIO 0 on the accepted socket").ioctl(wsa.FIONBIO, []byte{0, 0, 0, 0}, nil, wsa.WSAEINVAL)
 			s.as("EventSelect 0").eventSelect(nil, 0)
 			s.as("FIONBIO 0 then").ioctl(wsa.FIONBIO, []byte{0, 0, 0, 0}, nil)
-			e.PeerStream().connect(e.Addr(1, 80))
+			e.peerStream().connect(e.Addr(1, 80))
 			w.want("the listener's selection is its own", "ACCEPT")
 		})
 		e.Notef("FD_WRITE at accept, FD_READ, on the listener's event")
 	}},
 	{ID: "EV-9", Title: "select", Source: "API-select", Run: func(e *Env) {
 		e.paired(func() {
-			c, s := e.Connected()
+			c, s := e.connection()
 			e.Select(e.P, nil, nil, nil, 0, wsa.WSAEINVAL)
 			e.Select(e.P, []handle{c.with(bogus)}, nil, nil, 0, wsa.WSAENOTSOCK)
 			Equal(e, "connected", c.ready("rwx", 0), "w")
@@ -151,26 +151,26 @@ var eventsCodesScenarios = []Scenario{
 	}},
 	{ID: "EV-9", Title: "select in every state", Source: "API-select", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			Equal(e, "listener", l.ready("rwx", 0), "")
-			e.PeerStream().connect(e.Addr(1, 80))
+			e.peerStream().connect(e.Addr(1, 80))
 			e.Net.Sleep(time.Second)
 			Equal(e, "acceptable connection", l.ready("rwx", 0), "r")
-			fresh := e.Stream()
+			fresh := e.stream()
 			Equal(e, "fresh", fresh.ready("rwx", 0), "")
 			fresh.nonblocking(true)
 			fresh.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			Equal(e, "connecting", fresh.ready("rwx", 0), "")
 			e.Net.Sleep(time.Second)
 			Equal(e, "connect failed", fresh.ready("rwx", 0), "x")
-			Equal(e, "datagram", e.Datagram().ready("rwx", 0), "w")
-			c, s := e.Connected()
+			Equal(e, "datagram", e.datagram().ready("rwx", 0), "w")
+			c, s := e.connection()
 			c.nonblocking(true)
 			c.filled()
 			Equal(e, "no room", c.ready("rwx", 0), "")
 			s.reset()
 			Equal(e, "reset", c.ready("rwx", 0), "rw")
-			c, _ = e.Connected()
+			c, _ = e.connection()
 			start := e.Start()
 			timeout := 250 * time.Millisecond
 			Equal(e, "ready after the time-out", c.ready("rx", timeout), "")
@@ -187,7 +187,7 @@ var eventsCodesScenarios = []Scenario{
 				Equal(e, "count", n == 1, fds[0].Revents != 0)
 				return fds[0].Revents
 			}
-			c := e.Stream()
+			c := e.stream()
 			c.nonblocking(true)
 			c.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			Equal(e, "connecting", poll(c, all), 0)
@@ -198,12 +198,12 @@ var eventsCodesScenarios = []Scenario{
 			Equal(e, "failed connect", fmt.Sprintf("%d %#x", n, fds[0].Revents), fmt.Sprintf("1 %#x", wsa.POLLERR|wsa.POLLHUP|wsa.POLLWRNORM))
 			Equal(e, "of what was asked", poll(c, wsa.POLLRDNORM), wsa.POLLERR|wsa.POLLHUP)
 
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			Equal(e, "listener", poll(l, all), 0)
-			e.PeerStream().connect(e.Addr(1, 80))
+			e.peerStream().connect(e.Addr(1, 80))
 			e.Net.Sleep(time.Second)
 			Equal(e, "acceptable", poll(l, all), wsa.POLLRDNORM)
-			c, s := e.Connected()
+			c, s := e.connection()
 			Equal(e, "connected", poll(c, all), wsa.POLLWRNORM)
 			s.send(1)
 			s.shutdown(wsa.SD_SEND)
@@ -212,7 +212,7 @@ var eventsCodesScenarios = []Scenario{
 			c.recv(1)
 			Equal(e, "at the end", poll(c, wsa.POLLRDNORM), wsa.POLLHUP)
 
-			stale := e.Stream()
+			stale := e.stream()
 			stale.close()
 			fds = []provider.PollFD{{Socket: l.s}, {Socket: stale.s, Events: all}}
 			n = e.poll(e.P, fds, -1)
@@ -232,7 +232,7 @@ var eventsCodesScenarios = []Scenario{
 			e.poll(e.P, nil, 0, wsa.WSAEINVAL)
 			e.poll(e.P, []provider.PollFD{{Socket: stale.s}}, 0, wsa.WSAEINVAL)
 			start = e.Start()
-			n = e.poll(e.P, []provider.PollFD{{Socket: c.s}, {Socket: e.Stream().s, Events: all}}[1:], time.Second)
+			n = e.poll(e.P, []provider.PollFD{{Socket: c.s}, {Socket: e.stream().s, Events: all}}[1:], time.Second)
 			Equal(e, "nothing within the time-out", fmt.Sprint(n, e.Net.Now()-start), "0 1s")
 		})
 		e.Notef("a failed connect is POLLERR|POLLHUP|POLLWRNORM")

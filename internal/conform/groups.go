@@ -15,7 +15,7 @@ import (
 var groupsScenarios = []Scenario{
 	{ID: "GP-1", Title: "no group", Source: "S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
 		s.as("get SO_GROUP_PRIORITY").get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, wsa.WSAENOPROTOOPT)
 		s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 1, wsa.WSAENOPROTOOPT)
@@ -23,7 +23,7 @@ var groupsScenarios = []Scenario{
 	}},
 	{ID: "GP-2", Title: "SO_GROUP_ID can't be set", Source: "S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			s.as("set SO_GROUP_ID").set(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 1, wsa.WSAENOPROTOOPT)
 		}
 		e.Notef("WSAENOPROTOOPT")
@@ -32,7 +32,7 @@ var groupsScenarios = []Scenario{
 		e.Pair()
 		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
 			for _, g := range []uint32{0, wsa.SG_UNCONSTRAINED_GROUP, wsa.SG_CONSTRAINED_GROUP, 4711} {
-				s := e.openEx(e.P, wsa.AF_INET, typ, 0, g, 0) // not WSAEINVAL for an unknown group: g is ignored (GP-5)
+				s := e.plain(typ, g) // not WSAEINVAL for an unknown group: g is ignored (GP-5)
 				s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
 				for _, v := range []uint32{0, 1, 0xFFFFFFFF} {
 					s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, v, wsa.WSAENOPROTOOPT)
@@ -44,7 +44,7 @@ var groupsScenarios = []Scenario{
 	{ID: "GP-4", Title: "nobody is served first", Source: "S-API", Run: func(e *Env) {
 		e.Pair(simnet.Rate(10e6, 1<<20)) // both have data to send most of the time
 		e.Do(func() {
-			l := e.Listener(e.Q, 80)
+			l := e.listener(e.Q, 80)
 			plain := e.compete(l, 0, 0, 0)
 			// Far from one after the other, as an order of priority would have it.
 			half := plain[:len(plain)/2]
@@ -58,7 +58,7 @@ var groupsScenarios = []Scenario{
 	{ID: "GP-5", Title: "g is ignored", Source: "W-SPI", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, g := range []uint32{wsa.SG_UNCONSTRAINED_GROUP, wsa.SG_CONSTRAINED_GROUP, 77} {
-			s := e.openEx(e.P, wsa.AF_INET, wsa.SOCK_STREAM, 0, g, 0)
+			s := e.plain(wsa.SOCK_STREAM, g)
 			s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
 		}
 		e.Notef("sockets made with three values of g belong to no group")
@@ -72,7 +72,7 @@ func (e *Env) compete(l handle, group uint32, priorities ...uint32) string {
 	var sockets, peers []handle
 	var names []netip.AddrPort
 	for _, priority := range priorities {
-		s := e.openEx(e.P, e.Family, wsa.SOCK_STREAM, 0, group, 0)
+		s := e.plain(wsa.SOCK_STREAM, group)
 		_ = s.trySet(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, priority) // GP-1 has its code
 		s.connect(e.Addr(2, 80))
 		peer := l.accept()

@@ -93,7 +93,7 @@ func raw(handles []handle) []wsa.SOCKET {
 	return out
 }
 
-// open is socket, openEx is WSASocket, of an application.
+// open makes a socket of an application.
 func (e *Env) open(p *provider.Provider, family, typ, protocol int32, want ...wsa.Errno) handle {
 	s, err := p.Socket(family, typ, protocol)
 	h := handle{e: e, p: p, s: s}
@@ -101,9 +101,10 @@ func (e *Env) open(p *provider.Provider, family, typ, protocol int32, want ...ws
 	return h
 }
 
-func (e *Env) openEx(p *provider.Provider, family, typ, protocol int32, group, flags uint32) handle {
-	s, err := p.SocketEx(family, typ, protocol, group, flags)
-	h := handle{e: e, p: p, s: s}
+// plain is WSASocket on A, of a group and without the overlapped attribute.
+func (e *Env) plain(typ int32, group uint32) handle {
+	s, err := e.P.SocketEx(e.Family, typ, 0, group, 0)
+	h := handle{e: e, p: e.P, s: s}
 	h.outcome("SocketEx", err, nil)
 	return h
 }
@@ -227,8 +228,8 @@ func (h handle) sendSomeTo(b []byte, flags int32, to netip.AddrPort, want ...wsa
 	return n
 }
 
-func (h handle) sendMsg(b, control []byte, flags int32, to netip.AddrPort, want ...wsa.Errno) int {
-	n, err := h.p.SendMsg(h.s, b, control, flags, to)
+func (h handle) sendMsg(b, control []byte, to netip.AddrPort, want ...wsa.Errno) int {
+	n, err := h.p.SendMsg(h.s, b, control, 0, to)
 	h.outcome("SendMsg", err, want)
 	return n
 }

@@ -22,10 +22,10 @@ func (e *Env) synAck(p *simnet.Peer) *simnet.Arrival {
 var inheritScenarios = []Scenario{
 	{ID: "IN-1", Title: "what accept makes", Source: "API-accept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
+			l := e.listener(e.Q, 80)
 			l.nonblocking(true)
 			l.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			e.Net.Sleep(time.Second)
 			l.set(wsa.SOL_SOCKET, wsa.SO_OOBINLINE, 1) // as of the accept call
 			s := l.accept()
@@ -40,9 +40,9 @@ var inheritScenarios = []Scenario{
 	}},
 	{ID: "IN-1", Title: "the event selection", Source: "API-accept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			w := l.watch(wsa.FD_ACCEPT | wsa.FD_CLOSE)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			w.want("a connection", "ACCEPT")
 			l.as("EventSelect 0").eventSelect(nil, 0)
@@ -57,11 +57,11 @@ var inheritScenarios = []Scenario{
 	{ID: "IN-2", Title: "what accept copies", Source: "API-accept", Run: copiedOptions},
 	{ID: "IN-3", Title: "what accept doesn't copy", Source: "API-accept", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.PeerStream()
+			l := e.peerStream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 0)
 			l.bind(e.Any(80))
 			l.listen(5)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			s := l.accept()
 			s.reads(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN, 0)
 			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 0)
@@ -70,30 +70,30 @@ var inheritScenarios = []Scenario{
 	}},
 	{ID: "IN-3", Title: "SO_PAUSE_ACCEPT", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
-			e.Stream().connect(e.Addr(2, 80))
+			l := e.listener(e.Q, 80)
+			e.stream().connect(e.Addr(2, 80))
 			e.Net.Sleep(time.Second)
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
-			e.Stream().as("Connect while paused").connect(e.Addr(2, 80), wsa.WSAECONNREFUSED)
+			e.stream().as("Connect while paused").connect(e.Addr(2, 80), wsa.WSAECONNREFUSED)
 			l.reads(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN, 1)
 			s := l.as("Accept of what was queued").accept()
 			Equal(e, "SO_PAUSE_ACCEPT of the new socket", s.get(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT), 0)
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 0)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 
-			before := e.PeerStream() // set before listen, with the other option
+			before := e.peerStream() // set before listen, with the other option
 			before.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
 			before.set(wsa.SOL_SOCKET, wsa.SO_CONDITIONAL_ACCEPT, 1)
 			before.bind(e.Any(81))
 			before.listen(5)
-			e.Stream().connect(e.Addr(2, 81), wsa.WSAECONNREFUSED)
+			e.stream().connect(e.Addr(2, 81), wsa.WSAECONNREFUSED)
 		})
 		Equal(e, "RSTs", e.Count("b", has(trace.RST|trace.ACK)), 2)
 		e.Notef("a RST to every SYN; what was queued is accepted")
 	}},
 	{ID: "IN-4", Title: "timestamps of the listener at the SYN", Source: "W-TCP", Run: func(e *Env) {
 		w := e.Wire()
-		l := e.Listener(e.P, 80)
+		l := e.listener(e.P, 80)
 		e.Do(func() {
 			for i, on := range []uint32{0, 1, 0} {
 				l.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, on)
@@ -131,7 +131,7 @@ var inheritScenarios = []Scenario{
 			} {
 				port := uint16(80 + i)
 				p := w.Listen(port)
-				s := e.Stream()
+				s := e.stream()
 				s.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, c.before)
 				s.nonblocking(true)
 				s.connect(e.Addr(9, port), wsa.WSAEWOULDBLOCK)
@@ -161,10 +161,10 @@ var inheritScenarios = []Scenario{
 				if own {
 					p, to = e.P, e.Addr(1, 80)
 				}
-				l := e.Listener(p, 80)
+				l := e.listener(p, 80)
 				for _, on := range []uint32{0, 1} {
 					l.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, on)
-					c := e.Stream()
+					c := e.stream()
 					c.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, 1)
 					c.connect(to)
 					s := l.accept()
@@ -186,7 +186,7 @@ var inheritScenarios = []Scenario{
 // the accepted socket.
 func copiedOptions(e *Env) {
 	e.paired(func() {
-		l := e.PeerStream()
+		l := e.peerStream()
 		sol, tcp := int32(wsa.SOL_SOCKET), int32(wsa.IPPROTO_TCP)
 		list := []struct {
 			level, name int32
@@ -214,7 +214,7 @@ func copiedOptions(e *Env) {
 		l.set(sol, wsa.SO_RCVTIMEO, 250) // shown by its effect
 		l.bind(e.Any(80))
 		l.listen(5)
-		e.Stream().connect(e.Addr(2, 80))
+		e.stream().connect(e.Addr(2, 80))
 		s := l.accept()
 		for _, o := range list {
 			Equal(e, wsa.OptionName(o.level, o.name), s.get(o.level, o.name), o.value)

@@ -38,7 +38,7 @@ var inheritDisconnectScenarios = []Scenario{
 			Equal(e, "peer", s.peerName(), e.Addr(9, 80))
 			s.connect(e.Addr(9, 80), wsa.WSAEISCONN)
 			s.connectEx(e.Addr(9, 80), nil, wsa.WSAEISCONN)
-			e.Listener(e.P, 81).as("AcceptEx into it").acceptEx(s, nil, wsa.WSAEINVAL)
+			e.listener(e.P, 81).as("AcceptEx into it").acceptEx(s, nil, wsa.WSAEINVAL)
 			p.Send("[P.] seq 1:6 ack 7", []byte("still")...)
 			p.Expect("[.] seq 7 ack 6")
 			s.recv(5)
@@ -55,17 +55,17 @@ var inheritDisconnectScenarios = []Scenario{
 	}},
 	{ID: "IN-7", Title: "parameters and sockets", Source: "API-DisconnectEx", Run: func(e *Env) {
 		e.paired(func() {
-			plain := e.openEx(e.P, e.Family, wsa.SOCK_STREAM, 0, 0, 0)
-			connecting, connectedDatagram := e.Stream(), e.Datagram()
+			plain := e.plain(wsa.SOCK_STREAM, 0)
+			connecting, connectedDatagram := e.stream(), e.datagram()
 			connecting.nonblocking(true)
 			connecting.connect(e.Addr(3, 80), wsa.WSAEWOULDBLOCK)
 			connectedDatagram.connect(e.Addr(2, 80))
-			closed := e.Stream()
+			closed := e.stream()
 			closed.close()
 			for _, flags := range []uint32{0, wsa.TF_REUSE_SOCKET} {
 				for what, s := range map[string]handle{
-					"fresh": e.Stream(), "bound": e.bound(0), "listening": e.Listener(e.P, 0), "connecting": connecting,
-					"a datagram socket": e.Datagram(), "a connected one": connectedDatagram,
+					"fresh": e.stream(), "bound": e.bound(0), "listening": e.listener(e.P, 0), "connecting": connecting,
+					"a datagram socket": e.datagram(), "a connected one": connectedDatagram,
 				} {
 					s.as(what).disconnectEx(flags, 0, wsa.WSAENOTCONN)
 					s.as(what+", without an OVERLAPPED").disconnect(flags, 0, wsa.WSAENOTCONN)
@@ -75,9 +75,9 @@ var inheritDisconnectScenarios = []Scenario{
 				plain.as("without the attribute").disconnectEx(flags, 0, wsa.WSAEINVAL)
 				plain.as("without either").disconnect(flags, 0, wsa.WSAENOTCONN)
 			}
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			for _, bad := range [][2]uint32{{0, 1}, {wsa.TF_REUSE_SOCKET, 1 << 31}, {1, 0}, {wsa.TF_REUSE_SOCKET | 1, 0}, {4, 0}, {1 << 31, 0}} {
-				for _, s := range []handle{c, e.Stream()} { // before the state is looked at
+				for _, s := range []handle{c, e.stream()} { // before the state is looked at
 					s.as(fmt.Sprint("flags and reserved ", bad)).disconnectEx(bad[0], bad[1], wsa.WSAEINVAL)
 					s.as("without an OVERLAPPED").disconnect(bad[0], bad[1], wsa.WSAEINVAL)
 				}
@@ -127,7 +127,7 @@ var inheritDisconnectScenarios = []Scenario{
 				port := uint16(80 + i)
 				p := w.Listen(port)
 				// no attribute
-				s := e.openEx(e.P, e.Family, wsa.SOCK_STREAM, 0, 0, 0)
+				s := e.plain(wsa.SOCK_STREAM, 0)
 				connect := e.Go("connect", func() { s.connect(e.Addr(9, port)) })
 				p.Accept("mss 1000")
 				connect.Wait()

@@ -14,12 +14,12 @@ import (
 var inheritExScenarios = []Scenario{
 	{ID: "IN-5", Title: "AcceptEx", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.paired(func() {
-			l, a := e.Listener(e.P, 80), e.Stream()
+			l, a := e.listener(e.P, 80), e.stream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 			for what, err := range map[string]error{
 				"into a bound socket": second(e.P.AcceptEx(l.s, e.bound(0).s, nil)),
-				"not listening":       second(e.P.AcceptEx(e.Stream().s, a.s, nil)),
-				"a datagram socket":   second(e.P.AcceptEx(l.s, e.Datagram().s, nil)),
+				"not listening":       second(e.P.AcceptEx(e.stream().s, a.s, nil)),
+				"a datagram socket":   second(e.P.AcceptEx(l.s, e.datagram().s, nil)),
 				"into itself":         second(e.P.AcceptEx(l.s, l.s, nil)),
 			} {
 				e.Code(what, err, wsa.WSAEINVAL)
@@ -28,7 +28,7 @@ var inheritExScenarios = []Scenario{
 			o := l.acceptEx(a, buf)
 			l.as("twice").acceptEx(a, nil, wsa.WSAEINVAL)
 			a.as("SO_CONNECT_TIME, pending").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOTCONN)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			e.Net.Sleep(2500 * time.Millisecond)
 			e.pending("connected, without data", o)
@@ -59,8 +59,8 @@ var inheritExScenarios = []Scenario{
 	}},
 	{ID: "IN-5", Title: "the socket of a pending AcceptEx is taken", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.paired(func() {
-			l, other, a := e.Listener(e.P, 80), e.Listener(e.P, 81), e.Stream()
-			e.Listener(e.Q, 80)
+			l, other, a := e.listener(e.P, 80), e.listener(e.P, 81), e.stream()
+			e.listener(e.Q, 80)
 			buf := make([]byte, 9)
 			o := l.acceptEx(a, buf)
 			for _, nonblocking := range []bool{false, true} {
@@ -71,9 +71,9 @@ var inheritExScenarios = []Scenario{
 				a.connectEx(e.Addr(2, 80), nil, wsa.WSAEINVAL)
 				a.listen(5, wsa.WSAEINVAL)
 				other.as("AcceptEx of another listener").acceptEx(a, nil, wsa.WSAEINVAL)
-				a.as("AcceptEx on it").acceptEx(e.Stream(), nil, wsa.WSAEINVAL)
+				a.as("AcceptEx on it").acceptEx(e.stream(), nil, wsa.WSAEINVAL)
 			}
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			e.Net.Sleep(time.Second)
 			a.as("Bind, while data is awaited").bind(e.Any(0), wsa.WSAEINVAL)
@@ -88,7 +88,7 @@ var inheritExScenarios = []Scenario{
 				func(s handle) error { return e.P.Connect(s.s, e.Addr(2, 80)) },
 				func(s handle) error { return second(e.P.AcceptEx(other.s, s.s, nil)) },
 			} {
-				s := e.Stream()
+				s := e.stream()
 				o = l.acceptEx(s, nil)
 				e.Check(o.Cancel(), "there was nothing to cancel")
 				e.Code("a call after Cancel", then(s), 0)
@@ -98,15 +98,15 @@ var inheritExScenarios = []Scenario{
 	}},
 	{ID: "IN-5", Title: "AcceptEx without a buffer", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			var ops []*provider.Overlapped
 			for range 2 {
-				o := l.acceptEx(e.Stream(), nil)
+				o := l.acceptEx(e.stream(), nil)
 				ops = append(ops, o)
 			}
 			start := e.Start()
 			for _, o := range ops {
-				e.PeerStream().connect(e.Addr(1, 80))
+				e.peerStream().connect(e.Addr(1, 80))
 				Equal(e, "outcome", e.outcome(o), "0 success")
 			}
 			e.took("time", start, 6*Delay)
@@ -115,7 +115,7 @@ var inheritExScenarios = []Scenario{
 	}},
 	{ID: "IN-6", Title: "ConnectEx", Source: "API-ConnectEx", Run: func(e *Env) {
 		e.paired(func() {
-			l, c := e.Listener(e.Q, 80), e.Stream()
+			l, c := e.listener(e.Q, 80), e.stream()
 			c.as("unbound").connectEx(e.Addr(2, 80), nil, wsa.WSAEINVAL)
 			c = e.bound(0)
 			c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
@@ -144,7 +144,7 @@ var inheritExScenarios = []Scenario{
 	{ID: "IN-6", Title: "ConnectEx and options set before", Source: "API-ConnectEx", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			e.Listener(e.Q, 80)
+			e.listener(e.Q, 80)
 			c := e.bound(0)
 			c.keepAlive(10*time.Second, time.Second, 3)
 			o := c.connectEx(e.Addr(2, 80), nil)

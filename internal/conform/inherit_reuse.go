@@ -21,7 +21,7 @@ var inheritReuseScenarios = []Scenario{
 				Equal(e, "the port", p.Remote(), e.Addr(1, 5000))
 				return p
 			}
-			s := e.Stream()
+			s := e.stream()
 			s.bind(e.Any(5000))
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 			p := connectEx(s, 80)
@@ -51,7 +51,7 @@ var inheritReuseScenarios = []Scenario{
 			}
 			s.reads(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 			Equal(e, "select", s.ready("rwx", 0), "")
-			e.Listener(e.P, 81).as("AcceptEx into a bound socket").acceptEx(s, nil, wsa.WSAEINVAL)
+			e.listener(e.P, 81).as("AcceptEx into a bound socket").acceptEx(s, nil, wsa.WSAEINVAL)
 
 			s.as("ConnectEx in the time of TIME-WAIT").connectEx(e.Addr(9, 80), nil, wsa.WSAEADDRINUSE)
 			q := connectEx(s, 81)
@@ -76,7 +76,7 @@ var inheritReuseScenarios = []Scenario{
 			e.serve(80)
 			e.serve(81)
 			bound := e.bound(5000)
-			for _, s := range []handle{bound, e.Stream()} {
+			for _, s := range []handle{bound, e.stream()} {
 				s.connect(e.Addr(2, 80))
 				port := s.port()
 				s.disconnect(wsa.TF_REUSE_SOCKET, 0)
@@ -104,7 +104,7 @@ var inheritReuseScenarios = []Scenario{
 	}},
 	{ID: "IN-8", Title: "AcceptEx again", Source: "API-DisconnectEx, API-AcceptEx", Run: func(e *Env) {
 		e.paired(func() {
-			l, s := e.Listener(e.P, 80), e.Stream()
+			l, s := e.listener(e.P, 80), e.stream()
 			l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
@@ -113,7 +113,7 @@ var inheritReuseScenarios = []Scenario{
 			s.nonblocking(false)
 			for i, first := range []string{"client", "server", "both", "client"} {
 				o := l.acceptEx(s, nil)
-				c := e.PeerStream()
+				c := e.peerStream()
 				c.connect(e.Addr(1, 80))
 				Equal(e, "AcceptEx", e.outcome(o), "0 success")
 				if i > 0 {
@@ -140,7 +140,7 @@ var inheritReuseScenarios = []Scenario{
 				s.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8, wsa.WSAENOTCONN)
 			}
 			Equal(e, "RSTs", e.Count("a", has(trace.RST)), 0)
-			e.Listener(e.Q, 81)
+			e.listener(e.Q, 81)
 			s.connect(e.Addr(2, 81))
 			s.as("SO_UPDATE_ACCEPT_CONTEXT of another life").setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8, wsa.WSAENOTCONN)
 		})
@@ -255,7 +255,7 @@ var inheritReuseScenarios = []Scenario{
 				v.want("later", "")
 			}
 			for _, port := range []uint16{82, 83} {
-				l := e.Listener(e.Q, port)
+				l := e.listener(e.Q, port)
 				connectEx(port)
 				peer := l.accept()
 				peer.send(1)

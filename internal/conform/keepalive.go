@@ -84,7 +84,7 @@ func (e *Env) defaultDrop(count int) {
 var keepAliveScenarios = []Scenario{
 	{ID: "KA-1", Title: "off by default", Source: "W-KA, RFC 1122", Run: func(e *Env) {
 		e.paired(func() {
-			e.Connected()
+			e.connection()
 			e.Net.Sleep(time.Second)
 			before := len(e.Segments(""))
 			e.Net.Sleep(3 * time.Hour)
@@ -136,8 +136,8 @@ var keepAliveScenarios = []Scenario{
 		}
 		link := e.Pair()
 		e.Do(func() {
-			c, _ := e.Connected()
-			own, _ := e.Connected()
+			c, _ := e.connection()
+			own, _ := e.connection()
 			own.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 20)
 			c.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 30)
 			c.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 2)
@@ -206,7 +206,7 @@ var keepAliveScenarios = []Scenario{
 	}},
 	{ID: "KA-7", Title: "the form of a probe", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		p := e.Wire().Connect(e.Addr(1, 80).String())
-		l := e.Listener(e.P, 80)
+		l := e.listener(e.P, 80)
 		l.set(wsa.IPPROTO_TCP, wsa.TCP_TIMESTAMPS, 1)
 		e.Do(func() {
 			done := e.Go("handshake", func() {

@@ -156,7 +156,7 @@ var keepAliveAnswersScenarios = []Scenario{
 	{ID: "KA-12", Title: "the states that are probed", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		e.paired(func() {
 			for _, half := range []string{"CLOSE_WAIT", "FIN_WAIT_2"} {
-				c, s := e.Connected()
+				c, s := e.connection()
 				c.keepAlive(10*time.Second, time.Second, 3)
 				nxt := uint32(1)
 				if half == "CLOSE_WAIT" {
@@ -177,7 +177,7 @@ var keepAliveAnswersScenarios = []Scenario{
 				Equal(e, "segments of a closed socket", e.times("a", start, func(simnet.Line) bool { return true }), "")
 			}
 			// LISTEN and SYN_SENT.
-			l := e.Listener(e.P, 90)
+			l := e.listener(e.P, 90)
 			l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 		})
 		e.Notef("probes in CLOSE_WAIT and FIN_WAIT_2, none once the handle is closed")
@@ -185,7 +185,7 @@ var keepAliveAnswersScenarios = []Scenario{
 	{ID: "KA-12", Title: "each state", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
 			state := func(port uint16, script func(s handle, p *simnet.Peer) (nxt uint32), want string) {
-				p, s := w.Listen(port), e.Stream()
+				p, s := w.Listen(port), e.stream()
 				s.meets(p, "mss 1000")
 				s.keepAlive(10*time.Second, time.Second, 3)
 				nxt := script(s, p)
@@ -232,14 +232,14 @@ var keepAliveAnswersScenarios = []Scenario{
 	}},
 	{ID: "KA-12", Title: "LISTEN, SYN-SENT and SYN-RECEIVED", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Socket(e.P, wsa.SOCK_STREAM)
+			l := e.socket(e.P, wsa.SOCK_STREAM)
 			l.keepAlive(time.Second, 200*time.Millisecond, 3)
 			l.bind(e.Any(80))
 			l.listen(5)
 			p := w.Connect(e.Addr(1, 80).String())
 			p.Send("[S] <mss 1000>")
 			p.Expect("[S.] seq 0 ack 1")
-			s := e.Stream()
+			s := e.stream()
 			s.keepAlive(time.Second, 200*time.Millisecond, 3)
 			s.nonblocking(true)
 			s.connect(e.Addr(9, 81), wsa.WSAEWOULDBLOCK)

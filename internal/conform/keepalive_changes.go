@@ -96,8 +96,8 @@ var keepAliveChangesScenarios = []Scenario{
 	}},
 	{ID: "KA-16", Title: "set before and during connect", Source: "W-KA, C-27", Run: func(e *Env) {
 		e.paired(func() {
-			e.Listener(e.Q, 80)
-			s := e.Stream()
+			e.listener(e.Q, 80)
+			s := e.stream()
 			s.keepAlive(10*time.Second, time.Second, 3)
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 80), wsa.WSAEWOULDBLOCK)
@@ -110,9 +110,9 @@ var keepAliveChangesScenarios = []Scenario{
 	}},
 	{ID: "KA-17", Title: "on a listener and elsewhere", Source: "W-KA", Run: func(e *Env) {
 		e.Pair()
-		e.Datagram().as("datagram").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOPROTOOPT)
+		e.datagram().as("datagram").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOPROTOOPT)
 		e.Do(func() {
-			l := e.PeerStream()
+			l := e.peerStream()
 			for opt, v := range map[int32]uint32{wsa.TCP_KEEPIDLE: 10, wsa.TCP_KEEPINTVL: 1, wsa.TCP_KEEPCNT: 2} {
 				l.set(wsa.IPPROTO_TCP, opt, v)
 			}
@@ -121,7 +121,7 @@ var keepAliveChangesScenarios = []Scenario{
 			l.listen(5)
 			e.Net.Sleep(time.Minute)
 			Equal(e, "segments of a listener", len(e.Segments("b")), 0)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			s := l.accept()
 			Equal(e, "SO_KEEPALIVE of the accepted", s.get(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 1)
 			start := e.Start()
@@ -132,11 +132,11 @@ var keepAliveChangesScenarios = []Scenario{
 	}},
 	{ID: "KA-17", Title: "inherited, to the millisecond", Source: "W-KA", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Socket(e.P, wsa.SOCK_STREAM)
+			l := e.socket(e.P, wsa.SOCK_STREAM)
 			l.keepAlive(10*time.Second, 1500*time.Millisecond, 2)
 			l.bind(e.Any(80))
 			l.listen(5)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			established := e.Net.Now() + Delay // the third ACK
 			e.Net.Sleep(4 * time.Second)       // accept comes later: the idle time runs already
@@ -193,7 +193,7 @@ var keepAliveChangesScenarios = []Scenario{
 					Equal(e, "SEQ of the RST", l.Segment.Seq, 1)
 				}
 			}
-			again := e.Stream()
+			again := e.stream()
 			again.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
 			again.as("an exclusive bind of its port").bind(local)
 		})

@@ -127,9 +127,8 @@ var callsInProgress = []pendingCall{
 	{"recv MSG_PEEK", recvPending(wsa.MSG_PEEK)},
 	{"recv MSG_WAITALL", recvPending(wsa.MSG_WAITALL)},
 	{"recvfrom", func(e *Env, s handle) {
-		n, from, err := e.P.RecvFrom(s.s, make([]byte, 4), 0)
-		e.Code("RecvFrom", err, wsa.WSAENETRESET)
-		Equal(e, "count and address", fmt.Sprint(n, from.IsValid()), "0 false")
+		b, from := s.recvFrom(4, wsa.WSAENETRESET)
+		Equal(e, "count and address", fmt.Sprint(len(b), from.IsValid()), "0 false")
 	}},
 	{"select", func(e *Env, s handle) {
 		Equal(e, "select", s.ready("rx", -1), "r")
@@ -182,7 +181,7 @@ var keepAliveDropScenarios = slices.Concat(
 		{ID: "KA-31", Title: "DisconnectEx and a drop", Source: "S-GET", Profiles: bothProfiles, Run: func(e *Env) {
 			link := e.Pair()
 			e.Do(func() {
-				s, _ := e.Connected()
+				s, _ := e.connection()
 				s.keepAlive(10*time.Second, time.Second, 3)
 				o := s.disconnected(wsa.TF_REUSE_SOCKET)
 				blocked := e.Go("disconnect", func() { s.disconnect(wsa.TF_REUSE_SOCKET, 0, wsa.WSAENETRESET) })
@@ -211,7 +210,7 @@ var keepAliveDropScenarios = slices.Concat(
 					start := e.Start()
 					e.Net.Sleep(2 * time.Second)
 					before := len(e.Segments("a"))
-					again := e.Stream()
+					again := e.stream()
 					again.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
 					again.as("an exclusive bind of its port before closesocket").bind(local)
 					s.close()
@@ -227,7 +226,7 @@ var keepAliveDropScenarios = slices.Concat(
 		{ID: "KA-31", Title: "what was queued", Source: "S-GET", Run: func(e *Env) {
 			link := e.Pair()
 			e.Do(func() {
-				c, s := e.Connected()
+				c, s := e.connection()
 				s.say("never read")
 				e.Net.Sleep(time.Second)
 				link.Partition()

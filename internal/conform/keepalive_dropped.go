@@ -50,7 +50,7 @@ var keepAliveDroppedScenarios = []Scenario{
 	{ID: "KA-33", Title: "reset while keep-alive is on", Source: "S-SET", Run: func(e *Env) {
 		e.paired(func() {
 			for _, on := range []uint32{1, 0} {
-				c, s := e.Connected()
+				c, s := e.connection()
 				c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, on)
 				s.reset()
 				want := wsa.Errno(0)
@@ -141,7 +141,7 @@ var keepAliveDroppedScenarios = []Scenario{
 		for i, end := range ends {
 			e.Do(func() {
 				port := uint16(80 + i)
-				p, s := w.Listen(port), e.Stream()
+				p, s := w.Listen(port), e.stream()
 				s.meets(p, "mss 1000")
 				s.keepAlive(time.Second, 200*time.Millisecond, 3)
 				end.play(s, p, w)
@@ -163,9 +163,9 @@ var keepAliveDroppedScenarios = []Scenario{
 func hundredCalls(e *Env) {
 	link := e.Pair()
 	e.Do(func() {
-		s, _ := e.Connected()
-		other, peer := e.Connected()
-		l := e.Listener(e.P, 90)
+		s, _ := e.connection()
+		other, peer := e.connection()
+		l := e.listener(e.P, 90)
 		e.Net.Sleep(time.Second)
 		link.Partition()
 		s.keepAlive(time.Second, 200*time.Millisecond, 3)
@@ -175,7 +175,7 @@ func hundredCalls(e *Env) {
 		e.inProgress(100, start, func(i int) { callsInProgress[i%len(callsInProgress)].call(e, s) })
 		Equal(e, "RSTs", e.times("a", start, has(trace.RST)), "1.600")
 		link.Heal()
-		e.PeerStream().as("Connect to the listener").connect(e.Addr(1, 90))
+		e.peerStream().as("Connect to the listener").connect(e.Addr(1, 90))
 		accept.Wait()
 		peer.say("x")
 		idle.Wait()
@@ -188,8 +188,8 @@ func hundredCalls(e *Env) {
 func everyOption(e *Env) {
 	link := e.Pair()
 	e.Do(func() {
-		twin, _ := e.Connected()
-		c, _ := e.Connected()
+		twin, _ := e.connection()
+		c, _ := e.connection()
 		link.Partition()
 		c.keepAlive(time.Second, 200*time.Millisecond, 3)
 		e.Net.Sleep(time.Minute)
@@ -229,8 +229,8 @@ func everyOption(e *Env) {
 func storedOptions(e *Env) {
 	link := e.Pair()
 	e.Do(func() {
-		twin, _ := e.Connected()
-		c, _ := e.Connected()
+		twin, _ := e.connection()
+		c, _ := e.connection()
 		link.Partition()
 		c.keepAliveVals(time.Second, 200*time.Millisecond)
 		e.Net.Sleep(time.Minute)

@@ -15,7 +15,7 @@ var keepAliveValsScenarios = []Scenario{
 		e.silent(1500*time.Millisecond, 250*time.Millisecond, 2, func(s handle, start time.Duration) {
 			e.Net.Sleep(time.Minute)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "1.500 1.750")
-			Equal(e, "bytes returned", e.Stream().ioctl(wsa.SIO_KEEPALIVE_VALS, wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: 1, KeepAliveInterval: 1}.Append(nil), nil), 0)
+			Equal(e, "bytes returned", e.stream().ioctl(wsa.SIO_KEEPALIVE_VALS, wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: 1, KeepAliveInterval: 1}.Append(nil), nil), 0)
 		})
 		e.Notef("milliseconds, no output")
 	}},
@@ -63,7 +63,7 @@ var keepAliveValsScenarios = []Scenario{
 			probes("as by TCP_KEEPIDLE", "3.000 3.500 4.000 4.500")
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 1)
 			probes("as by TCP_KEEPINTVL", "3.000 4.000")
-			fresh := e.Stream()
+			fresh := e.stream()
 			Equal(e, "TCP_KEEPIDLE of another socket", fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE), 7200)
 			Equal(e, "TCP_KEEPINTVL of another socket", fresh.get(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL), 1)
 		})
@@ -82,17 +82,17 @@ var keepAliveValsScenarios = []Scenario{
 	{ID: "KA-24", Title: "before connect, bad and zero values", Source: "OBS, C-36", Run: func(e *Env) {
 		link := e.Pair()
 		ioctl := func(s handle, in []byte) error { return noCount(e.P.Ioctl(s.s, wsa.SIO_KEEPALIVE_VALS, in, nil)) }
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []int{0, 4, 8, 11} {
 			e.Code(fmt.Sprint("cbIn ", n), ioctl(s, make([]byte, n)), wsa.WSAEFAULT)
 		}
 		e.Code("NULL", ioctl(s, nil), wsa.WSAEFAULT)
-		e.Code("a datagram socket", ioctl(e.Datagram(), make([]byte, 12)), wsa.WSAENOPROTOOPT)
+		e.Code("a datagram socket", ioctl(e.datagram(), make([]byte, 12)), wsa.WSAENOPROTOOPT)
 		e.Code("0, 0, 0", ioctl(s, make([]byte, 12)), 0)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
 		s.keepAliveVals(5*time.Second, 250*time.Millisecond)
 		e.Do(func() {
-			e.Listener(e.Q, 80)
+			e.listener(e.Q, 80)
 			s.connect(e.Addr(2, 80))
 			start := e.Start()
 			link.Partition()
@@ -109,7 +109,7 @@ var keepAliveValsScenarios = []Scenario{
 	}},
 	{ID: "KA-25", Title: "milliseconds in, seconds out", Source: "W-TCP", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.keepAlive(1500*time.Millisecond, time.Millisecond, 3)
 		s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 2)
 		s.reads(wsa.IPPROTO_TCP, wsa.TCP_KEEPINTVL, 1)
@@ -120,7 +120,7 @@ var keepAliveValsScenarios = []Scenario{
 			s.recv(1, wsa.WSAENETRESET)
 			Equal(e, "probes", e.times("a", start, probeAt(1)), "0.003 0.004 0.005")
 			Equal(e, "RST", e.times("a", start, has(trace.RST)), "0.006")
-			fresh := e.Stream()
+			fresh := e.stream()
 			var got []string
 			for _, ms := range []time.Duration{1, 999, 1000, 1001, 4294967295} {
 				fresh.keepAliveVals(ms*time.Millisecond, ms*time.Millisecond)

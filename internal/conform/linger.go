@@ -13,7 +13,7 @@ import (
 var lingerScenarios = []Scenario{
 	{ID: "LG-1", Title: "defaults", Source: "S-GET, C-03", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.reads(wsa.SOL_SOCKET, wsa.SO_LINGER, 0)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_DONTLINGER, 1)
 		e.Notef("{0,0} and 1")
@@ -84,7 +84,7 @@ var lingerScenarios = []Scenario{
 			Equal(e, "time", e.Net.Now(), start)
 			e.Net.Sleep(time.Second)
 			s.recv(1, wsa.WSAECONNRESET)
-			again := e.Stream()
+			again := e.stream()
 			again.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
 			for _, l := range e.A.Sockets() {
 				e.Check(l.Remote.Port() != 80, "a remnant of the connection: %v", l)

@@ -31,7 +31,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.wired(func(w *simnet.Wire) {
 			reading, _ := e.connectTo(w, 80)
 			writing, _ := e.stuckAt(w, 81)
-			listening := e.Stream()
+			listening := e.stream()
 			listening.bind(e.Any(82))
 			listening.listen(1)
 			watched, _ := e.connectTo(w, 83)
@@ -84,7 +84,7 @@ var lingerOptionsScenarios = []Scenario{
 			c.nonblocking(true)
 			c.filled()
 			recv, send := c.recvAsync(make([]byte, 1)), c.sendAsync(make([]byte, 1<<20))
-			l, fresh := e.Listener(e.P, 81), e.Stream()
+			l, fresh := e.listener(e.P, 81), e.stream()
 			accept := l.acceptEx(fresh, nil)
 			e.pending("recv", recv)
 			e.pending("send", send)
@@ -96,11 +96,11 @@ var lingerOptionsScenarios = []Scenario{
 				Equal(e, what, e.outcome(o), "0 WSA_OPERATION_ABORTED")
 				Equal(e, what+", native", o.Status(), 995)
 			}
-			again := e.Listener(e.P, 82)
+			again := e.listener(e.P, 82)
 			accept = again.as("AcceptEx with the same socket").acceptEx(fresh, nil)
 			fresh.as("CloseSocket of the accept socket").close()
 			Equal(e, "accept", e.outcome(accept), "0 WSA_OPERATION_ABORTED")
-			e.PeerStream().connect(e.Addr(1, 82))
+			e.peerStream().connect(e.Addr(1, 82))
 			// the aborted operation takes no connection
 			again.accept()
 		})
@@ -119,7 +119,7 @@ var lingerOptionsScenarios = []Scenario{
 	}},
 	{ID: "LG-20", Title: "SO_LINGER keeps the time-out", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.setLinger(1, 7)
 		Equal(e, "{1,7}", s.lingerOf(), [2]uint32{1, 7})
 		s.setLinger(0, 99)
@@ -135,7 +135,7 @@ var lingerOptionsScenarios = []Scenario{
 	{ID: "LG-21", Title: "SO_DONTLINGER reinstates it", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, seconds := range []uint32{7, 0} {
-			s := e.Stream()
+			s := e.stream()
 			s.setLinger(1, seconds)
 			s.dontLinger(1)
 			Equal(e, "off", s.lingerOf(), [2]uint32{0, 0})
@@ -156,7 +156,7 @@ var lingerOptionsScenarios = []Scenario{
 	}},
 	{ID: "LG-23", Title: "the two are complements", Source: "S-GET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, set := range []func(){
 			func() {}, func() { s.setLinger(1, 3) }, func() { s.setLinger(0, 3) }, func() { s.dontLinger(0) },
 			func() { s.dontLinger(1) }, func() { s.setLinger(9, 0) },
@@ -170,7 +170,7 @@ var lingerOptionsScenarios = []Scenario{
 	}},
 	{ID: "LG-24", Title: "the range of l_linger", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []uint32{0, 1, 2, 32767, 32768, 65535} {
 			s.setLinger(1, n)
 			Equal(e, "l_linger", s.lingerOf(), [2]uint32{1, n})
@@ -180,7 +180,7 @@ var lingerOptionsScenarios = []Scenario{
 	{ID: "LG-25", Title: "datagram and raw sockets have neither", Source: "OBS", Run: func(e *Env) {
 		e.Pair()
 		raw := e.open(e.P, e.Family, wsa.SOCK_RAW, 200)
-		for _, s := range []handle{e.Datagram(), raw} {
+		for _, s := range []handle{e.datagram(), raw} {
 			for _, opt := range []int32{wsa.SO_LINGER, wsa.SO_DONTLINGER} {
 				s.get(wsa.SOL_SOCKET, opt, wsa.WSAENOPROTOOPT)
 				s.set(wsa.SOL_SOCKET, opt, 1, wsa.WSAENOPROTOOPT)
@@ -190,7 +190,7 @@ var lingerOptionsScenarios = []Scenario{
 	}},
 	{ID: "LG-26", Title: "inherited by accept", Source: "API-accept", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Stream()
+			l := e.stream()
 			l.linger(3)
 			l.bind(e.Any(80))
 			l.listen(1)

@@ -15,7 +15,7 @@ var lingerWireScenarios = []Scenario{
 		link := e.Pair()
 		e.Do(func() {
 			t := e.old()
-			c, s := e.Connected()
+			c, s := e.connection()
 			c.send(10)
 			c.linger(5)
 			start := e.Start()
@@ -24,7 +24,7 @@ var lingerWireScenarios = []Scenario{
 			s.recv(10)
 			s.recv(10)
 			Equal(e, "RST", e.Count("a", has(trace.RST)), 0)
-			c, _ = e.Connected()
+			c, _ = e.connection()
 			c.linger(5)
 			link.Partition()
 			c.send(10)
@@ -62,7 +62,7 @@ var lingerWireScenarios = []Scenario{
 	{ID: "LG-11", Title: "what the peer sees", Source: "API-close", Run: func(e *Env) {
 		e.paired(func() {
 			for _, hard := range []bool{false, true} {
-				c, s := e.Connected()
+				c, s := e.connection()
 				c.send(3000)
 				e.Net.Sleep(time.Second)
 				if hard {
@@ -145,13 +145,13 @@ var lingerWireScenarios = []Scenario{
 	{ID: "LG-14", Title: "closing what isn't connected", Source: "API-close", Run: func(e *Env) {
 		e.Pair()
 		for _, linger := range []uint32{0, 1, 1 | 5<<16} {
-			bound := e.Stream()
+			bound := e.stream()
 			bound.bind(e.Any(0))
-			for _, s := range []handle{e.Stream(), bound, e.Listener(e.P, 90)} {
+			for _, s := range []handle{e.stream(), bound, e.listener(e.P, 90)} {
 				s.set(wsa.SOL_SOCKET, wsa.SO_LINGER, linger)
 				s.close()
 			}
-			e.Datagram().as("CloseSocket of a datagram socket").close()
+			e.datagram().as("CloseSocket of a datagram socket").close()
 		}
 		Equal(e, "packets", len(e.Segments("")), 0)
 		e.Notef("0 at once in three linger modes, no packet")
@@ -159,7 +159,7 @@ var lingerWireScenarios = []Scenario{
 	{ID: "LG-15", Title: "closing during connect", Source: "API-close", Run: func(e *Env) {
 		e.Wire()
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(1500 * time.Millisecond)
@@ -173,7 +173,7 @@ var lingerWireScenarios = []Scenario{
 	{ID: "LG-15", Title: "closing in SYN_RCVD", Source: "RFC 9293 3.10.4", Run: func(e *Env) {
 		p := e.Wire().Listen(80)
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
 			talk(p,
@@ -189,7 +189,7 @@ var lingerWireScenarios = []Scenario{
 	}},
 	{ID: "LG-16", Title: "closing a listener", Source: "API-close", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Stream()
+			l := e.stream()
 			l.bind(e.Any(80))
 			l.listen(10)
 			var peers []*simnet.Peer

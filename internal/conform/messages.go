@@ -64,7 +64,7 @@ func everyFlags() (all []int32) {
 
 // flagSockets are a connected socket of each kind, none of which has data.
 func (e *Env) flagSockets() map[string]handle {
-	stream, _ := e.Connected()
+	stream, _ := e.connection()
 	sockets := map[string]handle{"stream": stream}
 	for name, kind := range map[string]struct{ typ, protocol int32 }{"datagram": {wsa.SOCK_DGRAM, 0}, "raw": {wsa.SOCK_RAW, 200}} {
 		s := e.open(e.P, e.Family, kind.typ, kind.protocol)
@@ -103,9 +103,9 @@ func (h handle) recvCoalesced() string {
 var messagesScenarios = []Scenario{
 	{ID: "MS-1", Title: "the largest message", Source: "S-API, C-18", Run: func(e *Env) {
 		e.paired(func() {
-			server := e.PeerDatagram()
+			server := e.peerDatagram()
 			server.bind(e.Any(53))
-			c := e.Datagram()
+			c := e.datagram()
 			limit := int(c.get(wsa.SOL_SOCKET, wsa.SO_MAX_MSG_SIZE))
 			Equal(e, "SO_MAX_MSG_SIZE", limit, map[int32]int{wsa.AF_INET: 65507, wsa.AF_INET6: 65527}[e.Family])
 			c.as("one byte more").sendTo(e.Addr(2, 53), make([]byte, limit+1), wsa.WSAEMSGSIZE)
@@ -121,9 +121,9 @@ var messagesScenarios = []Scenario{
 	{ID: "MS-1", Title: "the largest raw message", Source: "S-API, C-18", Run: rawSize},
 	{ID: "MS-2", Title: "a buffer that is too small", Source: "API-recv", Run: func(e *Env) {
 		e.paired(func() {
-			server := e.PeerDatagram()
+			server := e.peerDatagram()
 			server.bind(e.Any(53))
-			c := e.Datagram()
+			c := e.datagram()
 			for _, text := range []string{"abcdef", "next"} {
 				c.sayTo(e.Addr(2, 53), text)
 			}
@@ -172,7 +172,7 @@ var messagesScenarios = []Scenario{
 	{ID: "MS-4", Title: "flags come before the state", Source: "API-WSARecv", Run: func(e *Env) {
 		e.connected(func(reset, peer handle) {
 			peer.reset()
-			for what, s := range map[string]handle{"fresh": e.Stream(), "listening": e.Listener(e.P, 81), "reset": reset} {
+			for what, s := range map[string]handle{"fresh": e.stream(), "listening": e.listener(e.P, 81), "reset": reset} {
 				for _, c := range flaggedCalls {
 					for _, flags := range everyFlags() {
 						if want := flagCode(c, true, false, flags); want != 0 {
@@ -182,7 +182,7 @@ var messagesScenarios = []Scenario{
 				}
 			}
 			// What a call in progress does isn't changed by a later mode.
-			c, s := e.Connected()
+			c, s := e.connection()
 			e.Go("peer", func() {
 				s.send(2)
 				e.Net.Sleep(5 * Delay)
@@ -232,7 +232,7 @@ var flaggedCalls = []flagged{
 
 func truncated(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		s := e.Datagram()
+		s := e.datagram()
 		s.bind(e.Any(53))
 		s.set(e.level(), wsa.IP_PKTINFO, 1)
 		for range 3 {
@@ -248,7 +248,7 @@ func truncated(e *Env) {
 		Equal(e, "data", m.N, 6)
 		m = s.recvMsg(make([]byte, 6), make([]byte, 100), 0)
 		Equal(e, "flags", m.Flags, 0)
-		e.Stream().as("RecvMsg on a stream").recvMsg(nil, nil, 0, wsa.WSAEOPNOTSUPP)
+		e.stream().as("RecvMsg on a stream").recvMsg(nil, nil, 0, wsa.WSAEOPNOTSUPP)
 	})
 	e.Notef("MSG_TRUNC for data, MSG_CTRUNC for control messages, both with WSAEMSGSIZE")
 }
@@ -257,7 +257,7 @@ func truncated(e *Env) {
 // one message.
 func segmentSizes(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		s := e.Datagram()
+		s := e.datagram()
 		s.bind(e.Any(53))
 		s.set(wsa.IPPROTO_UDP, wsa.UDP_SEND_MSG_SIZE, 400)
 		n := s.sendTo(e.Addr(9, 99), make([]byte, 1000))

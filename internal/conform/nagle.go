@@ -19,7 +19,7 @@ func leastMSS(e *Env, floor uint16, want int) {
 		Equal(e, "segments of a client", e.lengths("a", 0), fmt.Sprint(want, " ", want))
 		e.Net.Sleep(time.Millisecond)
 		p, start := e.wire.Connect(e.Addr(1, 80).String()), e.Start()
-		l := e.Listener(e.P, 80)
+		l := e.listener(e.P, 80)
 		p.Send("[S] <mss 20>")
 		_, err := p.Expect("[S.]")
 		e.Check(err == nil, "%v", err)
@@ -47,7 +47,7 @@ func tenWrites(e *Env, nodelay uint32) []simnet.Line {
 	e.Pair(simnet.Delay(50 * time.Millisecond))
 	var start time.Duration
 	e.Do(func() {
-		c, _ := e.Connected()
+		c, _ := e.connection()
 		c.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, nodelay)
 		e.Net.Sleep(time.Second)
 		start = e.Start()
@@ -71,9 +71,9 @@ func tenWrites(e *Env, nodelay uint32) []simnet.Line {
 var nagleScenarios = []Scenario{
 	{ID: "NG-1", Title: "a new socket has Nagle on", Source: "W-TCP", Run: func(e *Env) {
 		e.Pair()
-		Equal(e, "TCP_NODELAY", e.Stream().get(wsa.IPPROTO_TCP, wsa.TCP_NODELAY), 0)
+		Equal(e, "TCP_NODELAY", e.stream().get(wsa.IPPROTO_TCP, wsa.TCP_NODELAY), 0)
 		e.Do(func() {
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			for range 2 {
 				c.say("x")
 			}
@@ -147,7 +147,7 @@ var nagleScenarios = []Scenario{
 		w := e.Wire()
 		p := w.Connect(e.Addr(1, 80).String())
 		e.Do(func() {
-			l := e.Listener(e.P, 80)
+			l := e.listener(e.P, 80)
 			p.Send("[S] <mss 1400>")
 			answer, err := p.Expect("[S.]")
 			e.Check(err == nil, "%v", err)

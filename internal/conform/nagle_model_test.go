@@ -85,7 +85,7 @@ func playModel(e *Env, steps []step, late bool) {
 	p := e.Wire().Listen(80)
 	m := &nagleModel{edge: 4000}
 	e.Do(func() {
-		s := e.Stream()
+		s := e.stream()
 		s.meetsWith(p, "[S.] win 65535 <mss 1000>") // the largest
 		p.Send("[.] ack 1 win 4000")
 		e.Net.Sleep(time.Millisecond)

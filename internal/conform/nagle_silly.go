@@ -39,7 +39,7 @@ var nagleSillyScenarios = []Scenario{
 	{ID: "NG-9", Title: "half of a small peer's window", Source: "RFC 1122 4.2.3.4", Run: func(e *Env) {
 		p := e.Wire().Listen(80)
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.meetsWith(p, "[S.] win 600 <mss 1000>") // no larger window is ever offered
 			s.send(900)
 			Equal(e, "at once", e.lengths("a", 0), "600")
@@ -75,7 +75,7 @@ var nagleSillyScenarios = []Scenario{
 			port := uint16(80 + tt.nodelay)
 			p := w.Listen(port)
 			e.Do(func() {
-				s := e.Stream()
+				s := e.stream()
 				s.meets(p, "mss 1000")
 				s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, tt.nodelay)
 				start := e.Start()
@@ -117,7 +117,7 @@ var nagleSillyScenarios = []Scenario{
 	{ID: "NG-12", Title: "SO_SNDBUF 0 is never held", Source: "W-SOL", Run: func(e *Env) {
 		e.Pair(simnet.Delay(50 * time.Millisecond))
 		e.Do(func() {
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			c.sndbuf(0)
 			start := e.Start()
 			for i := range 5 {
@@ -130,12 +130,12 @@ var nagleSillyScenarios = []Scenario{
 	}},
 	{ID: "NG-13", Title: "set before, during and on a listener", Source: "W-TCP, C-27", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.PeerStream()
+			l := e.peerStream()
 			l.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 			l.bind(e.Any(80))
 			l.listen(5)
 			for i, when := range []string{"before connect", "while connecting", "connected"} {
-				c := e.Stream()
+				c := e.stream()
 				set := func(now string) {
 					if now == when {
 						c.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
@@ -196,8 +196,8 @@ var nagleSillyScenarios = []Scenario{
 	}},
 	{ID: "NG-16", Title: "TCP_NODELAY elsewhere", Source: "S-SAN", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.Datagram().as("on a datagram socket").set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1, wsa.WSAENOPROTOOPT)
-		s := e.Stream()
+		e.datagram().as("on a datagram socket").set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1, wsa.WSAENOPROTOOPT)
+		s := e.stream()
 		s.set(wsa.SOL_SOCKET, wsa.TCP_NODELAY, 1)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 		s.reads(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 0)
@@ -211,7 +211,7 @@ func (e *Env) sillySender(nodelay uint32) {
 	port := uint16(80 + nodelay)
 	p := e.hand().Listen(port)
 	e.Do(func() {
-		s := e.Stream()
+		s := e.stream()
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, nodelay)
 		s.meetsWith(p, "[S.] win 8000 <mss 1000>")
 		s.send(12000)

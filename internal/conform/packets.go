@@ -103,7 +103,7 @@ func (e *Env) received(w *simnet.Wire) []byte {
 // asked makes a datagram socket of A that has sent "hello" to the hand, connected
 // or not, and returns the packet.
 func (e *Env) asked(w *simnet.Wire, connected bool) (handle, []byte) {
-	s := e.Datagram()
+	s := e.datagram()
 	if connected {
 		s.connect(e.Addr(9, 53))
 	}

@@ -37,7 +37,7 @@ func (h handle) meetsWith(p *simnet.Peer, syn string) {
 func (e *Env) playedAs(syn string, prepare func(s handle), fn func(s handle, p *simnet.Peer)) {
 	p := e.Wire().Listen(80)
 	e.Do(func() {
-		s := e.Stream()
+		s := e.stream()
 		if prepare != nil {
 			prepare(s)
 		}
@@ -58,14 +58,14 @@ func (e *Env) stuck(fn func(s handle, p *simnet.Peer)) {
 
 // connectTo connects a socket of A to a peer played at a port.
 func (e *Env) connectTo(w *simnet.Wire, port uint16) (handle, *simnet.Peer) {
-	p, s := w.Listen(port), e.Stream()
+	p, s := w.Listen(port), e.stream()
 	s.meets(p, "mss 1000")
 	return s, p
 }
 
 // stuckAt is connectTo with 3000 bytes sent, of which the peer takes 1000 and closes its window.
 func (e *Env) stuckAt(w *simnet.Wire, port uint16) (handle, *simnet.Peer) {
-	p, s := w.Listen(port), e.Stream()
+	p, s := w.Listen(port), e.stream()
 	s.meetsWith(p, "[S.] win 1000 <mss 1000>")
 	s.send(3000)
 	p.Expect("[.] seq 1:1001")

@@ -98,7 +98,7 @@ var portsScenarios = []Scenario{
 		e.Pair()
 		seen := map[uint16]bool{}
 		for i := range 200 {
-			s := e.Stream()
+			s := e.stream()
 			addr := e.Any(0)
 			if i%2 == 0 {
 				addr = e.Addr(1, 0)
@@ -115,8 +115,8 @@ var portsScenarios = []Scenario{
 		_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, scalable)
 		e.option(wsa.SOCK_STREAM, scalable).as("the same address").bind(e.Addr(1, port), wsa.WSAEADDRINUSE)
 		e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR).as("the same with SO_REUSEADDR").bind(e.Addr(1, port), wsa.WSAEACCES)
-		e.Stream().as("the other address").bind(e.Addr(3, port))
-		e.Stream().as("the wildcard").bind(e.Any(port))
+		e.stream().as("the other address").bind(e.Addr(3, port))
+		e.stream().as("the wildcard").bind(e.Any(port))
 		e.Notef("as in RU-4: WSAEADDRINUSE, WSAEACCES, success, success")
 	}},
 	{ID: "PO-7", Title: "SO_RANDOMIZE_PORT after SO_REUSE_UNICASTPORT", Source: "W-SOL", Once: true, Run: func(e *Env) {
@@ -147,12 +147,12 @@ var portsScenarios = []Scenario{
 				e.Check(!slices.Contains(seen[peer], s.port()), "port %d twice for %v", s.port(), peer)
 				seen[peer] = append(seen[peer], s.port())
 			}
-			e.Stream().as("a tenth to the same peer").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
-			s := e.Stream()
+			e.stream().as("a tenth to the same peer").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
+			s := e.stream()
 			s.as("one to another peer, bound by connect").connect(e.Addr(2, 83))
 			e.Check(s.port() >= 50000 && s.port() <= 50002, "port %d", s.port())
 			e.ephemeral("without the option", wsa.SOCK_STREAM, e.Addr(1, 0), wsa.WSAENOBUFS)
-			e.Stream().as("a bind to a shared port").bind(e.Addr(1, 50000), wsa.WSAEADDRINUSE)
+			e.stream().as("a bind to a shared port").bind(e.Addr(1, 50000), wsa.WSAEADDRINUSE)
 		})
 		e.Notef("nine connections to three peers on three ports; a tenth to one of them is WSAENOBUFS; a connect without bind shares as well")
 	}},
@@ -163,9 +163,9 @@ var portsScenarios = []Scenario{
 		e.Do(func() {
 			s := e.option(wsa.SOCK_STREAM, excl)
 			s.connect(e.Addr(2, 80))
-			e.Stream().as("Connect to another peer").connect(e.Addr(2, 81), wsa.WSAENOBUFS)
+			e.stream().as("Connect to another peer").connect(e.Addr(2, 81), wsa.WSAENOBUFS)
 			s.close()
-			e.Stream().connect(e.Addr(2, 81))
+			e.stream().connect(e.Addr(2, 81))
 			e.option(wsa.SOCK_STREAM, excl).as("Connect, exclusive").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
 		})
 		e.Notef("WSAENOBUFS for the second, whichever of them is exclusive")

@@ -16,7 +16,7 @@ import (
 func (e *Env) cutOff(limit uint32, fn func(s handle, link *simnet.Link, start time.Duration)) {
 	link := e.Pair()
 	e.Do(func() {
-		c, _ := e.Connected()
+		c, _ := e.connection()
 		e.Net.Sleep(time.Second)
 		c.set(wsa.IPPROTO_TCP, wsa.TCP_MAXRTMS, limit)
 		link.Partition()
@@ -159,7 +159,7 @@ var resetScenarios = []Scenario{
 	}},
 	{ID: "RS-1", Title: "reset before accept", Source: "API-accept", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l := e.Stream()
+			l := e.stream()
 			l.bind(e.Any(80))
 			l.listen(1)
 			l.nonblocking(true)
@@ -281,7 +281,7 @@ var resetScenarios = []Scenario{
 		w := e.Wire()
 		p := w.Listen(80)
 		e.Do(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.as("Connect to nobody").connect(e.Addr(9, 81), wsa.WSAETIMEDOUT)
 			s.meets(p, "mss 1000")
 			s.shutdown(wsa.SD_RECEIVE)
@@ -313,7 +313,7 @@ var resetScenarios = []Scenario{
 		e.Pair()
 		want := byProfile(e, wsa.WSAECONNRESET, wsa.WSAECONNABORTED)
 		e.Do(func() {
-			c, s := e.Connected()
+			c, s := e.connection()
 			s.close()
 			e.Net.Sleep(time.Second)
 			c.as("the first Send").say("x")
@@ -322,7 +322,7 @@ var resetScenarios = []Scenario{
 				c.as("the next Send").say("x", want)
 				c.recv(1, want)
 			}
-			c, s = e.Connected() // a reset by a peer that hasn't closed
+			c, s = e.connection() // a reset by a peer that hasn't closed
 			s.reset()
 			c.as("Recv after a reset without FIN").recv(1, wsa.WSAECONNRESET)
 		})

@@ -23,7 +23,7 @@ func (e *Env) ports(r stack.PortRange) {
 
 // option makes a socket of A with SOL_SOCKET options TRUE.
 func (e *Env) option(typ int32, names ...int32) handle {
-	s := e.Socket(e.P, typ)
+	s := e.socket(e.P, typ)
 	for _, name := range names {
 		s.set(wsa.SOL_SOCKET, name, 1)
 	}
@@ -41,7 +41,7 @@ func (e *Env) listening(addr netip.AddrPort, names ...int32) handle {
 
 // call connects a new socket of B, inside Do.
 func (e *Env) call(to netip.AddrPort) handle {
-	s := e.PeerStream()
+	s := e.peerStream()
 	s.as("Connect " + to.String()).connect(to)
 	e.Net.Sleep(Delay)
 	return s
@@ -58,7 +58,7 @@ func (e *Env) accepted(what string, l handle, want bool) handle {
 
 // datagramFor makes B send a byte to A, and returns what each socket got.
 func (e *Env) datagramFor(to netip.AddrPort, sockets ...handle) string {
-	e.PeerDatagram().as("SendTo "+to.String()).sayTo(to, "x")
+	e.peerDatagram().as("SendTo "+to.String()).sayTo(to, "x")
 	e.Do(func() { e.Net.Sleep(time.Second) })
 	got := ""
 	for _, s := range sockets {
@@ -78,7 +78,7 @@ func (e *Env) datagramFor(to netip.AddrPort, sockets ...handle) string {
 var reuseScenarios = []Scenario{
 	{ID: "RU-1", Title: "sampled at bind only", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		a, b := e.Stream(), e.Stream()
+		a, b := e.stream(), e.stream()
 		a.bind(e.Addr(1, 700))
 		a.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
 		a.reads(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
@@ -90,7 +90,7 @@ var reuseScenarios = []Scenario{
 		e.Pair()
 		for _, addr := range []string{"10.0.0.1:700", "127.0.0.1:700", "127.0.0.2:700"} {
 			for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-				s := e.Socket(e.P, typ)
+				s := e.socket(e.P, typ)
 				s.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
 				s.as("Bind " + addr).bind(addrOf(addr))
 			}
@@ -100,7 +100,7 @@ var reuseScenarios = []Scenario{
 	{ID: "RU-3", Title: "both options at once", Source: "OBS, C-26", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, o := range [][2]int32{{wsa.SO_REUSEADDR, wsa.SO_EXCLUSIVEADDRUSE}, {wsa.SO_EXCLUSIVEADDRUSE, wsa.SO_REUSEADDR}} {
-			s := e.Stream()
+			s := e.stream()
 			s.set(wsa.SOL_SOCKET, o[0], 1)
 			s.as("the second").set(wsa.SOL_SOCKET, o[1], 1, wsa.WSAEINVAL)
 			Equal(e, "the second reads", s.get(wsa.SOL_SOCKET, o[1]), 0)
@@ -117,9 +117,9 @@ var reuseScenarios = []Scenario{
 	{ID: "RU-7", Title: "the owner is that of socket, not of bind", Source: "W-REUSE", Run: func(e *Env) {
 		e.Pair()
 		e.P.SetOwner("first")
-		first, mine := e.Stream(), e.Stream()
+		first, mine := e.stream(), e.stream()
 		e.P.SetOwner("second")
-		theirs := e.Stream()
+		theirs := e.stream()
 		first.as("the first bind").bind(e.Any(700))
 		theirs.as("another user's").bind(e.Addr(1, 700), wsa.WSAEACCES)
 		mine.as("the same user's").bind(e.Addr(1, 700))
@@ -136,7 +136,7 @@ var reuseScenarios = []Scenario{
 			e.accepted("the address", specific, false)
 			e.accepted("the wildcard", wildcard, true)
 		})
-		u, v := e.Datagram(), e.Datagram()
+		u, v := e.datagram(), e.datagram()
 		u.bind(e.Addr(3, 700))
 		v.bind(e.Any(700))
 		Equal(e, "datagram to the address", e.datagramFor(e.Addr(3, 700), u, v), "1-")
@@ -188,7 +188,7 @@ var reuseScenarios = []Scenario{
 			s.setBytes(wsa.IPPROTO_IP, wsa.IP_ADD_MEMBERSHIP, []byte{224, 1, 2, 3, 0, 0, 0, 0}, 8)
 			members = append(members, s)
 		}
-		e.Datagram().as("Bind without the option").bind(e.Any(700), wsa.WSAEADDRINUSE)
+		e.datagram().as("Bind without the option").bind(e.Any(700), wsa.WSAEADDRINUSE)
 		Equal(e, "copies", e.datagramFor(netip.MustParseAddrPort("224.1.2.3:700"), members...), "11")
 		Equal(e, "unicast", e.datagramFor(e.Addr(1, 700), members...), "--")
 		e.Notef("two such sockets share the port, both get the group, neither gets unicast; others may not bind")
@@ -219,7 +219,7 @@ func equalListeners(e *Env, addr netip.AddrPort) {
 			e.accepted("the second", second, true)
 		}
 		second.close()
-		s := e.PeerStream()
+		s := e.peerStream()
 		s.as("Connect to nobody").connect(e.Addr(1, 700), wsa.WSAECONNREFUSED)
 	})
 }

@@ -44,14 +44,14 @@ func (e *Env) socketFor(d dualBind, typ int32) (handle, netip.AddrPort) {
 
 // bound makes a stream socket of A bound to a port of its first address.
 func (e *Env) bound(port uint16) handle {
-	s := e.Stream()
+	s := e.stream()
 	s.bind(e.Addr(1, port))
 	return s
 }
 
 // serve makes B accept connections on a port and close each after the peer has.
 func (e *Env) serve(port uint16) {
-	l := e.Listener(e.Q, port)
+	l := e.listener(e.Q, port)
 	e.Net.Background("server", func() {
 		for {
 			s, _, err := e.Q.Accept(l.s)
@@ -153,32 +153,32 @@ var reuseBindScenarios = []Scenario{
 		e.serve(81)
 		e.Do(func() {
 			for range 5 { // an attempt that fails leaves nothing behind
-				s := e.Stream()
+				s := e.stream()
 				s.as("Connect to nobody's port").connect(e.Addr(2, 79), wsa.WSAECONNREFUSED)
 				s.close()
 			}
 			for range 2 {
-				s := e.Stream()
+				s := e.stream()
 				s.connect(e.Addr(2, 80))
 				s.leave()
 			}
 			Equal(e, "connections in TIME-WAIT", e.A.Stack.Stats().TimeWait, 2)
-			s := e.Stream()
+			s := e.stream()
 			s.as("Connect with both in TIME-WAIT").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
 			s.as("Connect to another").connect(e.Addr(2, 81))
 			e.Net.Sleep(time.Minute)
 			Equal(e, "connections in TIME-WAIT", e.A.Stack.Stats().TimeWait, 0)
-			e.Stream().as("Connect a minute later").connect(e.Addr(2, 80))
+			e.stream().as("Connect a minute later").connect(e.Addr(2, 80))
 		})
 		e.Notef("of two ports the one without a remnant; with none, WSAENOBUFS for this peer only")
 	}},
 	{ID: "RU-12", Title: "a connection of AcceptEx", Source: "W-EXCL", Run: func(e *Env) {
 		e.paired(func() {
-			l, a := e.option(wsa.SOCK_STREAM, excl), e.Stream()
+			l, a := e.option(wsa.SOCK_STREAM, excl), e.stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(a, nil)
-			c := e.PeerStream()
+			c := e.peerStream()
 			c.connect(e.Addr(1, 80))
 			Equal(e, "outcome", e.outcome(o), "0 success")
 			l.as("CloseSocket of the listener").close()
@@ -234,7 +234,7 @@ var reuseBindScenarios = []Scenario{
 	}},
 	{ID: "RU-12", Title: "a connection that DisconnectEx has ended", Source: "W-EXCL", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l, s := e.option(wsa.SOCK_STREAM, excl), e.Stream()
+			l, s := e.option(wsa.SOCK_STREAM, excl), e.stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(s, nil)
@@ -256,9 +256,9 @@ var reuseBindScenarios = []Scenario{
 	}},
 	{ID: "RU-13", Title: "wildcard conflicts are found at bind", Source: "API-bind", Run: func(e *Env) {
 		e.Pair()
-		l := e.Stream()
+		l := e.stream()
 		l.bind(e.Any(700))
-		s := e.Stream()
+		s := e.stream()
 		s.as("the same wildcard").bind(e.Any(700), wsa.WSAEADDRINUSE)
 		s.as("Listen after that").listen(5, wsa.WSAEINVAL) // it isn't bound
 		s.as("Bind to another port").bind(e.Any(701))
@@ -272,14 +272,14 @@ var reuseBindScenarios = []Scenario{
 			other = netip.AddrPortFrom(netip.IPv4Unspecified(), 700)
 		}
 		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-			s := e.Socket(e.P, typ)
+			s := e.socket(e.P, typ)
 			s.as("a NULL name").bind(netip.AddrPort{}, wsa.WSAEFAULT)
 			s.as("the other family").bind(other, wsa.WSAEAFNOSUPPORT)
 			s.as("no local address").bind(e.Addr(2, 700), wsa.WSAEADDRNOTAVAIL)
 			s.sockName(wsa.WSAEINVAL)
 			s.as("port 0").bind(e.Any(0))
 			s.as("a second bind").bind(e.Any(700), wsa.WSAEINVAL)
-			t := e.Socket(e.P, typ)
+			t := e.socket(e.P, typ)
 			t.as("port 0 with none left").bind(e.Addr(1, 0), wsa.WSAENOBUFS)
 			t.sockName(wsa.WSAEINVAL)
 			s.close()
@@ -287,15 +287,15 @@ var reuseBindScenarios = []Scenario{
 		}
 		if e.Family == wsa.AF_INET {
 			for _, to := range []string{"255.255.255.255:700", "10.0.0.255:700"} {
-				e.Datagram().as("broadcast, datagrams").bind(addrOf(to), wsa.WSAEACCES)
-				e.Stream().as("broadcast, a stream").bind(addrOf(to), wsa.WSAEADDRNOTAVAIL)
+				e.datagram().as("broadcast, datagrams").bind(addrOf(to), wsa.WSAEACCES)
+				e.stream().as("broadcast, a stream").bind(addrOf(to), wsa.WSAEADDRNOTAVAIL)
 			}
 		}
 		e.Notef("WSAEFAULT, WSAEAFNOSUPPORT, WSAEADDRNOTAVAIL, WSAEINVAL, WSAENOBUFS, WSAEACCES; the socket stays as it was")
 	}},
 	{ID: "RU-15", Title: "needless SO_REUSEADDR", Source: "S-SET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
 		s.bind(e.Addr(1, 700))
 		s.listen(5)
@@ -306,7 +306,7 @@ var reuseBindScenarios = []Scenario{
 			var all []handle
 			for _, addr := range []string{"127.0.0.1:700", "127.0.0.2:700", "127.255.0.9:700"} {
 				all = append(all, e.listening(addrOf(addr), excl))
-				s := e.Stream()
+				s := e.stream()
 				s.as("Connect " + addr).connect(addrOf(addr))
 				e.Net.Sleep(Delay)
 				e.accepted(addr, all[len(all)-1], true)
@@ -340,7 +340,7 @@ var reuseBindScenarios = []Scenario{
 	}},
 	{ID: "RU-17", Title: "one address and port, two connections", Source: "S-SET", Run: func(e *Env) {
 		e.ports(stack.PortRange{})
-		l, m := e.Listener(e.Q, 80), e.Listener(e.Q, 81)
+		l, m := e.listener(e.Q, 80), e.listener(e.Q, 81)
 		e.Do(func() {
 			a, b, c := e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR), e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR), e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR)
 			for i, s := range []handle{a, b, c} {
@@ -370,7 +370,7 @@ var reuseBindScenarios = []Scenario{
 	{ID: "RU-17", Title: "beside a listener", Source: "S-SET", Run: func(e *Env) {
 		e.Pair()
 		e.listening(e.Addr(1, 700), wsa.SO_REUSEADDR)
-		e.Listener(e.Q, 80)
+		e.listener(e.Q, 80)
 		e.Do(func() {
 			s := e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR)
 			s.bind(e.Addr(1, 700))

@@ -38,7 +38,7 @@ func matrixCells(e *Env, cells *[6]string, typ int32, second string) {
 		e.Pair()
 	}
 	make := func(cell int) handle {
-		s := e.Socket(e.P, typ)
+		s := e.socket(e.P, typ)
 		switch cell / 2 {
 		case 1:
 			s.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)

@@ -118,10 +118,10 @@ var shutdownScenarios = []Scenario{
 	}},
 	{ID: "SH-3", Title: "shutdown of datagram sockets", Source: "API-shutdown", Run: func(e *Env) {
 		e.Pair()
-		s := e.PeerDatagram()
+		s := e.peerDatagram()
 		s.bind(e.Any(53))
 		s.as("Shutdown SD_RECEIVE").shutdown(wsa.SD_RECEIVE)
-		c := e.Datagram()
+		c := e.datagram()
 		c.sayTo(e.Addr(2, 53), "x")
 		e.Net.Advance(time.Second)
 		s.recv(9, wsa.WSAESHUTDOWN)
@@ -166,15 +166,15 @@ var shutdownScenarios = []Scenario{
 	}},
 	{ID: "SH-6", Title: "codes of shutdown", Source: "API-shutdown", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.as("bad how").shutdown(3, wsa.WSAEINVAL)
 		s.as("bad how").shutdown(-1, wsa.WSAEINVAL)
 		s.as("unconnected").shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
-		e.Listener(e.P, 70).as("listening").shutdown(wsa.SD_BOTH, wsa.WSAENOTCONN)
-		e.Datagram().as("datagram").shutdown(wsa.SD_BOTH)
+		e.listener(e.P, 70).as("listening").shutdown(wsa.SD_BOTH, wsa.WSAENOTCONN)
+		e.datagram().as("datagram").shutdown(wsa.SD_BOTH)
 		e.noSocket().shutdown(wsa.SD_SEND, wsa.WSAENOTSOCK)
 		e.Do(func() {
-			c, srv := e.Connected()
+			c, srv := e.connection()
 			srv.reset()
 			c.as("reset").shutdown(wsa.SD_SEND, wsa.WSAECONNRESET)
 		})

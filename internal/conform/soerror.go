@@ -12,7 +12,7 @@ import (
 // refused.
 func (e *Env) refused(fn func(s handle)) {
 	e.paired(func() {
-		s := e.Stream()
+		s := e.stream()
 		s.nonblocking(true)
 		s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
 		e.Net.Sleep(time.Second)
@@ -22,7 +22,7 @@ func (e *Env) refused(fn func(s handle)) {
 
 // connecting is a non-blocking socket of A with a connect in progress.
 func (e *Env) connecting(number int, port uint16, failOnICMP uint32) handle {
-	s := e.Stream()
+	s := e.stream()
 	s.set(wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, failOnICMP)
 	s.nonblocking(true)
 	s.connect(e.Addr(number, port), wsa.WSAEWOULDBLOCK)
@@ -33,17 +33,17 @@ func (e *Env) connecting(number int, port uint16, failOnICMP uint32) handle {
 var soErrorScenarios = []Scenario{
 	{ID: "EO-1", Title: "fresh socket", Source: "S-GET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		for _, s := range []handle{e.Stream(), e.Datagram()} {
+		for _, s := range []handle{e.stream(), e.datagram()} {
 			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 0)
 		}
 		e.Notef("0")
 	}},
 	{ID: "EO-2", Title: "set by asynchronous failures", Source: "S-GET", Run: func(e *Env) {
 		e.paired(func() {
-			refused := e.Stream()
+			refused := e.stream()
 			refused.nonblocking(true)
 			refused.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-			c, s := e.Connected()
+			c, s := e.connection()
 			s.reset()
 			Equal(e, "after a refused connect", refused.soError(), wsa.WSAECONNREFUSED)
 			Equal(e, "after a RST", c.soError(), wsa.WSAECONNRESET)
@@ -99,7 +99,7 @@ var soErrorScenarios = []Scenario{
 	{ID: "EO-2", Title: "an ICMP error on a datagram socket", Source: "S-GET, API-recvfrom", Run: func(e *Env) {
 		e.paired(func() {
 			for _, byRecv := range []bool{false, true} {
-				u := e.Datagram()
+				u := e.datagram()
 				u.connect(e.Addr(2, 9))
 				u.say("x")
 				e.Net.Sleep(time.Second)
@@ -126,7 +126,7 @@ var soErrorScenarios = []Scenario{
 	{ID: "EO-4", Title: "SO_ERROR and the thread's last error", Source: "S-GET", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.P.Thread()
-			c := e.Stream()
+			c := e.stream()
 			c.nonblocking(true)
 			c.on(t).connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(time.Second)
@@ -154,7 +154,7 @@ var soErrorScenarios = []Scenario{
 	{ID: "EO-5", Title: "a successful call doesn't reset it", Source: "S-GET, C-02", Run: func(e *Env) {
 		e.refused(func(s handle) {
 			s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
-			e.Listener(e.Q, 80)
+			e.listener(e.Q, 80)
 			s.connect(e.Addr(2, 80), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(time.Second)
 			s.sockName()
@@ -165,7 +165,7 @@ var soErrorScenarios = []Scenario{
 	}},
 	{ID: "EO-5", Title: "data, and a connection that works", Source: "S-GET, C-02", Profiles: []options.Profile{options.Documented, options.Windows, options.Legacy}, Run: func(e *Env) {
 		e.refused(func(s handle) {
-			l := e.Listener(e.Q, 80)
+			l := e.listener(e.Q, 80)
 			if e.Profile != options.Documented {
 				for range 3 {
 					Equal(e, "SO_ERROR, which a get keeps", s.soError(), wsa.WSAECONNREFUSED)
@@ -184,7 +184,7 @@ var soErrorScenarios = []Scenario{
 	}},
 	{ID: "EO-6", Title: "synchronous errors are not stored", Source: "OBS", Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.connect(e.Addr(2, 1), wsa.WSAECONNREFUSED)
 			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 0)
 			s.shutdown(9, wsa.WSAEINVAL)
@@ -203,7 +203,7 @@ var soErrorScenarios = []Scenario{
 	}},
 	{ID: "EO-8", Title: "set when select reports the failure", Source: "S-API", Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
 			Equal(e, "except set", s.ready("x", -1), "x")
@@ -216,7 +216,7 @@ var soErrorScenarios = []Scenario{
 			s.reset()
 			Equal(e, "SO_ERROR", c.soError(), wsa.WSAECONNRESET)
 			c.recv(1, wsa.WSAECONNRESET)
-			u := e.Datagram()
+			u := e.datagram()
 			u.connect(e.Addr(2, 9))
 			u.say("x")
 			e.Net.Sleep(time.Second)

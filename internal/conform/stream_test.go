@@ -35,7 +35,7 @@ func TestStreamsArriveIntact(t *testing.T) {
 func playStreams(e *Env, seed uint64, size int, nodelay bool) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	quota := func() uint32 { return uint32([]int{0, 1, 700, 1460, 5000, 20_000, 65_536, 300_000}[rng.IntN(8)]) }
-	c, s := e.Connected()
+	c, s := e.connection()
 	if nodelay {
 		c.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 	}

@@ -12,7 +12,7 @@ import (
 var timeoutsScenarios = []Scenario{
 	{ID: "TO-1", Title: "set only", Source: "S-API, C-14", Profiles: []options.Profile{options.Documented, options.Windows}, Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, opt := range []int32{wsa.SO_SNDTIMEO, wsa.SO_RCVTIMEO} {
 			s.set(wsa.SOL_SOCKET, opt, 1234)
 			v, err := s.tryGet(wsa.SOL_SOCKET, opt)
@@ -96,8 +96,8 @@ var timeoutsScenarios = []Scenario{
 	}},
 	{ID: "TO-6", Title: "without the overlapped attribute", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
-			c := e.openEx(e.P, e.Family, wsa.SOCK_STREAM, 0, 0, 0)
+			l := e.listener(e.Q, 80)
+			c := e.plain(wsa.SOCK_STREAM, 0)
 			c.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 100)
 			c.connect(e.Addr(2, 80))
 			s := l.accept()
@@ -111,11 +111,11 @@ var timeoutsScenarios = []Scenario{
 			c.recvAsync(make([]byte, 1), wsa.WSAEINVAL)
 
 			// accepted sockets are the same
-			pl := e.openEx(e.P, e.Family, wsa.SOCK_STREAM, 0, 0, 0)
+			pl := e.plain(wsa.SOCK_STREAM, 0)
 			pl.bind(e.Any(81))
 			pl.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 100)
 			pl.listen(5)
-			q := e.PeerStream()
+			q := e.peerStream()
 			q.connect(e.Addr(1, 81))
 			a := pl.accept()
 			e.Go("send", func() {
@@ -123,12 +123,12 @@ var timeoutsScenarios = []Scenario{
 				q.send(1)
 			})
 			a.recv(1)
-			d := e.openEx(e.P, e.Family, wsa.SOCK_DGRAM, 0, 0, 0)
+			d := e.plain(wsa.SOCK_DGRAM, 0)
 			d.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 100)
 			d.bind(e.Any(7))
 			e.Go("send", func() {
 				e.Net.Sleep(5 * time.Second)
-				e.PeerDatagram().sayTo(e.Addr(1, 7), "x")
+				e.peerDatagram().sayTo(e.Addr(1, 7), "x")
 			})
 			d.recv(1)
 		})
@@ -145,11 +145,11 @@ var timeoutsScenarios = []Scenario{
 				call()
 				e.took("time of "+what, start, want)
 			}
-			l := e.Listener(e.P, 81)
+			l := e.listener(e.P, 81)
 			timed(l)
 			e.Go("client", func() {
 				e.Net.Sleep(3 * time.Second)
-				c := e.PeerStream()
+				c := e.peerStream()
 				c.as("Connect of b").connect(e.Addr(1, 81))
 			})
 			took("accept", 3*time.Second+3*Delay, func() {
@@ -158,13 +158,13 @@ var timeoutsScenarios = []Scenario{
 			took("select", 2*time.Second, func() {
 				Equal(e, "ready", l.ready("r", 2*time.Second), "")
 			})
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			timed(c)
 			c.linger(5)
 			c.sndbuf(10_000_000)
 			c.send(4_000_000) // the other side doesn't read
 			took("closesocket", 5*time.Second, func() { c.close() })
-			c = e.Stream()
+			c = e.stream()
 			timed(c)
 			took("connect", 21*time.Second, func() {
 				c.connect(e.Addr(77, 80), wsa.WSAETIMEDOUT)
@@ -201,9 +201,9 @@ var timeoutsScenarios = []Scenario{
 	}},
 	{ID: "TO-10", Title: "inherited", Source: "W-SOL", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
+			l := e.listener(e.Q, 80)
 			l.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 250)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			s := l.accept()
 			start := e.Start()
 			s.recv(1, wsa.WSAETIMEDOUT)

@@ -18,7 +18,7 @@ func (e *Env) checksummed(own netip.Addr, protocol int32, message []byte) []byte
 var typesScenarios = []Scenario{
 	{ID: "TY-1", Title: "SO_TYPE as created", Source: "S-GET", Run: func(e *Env) {
 		e.Pair()
-		for typ, s := range map[uint32]handle{wsa.SOCK_STREAM: e.Stream(), wsa.SOCK_DGRAM: e.Datagram()} {
+		for typ, s := range map[uint32]handle{wsa.SOCK_STREAM: e.stream(), wsa.SOCK_DGRAM: e.datagram()} {
 			s.reads(wsa.SOL_SOCKET, wsa.SO_TYPE, typ)
 			buf, n := make([]byte, 628), int32(628)
 			s.getBytes(wsa.SOL_SOCKET, wsa.SO_PROTOCOL_INFOW, buf, &n)
@@ -37,14 +37,14 @@ var typesScenarios = []Scenario{
 	{ID: "TY-1", Title: "raw sockets: protocols without one", Source: "RFC 1122 3.2.2.1, RFC 8200 4", Run: rawUnreachable},
 	{ID: "TY-2", Title: "SO_ACCEPTCONN", Source: "S-GET", Run: func(e *Env) {
 		e.Pair()
-		s := e.PeerStream()
+		s := e.peerStream()
 		Equal(e, "before listen", s.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 0)
 		s.bind(e.Any(80))
 		s.listen(1)
 		Equal(e, "after listen", s.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 1)
 		e.Do(func() {
 			for range 3 {
-				c := e.Stream()
+				c := e.stream()
 				c.nonblocking(true)
 				c.connect(e.Addr(2, 80), wsa.WSAEWOULDBLOCK)
 			}
@@ -55,13 +55,13 @@ var typesScenarios = []Scenario{
 	}},
 	{ID: "TY-2", Title: "SO_ACCEPTCONN with a full queue", Source: "S-API", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.PeerStream()
+			l := e.peerStream()
 			l.bind(e.Any(80))
 			Equal(e, "before listen", l.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 0)
 			l.listen(1)
-			e.Stream().connect(e.Addr(2, 80))
+			e.stream().connect(e.Addr(2, 80))
 			e.Net.Sleep(time.Second)
-			e.Stream().connect(e.Addr(2, 80), wsa.WSAECONNREFUSED)
+			e.stream().connect(e.Addr(2, 80), wsa.WSAECONNREFUSED)
 			Equal(e, "full", l.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 1)
 			l.set(wsa.SOL_SOCKET, wsa.SO_PAUSE_ACCEPT, 1)
 			Equal(e, "paused", l.get(wsa.SOL_SOCKET, wsa.SO_ACCEPTCONN), 1)

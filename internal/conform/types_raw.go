@@ -28,15 +28,12 @@ func (e *Env) fromHand(w *simnet.Wire, protocol uint8, payload string) {
 
 // rawRecv is what a raw socket receives: on IPv4 the header comes with it.
 func (h handle) rawRecv() (payload string, from netip.AddrPort) {
-	e := h.e
-	buf := make([]byte, 1<<16)
-	n, from, err := h.p.RecvFrom(h.s, buf, 0)
-	e.Code("RecvFrom", err, 0)
-	if e.v6() {
-		return string(buf[:n]), from
+	b, from := h.recvFrom(1 << 16)
+	if h.e.v6() {
+		return string(b), from
 	}
-	e.Check(n >= 20 && buf[0] == 0x45 && netip.AddrFrom4([4]byte(buf[12:16])) == from.Addr(), "no IPv4 header: % x", buf[:min(n, 20)])
-	return string(buf[20:n]), from
+	h.e.Check(len(b) >= 20 && b[0] == 0x45 && netip.AddrFrom4([4]byte(b[12:16])) == from.Addr(), "no IPv4 header: % x", b[:min(len(b), 20)])
+	return string(b[20:]), from
 }
 
 func rawCreation(e *Env) {
@@ -123,7 +120,7 @@ func (e *Env) rawMessage(w *simnet.Wire, s handle, protocol uint8) {
 	if e.v6() {
 		ttl = wsa.IPV6_HOPLIMIT
 	}
-	s.sendMsg([]byte("x"), wsa.AppendCmsg(nil, e.level(), ttl, []byte{9, 0, 0, 0}), 0, e.Addr(9, 0))
+	s.sendMsg([]byte("x"), wsa.AppendCmsg(nil, e.level(), ttl, []byte{9, 0, 0, 0}), e.Addr(9, 0))
 	Equal(e, "its time to live", trace.Parse(e.received(w)).TTL, 9)
 }
 
@@ -197,15 +194,15 @@ func rawBeside(e *Env) {
 				n++
 			}
 		}
-		c, s := e.Connected()
+		c, s := e.connection()
 		c.send(1000)
 		n := len(s.recv(2000))
 		Equal(e, "bytes of the stream", n, 1000)
 		e.Net.Sleep(time.Second)
 		Equal(e, "segments seen", count("TCP"), e.Count("a", func(l simnet.Line) bool { return true }))
-		u := e.PeerDatagram()
+		u := e.peerDatagram()
 		u.bind(e.Any(53))
-		d := e.Datagram()
+		d := e.datagram()
 		for _, port := range []uint16{53, 54} {
 			d.sayTo(e.Addr(2, port), "hello")
 		}
@@ -217,10 +214,8 @@ func rawBeside(e *Env) {
 		ping := e.open(e.P, e.Family, wsa.SOCK_RAW, icmp)
 		ping.sendTo(e.Addr(2, 0), echo)
 		ping.set(wsa.SOL_SOCKET, wsa.SO_RCVTIMEO, 1000)
-		buf := make([]byte, 100)
-		n, _, err := e.P.RecvFrom(ping.s, buf, 0) // bound by sendto
-		e.Code("RecvFrom", err, 0)
-		reply := buf[map[bool]int{false: 20}[e.v6()]:n]
+		reply, _ := ping.recvFrom(100) // bound by sendto
+		reply = reply[map[bool]int{false: 20}[e.v6()]:]
 		Equal(e, "the echo reply", fmt.Sprint(reply[0], reply[4:]), fmt.Sprint(map[bool]int{false: 0, true: 129}[e.v6()], echo[4:]))
 		Equal(e, "echo requests seen", count("ICMP"), 1)
 	})

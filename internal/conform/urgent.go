@@ -126,14 +126,14 @@ var urgentScenarios = []Scenario{
 	}},
 	{ID: "OB-1", Title: "errors", Source: "W-OOB", Run: func(e *Env) {
 		e.Pair()
-		d := e.Datagram()
+		d := e.datagram()
 		d.connect(e.Addr(2, 53))
 		d.as("Send on a datagram socket").oob("x", wsa.WSAEOPNOTSUPP)
-		e.Datagram().sendSomeTo([]byte("x"), wsa.MSG_OOB, e.Addr(2, 53), wsa.WSAEOPNOTSUPP)
-		e.Stream().as("not connected").oob("x", wsa.WSAENOTCONN)
+		e.datagram().sendSomeTo([]byte("x"), wsa.MSG_OOB, e.Addr(2, 53), wsa.WSAEOPNOTSUPP)
+		e.stream().as("not connected").oob("x", wsa.WSAENOTCONN)
 		Equal(e, "packets", len(e.Segments("a")), 0)
 		e.Do(func() {
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			before := len(e.Segments("a"))
 			Equal(e, "bytes", c.as("Send of nothing").sendSome(nil, wsa.MSG_OOB), 0)
 			Equal(e, "segments", len(e.Segments("a"))-before, 0)

@@ -12,7 +12,7 @@ import (
 // rfc1122 is OB-16 with one of the options that select its reading.
 func (e *Env) rfc1122(p *simnet.Peer, opt int32) {
 	e.Do(func() {
-		s := e.Stream()
+		s := e.stream()
 		s.meets(p, "mss 1000")
 		s.nonblocking(true)
 		s.set(wsa.IPPROTO_TCP, opt, 1)
@@ -80,8 +80,8 @@ var urgentMarkScenarios = []Scenario{
 	}},
 	{ID: "OB-11", Title: "SIOCATMARK elsewhere", Source: "API-ioctlsocket", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.Datagram().as("a datagram socket").ioctl(wsa.SIOCATMARK, nil, make([]byte, 4), wsa.WSAEINVAL)
-		e.Stream().as("a short buffer").ioctl(wsa.SIOCATMARK, nil, make([]byte, 3), wsa.WSAEFAULT)
+		e.datagram().as("a datagram socket").ioctl(wsa.SIOCATMARK, nil, make([]byte, 4), wsa.WSAEINVAL)
+		e.stream().as("a short buffer").ioctl(wsa.SIOCATMARK, nil, make([]byte, 3), wsa.WSAEFAULT)
 		e.Notef("WSAEINVAL; WSAEFAULT for a short buffer")
 	}},
 	{ID: "OB-12", Title: "SO_OOBINLINE while a byte waits", Source: "OBS", Run: func(e *Env) {
@@ -174,7 +174,7 @@ var urgentMarkScenarios = []Scenario{
 	{ID: "OB-17", Title: "both readings on one connection", Source: "W-TCP", Run: func(e *Env) {
 		e.paired(func() {
 			for _, sender := range []bool{true, false} {
-				c, s := e.Connected()
+				c, s := e.connection()
 				s.nonblocking(true)
 				if sender {
 					c.set(wsa.IPPROTO_TCP, wsa.TCP_EXPEDITED_1122, 1)
@@ -202,7 +202,7 @@ var urgentMarkScenarios = []Scenario{
 	}},
 	{ID: "OB-18", Title: "one way only", Source: "W-TCP", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		both := func() string {
 			return fmt.Sprint(s.get(wsa.IPPROTO_TCP, wsa.TCP_EXPEDITED_1122), s.get(wsa.IPPROTO_TCP, wsa.TCP_BSDURGENT))
 		}

@@ -73,7 +73,7 @@ var urgentRecvScenarios = []Scenario{
 		e.wired(func(w *simnet.Wire) {
 			for i, inline := range []uint32{0, 1} {
 				port := uint16(80 + i)
-				l := e.Listener(e.P, port)
+				l := e.listener(e.P, port)
 				l.inline(inline)
 				p := w.Connect(e.Addr(1, port).String())
 				talk(p, "> [S] <mss 1000>", "< [S.] seq 0 ack 1", "> [.]")
@@ -118,8 +118,8 @@ var urgentRecvScenarios = []Scenario{
 			c.oob("ab")
 			waits.Wait()
 			s.as("MSG_WAITALL").recvFlags(9, wsa.MSG_OOB|wsa.MSG_WAITALL, wsa.WSAEOPNOTSUPP)
-			e.PeerDatagram().as("a datagram socket").recvFlags(9, wsa.MSG_OOB, wsa.WSAEOPNOTSUPP)
-			e.PeerStream().as("not connected").recvFlags(9, wsa.MSG_OOB, wsa.WSAENOTCONN)
+			e.peerDatagram().as("a datagram socket").recvFlags(9, wsa.MSG_OOB, wsa.WSAEOPNOTSUPP)
+			e.peerStream().as("not connected").recvFlags(9, wsa.MSG_OOB, wsa.WSAENOTCONN)
 			waits = e.Go("recv", func() { s.as("the peer resets").recvFlags(9, wsa.MSG_OOB, wsa.WSAECONNRESET) })
 			e.Net.Sleep(time.Second)
 			c.linger(0)

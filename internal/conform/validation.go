@@ -24,7 +24,7 @@ type fault struct {
 var validationScenarios = []Scenario{
 	{ID: "AV-1", Title: "the first failing check wins", Source: "S-GET, S-API, S-SET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, f := range []fault{
 			{"NULL optval, unknown level", 1000, 1, nil, wsa.WSAEFAULT},
 			{"unknown level, unknown option, short", 1000, 0x7777, []byte{1}, wsa.WSAEINVAL},
@@ -40,7 +40,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-2", Title: "before Startup and after Cleanup", Source: "W-ERR", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		e.Code("Cleanup", e.P.Cleanup(), 0)
 		n := int32(4)
 		for _, p := range []*provider.Provider{e.P, {}} {
@@ -53,9 +53,9 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-3", Title: "closed or foreign descriptor with NULL", Source: "OBS", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.close()
-		foreign := e.PeerStream()
+		foreign := e.peerStream()
 		for _, h := range []handle{s, s.with(bogus), s.with(wsa.INVALID_SOCKET)} {
 			h.as("SetSockOpt NULL").setBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, nil, 4, wsa.WSAENOTSOCK)
 			h.as("GetSockOpt NULL").getBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, nil, nil, wsa.WSAENOTSOCK)
@@ -65,7 +65,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-4", Title: "NULL optval", Source: "S-SET, OBS", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []int32{0, 1, 4, 8} {
 			s.as(fmt.Sprintf("SetSockOpt NULL, optlen %d", n)).setBytes(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, nil, n, wsa.WSAEFAULT)
 			length := n
@@ -78,7 +78,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-5", Title: "unknown level, known option", Source: "OBS", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, level := range []int32{-1, 0x8000, 0x800, 0x1234FFFF, -0x7FFF0001, 1000, 16000, 113, 255} {
 			s.as(fmt.Sprintf("SetSockOpt level %#x", uint32(level))).set(level, wsa.SO_RCVTIMEO, 5, wsa.WSAEINVAL)
 			s.as(fmt.Sprintf("GetSockOpt level %#x", uint32(level))).get(level, wsa.SO_TYPE, wsa.WSAEINVAL)
@@ -87,7 +87,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-6", Title: "known level, unknown option", Source: "S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, o := range [][2]int32{{wsa.SOL_SOCKET, 0x7777}, {wsa.IPPROTO_TCP, 0x7777}, {wsa.IPPROTO_TCP, wsa.SO_RCVTIMEO}, {wsa.SOL_SOCKET, 3}} {
 			for n := range 9 {
 				s.setBytes(o[0], o[1], make([]byte, 9), int32(n), wsa.WSAENOPROTOOPT)
@@ -98,11 +98,11 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-7", Title: "optlen below the minimum", Source: "S-SET", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.nonblocking(true)
 		s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
 		e.Net.Advance(Delay * 4)
-		for n := int32(0); n < 4; n++ {
+		for n := range int32(4) {
 			s.as("SetSockOpt SO_RCVBUF").setBytes(wsa.SOL_SOCKET, wsa.SO_RCVBUF, []byte{1, 0, 0, 0}, n, wsa.WSAEFAULT)
 			length := n
 			s.as("GetSockOpt SO_ERROR").getBytes(wsa.SOL_SOCKET, wsa.SO_ERROR, make([]byte, 4), &length, wsa.WSAEFAULT)
@@ -114,7 +114,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-8", Title: "value out of range", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 12345)
 		s.as("SO_SNDBUF -1").set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 0xFFFFFFFF, wsa.WSAEINVAL)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 12345)
@@ -125,7 +125,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-9", Title: "get with a larger buffer", Source: "S-GET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		buf, n := bytes.Repeat([]byte{0xEE}, 42), int32(42)
 		s.getBytes(wsa.SOL_SOCKET, wsa.SO_TYPE, buf, &n)
 		Equal(e, "*optlen", n, 4)
@@ -134,7 +134,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-10", Title: "every non-zero int is TRUE", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, v := range []uint32{1, 2, 0xFFFFFFFF, 0x100, 0x80000000} {
 			s.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, v)
 			Equal(e, fmt.Sprintf("SO_KEEPALIVE after %#x", v), s.get(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE), 1)
@@ -145,7 +145,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-11", Title: "set with a larger optlen", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []int{8, 42} {
 			value := append([]byte{0x39, 0x30, 0, 0}, bytes.Repeat([]byte{0xFF}, n-4)...)
 			s.setBytes(wsa.SOL_SOCKET, wsa.SO_SNDBUF, value, int32(n))
@@ -155,7 +155,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-12", Title: "set with a negative optlen", Source: "S-SET, C-77", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []int32{-1, -4, -0x80000000} {
 			s.setBytes(wsa.SOL_SOCKET, wsa.SO_SNDBUF, make([]byte, 8), n, wsa.WSAEFAULT)
 		}
@@ -164,7 +164,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-13", Title: "get with *optlen 0 or less", Source: "S-GET", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for _, n := range []int32{0, -1, -0x80000000} {
 			length, buf := n, []byte{0xEE, 0xEE, 0xEE, 0xEE}
 			s.getBytes(wsa.SOL_SOCKET, wsa.SO_TYPE, buf, &length, wsa.WSAEFAULT)
@@ -175,7 +175,7 @@ var validationScenarios = []Scenario{
 	}},
 	{ID: "AV-14", Title: "defaults of options never set", Source: "S-GET, S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for opt, want := range map[int32]uint32{
 			wsa.SO_DEBUG: 0, wsa.SO_REUSEADDR: 0, wsa.SO_KEEPALIVE: 0, wsa.SO_DONTROUTE: 0, wsa.SO_LINGER: 0, wsa.SO_DONTLINGER: 1,
 			wsa.SO_OOBINLINE: 0, wsa.SO_EXCLUSIVEADDRUSE: 0, wsa.SO_SNDBUF: 65536, wsa.SO_RCVBUF: 65536, wsa.SO_ERROR: 0, wsa.SO_TYPE: 1,
@@ -204,7 +204,7 @@ var validationScenarios = []Scenario{
 	{ID: "AV-16", Title: "the thread's last error", Source: "observed", Run: func(e *Env) {
 		e.paired(func() {
 			t := e.P.Thread()
-			c, s := e.Connected()
+			c, s := e.connection()
 			s.reset()
 			four, n := make([]byte, 4), int32(4)
 			c.on(t).as("unknown level").setBytes(1000, 1, four, 4, wsa.WSAEINVAL)

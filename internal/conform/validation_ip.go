@@ -32,7 +32,7 @@ func (e *Env) reassemble(w *simnet.Wire, mtu int) (whole []byte, id uint32) {
 var validationIPScenarios = []Scenario{
 	{ID: "AV-17", Title: "errors at set, not at bind", Source: "API-set, C-82", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.as("TCP_KEEPCNT 256 on an unbound socket").set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 256, wsa.WSAEINVAL)
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 		s.bind(e.Any(0))
@@ -46,7 +46,7 @@ var validationIPScenarios = []Scenario{
 	{ID: "AV-17", Title: "ancillary data of a datagram received", Source: "W-PKTINFO, W-ECN", Run: controlIn},
 	{ID: "AV-19", Title: "the code is where the caller looks", Source: "S-GET", Run: func(e *Env) {
 		e.Pair()
-		t, s := e.P.Thread(), e.Stream()
+		t, s := e.P.Thread(), e.stream()
 		for _, level := range []int32{1000, wsa.SOL_SOCKET} {
 			err := t.SetSockOpt(s.s, level, wsa.SO_DEBUG, nil, 0)
 			e.Check(err != nil, "no error")
@@ -82,7 +82,7 @@ func headersOut(e *Env) {
 			Equal(e, "the defaults", send(), "ttl 128 tos 0x0")
 		}
 		p := w.Listen(80)
-		s := e.Stream()
+		s := e.stream()
 		s.setIP(optTTL, 44)
 		s.setIP(optTOS, 0x2F) // its two last bits are congestion control's
 		done := e.Go("connect", func() { s.connect(e.Addr(9, 80)) })
@@ -112,7 +112,7 @@ func headersOut(e *Env) {
 
 func headersOfListener(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		l := e.Stream()
+		l := e.stream()
 		l.bind(e.Any(80))
 		l.setIP(optTTL, 55)
 		l.listen(5)
@@ -145,7 +145,7 @@ func userMTU(e *Env) {
 	const mtu = 1300
 	e.wired(func(w *simnet.Wire) {
 		used := map[uint32]bool{}
-		peer := e.Datagram()
+		peer := e.datagram()
 		peer.bind(e.Any(53))
 		for _, kind := range messageKinds {
 			s := e.open(e.P, e.Family, kind.typ, kind.protocol)
@@ -198,7 +198,7 @@ func controlOut(e *Env) {
 				for i := 0; i < len(control); i += 2 {
 					all = wsa.AppendCmsg(all, e.level(), int32(control[i][0]), control[i+1])
 				}
-				s.sendMsg([]byte("x"), all, 0, e.Addr(9, 99), want)
+				s.sendMsg([]byte("x"), all, e.Addr(9, 99), want)
 				if want != 0 {
 					return fmt.Sprint(w.Discard())
 				}
@@ -214,14 +214,14 @@ func controlOut(e *Env) {
 			Equal(e, "an unknown type", send(wsa.WSAEINVAL, name(99), word(3)), "0")
 			Equal(e, "too short", send(wsa.WSAEINVAL, name(ttl), []byte{1}), "0")
 		}
-		e.Stream().as("SendMsg on a stream").sendMsg([]byte("x"), nil, 0, e.Addr(9, 99), wsa.WSAEOPNOTSUPP)
+		e.stream().as("SendMsg on a stream").sendMsg([]byte("x"), nil, e.Addr(9, 99), wsa.WSAEOPNOTSUPP)
 	})
 	e.Notef("TTL, TOS and ECN for one datagram; CE, unknown and short ones are WSAEINVAL and send nothing")
 }
 
 func controlIn(e *Env) {
 	e.wired(func(w *simnet.Wire) {
-		s := e.Datagram()
+		s := e.datagram()
 		s.bind(e.Any(53))
 		s.nonblocking(true)
 		for _, opt := range []int32{wsa.IP_PKTINFO, wsa.IP_RECVTTL, wsa.IP_RECVTOS, wsa.IP_RECVECN, wsa.IP_RECVIF, wsa.IP_RECVDSTADDR} {

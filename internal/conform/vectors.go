@@ -14,7 +14,7 @@ import (
 var vectorsScenarios = []Scenario{
 	{ID: "TV-1", Title: "defaults of SOL_SOCKET on a fresh TCP socket", Source: "vectors", Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		for opt, want := range map[int32]uint32{
 			wsa.SO_DEBUG: 0, wsa.SO_ACCEPTCONN: 0, wsa.SO_REUSEADDR: 0, wsa.SO_KEEPALIVE: 0, wsa.SO_DONTROUTE: 0, wsa.SO_LINGER: 0,
 			wsa.SO_OOBINLINE: 0, wsa.SO_DONTLINGER: 1, wsa.SO_EXCLUSIVEADDRUSE: 0, wsa.SO_SNDBUF: 65536, wsa.SO_RCVBUF: 65536,
@@ -84,7 +84,7 @@ var vectorsScenarios = []Scenario{
 			start := e.Start()
 			c.close()
 			Equal(e, "time", e.Net.Now(), start)
-			again := e.Stream()
+			again := e.stream()
 			again.set(wsa.SOL_SOCKET, wsa.SO_EXCLUSIVEADDRUSE, 1)
 			again.as("an exclusive bind of its port").bind(local)
 			e.Net.Sleep(time.Second)
@@ -140,8 +140,8 @@ var vectorsScenarios = []Scenario{
 	}},
 	{ID: "TV-12", Title: "a receive buffer of 16384", Source: "vectors", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.Listener(e.Q, 80)
-			c := e.Stream()
+			l := e.listener(e.Q, 80)
+			c := e.stream()
 			c.rcvbuf(16384)
 			c.connect(e.Addr(2, 80))
 			s := l.accept()
@@ -161,7 +161,7 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-13", Title: "ten blocking sends without a buffer", Source: "vectors", Run: func(e *Env) {
 		e.Pair(simnet.Delay(50 * time.Millisecond))
 		e.Do(func() {
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			c.sndbuf(0)
 			start := e.Start()
 			for range 10 {
@@ -180,7 +180,7 @@ var vectorsScenarios = []Scenario{
 	}},
 	{ID: "TV-15", Title: "sendto 255.255.255.255", Source: "vectors", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Datagram()
+		s := e.datagram()
 		s.sayTo(addrOf("255.255.255.255:9"), "x", 10013)
 		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
 		s.as("SendTo with SO_BROADCAST").sayTo(addrOf("255.255.255.255:9"), "x")
@@ -191,9 +191,9 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-16", Title: "SO_CONNECT_TIME", Source: "vectors", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
-			fresh := e.Stream()
+			fresh := e.stream()
 			Equal(e, "before", fresh.as("before").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 10057), 0xFFFFFFFF)
-			c, _ := e.Connected()
+			c, _ := e.connection()
 			established := e.Net.Now() - Delay
 			for _, at := range []time.Duration{500 * time.Millisecond, 2500 * time.Millisecond} {
 				e.Net.Sleep(established + at - e.Net.Now())
@@ -208,7 +208,7 @@ var vectorsScenarios = []Scenario{
 	}},
 	{ID: "TV-17", Title: "non-blocking connect to a closed port", Source: "vectors", Run: func(e *Env) {
 		e.paired(func() {
-			s := e.Stream()
+			s := e.stream()
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
 			Equal(e, "except", s.ready("x", -1), "x")
@@ -240,15 +240,15 @@ var vectorsScenarios = []Scenario{
 		e.Pair()
 		for _, level := range []int32{1000, 255, 16000, 113} {
 			for _, opt := range []int32{1, 0x10, 0x4000, 0xA000, 1001} {
-				e.Stream().set(level, opt, 1, 10022)
+				e.stream().set(level, opt, 1, 10022)
 			}
 		}
-		e.Datagram().as("level 6 on UDP").set(6, 1, 1, 10042)
+		e.datagram().as("level 6 on UDP").set(6, 1, 1, 10042)
 		e.Notef("10022 for four levels, 10042 for level 6 on UDP")
 	}},
 	{ID: "TV-20", Title: "groups on a plain socket", Source: "vectors", Once: true, Run: func(e *Env) {
 		e.Pair()
-		s := e.Stream()
+		s := e.stream()
 		s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
 		s.get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 10042)
 		s.set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 0, 10042)
@@ -257,7 +257,7 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-21", Title: "two seconds, then CF_REJECT", Source: "vectors", Run: func(e *Env) {
 		e.paired(func() {
 			l := e.conditional()
-			c := e.PeerStream()
+			c := e.peerStream()
 			done := e.Go("connect", func() { c.connect(e.Addr(1, 80), 10061) })
 			e.Net.Sleep(2 * time.Second)
 			Equal(e, "segments of a", len(e.Segments("a")), 0)
@@ -272,7 +272,7 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-22", Title: "three ports, two addresses", Source: "vectors", Run: scalabilityScenario},
 	{ID: "TV-23", Title: "SO_DONTROUTE on both families", Source: "vectors", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.Stream().set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
+		e.stream().set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
 		s := e.open(e.P, wsa.AF_INET6, wsa.SOCK_STREAM, 0)
 		s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1, 10042)
 		e.Notef("success; 10042")
@@ -283,14 +283,14 @@ var vectorsScenarios = []Scenario{
 			{wsa.SOL_SOCKET, wsa.SO_LINGER}, {wsa.SOL_SOCKET, wsa.SO_SNDBUF}, {wsa.SOL_SOCKET, wsa.SO_RCVTIMEO}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY},
 			{wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}}
 		for _, o := range common {
-			s := e.Stream()
+			s := e.stream()
 			for n, want := range map[int32]wsa.Errno{0: wsa.WSAEFAULT, 1: wsa.WSAEFAULT, 3: wsa.WSAEFAULT, 4: 0, 8: 0} {
 				s.as(fmt.Sprint(wsa.OptionName(o[0], o[1]), " with ", n)).setBytes(o[0], o[1], make([]byte, 8), n, want)
 			}
 			s.as("NULL").setBytes(o[0], o[1], nil, 4, wsa.WSAEFAULT)
 		}
 		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-			s := e.Socket(e.P, typ)
+			s := e.socket(e.P, typ)
 			for _, o := range options.Table() {
 				s.optlens(o)
 			}
