@@ -38,6 +38,11 @@ func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 	return p.AcceptCond(s, nil)
 }
 
+// A Condition decides about a connection that waits to be accepted: it returns wsa.CF_ACCEPT,
+// CF_REJECT or CF_DEFER. It is told the addresses of the caller and of the called side, and runs on
+// the goroutine of the call, with no lock held.
+type Condition = socket.Condition
+
 // AcceptCond is Accept with a condition function (API-WSAAccept, W-CA), which
 // is told the addresses of the caller and of the called side, and returns
 // CF_ACCEPT, CF_REJECT or CF_DEFER. It runs on the caller's goroutine, with no
@@ -55,12 +60,12 @@ func (p *Provider) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 // first in the queue; WSAEINVAL after another value (assumed to change nothing,
 // as CF_DEFER). A request that has vanished is WSAECONNRESET for a non-blocking
 // call; a blocking one goes on waiting (CA-7).
-func (p *Provider) AcceptCond(s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (p *Provider) AcceptCond(s wsa.SOCKET, condition Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	return p.acceptOn(nil, s, condition)
 }
 
 // acceptOn is AcceptCond for a thread, which may be nil.
-func (p *Provider) acceptOn(t *wait.Thread, s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (p *Provider) acceptOn(t *wait.Thread, s wsa.SOCKET, condition Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	e, err := p.entry(s)
 	if err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, p.result(err)

@@ -8,6 +8,9 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+// A Message is what RecvMsg returns besides the data.
+type Message = socket.Message
+
 // RecvMsg is WSARecvMsg (LPFN_WSARECVMSG): RecvFrom with control messages, in
 // the layout of package wsa, for the options that ask for them. With
 // MSG_ERRQUEUE it returns the oldest ICMP error that IP_RECVERR has kept, or
@@ -16,7 +19,7 @@ import (
 // Errors are those of RecvFrom, and WSAEOPNOTSUPP on a stream. WSAEMSGSIZE comes
 // with the result, and MSG_TRUNC in its Flags where data, MSG_CTRUNC where
 // control messages were cut off (MS-2).
-func (p *Provider) RecvMsg(s wsa.SOCKET, buf, control []byte, flags int32) (m socket.Message, _ error) {
+func (p *Provider) RecvMsg(s wsa.SOCKET, buf, control []byte, flags int32) (m Message, _ error) {
 	sock, err := p.socket(s)
 	if err == 0 {
 		m, err = sock.RecvMsg(buf, control, flags)

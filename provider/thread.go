@@ -204,7 +204,7 @@ func (t *Thread) Accept(s wsa.SOCKET) (wsa.SOCKET, netip.AddrPort, error) {
 
 // AcceptCond is Provider.AcceptCond. While condition runs, the thread is in a
 // callback: its calls fail with WSAEINPROGRESS (CA-10).
-func (t *Thread) AcceptCond(s wsa.SOCKET, condition socket.Condition) (wsa.SOCKET, netip.AddrPort, error) {
+func (t *Thread) AcceptCond(s wsa.SOCKET, condition Condition) (wsa.SOCKET, netip.AddrPort, error) {
 	if err := t.enter(); err != 0 {
 		return wsa.INVALID_SOCKET, netip.AddrPort{}, t.note(err)
 	}
