@@ -7,7 +7,7 @@ import "github.com/wsstack/wsstack/wsa"
 // it fails with WSAEINVAL.
 type Assignment struct {
 	level, name int32
-	optval      []byte    // the value in bytes; nil: no optval can hold the value, for the reason err
+	optval      []byte    // the value in bytes; nil: there is none, for the reason err
 	err         wsa.Errno // the error of every set; 0: none
 }
 

@@ -177,7 +177,7 @@ var lingerStruct = codec[lingerValue]{
 		binary.LittleEndian.PutUint16(b[2:], val.seconds)
 		return 4
 	},
-	short: func(b []byte) int { clear(b); return 0 }, // observed: a short get of SO_LINGER clears the bytes
+	short: func(b []byte) int { clear(b); return 0 }, // observed
 	format: func(val lingerValue) string {
 		return "{" + strconv.Itoa(int(bit(val.on))) + ", " + strconv.Itoa(int(val.seconds)) + "}"
 	},

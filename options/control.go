@@ -110,7 +110,7 @@ type ControlInfo struct {
 	Evidence    string   `json:"evidence"`              // "doc", "observed" or "assumed"
 	Description string   `json:"description"`           // meaning of the code in a sentence or two
 	Incomplete  string   `json:"incomplete,omitempty"`  // what is still missing; "": nothing
-	Unsupported string   `json:"unsupported,omitempty"` // why every call fails; "": not every call does
+	Unsupported string   `json:"unsupported,omitempty"` // why every call fails
 
 	// Elsewhere reports whether a call of the socket carries out the code, so that [Control]
 	// doesn't know the code.

@@ -32,8 +32,8 @@ const (
 	Bound                        // The socket has a local address.
 	Listening                    // The socket is a listener.
 	Connecting                   // A connect has started and is still in progress.
-	Connected                    // The socket has a connection, maybe half-closed, or a peer for datagrams.
-	Dead                         // The connection has ended by a reset, an abort, a time-out or keep-alive.
+	Connected                    // The socket has a connection, maybe half-closed, or a peer.
+	Dead                         // The connection has ended, but not by a graceful close.
 
 	// AnyState is the set of all states.
 	AnyState = Fresh | Bound | Listening | Connecting | Connected | Dead

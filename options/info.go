@@ -7,26 +7,27 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Info is the description of one option in plain data, for people and for JSON.
+// Info is the description of one option in plain data, for people and for JSON. Sizes are those of
+// the value, in bytes. A text is empty when there is nothing to say.
 type Info struct {
-	Level        int32         `json:"level"`                  // number of the level
-	LevelName    string        `json:"level_name"`             // name of the level, such as "SOL_SOCKET"
-	Number       int32         `json:"number"`                 // number of the option at its level
-	Symbol       string        `json:"symbol"`                 // name of the option in the SDK
-	Type         string        `json:"type"`                   // type of the value in the documents
-	Size         int           `json:"size"`                   // size of the value in bytes; 0: not supported
-	Size6        int           `json:"size6,omitempty"`        // size on an AF_INET6 socket; 0: the same
-	Get          bool          `json:"get"`                    // whether getsockopt supports the option
-	Set          bool          `json:"set"`                    // whether setsockopt supports the option
+	Level        int32         `json:"level"`                  // level of setsockopt
+	LevelName    string        `json:"level_name"`             // its name
+	Number       int32         `json:"number"`                 // optname of setsockopt
+	Symbol       string        `json:"symbol"`                 // name in the SDK
+	Type         string        `json:"type"`                   // type in the documents
+	Size         int           `json:"size"`                   // bytes; 0: not supported
+	Size6        int           `json:"size6,omitempty"`        // of AF_INET6; 0: Size
+	Get          bool          `json:"get"`                    // whether getsockopt works
+	Set          bool          `json:"set"`                    // whether setsockopt works
 	Kinds        []string      `json:"kinds"`                  // of "stream", "datagram", "raw"
 	Families     []string      `json:"families"`               // of "AF_INET", "AF_INET6"
 	Default      ByProfile     `json:"default"`                // value of a new socket
 	Tier         string        `json:"tier"`                   // "A", "B" or "C"; see OPTIONS.md
-	Doc          string        `json:"doc"`                    // labels of the pages; see OPTIONS.md
+	Doc          string        `json:"doc"`                    // pages, by label; see OPTIONS.md
 	Evidence     string        `json:"evidence"`               // "doc", "observed" or "assumed"
-	Description  string        `json:"description"`            // meaning of the option in a sentence or two
+	Description  string        `json:"description"`            // meaning in a sentence or two
 	Incomplete   string        `json:"incomplete,omitempty"`   // what is still missing; "": nothing
-	Unsupported  string        `json:"unsupported,omitempty"`  // why every call fails; "": not every call does
+	Unsupported  string        `json:"unsupported,omitempty"`  // why every call fails
 	Alternatives []Alternative `json:"alternatives,omitempty"` // what other profiles do
 }
 
@@ -40,7 +41,7 @@ type ByProfile struct {
 // Alternative is what profiles other than Documented do with an option.
 type Alternative struct {
 	Profiles []string `json:"profiles"` // names of the profiles
-	Conflict string   `json:"conflict"` // number of the conflict in docs/conflicts.md, such as "C-14"
+	Conflict string   `json:"conflict"` // number in docs/conflicts.md
 	Text     string   `json:"text"`     // the difference in a few words
 }
 

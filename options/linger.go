@@ -18,7 +18,7 @@ type Linger struct {
 	On          bool   // whether a close lingers, or is abortive
 	Timeout     uint16 // time for which a close lingers, in seconds; 0: an abortive close
 	Established bool   // whether Timeout was set by SO_LINGER
-	Fallback    uint16 // Timeout that SO_DONTLINGER FALSE sets when Established is false, in seconds
+	Fallback    uint16 // Timeout that SO_DONTLINGER FALSE sets without Established, in seconds
 }
 
 // lingerValue is the value of SO_LINGER, struct linger, as an application reads and writes it.

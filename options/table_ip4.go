@@ -13,7 +13,7 @@ func ip4Rows() []compiler {
 		ipRow(ip4, wsa.IP_TOS, "TOS", "Type of service. The congestion bits of a stream stay clear.",
 			octet(0), func(v *IPValues) *uint8 { return &v.TOS }),
 		ipRow(ip4, wsa.IP_TTL, "TTL", "Time to live of unicast, 1 to 255.",
-			octet(1), func(v *IPValues) *uint8 { return &v.TTL }). // the page types it boolean (C-63)
+			octet(1), func(v *IPValues) *uint8 { return &v.TTL }). // BOOL on the page (C-63)
 			initially(defaultTTL),
 		ipRow(ip4, wsa.IP_RECEIVE_BROADCAST, "RECEIVE_BROADCAST", "FALSE: datagrams sent to a broadcast address are dropped.",
 			booleanOfFour, func(v *IPValues) *bool { return &v.ReceiveBroadcast }).initially(true).only(messageKinds),

@@ -27,7 +27,7 @@ func liveRows() []compiler {
 			doc:    "S-GET S-API",
 			text:   "The pending error of the socket; reading clears it.",
 			access: getAccess, codec: errorCode, defText: "0",
-			field:        func(v *Values) *wsa.Errno { return &v.StickyError }, // for measuredProfiles only
+			field:        func(v *Values) *wsa.Errno { return &v.StickyError }, // if measured
 			live:         func(_ *Values, ep Endpoint) (wsa.Errno, wsa.Errno) { return ep.TakeError(), 0 },
 			survivesDrop: true, listenerOnly: true,
 			alt: []alternative[wsa.Errno]{{

@@ -33,7 +33,7 @@ func portRows() []compiler {
 			text:   "Ephemeral ports are chosen at random, which this stack always does. Set before bind; not with SO_REUSE_UNICASTPORT.",
 			access: getAndSet, codec: boolean, kinds: Stream | Datagram,
 			field: func(v *Values) *bool { return &v.RandomizePort },
-			check: func(v *Values, _ bool) wsa.Errno { return notBoth(true, v.ReuseUnicastPort) }, // the page: the set fails
+			check: func(v *Values, _ bool) wsa.Errno { return notBoth(true, v.ReuseUnicastPort) },
 			setIn: Fresh,
 		},
 		row[bool]{

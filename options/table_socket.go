@@ -85,7 +85,7 @@ func socketRows() []compiler {
 		},
 		row[bool]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_DONTLINGER, symbol: "SO_DONTLINGER", tier: 'A',
-			doc:    "S-GET S-API S-SET", // S-SET's table says "Reserved", its text defines it (C-67)
+			doc:    "S-GET S-API S-SET", // "Reserved" in a table of S-SET (C-67)
 			text:   "The opposite of l_onoff of SO_LINGER; FALSE restores the time-out that SO_LINGER set last, or 60 s.",
 			access: getAndSet, codec: boolean, kinds: Stream,
 			load:  func(v *Values) bool { return !v.Linger.On },
@@ -117,7 +117,7 @@ func socketRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.SO_GROUP_PRIORITY, symbol: "SO_GROUP_PRIORITY", tier: 'A',
 			doc:    "S-GET S-API S-SET S-SAN",
 			text:   "Reserved: the priority in the group; 0 is served first. Only a socket in a group has the option.",
-			access: getAndSet, codec: dwordUpTo("int", math.MaxInt32), // doc: S-API: nonnegative integers
+			access: getAndSet, codec: dwordUpTo("int", math.MaxInt32), // not negative: S-API
 			exists: func(v *Values) bool { return v.GroupID != 0 },
 			field:  func(v *Values) *uint32 { return &v.GroupPriority },
 			alt: []alternative[uint32]{{

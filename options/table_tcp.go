@@ -51,7 +51,7 @@ func tcpRows() []compiler {
 		},
 		row[uint32]{
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_MAXSEG, symbol: "TCP_MAXSEG", tier: 'A',
-			doc:    "S-API HDR", // printed in the NSPROTO_IPX table of S-API, an error of layout (C-17)
+			doc:    "S-API HDR", // among the options of NSPROTO_IPX in S-API (C-17)
 			text:   "Payload bytes of a full segment of this connection.",
 			access: getAccess, codec: dwordUpTo("int", 65535), kinds: Stream, defText: "536 (AF_INET), 1220 (AF_INET6)",
 			live: func(_ *Values, ep Endpoint) (uint32, wsa.Errno) { return sendMSS(ep), 0 },
@@ -65,7 +65,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPCNT, symbol: "TCP_KEEPCNT", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Unanswered keep-alive probes before the connection is dropped, 0 to 255; 0: no probes, no drop.",
-			access: getAndSet, codec: dwordUpTo("DWORD", maxKeepCount), // doc: over 255 is illegal; observed: WSAEINVAL for 256
+			access: getAndSet, codec: dwordUpTo("DWORD", maxKeepCount), // 256: WSAEINVAL (observed)
 			kinds: Stream,
 			field: func(v *Values) *uint32 { return &v.KeepAlive.Count },
 			apply: func(ep Endpoint, v *Values, n uint32) wsa.Errno {

@@ -55,7 +55,7 @@ type Values struct {
 
 	TCP  TCPValues // further options of the level IPPROTO_TCP
 	UDP  UDPValues // the options of the level IPPROTO_UDP
-	IPv4 IPValues  // the options of the level IPPROTO_IP, which an AF_INET6 socket has for IPv4 traffic
+	IPv4 IPValues  // the options of the level IPPROTO_IP, for the IPv4 traffic of a socket
 	IPv6 IPValues  // the options of the level IPPROTO_IPV6
 
 	// CompatibleRecvBuffer reports whether SIO_SET_COMPATIBILITY_MODE has selected the behaviour

@@ -12,11 +12,11 @@ import (
 type IPValues struct {
 	HeaderIncluded   bool   // IP_HDRINCL
 	TOS              uint8  // IP_TOS; IPV6_TCLASS at IPPROTO_IPV6
-	TTL              uint8  // IP_TTL, the time to live of unicast; IPV6_UNICAST_HOPS at IPPROTO_IPV6
+	TTL              uint8  // IP_TTL, of unicast; IPV6_UNICAST_HOPS at IPPROTO_IPV6
 	MulticastTTL     uint8  // IP_MULTICAST_TTL; IPV6_MULTICAST_HOPS at IPPROTO_IPV6
-	MulticastLoop    bool   // IP_MULTICAST_LOOP: the socket receives what this host sends to its groups
-	MulticastIf      uint32 // IP_MULTICAST_IF, the index of an interface; 0: the route table decides
-	UnicastIf        uint32 // IP_UNICAST_IF, the index of an interface; 0: the route table decides
+	MulticastLoop    bool   // IP_MULTICAST_LOOP: multicast of this host is received, too
+	MulticastIf      uint32 // IP_MULTICAST_IF, an index; 0: the route table decides
+	UnicastIf        uint32 // IP_UNICAST_IF, an index; 0: the route table decides
 	DontFragment     bool   // IP_DONTFRAGMENT
 	MTUDiscover      uint32 // IP_MTU_DISCOVER, one of the MTUDiscover constants
 	UserMTU          uint32 // IP_USER_MTU, an upper bound of the MTU in bytes
@@ -34,7 +34,7 @@ const (
 	MTUDiscoverNotSet uint32 = iota // the option isn't set; a set of this value fails
 	MTUDiscoverDo                   // the path MTU is discovered: packets have the DF bit
 	MTUDiscoverDont                 // the path MTU isn't discovered: packets may be fragmented
-	MTUDiscoverProbe                // packets have the DF bit, and may exceed the path MTU that is known
+	MTUDiscoverProbe                // packets have the DF bit, and may exceed the path MTU
 )
 
 // Report says which control messages a receive adds to a datagram.

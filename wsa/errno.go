@@ -54,7 +54,7 @@ func (e Errno) Is(target error) bool {
 	switch target {
 	case fs.ErrPermission:
 		return e == WSAEACCES
-	case net.ErrClosed: // after closesocket: the error of later calls, of blocking ones, of pending ones
+	case net.ErrClosed: // errors after closesocket, of later calls and of those in progress
 		return e == WSAENOTSOCK || e == WSAEINTR || e == WSA_OPERATION_ABORTED
 	case errors.ErrUnsupported:
 		return e == WSAEOPNOTSUPP || e == WSAENOPROTOOPT

@@ -36,27 +36,30 @@ func (g GUID) Append(b []byte) []byte {
 // ProtocolInfo is WSAPROTOCOL_INFO, a catalogue entry: the value of
 // SO_PROTOCOL_INFOA and SO_PROTOCOL_INFOW (winsock2.h).
 type ProtocolInfo struct {
-	ServiceFlags1     uint32                   // a set of the XP1 constants
-	ServiceFlags2     uint32                   // reserved
-	ServiceFlags3     uint32                   // reserved
-	ServiceFlags4     uint32                   // reserved
-	ProviderFlags     uint32                   // a set of the PFL constants
-	ProviderID        GUID                     // the identity of the provider
-	CatalogEntryID    uint32                   // the number of the entry
-	ChainLen          int32                    // 0: a layered provider, 1: a base provider, more: a chain
-	ChainEntries      [maxProtocolChain]uint32 // the numbers of the entries of a chain
-	Version           int32                    // the version of the protocol
-	AddressFamily     int32                    // AF_INET or AF_INET6
-	MaxSockAddr       int32                    // the largest size of a socket address in bytes
-	MinSockAddr       int32                    // the smallest size of a socket address in bytes
-	SocketType        int32                    // the type of the sockets, such as SOCK_STREAM
-	Protocol          int32                    // the first protocol of the entry, such as IPPROTO_TCP
-	ProtocolMaxOffset int32                    // the last protocol of the entry is Protocol plus this
-	NetworkByteOrder  int32                    // BIGENDIAN or LITTLEENDIAN
-	SecurityScheme    int32                    // SECURITY_PROTOCOL_NONE
-	MessageSize       uint32                   // bytes; 0: no messages, 1: the MTU, 0xFFFFFFFF: no limit
-	ProviderReserved  uint32                   // reserved
-	ProtocolName      string                   // szProtocol, the name of the entry
+	ServiceFlags1  uint32 // a set of the XP1 constants
+	ServiceFlags2  uint32 // reserved
+	ServiceFlags3  uint32 // reserved
+	ServiceFlags4  uint32 // reserved
+	ProviderFlags  uint32 // a set of the PFL constants
+	ProviderID     GUID   // the identity of the provider
+	CatalogEntryID uint32 // the number of the entry
+	ChainLen       int32  // 0: a layered provider, 1: a base provider, more: a chain
+
+	// ChainEntries are the numbers of the entries of a chain.
+	ChainEntries [maxProtocolChain]uint32
+
+	Version           int32  // the version of the protocol
+	AddressFamily     int32  // AF_INET or AF_INET6
+	MaxSockAddr       int32  // the largest size of a socket address in bytes
+	MinSockAddr       int32  // the smallest size of a socket address in bytes
+	SocketType        int32  // the type of the sockets, such as SOCK_STREAM
+	Protocol          int32  // the first protocol of the entry, such as IPPROTO_TCP
+	ProtocolMaxOffset int32  // the last protocol of the entry is Protocol plus this
+	NetworkByteOrder  int32  // BIGENDIAN or LITTLEENDIAN
+	SecurityScheme    int32  // SECURITY_PROTOCOL_NONE
+	MessageSize       uint32 // bytes; 0: no messages, 1: the MTU, 0xFFFFFFFF: no limit
+	ProviderReserved  uint32 // reserved
+	ProtocolName      string // szProtocol, the name of the entry
 }
 
 // appendHead appends the 116 bytes that both forms share.

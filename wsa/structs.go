@@ -37,7 +37,7 @@ func ParseLinger(b []byte) (Linger, Errno) {
 // TCPKeepalive is struct tcp_keepalive (mstcpip.h), the input of
 // SIO_KEEPALIVE_VALS, 12 bytes: three u32 in this order.
 type TCPKeepalive struct {
-	OnOff             uint32 // 0 turns keep-alive off and keeps the times; any other value turns it on
+	OnOff             uint32 // 0: keep-alive is off, and the times are ignored
 	KeepAliveTime     uint32 // the idle time before the first probe in milliseconds
 	KeepAliveInterval uint32 // the time between two probes in milliseconds
 }
@@ -66,7 +66,7 @@ func ParseTCPKeepalive(b []byte) (TCPKeepalive, Errno) {
 // of SIO_TCP_INITIAL_RTO, 4 bytes: Rtt at 0, MaxSynRetransmissions at 2, one
 // byte of padding.
 type TCPInitialRTOParameters struct {
-	Rtt                   uint16 // the first time-out in milliseconds, or a constant TCP_INITIAL_RTO_…_RTT
+	Rtt                   uint16 // the first time-out in ms, or TCP_INITIAL_RTO_…_RTT
 	MaxSynRetransmissions uint8  // a number, or a constant TCP_INITIAL_RTO_…_SYN_RETRANSMISSIONS
 }
 

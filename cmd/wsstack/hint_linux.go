@@ -64,7 +64,7 @@ func tunFailure(err error, use purpose, sys system) *failure {
 		f.status = statusUsage
 	case use == forExec && open.Path == "" && errors.Is(err, fs.ErrPermission): // making the interface
 		return f.withHint("%s", deniedHint(use, sys))
-	case use == forUp && open.Path != "" && errors.Is(err, syscall.EACCES): // the node isn't all that keeps them out
+	case use == forUp && open.Path != "" && errors.Is(err, syscall.EACCES): // and the interface would need root
 		return f.withHint("up makes an interface of this host, as root: sudo wsstack up …; wsstack exec makes a namespace of its own")
 	case open.Path != "" && errors.Is(err, syscall.EACCES):
 		mode, err := sys.mode(open.Path)

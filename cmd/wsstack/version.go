@@ -29,7 +29,7 @@ func newVersionCommand() *cobra.Command {
 type versions struct {
 	Wsstack  string `json:"wsstack"`            // version of this module
 	Commit   string `json:"commit,omitempty"`   // "": the program wasn't built in a work tree
-	Modified bool   `json:"modified,omitempty"` // whether the work tree had changes on top of the commit
+	Modified bool   `json:"modified,omitempty"` // whether the work tree had changes
 	Go       string `json:"go"`                 // version of the Go toolchain
 	GVisor   string `json:"gvisor"`             // version of the gVisor module
 }
