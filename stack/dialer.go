@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -139,7 +140,7 @@ func (d *Dialer) connect(ctx context.Context, n netKind, local netip.AddrPort, a
 		return d.Stack.open(familyOf(to.Addr()), n.typ, list, from)
 	}
 	c, err := dial(ctx, d.Stack.host(), n.name, addrs, d.FallbackDelay, open)
-	if op, ok := err.(*net.OpError); ok && local != (netip.AddrPort{}) {
+	if op, ok := errors.AsType[*net.OpError](err); ok && local != (netip.AddrPort{}) {
 		op.Source = netAddr(n.name, local)
 	}
 	return c, err

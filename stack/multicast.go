@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 
@@ -37,7 +38,10 @@ func (lc *ListenConfig) ListenMulticastUDP(network string, ifi *net.Interface, g
 	}
 	if err := joinAlone(c, ifi, group); err != nil {
 		c.Close()
-		return nil, callError("listen", network, addr, err.(*net.OpError).Err)
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err
+		}
+		return nil, callError("listen", network, addr, err)
 	}
 	return c, nil
 }
