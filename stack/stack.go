@@ -169,11 +169,12 @@ type Stack struct {
 	sockets  registry
 	pollers  pollers
 	work     pump
+	readers  readers
 	settleMu sync.Mutex // serialises Settle with itself and with Close
 
 	closeOnce sync.Once
 	closeErr  error
-	wg        sync.WaitGroup // the pump
+	wg        sync.WaitGroup // the pump, the readers
 
 	mu    sync.RWMutex // guards nics and table
 	nics  []*nic       // the loopback first
@@ -344,6 +345,7 @@ func (s *Stack) Close() error {
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
+		s.readers.close()
 		s.tcp.AbortOrphans()
 		s.pollers.wake()
 		s.hooks.echoes.wake()

@@ -71,11 +71,13 @@ func (s *Socket) startDisconnect(op *Op, flags, reserved uint32) (*Op, wsa.Errno
 
 // disconnectingLocked reports that a DisconnectEx is in progress: nothing new is
 // sent.
-func (s *Socket) disconnectingLocked() bool { return len(s.ops.queues[opDisconnect]) > 0 }
+func (s *Socket) disconnectingLocked() bool {
+	return len(s.ops.queues[opDisconnect]) > 0 || s.transmitEndsLocked()
+}
 
 func (s *Socket) advanceDisconnect(op *Op) bool {
 	s.mu.Lock()
-	done, err := s.disconnectedLocked(op.reuse)
+	done, err := s.disconnectedLocked(op)
 	var others []*Op
 	if done && op.reuse {
 		s.becomeDisconnectedLocked()
@@ -87,14 +89,15 @@ func (s *Socket) advanceDisconnect(op *Op) bool {
 	}
 	s.finish(op, netip.AddrPort{}, err)
 	for _, o := range others {
-		o.complete(0, netip.AddrPort{}, 0)
+		o.complete(o.moved, netip.AddrPort{}, 0)
 	}
 	return true
 }
 
 // disconnectedLocked takes a DisconnectEx as far as it goes now, and reports that
-// it has come to its end.
-func (s *Socket) disconnectedLocked(reuse bool) (done bool, err wsa.Errno) {
+// it has come to its end. One of a transmission is over when the FIN has its place, and
+// waits for readers where the socket is to be used again (API-TransmitFile).
+func (s *Socket) disconnectedLocked(op *Op) (done bool, err wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return false, err
 	}
@@ -108,8 +111,10 @@ func (s *Socket) disconnectedLocked(reuse bool) (done bool, err wsa.Errno) {
 	switch {
 	case s.state == options.Dead:
 		return false, s.deadErrnoLocked(true)
-	case !reuse:
-		return finAcked(s.connState()), 0
+	case !op.reuse:
+		return op.parent != nil || finAcked(s.connState()), 0
+	case op.parent != nil && s.hasUnread(s.conn):
+		return false, 0
 	}
 	return bothFinished(s.connState()) && !s.inUseLocked(), 0
 }

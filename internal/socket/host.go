@@ -29,6 +29,11 @@ type Host interface {
 	// called with connections locked.
 	Signal(s *Socket)
 
+	// Read runs f, which may wait for a file, on another goroutine, when that has done what it
+	// was asked before. It reports false where there are no such goroutines: then f isn't run,
+	// and the caller has to.
+	Read(f func()) bool
+
 	// Down reports that the stack has failed or is being closed (ND-1).
 	Down() bool
 

@@ -36,6 +36,8 @@ type Op struct {
 	moved   int            // bytes so far
 	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
 	urgent  urgentSend     // of a send with MSG_OOB
+	source  *Transmission  // of a send that is a TransmitFile or TransmitPackets
+	toRead  atomic.Bool    // of such a call that blocks: its caller is to read the next block
 	reuse   bool           // of a disconnect: the socket is to have another connection
 	waits   bool           // a call that blocks: the overlapped attribute doesn't matter
 	look    [1]byte        // of a receive without a buffer: the byte that it looks at
@@ -217,6 +219,9 @@ func (s *Socket) recvPending(op *Op) (n int, _ netip.AddrPort, _ wsa.Errno) {
 }
 
 func (s *Socket) advanceSend(op *Op) bool {
+	if op.source != nil {
+		return s.advanceTransmit(op)
+	}
 	if op.mark == 0 {
 		n, err := s.sendOnce(op.buf[op.moved:], op.flags, op.to, nil, true, &op.urgent)
 		op.moved += n
@@ -231,6 +236,11 @@ func (s *Socket) advanceSend(op *Op) bool {
 		}
 		op.mark = s.accepted.Load()
 	}
+	return s.advanceAcked(op)
+}
+
+// advanceAcked waits until what a send has marked is acknowledged (BF-9).
+func (s *Socket) advanceAcked(op *Op) bool {
 	acked, err := s.checkAwait()
 	if err == 0 && acked < op.mark {
 		return false
@@ -353,6 +363,17 @@ func (op *Op) complete(n int, from netip.AddrPort, err wsa.Errno) {
 	if op.c != nil {
 		close(op.c)
 	}
+	op.wakeLocked()
+}
+
+// wake wakes those who Wait.
+func (op *Op) wake() {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.wakeLocked()
+}
+
+func (op *Op) wakeLocked() {
 	for _, w := range op.waiters {
 		w.Signal()
 	}

@@ -57,6 +57,9 @@ func (s *Socket) RecvUntil(b []byte, flags int32, d *wait.Deadline) (_ int, _ ne
 	before := s.undropped() && !s.nonblocking.Load()
 	n, from, err := s.recvOnce(b, flags, d, attempt{})
 	if err != wsa.WSAEWOULDBLOCK || s.nonblocking.Load() {
+		if n > 0 && s.ops.pending.Load() > 0 {
+			s.host.Signal(s) // a TransmitFile may wait until all is read
+		}
 		return n, from, s.caught(before, err)
 	}
 	c := d.Block(s.calls.Begin(s.host, waiter.ReadableEvents|waiter.EventErr|waiter.EventHUp, s.recvTimeout()))
