@@ -11,4 +11,4 @@ func Convert(c Controller, algorithm Algorithm) Controller {
 }
 
 // base is the part that both algorithms have.
-func (s *window) base() *window { return s }
+func (w *window) base() *window { return w }
