@@ -119,6 +119,7 @@ var broadcastScenarios = []Scenario{
 	{ID: "BC-6", Title: "streams send nothing", Source: "W-SOL, C-29", Once: true, Run: broadcastStream},
 }
 
+// broadcastSent is BC-3: sent while it is on.
 func broadcastSent(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
@@ -144,6 +145,7 @@ func broadcastSent(e *Env) {
 	e.Notef("sent to 255.255.255.255 and 10.0.0.255 while TRUE, WSAEACCES again afterwards, connected or not")
 }
 
+// broadcastReceived is BC-5: received while it is on.
 func broadcastReceived(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.datagram()
@@ -171,6 +173,7 @@ func broadcastReceived(e *Env) {
 	e.Notef("delivered with SO_BROADCAST and IP_RECEIVE_BROADCAST, with MSG_BCAST; else not")
 }
 
+// broadcastStream is BC-6: streams send nothing.
 func broadcastStream(e *Env) {
 	e.Wire()
 	e.Do(func() {

@@ -24,6 +24,7 @@ func (h handle) member(opt int32, source netip.AddrPort, want wsa.Errno) {
 
 var optMulticastTTL = ipOption{wsa.IP_MULTICAST_TTL, wsa.IPV6_MULTICAST_HOPS}
 
+// multicastSent is BC-4: multicast: TTL and interface.
 func multicastSent(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
@@ -63,6 +64,7 @@ func multicastSent(e *Env) {
 	e.Notef("TTL 1, then 42; the unicast TTL doesn't count; an AF_INET6 socket uses IP_MULTICAST_TTL for IPv4 groups")
 }
 
+// multicastReceived is BC-4: multicast: members and sources.
 func multicastReceived(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, kind := range messageKinds {
@@ -102,6 +104,7 @@ func multicastReceived(e *Env) {
 	e.Notef("members only, blocked and chosen sources; nothing is answered")
 }
 
+// multicastLoop is BC-4: multicast: loop.
 func multicastLoop(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s, other := e.datagram(), e.datagram()

@@ -101,7 +101,7 @@ var buffersScenarios = []Scenario{
 		}
 		e.Notef("INT_MAX becomes 4 MiB")
 	}},
-	{ID: "BF-4", Title: "a negative size", Source: "C-32", Once: true, Profiles: []options.Profile{options.Documented, options.Windows}, Run: func(e *Env) {
+	{ID: "BF-4", Title: "a negative size", Source: "C-32", Once: true, Profiles: bothProfiles, Run: func(e *Env) {
 		e.Pair()
 		s := e.stream()
 		for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
@@ -158,7 +158,7 @@ var buffersScenarios = []Scenario{
 		})
 		e.Notef("transmitted bytes still count; 1,000 acknowledged make room for 1,000")
 	}},
-	{ID: "BF-8", Title: "non-blocking sends are partial", Source: "API-send, C-07", Profiles: []options.Profile{options.Documented, options.Windows}, Run: func(e *Env) {
+	{ID: "BF-8", Title: "non-blocking sends are partial", Source: "API-send, C-07", Profiles: bothProfiles, Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
 			s.nonblocking(true)
 			s.sndbuf(4000)

@@ -13,6 +13,7 @@ func (h handle) config() []byte {
 	return b[:n]
 }
 
+// setConfig sets it.
 func (h handle) setConfig(b []byte) error {
 	return h.p.SetSockOpt(h.s, wsa.SOL_SOCKET, wsa.PVD_CONFIG, b, int32(len(b)))
 }

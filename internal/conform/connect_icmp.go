@@ -11,6 +11,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+// recv1 is recvfrom, for its code.
 func (h handle) recv1(want ...wsa.Errno) {
 	h.recvFrom(100, want...)
 }
@@ -109,6 +110,7 @@ var connectICMPScenarios = []Scenario{
 	{ID: "NB-3", Title: "datagrams: a path MTU that no link has", Source: "RFC 791, RFC 8201 4", Run: impossibleMTU},
 }
 
+// unreachablePort is NB-3: datagrams: recv fails, sends succeed.
 func unreachablePort(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {
@@ -192,6 +194,7 @@ func forgedErrors(e *Env) {
 	e.Notef("other ports, addresses, truncated and damaged quotes change nothing; of 10,000 errors 64 are kept")
 }
 
+// errorQueue is NB-3: datagrams: IP_RECVERR.
 func errorQueue(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {
@@ -308,6 +311,7 @@ func errorForSYNACK(e *Env) {
 	e.Notef("the connection is accepted all the same")
 }
 
+// impossibleMTU is NB-3: datagrams: a path MTU that no link has.
 func impossibleMTU(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		mtu := int32(wsa.IP_MTU)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -44,7 +43,7 @@ var connectTimeScenarios = []Scenario{
 		check("connecting", c)
 		e.Notef("WSAENOTCONN and 0xFFFFFFFF in four states")
 	}},
-	{ID: "CT-2", Title: "as measured", Source: "OBS, C-01", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
+	{ID: "CT-2", Title: "as measured", Source: "OBS, C-01", Profiles: measured, Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			for what, sock := range map[string]handle{"fresh": e.stream(), "listening": e.listener(e.P, 81), "connecting": e.connecting(2, 9, 0)} {
 				Equal(e, what, sock.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), 0xFFFFFFFF)
@@ -128,7 +127,7 @@ var connectTimeScenarios = []Scenario{
 		e.datagram().get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOPROTOOPT)
 		e.Notef("WSAENOPROTOOPT")
 	}},
-	{ID: "CT-6", Title: "datagram sockets as measured", Source: "OBS, C-01", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
+	{ID: "CT-6", Title: "datagram sockets as measured", Source: "OBS, C-01", Profiles: measured, Run: func(e *Env) {
 		e.Pair()
 		u := e.datagram()
 		u.connect(e.Addr(2, 9))

@@ -13,6 +13,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+// noCount is the error of a call that counts bytes: one that fails must not count any.
 func noCount(n int, err error) error {
 	if n != 0 && err != nil {
 		return fmt.Errorf("%w with a count of %d", err, n)
@@ -216,6 +217,7 @@ func symbolOf(err error) string {
 	return "ok"
 }
 
+// endedCalls are the calls of the rows of endedCodes that are no control codes.
 var endedCalls = map[string]func(e *Env, s handle) error{
 	"Accept": func(e *Env, s handle) error {
 		_, _, err := e.P.Accept(s.s)
@@ -288,6 +290,7 @@ var endedCalls = map[string]func(e *Env, s handle) error{
 	"Shutdown-both":    func(e *Env, s handle) error { return e.P.Shutdown(s.s, wsa.SD_BOTH) },
 }
 
+// recvOf and sendOf are calls for so many bytes.
 func recvOf(size int, flags int32) func(e *Env, s handle) error {
 	return func(e *Env, s handle) error { return noCount(e.P.Recv(s.s, make([]byte, size), flags)) }
 }

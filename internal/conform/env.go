@@ -203,12 +203,13 @@ func (e *Env) Do(fn func()) { e.Net.Do("scenario", fn) }
 // Go starts blocking code.
 func (e *Env) Go(name string, fn func()) *simnet.Task { return e.Net.Go(name, fn) }
 
-// paired runs fn inside Do, on the hosts of Pair; connected also gives it a connection from A to B.
+// paired runs fn inside Do, on the hosts of Pair.
 func (e *Env) paired(fn func()) {
 	e.Pair()
 	e.Do(fn)
 }
 
+// connected is paired with a connection from A to B.
 func (e *Env) connected(fn func(client, server handle)) {
 	e.paired(func() { fn(e.connection()) })
 }

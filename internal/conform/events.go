@@ -51,6 +51,7 @@ func (w watched) want(what, events string) {
 	}
 }
 
+// isSet reports whether an event is signalled.
 func isSet(ev *provider.Event) bool {
 	select {
 	case <-ev.C():
@@ -60,6 +61,7 @@ func isSet(ev *provider.Event) bool {
 	}
 }
 
+// eventsText shows events with their codes, in the order of their bits.
 func eventsText(n provider.NetworkEvents) string {
 	var out []string
 	for bit, name := range eventNames {

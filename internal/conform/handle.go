@@ -37,6 +37,7 @@ type calls interface {
 	Listen(s wsa.SOCKET, backlog int32) error
 	Recv(s wsa.SOCKET, buf []byte, flags int32) (int, error)
 	RecvFrom(s wsa.SOCKET, buf []byte, flags int32) (int, netip.AddrPort, error)
+	Select(read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, x []wsa.SOCKET, _ error)
 	Send(s wsa.SOCKET, buf []byte, flags int32) (int, error)
 	SendTo(s wsa.SOCKET, buf []byte, flags int32, to netip.AddrPort) (int, error)
 	SetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte, optlen int32) error
@@ -112,13 +113,14 @@ func (e *Env) plain(typ int32, group uint32) handle {
 // ready asks select for "r", readability, "w", writability, and "x", exceptions, and returns which
 // of those there are.
 func (h handle) ready(sets string, timeout time.Duration, want ...wsa.Errno) (out string) {
-	lists := [3][]handle{}
+	var lists [3][]wsa.SOCKET
 	for i, set := range "rwx" {
 		if strings.ContainsRune(sets, set) {
-			lists[i] = []handle{h}
+			lists[i] = []wsa.SOCKET{h.s}
 		}
 	}
-	r, w, x := h.e.Select(h.p, lists[0], lists[1], lists[2], timeout, want...)
+	r, w, x, err := h.calls().Select(lists[0], lists[1], lists[2], timeout)
+	h.outcome("Select", err, want)
 	for i, got := range [][]wsa.SOCKET{r, w, x} {
 		if len(got) > 0 {
 			out += "rwx"[i : i+1]

@@ -18,6 +18,7 @@ func (h handle) keepAlive(idle, interval time.Duration, count uint32) {
 	h.keepAliveVals(idle, interval)
 }
 
+// keepAliveVals turns it on with SIO_KEEPALIVE_VALS.
 func (h handle) keepAliveVals(idle, interval time.Duration) {
 	in := wsa.TCPKeepalive{OnOff: 1, KeepAliveTime: uint32(idle.Milliseconds()), KeepAliveInterval: uint32(interval.Milliseconds())}
 	h.ioctl(wsa.SIO_KEEPALIVE_VALS, in.Append(nil), nil)
@@ -125,7 +126,7 @@ var keepAliveScenarios = []Scenario{
 		e.defaultDrop(10)
 		e.Notef("probes at 7200.000 s … 7209.000 s, RST at 7210.000 s, Recv: WSAENETRESET")
 	}},
-	{ID: "KA-5", Title: "the defaults of each profile", Source: "W-KA, C-49", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: func(e *Env) {
+	{ID: "KA-5", Title: "the defaults of each profile", Source: "W-KA, C-49", Profiles: measured, Run: func(e *Env) {
 		count := map[options.Profile]int{options.Windows: 10, options.Legacy: 5}[e.Profile]
 		e.defaultDrop(count)
 		e.Notef("%d probes, dropped at %d s", count, 7200+count)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
@@ -112,6 +111,7 @@ func (e *Env) inProgress(n int, start time.Duration, call func(i int)) {
 	}
 }
 
+// recvPending is a row of recv with flags.
 func recvPending(flags int32) func(e *Env, s handle) {
 	return func(e *Env, s handle) {
 		Equal(e, "count", len(s.recvFlags(4, flags, wsa.WSAENETRESET)), 0)
@@ -152,7 +152,7 @@ var keepAliveDropScenarios = slices.Concat(
 	},
 	scenariosOf(callsInProgress),
 	[]Scenario{
-		{ID: "KA-30", Title: "in progress: the change codes", Source: "S-GET, C-12", Profiles: []options.Profile{options.Documented, options.Windows}, Run: changesAtDrop},
+		{ID: "KA-30", Title: "in progress: the change codes", Source: "S-GET, C-12", Profiles: bothProfiles, Run: changesAtDrop},
 		{ID: "KA-30", Title: "calls in progress", Source: "S-GET, S-SET", Run: func(e *Env) {
 			e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
 				var tasks []*simnet.Task
@@ -243,7 +243,7 @@ var keepAliveDropScenarios = slices.Concat(
 			e.Notef("ten bytes were queued; recv is WSAENOTCONN")
 		}},
 		{ID: "KA-31", Title: "as measured", Source: "W-ERR 10054, API-recv, C-05, C-10, C-11",
-			Profiles: []options.Profile{options.Windows, options.Legacy}, Run: dropAsMeasured},
+			Profiles: measured, Run: dropAsMeasured},
 	},
 	scenariosOf(laterCalls),
 	[]Scenario{
@@ -299,6 +299,7 @@ var keepAliveDropScenarios = slices.Concat(
 	},
 )
 
+// laterCalls are a scenario each.
 var laterCalls = []lateCall{
 	{"recv", wsa.WSAENOTCONN, func(e *Env, s handle) error { return noCount(e.P.Recv(s.s, make([]byte, 9), 0)) }},
 	{"recv MSG_PEEK", wsa.WSAENOTCONN, func(e *Env, s handle) error { return noCount(e.P.Recv(s.s, make([]byte, 9), wsa.MSG_PEEK)) }},

@@ -27,7 +27,7 @@ func (h handle) stored() options.Values {
 // keepAliveDroppedScenarios are KA-32 to KA-37: options and SO_ERROR after a drop.
 var keepAliveDroppedScenarios = []Scenario{
 	{ID: "KA-32", Title: "every option", Source: "S-SET, S-GET, C-12", Run: everyOption},
-	{ID: "KA-32", Title: "every option, as measured", Source: "C-12", Profiles: []options.Profile{options.Windows, options.Legacy}, Run: storedOptions},
+	{ID: "KA-32", Title: "every option, as measured", Source: "C-12", Profiles: measured, Run: storedOptions},
 	{ID: "KA-32", Title: "options after the drop", Source: "S-SET, C-12", Run: func(e *Env) {
 		e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
 			e.Net.Sleep(time.Minute)
@@ -256,6 +256,7 @@ func storedOptions(e *Env) {
 	})
 }
 
+// timeExceeded is KA-36: time exceeded.
 func timeExceeded(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, connected := range bools {

@@ -195,6 +195,7 @@ var messagesScenarios = []Scenario{
 	}},
 }
 
+// flaggedCalls are all calls that take flags.
 var flaggedCalls = []flagged{
 	{"Recv", receiveFlags, false, false, func(e *Env, s handle, flags int32) error {
 		return second(e.P.Recv(s.s, make([]byte, 4), flags))
@@ -230,6 +231,7 @@ var flaggedCalls = []flagged{
 	}},
 }
 
+// truncated is MS-2: WSARecvMsg says MSG_TRUNC.
 func truncated(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.datagram()
@@ -306,6 +308,7 @@ func segmentSizes(e *Env) {
 	e.Notef("1000 bytes leave as 400, 400, 200; equal datagrams of one source arrive as one message with UDP_COALESCED_INFO")
 }
 
+// rawSize is MS-1: the largest raw message.
 func rawSize(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.raw(252)

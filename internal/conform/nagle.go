@@ -286,6 +286,7 @@ func leastPathMTU(e *Env) {
 	e.Notef("512 bytes a segment after an error with an MTU of 300, without DF and with an ID each")
 }
 
+// impossibleMSS is NG-2: a path MTU that no link has.
 func impossibleMSS(e *Env) {
 	e.playedAs("mss 1400", nil, func(s handle, p *simnet.Peer) {
 		for _, no := range e.noMTU() {

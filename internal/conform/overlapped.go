@@ -14,6 +14,7 @@ func (e *Env) outcome(o *provider.Overlapped) string {
 	return fmt.Sprint(n, " ", name(code))
 }
 
+// pending ends the scenario when an operation is done.
 func (e *Env) pending(what string, o *provider.Overlapped) {
 	_, err := o.Result()
 	e.Code(what, err, wsa.WSA_IO_INCOMPLETE)
@@ -28,7 +29,7 @@ func handleBytes(s handle) []byte {
 	return b
 }
 
-// second is the error of a call with a result.
+// second and third are the error of a call with one result, and with two.
 func second[T any](_ T, err error) error { return err }
 
 func third[T, U any](_ T, _ U, err error) error { return err }

@@ -12,7 +12,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// unreachable is the ICMP error of this code for a packet of A, from the hand.
+// unreachable is the ICMP error of this code for a packet of A, from the peer of the wire.
 func (e *Env) unreachable(packet []byte, code byte) []byte {
 	from, to := e.Addr(9, 0).Addr(), e.Addr(1, 0).Addr()
 	if e.Family == wsa.AF_INET6 {
@@ -40,13 +40,13 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// ICMP messages: the first four octets without the checksum, and what follows.
+// A message is an ICMP error: its first four octets but the checksum, and the MTU that follows.
 type message struct {
 	kind, code byte
 	mtu        uint16
 }
 
-// The errors of both versions.
+// portUnreachable is an ICMP error of the version of the scenario, as are the next three.
 func (e *Env) portUnreachable() message {
 	if e.v6() {
 		return message{kind: 1, code: 4}
@@ -75,6 +75,7 @@ func (e *Env) tooBig(mtu uint16) message {
 	return message{kind: 3, code: 4, mtu: mtu}
 }
 
+// v6 reports a scenario over IPv6.
 func (e *Env) v6() bool { return e.Family == wsa.AF_INET6 }
 
 // inject answers a packet of A with an ICMP error from the hand.
@@ -124,6 +125,7 @@ func sender(packet []byte) netip.AddrPort {
 // bools are both values.
 var bools = []bool{false, true}
 
+// level is the level of the IP options of the scenario's family.
 func (e *Env) level() int32 {
 	if e.v6() {
 		return wsa.IPPROTO_IPV6
@@ -215,6 +217,7 @@ func (e *Env) noMTU() []uint16 {
 	return []uint16{0, 1, 20, 40, 67}
 }
 
+// addrOf is an address that is written out.
 func addrOf(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 // payload is what follows the IP header of a packet.

@@ -27,19 +27,17 @@ func (h handle) port() uint16 {
 	return local.Port()
 }
 
-const scalable = wsa.SO_PORT_SCALABILITY
-
 // scalability is PO-3, with the sockets of one type.
 func scalability(e *Env, typ int32) {
 	for _, number := range []int{1, 3} {
 		var got []uint16
 		for range 3 {
-			_, port := e.ephemeral("with the option", typ, e.Addr(number, 0), 0, scalable)
+			_, port := e.ephemeral("with the option", typ, e.Addr(number, 0), 0, wsa.SO_PORT_SCALABILITY)
 			got = append(got, port)
 		}
 		slices.Sort(got)
 		e.Check(slices.Equal(got, []uint16{50000, 50001, 50002}), "ports %v", got)
-		e.ephemeral("the fourth", typ, e.Addr(number, 0), wsa.WSAENOBUFS, scalable)
+		e.ephemeral("the fourth", typ, e.Addr(number, 0), wsa.WSAENOBUFS, wsa.SO_PORT_SCALABILITY)
 	}
 	e.ephemeral("without the option", typ, e.Addr(1, 0), wsa.WSAENOBUFS)
 	e.ephemeral("without the option", typ, e.Any(0), wsa.WSAENOBUFS)
@@ -51,23 +49,23 @@ var portsScenarios = []Scenario{
 		e.ports(three)
 		// On the wildcard the option means nothing: the ports are unique.
 		for range 3 {
-			e.ephemeral("the wildcard", wsa.SOCK_STREAM, e.Any(0), 0, scalable)
+			e.ephemeral("the wildcard", wsa.SOCK_STREAM, e.Any(0), 0, wsa.SO_PORT_SCALABILITY)
 		}
-		e.ephemeral("the wildcard, the fourth", wsa.SOCK_STREAM, e.Any(0), wsa.WSAENOBUFS, scalable)
-		e.ephemeral("an address after that", wsa.SOCK_STREAM, e.Addr(1, 0), wsa.WSAENOBUFS, scalable)
+		e.ephemeral("the wildcard, the fourth", wsa.SOCK_STREAM, e.Any(0), wsa.WSAENOBUFS, wsa.SO_PORT_SCALABILITY)
+		e.ephemeral("an address after that", wsa.SOCK_STREAM, e.Addr(1, 0), wsa.WSAENOBUFS, wsa.SO_PORT_SCALABILITY)
 		// Set after bind it means nothing, either.
 		for range 3 {
 			s, _ := e.ephemeral("an address", wsa.SOCK_DGRAM, e.Addr(1, 0), 0)
-			s.set(wsa.SOL_SOCKET, scalable, 1)
+			s.set(wsa.SOL_SOCKET, wsa.SO_PORT_SCALABILITY, 1)
 		}
-		e.ephemeral("the other address", wsa.SOCK_DGRAM, e.Addr(3, 0), wsa.WSAENOBUFS, scalable)
+		e.ephemeral("the other address", wsa.SOCK_DGRAM, e.Addr(3, 0), wsa.WSAENOBUFS, wsa.SO_PORT_SCALABILITY)
 		e.Notef("no effect on the wildcard, nor when set after bind")
 	}},
 	{ID: "PO-2", Title: "a pool for each address", Source: "W-PS", Run: func(e *Env) {
 		e.ports(three)
 		ports := map[uint16]int{}
 		for i := range 6 {
-			_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1+i%2*2, 0), 0, scalable)
+			_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1+i%2*2, 0), 0, wsa.SO_PORT_SCALABILITY)
 			ports[port]++
 		}
 		for port, n := range ports {
@@ -79,7 +77,7 @@ var portsScenarios = []Scenario{
 	{ID: "PO-3", Title: "three ports, two addresses", Source: "W-PS", Run: scalabilityScenario},
 	{ID: "PO-4", Title: "not for sockets without the option", Source: "W-PS", Run: func(e *Env) {
 		e.ports(three)
-		s, mine := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, scalable)
+		s, mine := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, wsa.SO_PORT_SCALABILITY)
 		var got []uint16
 		for range 2 {
 			_, port := e.ephemeral("without it", wsa.SOCK_STREAM, e.Addr(3, 0), 0)
@@ -88,7 +86,7 @@ var portsScenarios = []Scenario{
 		e.Check(!slices.Contains(got, mine), "port %d was handed out on the other address", mine)
 		e.ephemeral("without it", wsa.SOCK_STREAM, e.Addr(3, 0), wsa.WSAENOBUFS)
 		e.ephemeral("without it, the wildcard", wsa.SOCK_STREAM, e.Any(0), wsa.WSAENOBUFS)
-		_, port := e.ephemeral("with it, on the other address", wsa.SOCK_STREAM, e.Addr(3, 0), 0, scalable)
+		_, port := e.ephemeral("with it, on the other address", wsa.SOCK_STREAM, e.Addr(3, 0), 0, wsa.SO_PORT_SCALABILITY)
 		Equal(e, "its port", port, mine)
 		s.close()
 		e.ephemeral("without it, while the other has it", wsa.SOCK_STREAM, e.Addr(1, 0), wsa.WSAENOBUFS)
@@ -112,8 +110,8 @@ var portsScenarios = []Scenario{
 	}},
 	{ID: "PO-6", Title: "explicit ports", Source: "W-PS", Run: func(e *Env) {
 		e.ports(three)
-		_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, scalable)
-		e.option(wsa.SOCK_STREAM, scalable).as("the same address").bind(e.Addr(1, port), wsa.WSAEADDRINUSE)
+		_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, wsa.SO_PORT_SCALABILITY)
+		e.option(wsa.SOCK_STREAM, wsa.SO_PORT_SCALABILITY).as("the same address").bind(e.Addr(1, port), wsa.WSAEADDRINUSE)
 		e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR).as("the same with SO_REUSEADDR").bind(e.Addr(1, port), wsa.WSAEACCES)
 		e.stream().as("the other address").bind(e.Addr(3, port))
 		e.stream().as("the wildcard").bind(e.Any(port))
@@ -135,7 +133,7 @@ var portsScenarios = []Scenario{
 			var all []handle
 			for range 3 { // the fourth and later ones share
 				for port := range uint16(3) {
-					s := e.option(wsa.SOCK_STREAM, wsa.SO_REUSE_UNICASTPORT, scalable)
+					s := e.option(wsa.SOCK_STREAM, wsa.SO_REUSE_UNICASTPORT, wsa.SO_PORT_SCALABILITY)
 					s.bind(e.Addr(1, 0))
 					s.connect(e.Addr(2, 80+port))
 					all = append(all, s)
@@ -161,17 +159,18 @@ var portsScenarios = []Scenario{
 		e.serve(80)
 		e.serve(81)
 		e.Do(func() {
-			s := e.option(wsa.SOCK_STREAM, excl)
+			s := e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE)
 			s.connect(e.Addr(2, 80))
 			e.stream().as("Connect to another peer").connect(e.Addr(2, 81), wsa.WSAENOBUFS)
 			s.close()
 			e.stream().connect(e.Addr(2, 81))
-			e.option(wsa.SOCK_STREAM, excl).as("Connect, exclusive").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Connect, exclusive").connect(e.Addr(2, 80), wsa.WSAENOBUFS)
 		})
 		e.Notef("WSAENOBUFS for the second, whichever of them is exclusive")
 	}},
 }
 
+// scalabilityScenario is PO-3: three ports, two addresses.
 func scalabilityScenario(e *Env) {
 	e.ports(three)
 	scalability(e, wsa.SOCK_STREAM)

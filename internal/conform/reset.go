@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/trace"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/wsa"
@@ -309,7 +308,7 @@ var resetScenarios = []Scenario{
 		Equal(e, "RSTs of b", e.Count("b", has(trace.RST)), 1)
 		e.Notef("the peer answers RST; then WSAECONNRESET")
 	}},
-	{ID: "RS-3", Title: "as measured", Source: "OBS", Profiles: []options.Profile{options.Documented, options.Windows, options.Legacy}, Run: func(e *Env) {
+	{ID: "RS-3", Title: "as measured", Source: "OBS", Profiles: everyProfile, Run: func(e *Env) {
 		e.Pair()
 		want := byProfile(e, wsa.WSAECONNRESET, wsa.WSAECONNABORTED)
 		e.Do(func() {

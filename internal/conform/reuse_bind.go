@@ -17,8 +17,6 @@ type dualBind struct {
 	only   bool  // IPV6_V6ONLY stays TRUE
 }
 
-const excl = wsa.SO_EXCLUSIVEADDRUSE
-
 // dualHosts are hosts with addresses of both families.
 func (e *Env) dualHosts() {
 	e.A, e.B = e.Net.Host("a", "10.0.0.1/24", "fd00::1/64"), e.Net.Host("b", "10.0.0.2/24", "fd00::2/64")
@@ -174,7 +172,7 @@ var reuseBindScenarios = []Scenario{
 	}},
 	{ID: "RU-12", Title: "a connection of AcceptEx", Source: "W-EXCL", Run: func(e *Env) {
 		e.paired(func() {
-			l, a := e.option(wsa.SOCK_STREAM, excl), e.stream()
+			l, a := e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE), e.stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(a, nil)
@@ -182,11 +180,11 @@ var reuseBindScenarios = []Scenario{
 			c.connect(e.Addr(1, 80))
 			Equal(e, "outcome", e.outcome(o), "0 success")
 			l.as("CloseSocket of the listener").close()
-			e.option(wsa.SOCK_STREAM, excl).as("Bind while it is connected").bind(e.Any(80), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind while it is connected").bind(e.Any(80), wsa.WSAEADDRINUSE)
 			a.linger(0)
 			a.close()
 			e.Net.Sleep(time.Second)
-			e.option(wsa.SOCK_STREAM, excl).as("Bind when it is closed").bind(e.Any(80))
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind when it is closed").bind(e.Any(80))
 		})
 		e.Notef("holds the exclusive port until it is closed")
 	}},
@@ -198,43 +196,43 @@ var reuseBindScenarios = []Scenario{
 			s.close()
 		}
 		e.Do(func() {
-			l := e.listening(e.Any(700), excl)
+			l := e.listening(e.Any(700), wsa.SO_EXCLUSIVEADDRUSE)
 			c := e.call(e.Addr(1, 700))
 			s := e.accepted("the listener", l, true)
 			l.as("CloseSocket, the listener").close()
-			rebind("while it is established", e.Any(700), wsa.WSAEADDRINUSE, excl)
-			rebind("on the other address", e.Addr(3, 700), wsa.WSAEADDRINUSE, excl)
+			rebind("while it is established", e.Any(700), wsa.WSAEADDRINUSE, wsa.SO_EXCLUSIVEADDRUSE)
+			rebind("on the other address", e.Addr(3, 700), wsa.WSAEADDRINUSE, wsa.SO_EXCLUSIVEADDRUSE)
 			rebind("without the option", e.Any(700), 0)
 			rebind("with SO_REUSEADDR", e.Any(700), 0, wsa.SO_REUSEADDR)
 			s.shutdown(wsa.SD_SEND)
 			c.say("x")
 			e.Net.Sleep(time.Second)
-			rebind("after one FIN", e.Any(700), wsa.WSAEADDRINUSE, excl)
+			rebind("after one FIN", e.Any(700), wsa.WSAEADDRINUSE, wsa.SO_EXCLUSIVEADDRUSE)
 			c.shutdown(wsa.SD_SEND)
 			e.Net.Sleep(time.Second)
-			rebind("with data that nobody has read", e.Any(700), wsa.WSAEADDRINUSE, excl)
+			rebind("with data that nobody has read", e.Any(700), wsa.WSAEADDRINUSE, wsa.SO_EXCLUSIVEADDRUSE)
 			Equal(e, "data", len(s.recv(9)), 1)
-			rebind("in TIME-WAIT", e.Any(700), 0, excl)
+			rebind("in TIME-WAIT", e.Any(700), 0, wsa.SO_EXCLUSIVEADDRUSE)
 		})
 		e.Notef("WSAEADDRINUSE for exclusive binds until both FINs were sent and the data is read; TIME-WAIT doesn't matter")
 	}},
 	{ID: "RU-12", Title: "a connection that lingers after its close", Source: "W-EXCL", Run: func(e *Env) {
 		e.paired(func() {
-			l := e.listening(e.Addr(1, 700), excl)
+			l := e.listening(e.Addr(1, 700), wsa.SO_EXCLUSIVEADDRUSE)
 			c := e.call(e.Addr(1, 700))
 			s := e.accepted("the listener", l, true)
 			l.close()
 			s.close()
 			e.Net.Sleep(time.Second)
-			e.option(wsa.SOCK_STREAM, excl).as("Bind in FIN-WAIT-2").bind(e.Addr(1, 700), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind in FIN-WAIT-2").bind(e.Addr(1, 700), wsa.WSAEADDRINUSE)
 			c.reset()
-			e.option(wsa.SOCK_STREAM, excl).as("Bind after the reset").bind(e.Addr(1, 700))
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind after the reset").bind(e.Addr(1, 700))
 		})
 		e.Notef("held after both closesockets, until the peer is done")
 	}},
 	{ID: "RU-12", Title: "a connection that DisconnectEx has ended", Source: "W-EXCL", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
-			l, s := e.option(wsa.SOCK_STREAM, excl), e.stream()
+			l, s := e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE), e.stream()
 			l.bind(e.Any(80))
 			l.listen(5)
 			o := l.acceptEx(s, nil)
@@ -246,11 +244,11 @@ var reuseBindScenarios = []Scenario{
 			p.Expect("[.] ack 7")
 			o = s.disconnected(wsa.TF_REUSE_SOCKET)
 			p.Expect("[F.] seq 1")
-			e.option(wsa.SOCK_STREAM, excl).as("Bind while it is pending").bind(e.Any(80), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind while it is pending").bind(e.Any(80), wsa.WSAEADDRINUSE)
 			p.Send("[F.] ack 2")
 			p.Expect("[.] seq 2 ack 8")
 			Equal(e, "outcome", e.outcome(o), "0 success")
-			e.option(wsa.SOCK_STREAM, excl).as("Bind when it is done").bind(e.Any(80))
+			e.option(wsa.SOCK_STREAM, wsa.SO_EXCLUSIVEADDRUSE).as("Bind when it is done").bind(e.Any(80))
 		})
 		e.Notef("holds the exclusive port until it is done, unread data or not")
 	}},
@@ -305,7 +303,7 @@ var reuseBindScenarios = []Scenario{
 		e.paired(func() {
 			var all []handle
 			for _, addr := range []string{"127.0.0.1:700", "127.0.0.2:700", "127.255.0.9:700"} {
-				all = append(all, e.listening(addrOf(addr), excl))
+				all = append(all, e.listening(addrOf(addr), wsa.SO_EXCLUSIVEADDRUSE))
 				s := e.stream()
 				s.as("Connect " + addr).connect(addrOf(addr))
 				e.Net.Sleep(Delay)
@@ -388,24 +386,24 @@ var dualCases = []struct {
 	{dualBind{"[::]:700", 0, false}, dualBind{"0.0.0.0:700", 0, false}, 0},
 	{dualBind{"0.0.0.0:700", 0, false}, dualBind{"[::]:700", 0, false}, 0},
 	{dualBind{"[::]:700", wsa.SO_REUSEADDR, false}, dualBind{"0.0.0.0:700", 0, false}, 0},
-	{dualBind{"[::]:700", excl, false}, dualBind{"0.0.0.0:700", 0, false}, wsa.WSAEACCES},
-	{dualBind{"[::]:700", excl, false}, dualBind{"127.0.0.1:700", 0, false}, wsa.WSAEACCES},
-	{dualBind{"[::]:700", excl, false}, dualBind{"10.0.0.1:700", wsa.SO_REUSEADDR, false}, wsa.WSAEACCES},
-	{dualBind{"[::]:700", excl, true}, dualBind{"0.0.0.0:700", excl, false}, 0},
-	{dualBind{"[::]:700", 0, false}, dualBind{"0.0.0.0:700", excl, false}, 0},
-	{dualBind{"127.0.0.1:700", 0, false}, dualBind{"[::]:700", excl, false}, wsa.WSAEADDRINUSE},
-	{dualBind{"127.0.0.1:700", 0, false}, dualBind{"[::]:700", excl, true}, 0},
+	{dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"0.0.0.0:700", 0, false}, wsa.WSAEACCES},
+	{dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"127.0.0.1:700", 0, false}, wsa.WSAEACCES},
+	{dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"10.0.0.1:700", wsa.SO_REUSEADDR, false}, wsa.WSAEACCES},
+	{dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, true}, dualBind{"0.0.0.0:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
+	{dualBind{"[::]:700", 0, false}, dualBind{"0.0.0.0:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
+	{dualBind{"127.0.0.1:700", 0, false}, dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, wsa.WSAEADDRINUSE},
+	{dualBind{"127.0.0.1:700", 0, false}, dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, true}, 0},
 	// Mapped addresses are their IPv4 form.
 	{dualBind{"10.0.0.1:700", 0, false}, dualBind{"[::ffff:10.0.0.1]:700", 0, false}, wsa.WSAEADDRINUSE},
 	{dualBind{"[::ffff:10.0.0.1]:700", 0, false}, dualBind{"10.0.0.1:700", wsa.SO_REUSEADDR, false}, wsa.WSAEACCES},
 	{dualBind{"[::ffff:10.0.0.1]:700", wsa.SO_REUSEADDR, false}, dualBind{"10.0.0.1:700", wsa.SO_REUSEADDR, false}, 0},
-	{dualBind{"0.0.0.0:700", excl, false}, dualBind{"[::ffff:10.0.0.1]:700", 0, false}, wsa.WSAEACCES},
+	{dualBind{"0.0.0.0:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"[::ffff:10.0.0.1]:700", 0, false}, wsa.WSAEACCES},
 	{dualBind{"[::ffff:0.0.0.0]:700", 0, false}, dualBind{"0.0.0.0:700", 0, false}, wsa.WSAEADDRINUSE},
-	{dualBind{"[::]:700", excl, false}, dualBind{"[::ffff:127.0.0.1]:700", 0, false}, wsa.WSAEACCES},
+	{dualBind{"[::]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"[::ffff:127.0.0.1]:700", 0, false}, wsa.WSAEACCES},
 	{dualBind{"10.0.0.1:700", 0, false}, dualBind{"[::ffff:127.0.0.1]:700", 0, false}, 0},
 	// ::1 never meets IPv4.
-	{dualBind{"[::1]:700", excl, false}, dualBind{"127.0.0.1:700", excl, false}, 0},
-	{dualBind{"0.0.0.0:700", excl, false}, dualBind{"[::1]:700", excl, false}, 0},
-	{dualBind{"[::1]:700", excl, false}, dualBind{"0.0.0.0:700", excl, false}, 0},
-	{dualBind{"[fd00::1]:700", excl, false}, dualBind{"10.0.0.1:700", excl, false}, 0},
+	{dualBind{"[::1]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"127.0.0.1:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
+	{dualBind{"0.0.0.0:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"[::1]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
+	{dualBind{"[::1]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"0.0.0.0:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
+	{dualBind{"[fd00::1]:700", wsa.SO_EXCLUSIVEADDRUSE, false}, dualBind{"10.0.0.1:700", wsa.SO_EXCLUSIVEADDRUSE, false}, 0},
 }

@@ -33,6 +33,7 @@ func matrixScenario(cells *[6]string, typ int32, second string) func(*Env) {
 	return func(e *Env) { matrixCells(e, cells, typ, second) }
 }
 
+// matrixCells binds two sockets in each cell of a matrix.
 func matrixCells(e *Env, cells *[6]string, typ int32, second string) {
 	if e.A == nil {
 		e.Pair()

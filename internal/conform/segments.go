@@ -32,7 +32,7 @@ func (e *Env) destinations(from string, since time.Duration) string {
 	return strings.Join(out, " ")
 }
 
-// summed ends the scenario unless the checksum of every TCP segment is right.
+// summed ends the scenario unless the checksum of a packet is right, if it is a TCP segment.
 func (e *Env) summed(packet []byte) {
 	h := trace.Parse(packet)
 	if h.Kind != trace.TCP {
@@ -48,7 +48,7 @@ func (e *Env) summed(packet []byte) {
 	Equal(e, "checksum over a segment with its checksum", checksum(pseudo), 0)
 }
 
-// probe is a bare ACK one below SND.NXT.
+// probeAt matches a keep-alive probe: a bare ACK one below SND.NXT.
 func probeAt(nxt uint32) func(simnet.Line) bool {
 	return func(l simnet.Line) bool {
 		return l.Kind == trace.TCP && l.Segment.Flags == trace.ACK && l.Segment.Len == 0 && l.Segment.Seq == nxt-1
@@ -78,19 +78,22 @@ func (e *Env) lengths(from string, since time.Duration) string {
 	return strings.Join(out, " ")
 }
 
+// anySegment matches every TCP segment.
 func anySegment(l simnet.Line) bool { return l.Kind == trace.TCP }
 
-// octetAt is a probe with one octet below SND.NXT (KA-8).
+// octetAt matches a probe that has an octet, one below SND.NXT (KA-8).
 func octetAt(nxt uint32) func(simnet.Line) bool {
 	return func(l simnet.Line) bool {
 		return l.Kind == trace.TCP && l.Segment.Flags&trace.ACK != 0 && l.Segment.Len == 1 && l.Segment.Seq == nxt-1
 	}
 }
 
+// has matches a segment that has all of the flags.
 func has(flags trace.Flags) func(simnet.Line) bool {
 	return func(l simnet.Line) bool { return l.Kind == trace.TCP && l.Segment.Flags&flags == flags }
 }
 
+// data matches a segment with data.
 func data(l simnet.Line) bool { return l.Kind == trace.TCP && l.Segment.Len > 0 }
 
 // lastData is when a node last sent data.
@@ -122,8 +125,8 @@ func (e *Env) lastWindow() (window int, edge uint32) {
 	return l.Window, l.Segment.Ack + uint32(l.Window)
 }
 
-// edges are the right edges that A has promised, in order; they must not move
-// left by more than the window scale rounds.
+// monotonicEdges ends the scenario when the right edge of the window that A promises moves left by
+// more than the window scale rounds.
 func (e *Env) monotonicEdges(granularity uint32) {
 	var edge uint32
 	for _, l := range e.Segments("a") {

@@ -163,7 +163,7 @@ var soErrorScenarios = []Scenario{
 		})
 		e.Notef("still WSAECONNREFUSED after setsockopt, getsockname and a successful connect")
 	}},
-	{ID: "EO-5", Title: "data, and a connection that works", Source: "S-GET, C-02", Profiles: []options.Profile{options.Documented, options.Windows, options.Legacy}, Run: func(e *Env) {
+	{ID: "EO-5", Title: "data, and a connection that works", Source: "S-GET, C-02", Profiles: everyProfile, Run: func(e *Env) {
 		e.refused(func(s handle) {
 			l := e.listener(e.Q, 80)
 			if e.Profile != options.Documented {
@@ -244,6 +244,7 @@ var soErrorScenarios = []Scenario{
 	{ID: "EO-9", Title: "recv consumes it", Source: "S-GET", Run: softErrorOnce},
 }
 
+// softErrors is EO-2: ICMP errors of datagrams.
 func softErrors(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s, packet := e.asked(w, false)
@@ -258,6 +259,7 @@ func softErrors(e *Env) {
 	e.Notef("SO_ERROR 10054 and 10052, once")
 }
 
+// softErrorOnce is EO-9: recv consumes it.
 func softErrorOnce(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s, packet := e.asked(w, false)

@@ -28,6 +28,7 @@ func (e *Env) inState(w *simnet.Wire, port uint16, state tcpState) (handle, *sim
 	return s, p
 }
 
+// tcpStates are the states in which a socket may be closed.
 var tcpStates = []tcpState{
 	{"ESTABLISHED", true, func(*Env, handle, *simnet.Peer) {}},
 	{"FIN_WAIT_1", true, func(e *Env, s handle, p *simnet.Peer) { s.finish(p) }},

@@ -10,7 +10,7 @@ import (
 
 // timeoutsScenarios are TO-1 to TO-11: SO_RCVTIMEO and SO_SNDTIMEO.
 var timeoutsScenarios = []Scenario{
-	{ID: "TO-1", Title: "set only", Source: "S-API, C-14", Profiles: []options.Profile{options.Documented, options.Windows}, Once: true, Run: func(e *Env) {
+	{ID: "TO-1", Title: "set only", Source: "S-API, C-14", Profiles: bothProfiles, Once: true, Run: func(e *Env) {
 		e.Pair()
 		s := e.stream()
 		for _, opt := range []int32{wsa.SO_SNDTIMEO, wsa.SO_RCVTIMEO} {

@@ -70,6 +70,7 @@ var typesScenarios = []Scenario{
 	}},
 }
 
+// ownPing is TY-1: raw sockets: a ping of one's own address.
 func ownPing(e *Env) {
 	w := e.Wire()
 	icmp, echo, answer := int32(wsa.IPPROTO_ICMP), []byte{8, 0, 0, 0, 0, 0x10, 0, 7}, byte(0)

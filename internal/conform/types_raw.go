@@ -36,6 +36,7 @@ func (h handle) rawRecv() (payload string, from netip.AddrPort) {
 	return string(b[20:]), from
 }
 
+// rawCreation is TY-1: raw sockets: creation.
 func rawCreation(e *Env) {
 	w := e.Wire()
 	for _, protocol := range []int32{0, 1, 2, 6, 17, 58, 89, 252, 254, 255} {
@@ -64,6 +65,7 @@ func rawCreation(e *Env) {
 	e.Notef("protocols 0 to 255; others WSAEPROTONOSUPPORT, other types WSAESOCKTNOSUPPORT, with Config.DenyRaw WSAEACCES")
 }
 
+// rawBothWays is TY-1: raw sockets: any protocol, both ways.
 func rawBothWays(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		for _, protocol := range []int32{2, 89, 252, 254} {
@@ -124,6 +126,7 @@ func (e *Env) rawMessage(w *simnet.Wire, s handle, protocol uint8) {
 	Equal(e, "its time to live", trace.Parse(e.received(w)).TTL, 9)
 }
 
+// rawAddresses is TY-1: raw sockets: bind and connect choose.
 func rawAddresses(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.open(e.P, e.Family, wsa.SOCK_RAW, 252)
@@ -222,6 +225,7 @@ func rawBeside(e *Env) {
 	e.Notef("every segment, datagram and echo request is seen, and none is missing where it belongs")
 }
 
+// rawHeader is TY-1: raw sockets: the header included.
 func rawHeader(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.raw(252)
@@ -263,6 +267,7 @@ func rawHeader(e *Env) {
 	e.Notef("source, protocol and TTL of the caller; ID and source are filled in when zero; what is no header is WSAEINVAL")
 }
 
+// rawChecksum is TY-1: raw sockets: IPV6_CHECKSUM.
 func rawChecksum(e *Env) {
 	e.Family = wsa.AF_INET6
 	e.wired(func(w *simnet.Wire) {

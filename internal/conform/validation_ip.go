@@ -58,6 +58,7 @@ var validationIPScenarios = []Scenario{
 	}},
 }
 
+// headersOut is AV-17: TTL, TOS and DF on the wire.
 func headersOut(e *Env) {
 	w := e.Wire()
 	df := map[bool]string{false: " DF", true: ""}[e.v6()]
@@ -110,6 +111,7 @@ func headersOut(e *Env) {
 	e.Notef("datagrams, raw messages and segments have what was set, before bind or later; a stream keeps its congestion bits clear")
 }
 
+// headersOfListener is AV-17: TTL and TOS of a SYN-ACK.
 func headersOfListener(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		l := e.stream()
@@ -219,6 +221,7 @@ func controlOut(e *Env) {
 	e.Notef("TTL, TOS and ECN for one datagram; CE, unknown and short ones are WSAEINVAL and send nothing")
 }
 
+// controlIn is AV-17: ancillary data of a datagram received.
 func controlIn(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		s := e.datagram()
