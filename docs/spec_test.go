@@ -81,6 +81,7 @@ var specAreas = []specArea{
 	{"PV", "PVD_CONFIG", ""},
 	{"TY", "SO_TYPE and SO_ACCEPTCONN", ""},
 	{"IN", "what an accepted socket inherits; AcceptEx, ConnectEx, DisconnectEx", ""},
+	{"TF", "TransmitFile, TransmitPackets", ""},
 	{"BL", "WSAEINPROGRESS and blocking hooks", ""},
 	{"EV", "network events, select and WSAPoll", ""},
 	{"NB", "connect", ""},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -36,6 +37,11 @@ send-oob    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN  
 sendto      NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 sendto-nil  NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 send-none   NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
+transmit    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
+transmit-ov NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
+transmit-re INVAL                   INVAL                   INVAL      INVAL       INVAL      INVAL     INVAL     INVAL    INVAL      INVAL                   NOTSOCK
+packets     NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
+packets-ov  NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     ok         SHUTDOWN  ok        ok       CONNRESET  NOTCONN                 NOTSOCK
 send-flag   INVAL                   INVAL                   INVAL      INVAL       INVAL      INVAL     INVAL     INVAL    INVAL      INVAL                   NOTSOCK
 recv        NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     waits      waits     SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
 recvfrom    NOTCONN                 NOTCONN                 NOTCONN    NOTCONN     waits      waits     SHUTDOWN  ok       CONNRESET  NOTCONN                 NOTSOCK
@@ -71,6 +77,12 @@ connect-af  AFNOSUPPORT  AFNOSUPPORT  AFNOSUPPORT  -         -         AFNOSUPPO
 connect-nil FAULT        FAULT        FAULT        FAULT     FAULT     FAULT        NOTSOCK
 send        NOTCONN      NOTCONN      ok           SHUTDOWN  ok        ok           NOTSOCK
 send-none   NOTCONN      NOTCONN      ok           SHUTDOWN  ok        ok           NOTSOCK
+transmit    INVAL        INVAL        INVAL        INVAL     INVAL     INVAL        NOTSOCK
+transmit-ov INVAL        INVAL        INVAL        INVAL     INVAL     INVAL        NOTSOCK
+transmit-re INVAL        INVAL        INVAL        INVAL     INVAL     INVAL        NOTSOCK
+packets     NOTCONN      NOTCONN      ok           SHUTDOWN  ok        ok           NOTSOCK
+packets-ov  NOTCONN      NOTCONN      ok           SHUTDOWN  ok        ok           NOTSOCK
+packets-end INVAL        INVAL        INVAL        INVAL     INVAL     INVAL        NOTSOCK
 send-flag   INVAL        INVAL        INVAL        INVAL     INVAL     INVAL        NOTSOCK
 send-oob    OPNOTSUPP    OPNOTSUPP    OPNOTSUPP    OPNOTSUPP OPNOTSUPP OPNOTSUPP    NOTSOCK
 sendto      ok           ok           ok           SHUTDOWN  ok        ok           NOTSOCK
@@ -128,6 +140,16 @@ func otherFamily(af int32) netip.AddrPort {
 	return addrB(wsa.AF_INET+wsa.AF_INET6-af, closedPort)
 }
 
+var onePacket = []wsa.TransmitPacketsElement{{File: strings.NewReader("x")}}
+
+// outcome waits for an operation, if it has started.
+func outcome(o *provider.Overlapped, err error) error {
+	if err == nil {
+		_, err = o.Wait()
+	}
+	return err
+}
+
 // calls makes the calls of the rows on a socket of stack a.
 var calls = map[string]func(l *lab, s wsa.SOCKET, af int32) error{
 	"bind":        func(l *lab, s wsa.SOCKET, af int32) error { return l.a.Bind(s, addrA(af, 0)) },
@@ -165,6 +187,28 @@ var calls = map[string]func(l *lab, s wsa.SOCKET, af int32) error{
 		return err
 	},
 
+	"transmit": func(l *lab, s wsa.SOCKET, af int32) error {
+		_, err := l.a.TransmitFile(s, strings.NewReader("x"), 0, 0, nil, 0)
+		return err
+	},
+	"transmit-ov": func(l *lab, s wsa.SOCKET, af int32) error {
+		return outcome(l.a.TransmitFileAsync(s, strings.NewReader("x"), 0, 0, 0, nil, wsa.TF_WRITE_BEHIND))
+	},
+	"transmit-re": func(l *lab, s wsa.SOCKET, af int32) error {
+		_, err := l.a.TransmitFile(s, nil, 0, 0, nil, wsa.TF_REUSE_SOCKET)
+		return err
+	},
+	"packets": func(l *lab, s wsa.SOCKET, af int32) error {
+		_, err := l.a.TransmitPackets(s, onePacket, 0, 0)
+		return err
+	},
+	"packets-ov": func(l *lab, s wsa.SOCKET, af int32) error {
+		return outcome(l.a.TransmitPacketsAsync(s, onePacket, 0, 0))
+	},
+	"packets-end": func(l *lab, s wsa.SOCKET, af int32) error {
+		_, err := l.a.TransmitPackets(s, onePacket, 0, wsa.TP_DISCONNECT)
+		return err
+	},
 	"send":       sendCall(1, 0),
 	"send-none":  sendCall(0, 0),
 	"send-flag":  sendCall(1, 0x4000_0000),

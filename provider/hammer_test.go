@@ -28,6 +28,8 @@ var hammerCodes = map[string]string{
 	"accept":      "INVAL OPNOTSUPP WOULDBLOCK CONNRESET INTR",
 	"connect":     "INVAL ISCONN ALREADY WOULDBLOCK CONNREFUSED NETUNREACH HOSTUNREACH ADDRNOTAVAIL ADDRINUSE AFNOSUPPORT ACCES NOBUFS TIMEDOUT INTR FAULT",
 	"send":        "NOTCONN SHUTDOWN WOULDBLOCK CONNRESET CONNABORTED MSGSIZE INVAL OPNOTSUPP TIMEDOUT INTR",
+	"transmit":    "NOTCONN SHUTDOWN CONNRESET CONNABORTED INVAL INTR",
+	"packets":     "NOTCONN SHUTDOWN CONNRESET CONNABORTED INVAL ACCES NOBUFS",
 	"sendto":      "NOTCONN SHUTDOWN WOULDBLOCK CONNRESET CONNABORTED MSGSIZE INVAL OPNOTSUPP TIMEDOUT INTR DESTADDRREQ ADDRNOTAVAIL AFNOSUPPORT NETUNREACH HOSTUNREACH ACCES NOBUFS",
 	"recv":        "NOTCONN SHUTDOWN WOULDBLOCK CONNRESET CONNABORTED MSGSIZE INVAL OPNOTSUPP TIMEDOUT INTR",
 	"recvfrom":    "NOTCONN SHUTDOWN WOULDBLOCK CONNRESET CONNABORTED MSGSIZE INVAL OPNOTSUPP TIMEDOUT INTR",
@@ -119,7 +121,7 @@ func (h *hammer) option(r *rand.Rand) (level, name int32, optval []byte, optlen 
 // call makes one random call.
 func (h *hammer) call(r *rand.Rand) (name string, err error) {
 	s := h.handle(r)
-	switch r.IntN(18) {
+	switch r.IntN(20) {
 	case 0:
 		return h.create(r)
 	case 1:
@@ -138,6 +140,16 @@ func (h *hammer) call(r *rand.Rand) (name string, err error) {
 	case 6:
 		_, err = h.a.Send(s, make([]byte, r.IntN(1<<r.IntN(18))), []int32{0, 0, 0, wsa.MSG_OOB}[r.IntN(4)])
 		return "send", err
+	case 18:
+		_, err := h.a.TransmitFile(s, strings.NewReader(strings.Repeat("x", 1<<r.IntN(18))), 0, uint32(r.IntN(9000)), nil, uint32(r.IntN(8)))
+		return "transmit", err
+	case 19:
+		file := wsa.TransmitPacketsElement{File: strings.NewReader(strings.Repeat("x", 1<<r.IntN(18)))}
+		o, err := h.a.TransmitPacketsAsync(s, []wsa.TransmitPacketsElement{file, file}, 0, uint32(r.IntN(4)))
+		if err == nil && r.IntN(4) == 0 {
+			o.Cancel()
+		}
+		return "packets", err
 	case 7:
 		_, err = h.a.SendTo(s, make([]byte, r.IntN(1<<r.IntN(18))), 0, h.address(r))
 		return "sendto", err

@@ -92,6 +92,21 @@ var downScenarios = []Scenario{
 		})
 		e.Notef("WSAENETDOWN")
 	}},
+	{ID: "ND-2", Title: "TransmitFile when the stack goes down", Source: "W-ERR", Run: func(e *Env) {
+		w := e.Wire()
+		e.Do(func() {
+			s, _ := e.stuckAt(w, 80)
+			s.sndbuf(2500)
+			o := s.transmitFileAsync(alphabet(5000), nil, 0)
+			blocked := e.Go("TransmitFile", func() { s.transmitFile(alphabet(5000), nil, 0, wsa.WSAENETDOWN) })
+			e.Net.Sleep(time.Second)
+			e.Check(e.A.Close() == nil, "Close failed")
+			Equal(e, "outcome", e.outcome(o), "0 WSAENETDOWN")
+			blocked.Wait()
+			s.as("later").transmitPacketsAsync(nil, 0, 0, wsa.WSAENETDOWN)
+		})
+		e.Notef("WSAENETDOWN")
+	}},
 	{ID: "ND-2", Title: "calls of every kind", Source: "W-ERR", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
 			stuck := func(port uint16) handle { // its window is closed

@@ -90,6 +90,10 @@ SetSockOpt                        NOTCONN            ok         NOTCONN
 Shutdown-receive                  NOTCONN/CONNRESET  CONNRESET  CONNRESET
 Shutdown                          NOTCONN/CONNRESET  CONNRESET  CONNRESET
 Shutdown-both                     NOTCONN/CONNRESET  CONNRESET  CONNRESET
+TransmitFile                      NOTCONN/CONNRESET  CONNRESET  CONNRESET
+TransmitFileAsync                 NOTCONN/CONNRESET  CONNRESET  CONNRESET
+TransmitPackets                   NOTCONN/CONNRESET  CONNRESET  CONNRESET
+TransmitPacketsAsync              NOTCONN/CONNRESET  CONNRESET  CONNRESET
 SIO_KEEPALIVE_VALS                NOTCONN            ok         NOTCONN
 SIO_UDP_CONNRESET                 OPNOTSUPP          OPNOTSUPP  OPNOTSUPP
 SIO_UDP_NETRESET                  OPNOTSUPP          OPNOTSUPP  OPNOTSUPP
@@ -244,6 +248,14 @@ var endedCalls = map[string]func(e *Env, s handle) error{
 	"Disconnect":       func(e *Env, s handle) error { return e.P.Disconnect(s.s, 0, 0) },
 	"Disconnect-reuse": func(e *Env, s handle) error { return e.P.Disconnect(s.s, wsa.TF_REUSE_SOCKET, 0) },
 	"DisconnectEx":     func(e *Env, s handle) error { return second(e.P.DisconnectEx(s.s, 0, 0)) },
+	"TransmitFile":     func(e *Env, s handle) error { return second(e.P.TransmitFile(s.s, alphabet(1), 0, 0, nil, 0)) },
+	"TransmitFileAsync": func(e *Env, s handle) error {
+		return second(e.P.TransmitFileAsync(s.s, alphabet(1), 0, 0, 0, nil, 0))
+	},
+	"TransmitPackets": func(e *Env, s handle) error { return second(e.P.TransmitPackets(s.s, packets{file(1, 0)}, 0, 0)) },
+	"TransmitPacketsAsync": func(e *Env, s handle) error {
+		return second(e.P.TransmitPacketsAsync(s.s, packets{file(1, 0)}, 0, 0))
+	},
 	"EnumNetworkEvents": func(e *Env, s handle) error {
 		return second(e.P.EnumNetworkEvents(s.s, nil))
 	},

@@ -199,6 +199,23 @@ var keepAliveDropScenarios = slices.Concat(
 			})
 			e.Notef("WSAENETRESET at 13 s for those in progress, WSAENOTCONN for later starts")
 		}},
+		{ID: "KA-31", Title: "TransmitFile and a drop", Source: "S-GET", Profiles: bothProfiles, Run: func(e *Env) {
+			link := e.Pair()
+			e.Do(func() {
+				s, _ := e.connection()
+				s.keepAlive(10*time.Second, time.Second, 3)
+				o := s.transmitFileAsync(alphabet(10), nil, reuseFlags)
+				e.Net.Sleep(2 * Delay)
+				start := e.Start() // the FIN is acknowledged
+				link.Partition()
+				Equal(e, "in progress", e.outcome(o), "0 WSAENETRESET")
+				Equal(e, "drop", e.Net.Now()-start, 13*time.Second)
+				later := byProfile(e, wsa.WSAENOTCONN, wsa.WSAECONNRESET) // C-05
+				s.as("later").transmitFile(alphabet(10), nil, 0, later)
+				s.as("later, overlapped").transmitPacketsAsync(nil, 0, 0, later)
+			})
+			e.Notef("WSAENETRESET at 13 s for the one in progress, WSAENOTCONN for later starts")
+		}},
 		{ID: "KA-31", Title: "closesocket", Source: "S-SET", Run: func(e *Env) {
 			link := e.Pair()
 			for _, linger := range []uint32{0, 1, 30} {

@@ -28,6 +28,7 @@ func areas() [][]Scenario {
 		configScenarios,
 		typesScenarios,
 		inheritScenarios, inheritExScenarios, inheritDisconnectScenarios, inheritReuseScenarios,
+		transmitScenarios,
 		blockingScenarios,
 		eventsScenarios, eventsCodesScenarios,
 		connectScenarios, connectICMPScenarios,

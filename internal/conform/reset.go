@@ -91,6 +91,22 @@ var resetScenarios = []Scenario{
 		})
 		e.Notef("WSAECONNRESET, native 64; the socket can only be closed")
 	}},
+	{ID: "RS-1", Title: "TransmitFile and a reset", Source: "W-ERR", Run: func(e *Env) {
+		w := e.Wire()
+		e.Do(func() {
+			s, p := e.stuckAt(w, 80)
+			s.sndbuf(2500)
+			o := s.transmitFileAsync(alphabet(5000), nil, 0)
+			blocked := e.Go("TransmitFile", func() { s.transmitFile(alphabet(5000), nil, wsa.TF_DISCONNECT, wsa.WSAECONNRESET) })
+			e.settles()
+			e.arrive(p, "[R.]")
+			Equal(e, "outcome", e.outcome(o), "0 WSAECONNRESET")
+			Equal(e, "native", o.Status(), wsa.ERROR_NETNAME_DELETED)
+			blocked.Wait()
+			s.as("later").transmitFile(alphabet(1), nil, 0, wsa.WSAECONNRESET)
+		})
+		e.Notef("WSAECONNRESET, native 64")
+	}},
 	endedScenario("RS-1", "every call and control code", "reset", "API-recv, API-send"),
 	{ID: "RS-1", Title: "every option", Source: "S-SET, S-GET", Profiles: everyProfile, Run: func(e *Env) {
 		e.paired(func() { e.optionsAfterReset(false) })
