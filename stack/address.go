@@ -16,8 +16,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// AddAddress gives the interface of a device, nil being Config.Device, another
-// address; what is on link with it is routed there. An error says what is wrong
+// AddAddress gives the interface of a device another address, and routes what is on link with the
+// address there; nil is Config.Device. An error says what is wrong
 // with the address, such as that an interface has it already.
 func (s *Stack) AddAddress(d tun.Device, p netip.Prefix) error {
 	return s.change("AddAddress", func() (uint32, error) {
@@ -38,8 +38,7 @@ func (s *Stack) AddAddress(d tun.Device, p netip.Prefix) error {
 	})
 }
 
-// AddRoute adds a line to the route table. Connections that exist keep the way
-// they have. An error says what is wrong with the route, such as that it is
+// AddRoute adds a line to the route table. Connections that exist keep the route that they have. An error says what is wrong with the route, such as that it is
 // there already, or that its device is none of the stack's.
 func (s *Stack) AddRoute(r Route) error {
 	return s.change("AddRoute", func() (uint32, error) {
@@ -57,7 +56,7 @@ func (s *Stack) AddRoute(r Route) error {
 
 // RemoveRoute takes a line out of the route table: one of Config.Routes or
 // AddRoute, or, without a Gateway, what is on link with an address. Connections
-// that exist keep the way they have. An error says that there is no such line.
+// that exist keep the route that they have. An error says that there is no such line.
 func (s *Stack) RemoveRoute(r Route) error {
 	return s.change("RemoveRoute", func() (uint32, error) {
 		line, err := s.line(r)

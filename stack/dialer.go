@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -139,11 +138,18 @@ func (d *Dialer) connect(ctx context.Context, n netKind, local netip.AddrPort, a
 		}
 		return d.Stack.open(familyOf(to.Addr()), n.typ, list, from)
 	}
-	c, err := dial(ctx, d.Stack.host(), n.name, addrs, d.FallbackDelay, open)
-	if op, ok := errors.AsType[*net.OpError](err); ok && local != (netip.AddrPort{}) {
-		op.Source = netAddr(n.name, local)
+	sock, at, err := dial(ctx, d.Stack.host(), addrs, d.FallbackDelay, open)
+	switch {
+	case err != nil:
+		e := callError("dial", n.name, at, err)
+		if local != (netip.AddrPort{}) {
+			e.Source = netAddr(n.name, local)
+		}
+		return nil, e
+	case n.typ == wsa.SOCK_DGRAM:
+		return endpoint.NewPacketConn(sock, n.name), nil
 	}
-	return c, err
+	return endpoint.NewConn(sock, n.name), nil
 }
 
 // limited is a context that ends with ctx, or when the Dialer says that a dial is over.
@@ -159,7 +165,7 @@ func (d *Dialer) limited(ctx context.Context) (context.Context, context.CancelFu
 		}
 	}
 	var done chan struct{}
-	s.door.Do(func() { done = make(chan struct{}) })
+	s.outside.Do(func() { done = make(chan struct{}) })
 	c := wait.NewContext(ctx, s.clock.Now().Add(limit), done)
 	if limit <= 0 {
 		c.End(context.DeadlineExceeded)

@@ -125,8 +125,8 @@ func (l *dnsLookup) receive(ctx context.Context, c *endpoint.PacketConn) error {
 		case err != nil:
 			return err
 		}
-		took := aaaa.take(b[:n]) || a.take(b[:n])
-		if took && a.answered && !aaaa.answered && len(a.addrs) > 0 && ctx.Err() == nil {
+		taken := aaaa.take(b[:n]) || a.take(b[:n])
+		if taken && a.answered && !aaaa.answered && len(a.addrs) > 0 && ctx.Err() == nil {
 			c.SetReadDeadline(l.stack.clock.Now().Add(resolutionDelay))
 		}
 	}

@@ -3,7 +3,6 @@ package stack
 import (
 	"cmp"
 	"context"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -11,10 +10,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/internal/wait"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -60,25 +57,15 @@ type racer struct {
 // for a time: delay, attemptDelay if that is 0, until it has failed if that is negative. open
 // makes the socket for an address.
 //
-// The error of a dial that fails is that of the first attempt; when ctx ends first, it is the
-// context's.
-func dial(ctx context.Context, h socket.Host, network string, addrs []netip.AddrPort, delay time.Duration, open opener) (net.Conn, error) {
-	var winner *socket.Socket
-	var err error
-	at := addrs[0]
+// The error of a dial that fails is that of the first attempt, whose address is at; when ctx ends
+// first, it is the context's.
+func dial(ctx context.Context, h socket.Host, addrs []netip.AddrPort, delay time.Duration, open opener) (_ *socket.Socket, at netip.AddrPort, _ error) {
 	if len(addrs) == 1 {
-		winner, err = dialOne(ctx, at, open)
-	} else {
-		r := &race{host: h, open: open, left: interleave(addrs), waiter: wait.NewWaiter(h), delay: cmp.Or(delay, attemptDelay)}
-		winner, at, err = r.dial(ctx)
+		sock, err := dialOne(ctx, addrs[0], open)
+		return sock, addrs[0], err
 	}
-	if err != nil {
-		return nil, callError("dial", network, at, err)
-	}
-	if winner.Kind() == options.Datagram {
-		return endpoint.NewPacketConn(winner, network), nil
-	}
-	return endpoint.NewConn(winner, network), nil
+	r := &race{host: h, open: open, left: interleave(addrs), waiter: wait.NewWaiter(h), delay: cmp.Or(delay, attemptDelay)}
+	return r.dial(ctx)
 }
 
 // dialOne connects a new socket to an address.
@@ -124,7 +111,7 @@ func (r *race) dial(ctx context.Context) (*socket.Socket, netip.AddrPort, error)
 // run returns the socket that is connected, nil when none will be.
 func (r *race) run(ctx context.Context) *socket.Socket {
 	for ctx.Err() == nil {
-		if winner := r.settle(); winner != nil {
+		if winner := r.decided(); winner != nil {
 			return winner
 		}
 		switch {
@@ -141,9 +128,9 @@ func (r *race) run(ctx context.Context) *socket.Socket {
 	return nil
 }
 
-// settle takes the attempts out that are decided, and returns one that is
+// decided takes the attempts out that are decided, and returns one that is
 // connected. A failure makes the next attempt due.
-func (r *race) settle() *socket.Socket {
+func (r *race) decided() *socket.Socket {
 	for i := 0; i < len(r.running); {
 		a := r.running[i]
 		err, decided := a.sock.ConnectOutcome()

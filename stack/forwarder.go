@@ -24,11 +24,12 @@ import (
 // ForwarderConfig describes a Forwarder. With the zero value it takes the
 // connections to every destination.
 type ForwarderConfig struct {
-	// Destinations are those whose connections are taken; nil: all.
+	// Destinations are the addresses to which the Forwarder takes the connections; nil means every
+	// address.
 	Destinations []netip.Prefix
 
 	// InFlight is how many handshakes the stack may have in progress: a SYN
-	// beyond that is dropped and counted, and the peer sends it again. 0:
+	// beyond that is dropped and counted, and the peer sends it again. 0 means
 	// 1,024.
 	InFlight int
 }

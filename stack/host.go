@@ -28,13 +28,13 @@ func (s *Stack) host() *host { return (*host)(s) }
 func (h *host) Netstack() *netstack.Stack { return h.ns }
 func (h *host) TCP() *transport.Protocol  { return h.tcp }
 func (h *host) Clock() tcpip.Clock        { return h.clock }
-func (h *host) Outside(f func())          { h.door.Do(f) }
+func (h *host) Outside(f func())          { h.outside.Do(f) }
 func (h *host) Down() bool                { return h.down.Load() }
 
 // Collects reports true only where nobody minds when the garbage collector finds something: in a
 // Stepped stack that would be seen on the wire; and the cleanups of the runtime run outside of
 // bubbles of testing/synctest, and mustn't ring a bell that was made inside.
-func (h *host) Collects() bool { return h.door.Outside() }
+func (h *host) Collects() bool { return h.outside.Outside() }
 
 func (h *host) NewWaiter() wait.Waiter {
 	if h.cfg.NewWaiter == nil {

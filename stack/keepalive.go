@@ -14,18 +14,21 @@ import (
 // registry has on Windows (KeepAliveTime, KeepAliveInterval). They don't turn
 // keep-alive on. Every zero field is the documented default.
 type KeepAlive struct {
-	// Idle is the time without a segment before the first probe, Interval the
-	// time between probes: 1 ms to 0xFFFFFFFF ms, in whole milliseconds.
-	// Documented: 2 h and 1 s.
-	Idle, Interval time.Duration
+	// Idle is the time without a segment before the first probe: 1 ms to 0xFFFFFFFF ms, in whole
+	// milliseconds. The documented default is 2 h.
+	Idle time.Duration
 
-	// Count is the number of unanswered probes before the drop, 1 to 255; -1
-	// means no probes and no drop (C-36). Documented: 10, in profile Legacy 5.
+	// Interval is the time between probes: 1 ms to 0xFFFFFFFF ms, in whole milliseconds. The
+	// documented default is 1 s.
+	Interval time.Duration
+
+	// Count is the number of unanswered probes before the drop, 1 to 255; -1 means that there are
+	// no probes and no drop (C-36). The documented default is 10, in profile Legacy 5.
 	Count int
 
-	// GarbageOctet sends every probe with one octet, 0x00, that the peer has
+	// GarbageOctet gives every probe one octet, 0x00, that the peer has
 	// acknowledged before, for peers that ignore empty probes (RFC 1122
-	// §4.2.3.6; KA-8). It applies to all sockets at once.
+	// §4.2.3.6; KA-8). It is for all sockets of the stack, those among them that exist.
 	GarbageOctet bool
 }
 

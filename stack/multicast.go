@@ -9,8 +9,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// ListenMulticastUDP is that of package net: a datagram socket on the port of a
-// group, which it has joined on an interface of NetInterfaces; nil is the one that
+// ListenMulticastUDP opens a datagram socket on the port of a group, as that of package net does.
+// The socket has joined the group on an interface of NetInterfaces; nil is the one that
 // the route table has for the group. The socket is bound to the wildcard and shares
 // its port with others of the kind. It doesn't receive what this host sends:
 // SetMulticastLoopback changes that. More groups are joined with JoinGroup.
@@ -59,9 +59,9 @@ func joinAlone(c *endpoint.PacketConn, ifi *net.Interface, group *net.UDPAddr) e
 	return c.JoinGroup(ifi, group)
 }
 
-// NetInterfaces are the interfaces of the stack, the loopback first, for the
-// methods of PacketConn that take one. Their Addrs and MulticastAddrs methods ask
-// the system, which doesn't know them.
+// NetInterfaces lists the interfaces of the stack, the loopback first, for the
+// methods of PacketConn that take one. The methods Addrs and MulticastAddrs of a
+// net.Interface ask the system, which doesn't know these.
 func (s *Stack) NetInterfaces() []net.Interface {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

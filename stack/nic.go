@@ -27,8 +27,8 @@ const loopbackID tcpip.NICID = 1
 type nic struct {
 	id        tcpip.NICID
 	link      *link.Endpoint
-	device    tun.Device // nil: the loopback
-	addresses []netip.Prefix
+	device    tun.Device     // nil: the loopback
+	addresses []netip.Prefix // guarded by Stack.mu; replaced, never changed in place
 }
 
 // A route is a line of the route table, with netstack's copy of it.
@@ -196,7 +196,7 @@ func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix, primary netst
 	return nil
 }
 
-// setOwnLocked rebuilds the set of own addresses that hooks read.
+// setOwnLocked rebuilds the set of own addresses that hooks read. The caller holds s.mu.
 func (s *Stack) setOwnLocked() {
 	own := ownAddresses{v4: map[[4]byte]struct{}{}, broadcast: map[[4]byte]struct{}{}, v6: map[[16]byte]struct{}{}}
 	for _, n := range s.nics {
@@ -296,7 +296,7 @@ func (r route) line() tcpip.Route {
 	return line
 }
 
-// removeRoutesLocked takes lines out of our table and out of netstack's.
+// removeRoutesLocked takes lines out of our table and out of netstack's. The caller holds s.mu.
 func (s *Stack) removeRoutesLocked(match func(route) bool) {
 	var gone []tcpip.Route
 	s.table = slices.DeleteFunc(slices.Clone(s.table), func(r route) bool {

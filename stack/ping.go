@@ -24,10 +24,10 @@ const pingTimeout = 4 * time.Second
 
 // A PingReply is what came back of a Ping.
 type PingReply struct {
-	From  netip.Addr    // who answered
-	Local netip.Addr    // the address of the stack that asked
-	RTT   time.Duration // from the request to the reply, by the stack's clock
-	TTL   int           // of the reply: its time to live, or hop limit, as it came
+	From  netip.Addr    // the address of the host that answered
+	Local netip.Addr    // the address of the stack that the request came from
+	RTT   time.Duration // the time from the request to the reply, by the stack's clock
+	TTL   int           // the time to live, or hop limit, that the reply came with
 }
 
 // Ping sends an ICMP echo request of 32 bytes to an address of IPv4 or IPv6, one
@@ -162,11 +162,12 @@ func (p *echoRequest) packet(nic tcpip.NICID) *socket.OwnPacket {
 // unreachable, time exceeded or parameter problem. Unwrap says it as a code of
 // Winsock.
 type ICMPError struct {
-	From       netip.Addr // the router or host that sent it
-	Type, Code uint8      // RFC 792; RFC 4443 where From is of IPv6
+	From netip.Addr // the router or host that sent the error
+	Type uint8      // the type of the message: RFC 792, or RFC 4443 where From is an IPv6 address
+	Code uint8      // the code of the message, which its type says the meaning of
 }
 
-// Error implements error.
+// Error says what the message means, with its numbers and its sender.
 func (e *ICMPError) Error() string {
 	return fmt.Sprintf("%s (ICMP type %d, code %d, from %v)", e.meaning(), e.Type, e.Code, e.From)
 }

@@ -14,8 +14,11 @@ const (
 	lastDynamic  = 65535
 )
 
-// A PortRange is a range of ports, both ends included.
-type PortRange struct{ First, Last uint16 }
+// A PortRange is a range of ports.
+type PortRange struct {
+	First uint16 // the lowest port of the range
+	Last  uint16 // the highest port of the range
+}
 
 // random is netstack's source of random numbers, seeded by Config.Rand.
 type random interface{ Uint32() uint32 }

@@ -201,14 +201,14 @@ const maxParts = 8
 // the devices and who uses the sockets need some, too. Where the order of everything
 // matters (Stepped), or time is that of a bubble, it is one.
 func (s *Stack) parts() int {
-	if s.cfg.Stepped || !s.door.Outside() {
+	if s.cfg.Stepped || !s.outside.Outside() {
 		return 1
 	}
 	return max(1, min(runtime.GOMAXPROCS(0)/2, maxParts))
 }
 
-// pump is the goroutine of a part.
-func (s *Stack) pump(part int) {
+// runPump is the goroutine of a part of the pump. It ends when Close closes s.work.quit.
+func (s *Stack) runPump(part int) {
 	for {
 		select {
 		case <-s.work.quit:
@@ -221,9 +221,9 @@ func (s *Stack) pump(part int) {
 
 // Settle returns when the queue of every device of this stack is empty, the pump
 // is idle, and every timer due now has run. A segment is processed by whoever
-// delivers it, so that nothing else is on its way then. It does not advance the clock and does not wait for the goroutines of the
-// application. For a stack joined to another by tun.Pipe it promises only this
-// side; see the function Settle.
+// delivers it, so that nothing else is on its way then. Settle doesn't advance the clock and
+// doesn't wait for the goroutines of the application. For a stack joined to another by tun.Pipe it promises
+// only this side; see the function Settle.
 func (s *Stack) Settle() {
 	s.settleMu.Lock()
 	defer s.settleMu.Unlock()
@@ -253,8 +253,8 @@ func (s *Stack) settleSteps() {
 	}
 }
 
-// Settle settles stacks that are joined: it returns when none of them has sent
-// a packet since all were settled.
+// Settle settles stacks that are joined, as the method does one: it returns when none of them has
+// sent a packet since all were settled.
 func Settle(stacks ...*Stack) {
 	total := func() (n uint64) {
 		for _, s := range stacks {

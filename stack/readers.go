@@ -29,7 +29,7 @@ func (h *host) Read(f func()) bool {
 	r.queue = append(r.queue, f)
 	if r.running < maxReaders {
 		r.running++
-		h.door.Do(func() { h.wg.Go(r.run) }) // ends when the queue is empty
+		h.outside.Do(func() { h.wg.Go(r.run) }) // ends when the queue is empty
 	}
 	return true
 }

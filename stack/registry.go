@@ -48,7 +48,7 @@ func (r *registry) list() []*socket.Socket {
 	return list
 }
 
-// Sockets describes the open sockets, oldest first.
+// Sockets describes the sockets that are open, oldest first.
 func (s *Stack) Sockets() []endpoint.Info {
 	list := s.sockets.list()
 	infos := make([]endpoint.Info, len(list))
@@ -58,25 +58,28 @@ func (s *Stack) Sockets() []endpoint.Info {
 	return infos
 }
 
-// Stats counts what has passed through a stack since it was made.
+// Stats is what a stack has counted since it was made, and how much of some things it has now.
 type Stats struct {
-	PacketsIn, PacketsOut uint64 // IP packets from and to the interfaces
-	SegmentsIn            uint64 // valid TCP segments
-	SegmentsOut           uint64
-	Retransmits           uint64 // TCP segments
-	ResetsIn, ResetsOut   uint64
-	DatagramsIn           uint64 // UDP
-	DatagramsOut          uint64
-	Malformed             uint64 // packets and segments whose headers make no sense
-	ChecksumErrors        uint64 // TCP and UDP
-	Dropped               uint64 // packets dropped for any reason: full queues, sources and destinations that can't be, not for this host
-	Forwarded             uint64 // packets between other hosts, sent on (Config.Forwarding)
-	Sockets               int    // open now
-	Bindings              int    // local addresses and ports taken now
-	TimeWait              int    // connections in TIME-WAIT now
+	PacketsIn      uint64 // IP packets from the interfaces, the loopback among them
+	PacketsOut     uint64 // IP packets to the interfaces, the loopback among them
+	SegmentsIn     uint64 // TCP segments that came and were valid
+	SegmentsOut    uint64 // TCP segments that were sent
+	Retransmits    uint64 // TCP segments that were sent again
+	ResetsIn       uint64 // TCP segments with RST that came
+	ResetsOut      uint64 // TCP segments with RST that were sent
+	DatagramsIn    uint64 // UDP datagrams that came for a socket
+	DatagramsOut   uint64 // UDP datagrams that were sent
+	Malformed      uint64 // packets, segments and datagrams whose headers make no sense
+	ChecksumErrors uint64 // segments and datagrams with a wrong checksum
+	Dropped        uint64 // packets that were dropped: full queues, sources and destinations that can't be, not for this host
+	Forwarded      uint64 // packets between other hosts that were sent on (Config.Forwarding)
+	Sockets        int    // the sockets that are open now
+	Bindings       int    // the local addresses with a port that sockets have now
+	TimeWait       int    // the connections in TIME-WAIT now
 }
 
-// Stats returns the counters.
+// Stats returns what the stack has counted. The numbers are read one after the other: they needn't
+// be those of one moment.
 func (s *Stack) Stats() Stats {
 	n := s.ns.Stats()
 	st := Stats{

@@ -54,7 +54,7 @@ func splitHostPort(address string) (host, port string, err error) {
 
 // callError is the error of a dial or listen with addr, which is zero where the text of the
 // address said nothing.
-func callError(op, network string, addr netip.AddrPort, err error) error {
+func callError(op, network string, addr netip.AddrPort, err error) *net.OpError {
 	e := &net.OpError{Op: op, Net: network, Err: err}
 	if addr.Addr().IsValid() {
 		e.Addr = netAddr(network, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()))

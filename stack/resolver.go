@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// A Resolver finds the addresses of a name, in the order they should be tried;
-// an error is a *net.DNSError, or that of ctx. Dialling calls it on the caller's
-// goroutine, without a lock. *net.Resolver is one: net.DefaultResolver gives a
-// stack the names that its host knows.
+// A Resolver finds the addresses of names. Package net's *net.Resolver is one: net.DefaultResolver
+// gives a stack the names that the system knows.
 type Resolver interface {
+	// LookupHost returns the addresses of a name, in the order they should be tried. An error is a
+	// *net.DNSError, or that of ctx. A dial calls it on the goroutine of its caller, without a lock.
 	LookupHost(ctx context.Context, name string) ([]string, error)
 }
 

@@ -1,9 +1,10 @@
-// Package stack is a userspace TCP/IP stack whose sockets behave as Microsoft
-// documents Winsock: a gVisor netstack on packet devices, with the option
-// behaviour on the endpoints themselves.
+// Package stack is a userspace TCP/IP stack whose sockets behave as Microsoft documents Winsock: a
+// gVisor netstack on packet devices, with a TCP of its own, and options that do what they say.
 //
-// A Stack has two faces: DialContext, Listen and ListenPacket give Go's net
-// types; package provider gives Winsock's calls on handles.
+// A Stack is a host with interfaces, addresses, routes and ports of its own, which the system knows
+// nothing of. Programs use it by one of two faces. That of package net is here: Stack, Dialer and
+// ListenConfig dial and listen, and give the connections, listeners and datagram sockets of package
+// endpoint. Package provider has the calls of Winsock, on handles and bytes.
 package stack
 
 import (
@@ -33,16 +34,16 @@ import (
 // Config describes a stack. The zero value is a stack with loopback only and
 // the documented defaults.
 type Config struct {
-	// Device is the packet device of the first interface; nil: loopback only.
-	// The Stack owns its devices: Close closes them.
+	// Device is the packet device of the first interface; nil means that there is the loopback
+	// alone. The devices of a stack belong to it: Close closes them.
 	Device tun.Device
 
-	// Addresses are those of Device's interface, with the prefix that is on
-	// link. 127.0.0.1/8 and ::1/128 always exist.
+	// Addresses are the addresses of Device's interface, each with the prefix that is on link. The
+	// loopback has 127.0.0.1/8 and ::1/128 besides, always.
 	Addresses []netip.Prefix
 
-	// Routes is the route table besides what is on link; nil: everything
-	// through Device. An empty, non-nil table has no further routes.
+	// Routes are the route table, besides what is on link; nil means that everything goes through
+	// Device. A table that is empty and not nil has no further routes.
 	Routes []Route
 
 	// Forwarding makes the stack a router: packets between other hosts go on to
@@ -52,34 +53,34 @@ type Config struct {
 	// source can be where a packet came from isn't looked at (RFC 3704).
 	Forwarding bool
 
-	// MTU of Device's interface in bytes; 0: the device's. 68 to 65535, at
-	// least 1280 where there is an IPv6 address.
+	// MTU is the size of the largest packet of Device's interface, in bytes; 0 means that of the
+	// device. It is 68 to 65535, and at least 1280 where there is an IPv6 address.
 	MTU uint32
 
-	// MinMSS is the shortest segment, in bytes, that a peer can ask for in its
-	// SYN; less is taken for it. 0: 48, as Linux has it. At most
-	// 536, which every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them
-	// at most, are a part of it.
+	// MinMSS is the shortest segment, in bytes, that a peer can ask for in its SYN; a SYN that asks
+	// for less counts as one that asks for this. 0 means 48, as Linux has it; the most is 536, which
+	// every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them at most, are a part of it.
 	MinMSS uint16
 
 	// MinPathMTU is the shortest packet, in bytes, that an ICMP error can make a
 	// TCP connection over IPv4 send; where a router names less, packets may be
-	// fragmented (no DF) instead. 0: 552, as Linux has it. 68 to 1500.
+	// fragmented (no DF) instead. 0 means 552, as Linux has it; it is 68 to 1500.
 	MinPathMTU uint32
 
-	// Clock is the only source of time; nil: the real one.
+	// Clock is the only source of time of the stack, timers and deadlines included; nil means the
+	// real clock.
 	Clock tcpip.Clock
 
-	// Rand is the source of initial sequence numbers, ports, IDs and offsets;
-	// nil: crypto/rand. It must be safe for concurrent use.
+	// Rand is the source of initial sequence numbers, ports, IDs and offsets; nil means
+	// crypto/rand. It must be safe for concurrent use.
 	Rand io.Reader
 
-	// NewWaiter makes what a blocking call waits on; nil: channels. Every
-	// blocking call waits on one.
+	// NewWaiter makes the waiter that one blocking call waits on; nil means that calls wait on
+	// channels. A scheduler with a virtual clock knows by its waiters who waits.
 	NewWaiter func() endpoint.Waiter
 
 	// DynamicPorts is the range that ephemeral ports are chosen from; the zero
-	// range: 49152 to 65535.
+	// range means 49152 to 65535.
 	DynamicPorts PortRange
 
 	// Stepped is for a scheduler that decides about every step, such as
@@ -87,11 +88,12 @@ type Config struct {
 	// one packet at a time.
 	Stepped bool
 
-	// Profile decides where documents and machines differ.
+	// Profile decides between the documents and the behaviour of real machines where the two
+	// differ; the zero value is options.Documented.
 	Profile options.Profile
 
-	// KeepAlive are the keep-alive parameters of sockets that set none; zero
-	// fields: the documented ones. SetKeepAlive changes them later.
+	// KeepAlive are the keep-alive parameters of sockets that set none; a zero field is the
+	// documented default. SetKeepAlive changes them later.
 	KeepAlive KeepAlive
 
 	// Defaults are options that every new socket has set from its creation, in
@@ -99,8 +101,8 @@ type Config struct {
 	// socket passes over those that its kind or family doesn't have, and may
 	// set them otherwise later; accepted sockets have what their listener has.
 	// New refuses what setsockopt on a new socket would refuse, with the code
-	// of that. What DialContext, Listen and ListenPacket set themselves comes
-	// after the defaults (IPV6_V6ONLY).
+	// of that. What Dialer and ListenConfig set comes after the defaults, and so
+	// does IPV6_V6ONLY of a listener on both families.
 	Defaults []options.Assignment
 
 	// Hosts are the addresses of names, in the order they should be tried. They
@@ -112,28 +114,30 @@ type Config struct {
 	Nameservers []netip.AddrPort
 
 	// Resolver finds the addresses of names, instead of Nameservers. Without
-	// either, names are those of Hosts and "localhost".
+	// either, the only names are those of Hosts and "localhost".
 	Resolver Resolver
 
-	// IGMP sends membership reports, IGMP and MLD; off: joins are local.
+	// IGMP makes the stack report its memberships of groups to the link, with IGMP and MLD;
+	// without it a socket joins a group, but no router or switch learns of it.
 	IGMP bool
 
-	// Owner is the user identity of sockets for the bind matrix (RU-7).
+	// Owner is the user whose sockets these are, for the bind matrix, which tells users apart
+	// (RU-7); the empty name is a user like any other.
 	Owner string
 
 	// DenyRaw makes the creation of a raw socket fail with WSAEACCES, as it
 	// does for users without the privilege.
 	DenyRaw bool
 
-	// Logger gets the stack's records; nil: none.
+	// Logger gets the records of sockets with SO_DEBUG; nil means that nobody does.
 	Logger *slog.Logger
 }
 
-// A Route sends a destination through a device.
+// A Route is a line of the route table: it sends what is for a destination through a device.
 type Route struct {
-	Destination netip.Prefix
-	Gateway     netip.Addr // zero: on link
-	Device      tun.Device // nil: Config.Device
+	Destination netip.Prefix // the addresses that the route is for
+	Gateway     netip.Addr   // the router to give the packets to; the zero Addr: the destination itself
+	Device      tun.Device   // the device that the packets leave by; nil: Config.Device
 }
 
 // A Stack is one network stack. Its methods are safe for concurrent use.
@@ -147,41 +151,41 @@ type Route struct {
 // one; a deadline of a net.Conn is as far away as it is by the time of who sets
 // it. A goroutine that waits for the stack isn't durably blocked.
 type Stack struct {
-	cfg   Config
-	clock clock
-	door  outside.Door // out of bubbles of testing/synctest
-	ns    *netstack.Stack
-	tcp   *transport.Protocol
-	hosts map[string][]netip.Addr // Config.Hosts by hostKey
-	log   *slog.Logger
-	ports ports
-	hooks hooks
-	debug debugRecords
+	cfg     Config                  // as New was given it, with its zero fields filled in
+	clock   clock                   // Config.Clock, or the real one
+	outside outside.Door            // the way out of bubbles of testing/synctest
+	ns      *netstack.Stack         // gVisor's stack
+	tcp     *transport.Protocol     // the TCP of ns
+	hosts   map[string][]netip.Addr // Config.Hosts by hostKey
+	ports   ports                   // the registry of local addresses
+	hooks   hooks                   // the filter of ns
+	debug   debugRecords            // what SO_DEBUG has recorded
 
-	anywhere  atomic.Pointer[Forwarder] // may be nil
-	adopted   adopted
-	pathMTU   pathMTUs
-	forwarded atomic.Uint64 // packets
-	fragments atomic.Uint32 // the ID of the last message that was cut up here
-	keepAlive atomic.Pointer[options.KeepAlive]
+	anywhere  atomic.Pointer[Forwarder]         // the Forwarder that takes SYNs; nil: there is none
+	adopted   adopted                           // the addresses that a Forwarder answers for
+	pathMTU   pathMTUs                          // what ICMP has said of paths
+	forwarded atomic.Uint64                     // how many packets the router has sent on
+	fragments atomic.Uint32                     // the ID of the last message that was cut up here
+	keepAlive atomic.Pointer[options.KeepAlive] // the parameters of sockets that set none
 
-	down     atomic.Bool // set by Close, before anything is taken down
-	sockets  registry
-	pollers  pollers
-	work     pump
-	readers  readers
-	settleMu sync.Mutex // serialises Settle with itself and with Close
+	down    atomic.Bool // Close has begun: it is set before anything is taken down
+	sockets registry    // the sockets that are open
+	pollers pollers     // the pollers that Close has to wake
+	work    pump        // who delivers packets and serves sockets
+	readers readers     // who reads files for TransmitFile
+
+	// settleMu lets one at a time settle the stack, change its interfaces or close it.
+	settleMu sync.Mutex
+	lastNIC  tcpip.NICID // the highest number of an interface so far; guarded by settleMu, but in New
 
 	closeOnce sync.Once
-	closeErr  error
-	wg        sync.WaitGroup // the pump, the readers
+	closeErr  error          // what Close returns
+	wg        sync.WaitGroup // the goroutines of the pump and of readers
 
-	mu    sync.RWMutex // guards nics and table
-	nics  []*nic       // the loopback first
-	table []route      // longest prefix first
-	own   atomic.Pointer[ownAddresses]
-
-	lastNIC tcpip.NICID // the highest so far; guarded by settleMu, but in New
+	mu    sync.RWMutex                 // guards nics and table
+	nics  []*nic                       // the interfaces, the loopback first
+	table []route                      // the route table, longest prefix first
+	own   atomic.Pointer[ownAddresses] // the addresses of nics, for the hooks
 }
 
 // New makes a stack and starts it. Errors name the field of cfg that is wrong.
@@ -192,16 +196,16 @@ func New(cfg Config) (*Stack, error) {
 	}
 	cfg.Defaults, cfg.Nameservers = slices.Clone(cfg.Defaults), slices.Clone(cfg.Nameservers)
 	cfg.setFloors()
-	s := &Stack{cfg: cfg, log: cfg.Logger, hosts: hostTable(cfg.Hosts)}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s := &Stack{cfg: cfg, hosts: hostTable(cfg.Hosts)}
 	s.keepAlive.Store(cfg.KeepAlive.resolve(cfg.Profile))
 	if !cfg.Stepped {
-		s.door.Open()
+		s.outside.Open()
 	}
-	s.clock = newClock(cfg.Clock, &s.door)
-	s.debug.log, s.work.debug = s.log, &s.debug
+	s.clock = newClock(cfg.Clock, &s.outside)
+	s.debug.log, s.work.debug = cfg.Logger, &s.debug
+	if cfg.Logger == nil {
+		s.debug.log = slog.New(slog.DiscardHandler)
+	}
 	s.work.init(s.parts())
 	s.pathMTU.init(s.clock)
 	s.hooks.init(s)
@@ -211,7 +215,7 @@ func New(cfg Config) (*Stack, error) {
 	s.fragments.Store(rng.Uint32())
 	if err := s.start(); err != nil {
 		s.ns.Destroy()
-		s.door.Close()
+		s.outside.Close()
 		return nil, fmt.Errorf("stack: %w", err)
 	}
 	return s, nil
@@ -238,7 +242,7 @@ func (s *Stack) start() error {
 	}
 	if !s.cfg.Stepped {
 		for i := range s.work.parts {
-			s.wg.Go(func() { s.pump(i) }) // ends when Close closes s.work.quit
+			s.wg.Go(func() { s.runPump(i) }) // ends when Close closes s.work.quit
 		}
 	}
 	return nil
@@ -350,10 +354,10 @@ func (s *Stack) Close() error {
 		s.pollers.wake()
 		s.hooks.echoes.wake()
 		s.ns.Destroy()
-		s.door.Do(func() { s.closeErr = s.closeDevices() }) // they wait for goroutines outside
+		s.outside.Do(func() { s.closeErr = s.closeDevices() }) // they wait for goroutines outside
 		s.wg.Wait()
 		s.debug.write()
-		s.door.Close()
+		s.outside.Close()
 	})
 	return s.closeErr
 }
@@ -369,13 +373,13 @@ func (s *Stack) Close() error {
 // before the stack does, not only those that are for nobody.
 func (s *Stack) Netstack() *netstack.Stack { return s.ns }
 
-// Owner is Config.Owner.
+// Owner is the user of Config.Owner.
 func (s *Stack) Owner() string { return s.cfg.Owner }
 
 // Clock is the clock of the stack: Config.Clock, or the real one.
 func (s *Stack) Clock() tcpip.Clock { return s.clock }
 
-// Profile is Config.Profile.
+// Profile is the profile of Config.Profile.
 func (s *Stack) Profile() options.Profile { return s.cfg.Profile }
 
 // loopbackMTU is as large as an IP packet can be.
