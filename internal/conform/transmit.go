@@ -63,13 +63,12 @@ func (e *Env) carries(p *simnet.Peer, segment, text string) {
 	Equal(e, "payload", string(a.Payload), text)
 }
 
-// drained acknowledges what A sends from a sequence number on, until n bytes have come, and
-// returns them.
-func (e *Env) drained(p *simnet.Peer, seq, n int) string {
+// drained opens the window of a peer of stuckAt until n more bytes have come, and returns them.
+func (e *Env) drained(p *simnet.Peer, n int) string {
 	got := make([]byte, n)
 	for end := 0; end < n; {
 		a, _ := p.Receive(time.Minute)
-		at := int(a.Segment.Seq) - seq
+		at := int(a.Segment.Seq) - 3001
 		e.Check(at+len(a.Payload) <= n, "more than %d bytes", n)
 		if at >= 0 { // no probe of the window
 			copy(got[at:], a.Payload)
@@ -129,7 +128,7 @@ var transmitScenarios = []Scenario{
 			e.settles()
 			e.pending("no room", o)
 			p.Send("[.] ack 3001 win 65535")
-			text := e.drained(p, 3001, 100_030)
+			text := e.drained(p, 100_030)
 			e.Check(text == letters(100_000)+"next"+letters(26), "other bytes than those of the files, or in another order")
 			blocked.Wait()
 			Equal(e, "outcome", e.outcome(o), "100000 success")
@@ -187,7 +186,7 @@ var transmitScenarios = []Scenario{
 			s.sendAsync([]byte("x"), wsa.WSAESHUTDOWN)
 			s.transmitFile(nil, nil, 0, wsa.WSAESHUTDOWN)
 			p.Send("[.] ack 3001 win 65535")
-			e.Check(strings.HasSuffix(e.drained(p, 3001, 100_003), "end"), "the tail isn't the end")
+			e.Check(strings.HasSuffix(e.drained(p, 100_003), "end"), "the tail isn't the end")
 			lines := e.Segments("a")
 			last := lines[len(lines)-1].Segment
 			e.Check(last.Flags&trace.FIN != 0, "the FIN isn't with the last byte")
@@ -219,7 +218,7 @@ var transmitScenarios = []Scenario{
 			Equal(e, "outcome", e.outcome(o), "0 WSA_OPERATION_ABORTED")
 			next := s.sendAsync([]byte("next")) // the sending side has not ended
 			p.Send("[.] ack 3001 win 65535")
-			e.Check(strings.HasSuffix(e.drained(p, 3001, 504), "next"), "bytes of the file are behind what is sent later")
+			e.Check(strings.HasSuffix(e.drained(p, 504), "next"), "bytes of the file are behind what is sent later")
 			Equal(e, "next", e.outcome(next), "4 success")
 			p.ExpectSilence(time.Minute)
 
