@@ -251,7 +251,7 @@ func TestTransmitFile_BadLink(t *testing.T) {
 				s, err := p.Socket(af, wsa.SOCK_STREAM, 0)
 				assert.NoError(t, err)
 				assert.NoError(t, p.Connect(s, addrB(af, 80)))
-				count, err := 0, error(nil)
+				var count int
 				if blocking {
 					count, err = p.TransmitFile(s, bytes.NewReader(data), 0, 10_000, nil, wsa.TF_DISCONNECT|wsa.TF_REUSE_SOCKET)
 				} else {
