@@ -23,7 +23,7 @@ func rewriting() bool {
 
 func TestOptionsMarkdown(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, WriteMarkdown(&b))
+	require.NoError(t, writeMarkdown(&b))
 	if rewriting() {
 		require.NoError(t, os.WriteFile(optionsMarkdown, b.Bytes(), 0o644))
 	}
@@ -54,7 +54,7 @@ func firstDifference(have, want string) (haveLine, wantLine string, differ bool)
 
 func TestMarkdown_NamesEverything(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, WriteMarkdown(&b))
+	require.NoError(t, writeMarkdown(&b))
 	sources, err := os.ReadFile("../docs/sources.md")
 	require.NoError(t, err)
 	for _, i := range Table() {

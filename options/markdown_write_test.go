@@ -32,8 +32,8 @@ WSAENOPROTOOPT, and any other level with WSAEINVAL.
   keep-alive has dropped the connection (C-12).
 `
 
-// WriteMarkdown writes OPTIONS.md.
-func WriteMarkdown(w io.Writer) error {
+// writeMarkdown writes OPTIONS.md. It stands among the tests, which alone need it.
+func writeMarkdown(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteString(markdownHead)
 	all := Table()
