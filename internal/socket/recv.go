@@ -215,7 +215,7 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 	case n > 0 || stop:
 		return n, 0
 	case end:
-		return 0, s.endOfStream(a.waited)
+		return 0, s.ended(a.waited, 0) // the peer's FIN, if nothing else
 	}
 	return 0, wsa.WSAEWOULDBLOCK
 }
@@ -223,9 +223,10 @@ func (s *Socket) readStream(conn *transport.Conn, b []byte, peek bool, a attempt
 // streamEnded reports that nothing more comes.
 func streamEnded(e *tcp.Conn) bool { return e.PeerClosed() || e.State() == tcp.Closed }
 
-// endOfStream decides what the end of the stream means: the peer's FIN, a death, or
-// that the socket was closed since the call has looked at it.
-func (s *Socket) endOfStream(waited bool) wsa.Errno {
+// ended is the code of a call that has found the connection at its end: why the connection has
+// died, WSAEINTR where the socket was closed since the call has looked at it, otherwise the code
+// that the caller has for an end without a reason. waited says that the call was in progress.
+func (s *Socket) ended(waited bool, otherwise wsa.Errno) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch err := s.enterLocked(); {
@@ -236,7 +237,7 @@ func (s *Socket) endOfStream(waited bool) wsa.Errno {
 	case s.state == options.Dead:
 		return s.deadErrnoLocked(waited)
 	}
-	return 0
+	return otherwise
 }
 
 // readDatagram reads one datagram; see readMessage.

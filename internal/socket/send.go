@@ -191,17 +191,7 @@ func (s *Socket) sendFailed(err wsa.Errno, waited bool) wsa.Errno {
 	if err == 0 || err == wsa.WSAEWOULDBLOCK {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch e := s.enterLocked(); {
-	case e == wsa.WSAENOTSOCK:
-		return wsa.WSAEINTR // closed since the call has looked at the socket
-	case e != 0:
-		return e
-	case s.state == options.Dead:
-		return s.deadErrnoLocked(waited)
-	}
-	return err
+	return s.ended(waited, err)
 }
 
 // writeDatagram sends one datagram.

@@ -62,7 +62,7 @@ func (s *Socket) readUrgent(conn *transport.Conn, b []byte, peek, waited bool) (
 		b[0] = waiting
 		return 1, 0
 	case end:
-		return 0, s.endOfStream(waited)
+		return 0, s.ended(waited, 0)
 	}
 	return 0, wsa.WSAEWOULDBLOCK
 }
