@@ -63,6 +63,7 @@ func TestDialer_Time(t *testing.T) {
 			}
 			var err error
 			var took time.Duration
+			sent := len(n.Trace())
 			require.NoError(t, n.Do("dial", func() {
 				before := n.Now()
 				_, err = d.Dial("tcp", tt.address)
@@ -72,6 +73,7 @@ func TestDialer_Time(t *testing.T) {
 			require.IsType(t, &net.OpError{}, err)
 			assert.True(t, err.(net.Error).Timeout(), err)
 			assert.Equal(t, tt.takes, took)
+			assert.Equal(t, tt.takes == 0, len(n.Trace()) == sent, "nothing leaves when there is no time")
 			assert.Empty(t, a.Sockets())
 			assert.Zero(t, n.Timers())
 		})
