@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -87,12 +86,12 @@ func ExampleConfig_defaults() {
 		return
 	}
 	defer s.Close()
-	l, err := s.Listen("tcp", ":80")
+	l, err := s.ListenTCP("tcp", netip.MustParseAddrPort("127.0.0.1:80"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(options.TCP_KEEPIDLE.Get(l.(*endpoint.Listener)))
+	fmt.Println(options.TCP_KEEPIDLE.Get(l))
 	// Output: 1m0s <nil>
 }
 
@@ -140,13 +139,12 @@ func ExampleStack_ListenMulticastUDP() {
 		return
 	}
 	defer listener.Close()
-	c, err := a.ListenPacket("udp4", ":0")
+	sender, err := a.ListenUDP("udp4", netip.AddrPort{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer c.Close()
-	sender := c.(*endpoint.PacketConn)
+	defer sender.Close()
 	sender.SetMulticastTTL(4)
 	sender.WriteTo([]byte("hello"), group)
 
