@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/wsa"
@@ -237,7 +236,7 @@ func (h handle) sendMsg(b, control []byte, to netip.AddrPort, want ...wsa.Errno)
 }
 
 // recvMsg is WSARecvMsg.
-func (h handle) recvMsg(b, control []byte, flags int32, want ...wsa.Errno) socket.Message {
+func (h handle) recvMsg(b, control []byte, flags int32, want ...wsa.Errno) provider.Message {
 	m, err := h.p.RecvMsg(h.s, b, control, flags)
 	h.outcome("RecvMsg", err, want)
 	return m
