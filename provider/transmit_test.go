@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,23 +20,28 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// A slowFile keeps those who read it until it is released. entered tells of each read.
+// A slowFile keeps those who read it until it is released, at the end of the test at the
+// latest. entered tells of each read.
 type slowFile struct {
 	*strings.Reader
-	entered chan struct{}
-	release chan struct{}
-	reading atomic.Int32
+	entered  chan struct{}
+	released chan struct{}
+	release  func()
+	reading  atomic.Int32
 }
 
-func newSlowFile(text string) *slowFile {
-	return &slowFile{Reader: strings.NewReader(text), entered: make(chan struct{}, 100), release: make(chan struct{})}
+func newSlowFile(t *testing.T, text string) *slowFile {
+	f := &slowFile{Reader: strings.NewReader(text), entered: make(chan struct{}, 100), released: make(chan struct{})}
+	f.release = sync.OnceFunc(func() { close(f.released) })
+	t.Cleanup(f.release)
+	return f
 }
 
 func (f *slowFile) ReadAt(b []byte, offset int64) (int, error) {
 	f.reading.Add(1)
 	defer f.reading.Add(-1)
 	f.entered <- struct{}{}
-	<-f.release
+	<-f.released
 	return f.Reader.ReadAt(b, offset)
 }
 
@@ -65,7 +71,7 @@ func (l *lab) readAll(s wsa.SOCKET) string {
 // are read at a time, whatever the number of operations.
 func TestTransmitFile_SlowFile(t *testing.T) {
 	l := newLab(t)
-	slow := newSlowFile("slow")
+	slow := newSlowFile(t, "slow")
 	var ops []*provider.Overlapped
 	var sockets, peers []wsa.SOCKET
 	for range 6 {
@@ -91,7 +97,7 @@ func TestTransmitFile_SlowFile(t *testing.T) {
 	require.Equal(t, "memory, and a file", l.readAll(peer))
 	require.EqualValues(t, 4, slow.reading.Load())
 
-	close(slow.release)
+	slow.release()
 	for i, o := range ops {
 		n, err := o.Wait()
 		require.NoError(t, err)
@@ -103,7 +109,7 @@ func TestTransmitFile_SlowFile(t *testing.T) {
 // Of calls that block the callers read, as many as there are.
 func TestTransmitFile_CallersRead(t *testing.T) {
 	l := newLab(t)
-	slow := newSlowFile("slow")
+	slow := newSlowFile(t, "slow")
 	done := make(chan error)
 	for range 6 {
 		s := l.connected(wsa.AF_INET)
@@ -115,7 +121,7 @@ func TestTransmitFile_CallersRead(t *testing.T) {
 	for range 6 {
 		<-slow.entered
 	}
-	close(slow.release)
+	slow.release()
 	for range 6 {
 		require.NoError(t, <-done)
 	}
@@ -125,8 +131,7 @@ func TestTransmitFile_CallersRead(t *testing.T) {
 func TestTransmitFile_EndsDuringARead(t *testing.T) {
 	families(t, func(t *testing.T, af int32) {
 		l := newLab(t)
-		slow := newSlowFile("slow")
-		defer close(slow.release)
+		slow := newSlowFile(t, "slow")
 		for name, c := range map[string]struct {
 			end  func(s, peer wsa.SOCKET, o *provider.Overlapped) error
 			want wsa.Errno
@@ -149,7 +154,7 @@ func TestTransmitFile_EndsDuringARead(t *testing.T) {
 // The stack waits for reads in progress, and begins none that wait for their turn.
 func TestTransmitFile_StackCloses(t *testing.T) {
 	l := newLab(t)
-	slow := newSlowFile("slow")
+	slow := newSlowFile(t, "slow")
 	var ops []*provider.Overlapped
 	for range 6 {
 		ops = append(ops, l.transmit(l.connected(wsa.AF_INET), slow, 0))
@@ -163,7 +168,7 @@ func TestTransmitFile_StackCloses(t *testing.T) {
 		_, err := o.Wait()
 		require.Equal(t, wsa.WSAENETDOWN, err)
 	}
-	close(slow.release)
+	slow.release()
 	require.NoError(t, <-closed)
 	require.Zero(t, slow.reading.Load())
 	require.Empty(t, slow.entered)

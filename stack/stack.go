@@ -346,10 +346,10 @@ func (s *Stack) Close() error {
 		s.settleMu.Lock() // no Settle and no AddDevice runs any more
 		defer s.settleMu.Unlock()
 		s.work.stop()
+		s.readers.close()
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
-		s.readers.close()
 		s.tcp.AbortOrphans()
 		s.pollers.wake()
 		s.hooks.echoes.wake()
