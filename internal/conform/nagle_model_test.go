@@ -89,7 +89,7 @@ func playModel(e *Env, steps []step, late bool) {
 		s.meetsWith(p, "[S.] win 65535 <mss 1000>") // the largest
 		p.Send("[.] ack 1 win 4000")
 		e.Net.Sleep(time.Millisecond)
-		acked := 0 // of m.sent
+		acked, duplicates := 0, 0 // of m.sent; acknowledgements since the last that said anything new
 		for i, st := range steps {
 			switch st.kind {
 			case "write":
@@ -105,7 +105,16 @@ func playModel(e *Env, steps []step, late bool) {
 				m.nodelay = !m.nodelay
 				s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, map[bool]uint32{true: 1}[m.nodelay])
 			case "ack":
-				for n := (len(m.sent) - acked) * st.n / 1000; n > 0; n-- {
+				n := (len(m.sent) - acked) * st.n / 1000
+				switch {
+				case n > 0 || m.una == m.nxt:
+					duplicates = 0
+				case st.open == 0 && duplicates == 2:
+					continue // fast retransmit isn't part of the model, either (RFC 5681 §3.2)
+				case st.open == 0:
+					duplicates++
+				}
+				for ; n > 0; n-- {
 					m.una += m.sent[acked]
 					acked++
 				}
