@@ -11,8 +11,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// An Op is an overlapped operation: a send, a receive, an AcceptEx, a ConnectEx
-// or a DisconnectEx that has started and completes later. Those of one kind on one
+// An Op is an overlapped operation: a send, a receive, an AcceptEx, a ConnectEx, a
+// DisconnectEx, a TransmitFile or a TransmitPackets that has started and completes later. Those of one kind on one
 // socket complete in the order of their starts.
 //
 //	 start
@@ -26,30 +26,30 @@ import (
 // The pump serves them: an operation has no goroutine of its own.
 type Op struct {
 	kind    opKind
-	sock    *Socket
-	buf     []byte // the application's, until the operation is done
-	flags   int32
-	to      netip.AddrPort // of a send
-	into    *Socket        // of an accept: becomes the connection
-	arrival *acceptance    // of an accept
-	parent  *Op            // of a transfer: the accept or connect that it completes
-	moved   int            // bytes so far
-	mark    int64          // of a send with SO_SNDBUF 0: what must be acknowledged
-	urgent  urgentSend     // of a send with MSG_OOB
-	source  *Transmission  // of a send that is a TransmitFile or TransmitPackets
-	toRead  atomic.Bool    // of such a call that blocks: its caller is to read the next block
-	reuse   bool           // of a disconnect: the socket is to have another connection
-	waits   bool           // a call that blocks: the overlapped attribute doesn't matter
-	look    [1]byte        // of a receive without a buffer: the byte that it looks at
+	sock    *Socket        // the socket that the operation is queued on
+	buf     []byte         // the application's buffer, until the operation is done
+	flags   int32          // the MSG_ flags of a send or a receive
+	to      netip.AddrPort // the destination of a send; not valid: the peer
+	into    *Socket        // the socket that an accept makes the connection
+	arrival *acceptance    // how far an accept has come
+	parent  *Op            // the operation that this one completes: see next
+	moved   int            // the number of bytes so far
+	mark    int64          // what must be acknowledged of a send with SO_SNDBUF 0
+	urgent  urgentSend     // what a send with MSG_OOB has said
+	source  *Transmission  // where TransmitFile and TransmitPackets have their bytes; else nil
+	toRead  atomic.Bool    // the caller of a TransmitFile that blocks is to read the next block
+	reuse   bool           // a disconnect after which the socket is to have another connection
+	waits   bool           // a call that blocks, for which the overlapped attribute doesn't matter
+	look    [1]byte        // the byte that a receive without a buffer looks at
 
-	mu      sync.Mutex // a leaf
+	mu      sync.Mutex // a leaf; it guards what follows
 	done    bool
-	n       int
-	from    netip.AddrPort
-	err     wsa.Errno
-	next    *Op           // of an accept or connect: the transfer that it has become
-	c       chan struct{} // closed when done; nil: nobody has asked
-	waiters []wait.Waiter
+	n       int            // the result: the bytes moved
+	from    netip.AddrPort // the result: the sender of a datagram
+	err     wsa.Errno      // the result: the code
+	next    *Op            // what an accept, a connect or a transmission goes on as; nil: nothing
+	c       chan struct{}  // closed when the operation is done; nil: nobody has asked
+	waiters []wait.Waiter  // who waits in Wait
 }
 
 type opKind uint8
@@ -69,8 +69,8 @@ const opLimit = 4096
 
 // opState is what a socket keeps for its operations.
 type opState struct {
-	serving sync.Mutex // one at a time serves; before rmu and wmu in the lock order
-	pending atomic.Int32
+	serving sync.Mutex     // one at a time serves; before rmu and wmu in the lock order
+	pending atomic.Int32   // the number of operations in the queues
 	queues  [opKinds][]*Op // guarded by Socket.mu
 	target  *Op            // guarded by Socket.mu: the AcceptEx that this socket is for
 	aborted []*Op          // guarded by Socket.mu: by closesocket, not yet completed
