@@ -82,7 +82,7 @@ var load = sync.OnceValues(func() ([]line, error) {
 // exportData asks the go command for the export data of the public packages and all that they
 // import.
 func exportData() (files map[string]string, public []string, err error) {
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,Name", "../../...")
+	cmd := exec.Command("go", "list", "-buildvcs=false", "-export", "-deps", "-json=ImportPath,Export,Name", "../../...")
 	cmd.Env = append(os.Environ(), "GOOS=linux")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
