@@ -264,10 +264,10 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	}
 	switch again := s.state == options.Connected && s.remote == addr; {
 	case !again && s.behaviour.hasPorts() && s.dualStack() && s.binding.DualStack:
-		err = s.replaceDatagramLocked(netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
+		err = s.replaceDatagramRmuMuLocked(netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
 	default:
 		if err = s.connectEndpointLocked(addr); err == 0 && !again {
-			s.keepLocked(s.ep, s.peerOf(addr))
+			s.keepRmuMuLocked(s.ep, s.peerOf(addr))
 		}
 	}
 	if err != 0 {
@@ -295,7 +295,7 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	}
 	if !s.behaviour.hasPorts() || s.dualStack() && s.binding.DualStack {
 		// netstack has no way back, or none to the wildcard
-		if err := s.replaceDatagramLocked(s.binding.Addr, netip.AddrPort{}); err != 0 {
+		if err := s.replaceDatagramRmuMuLocked(s.binding.Addr, netip.AddrPort{}); err != 0 {
 			return err
 		}
 	} else if err := s.ep.Disconnect(); err != nil {

@@ -16,14 +16,14 @@ import (
 func (s *Socket) readMerged(ep tcpip.Endpoint, b []byte, flags int32) (res tcpip.ReadResult, segment int, from netip.AddrPort, err wsa.Errno) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	res, from, err = s.readMessageLocked(ep, b, flags)
+	res, from, err = s.readMessageRmuLocked(ep, b, flags)
 	limit := min(len(b), int(s.opt.filter.Load().coalesce))
 	if err != 0 || flags&wsa.MSG_PEEK != 0 || res.Count == 0 || res.Count >= limit {
 		return res, 0, from, err
 	}
 	first := res.Count
 	for res.Count < limit {
-		n := s.appendNext(ep, b[res.Count:limit], &res, first)
+		n := s.appendNextRmuLocked(ep, b[res.Count:limit], &res, first)
 		if n == 0 {
 			break
 		}
@@ -37,22 +37,22 @@ func (s *Socket) readMerged(ep tcpip.Endpoint, b []byte, flags int32) (res tcpip
 	return res, segment, from, 0
 }
 
-// appendNext reads the next datagram into b if it belongs behind those of res,
+// appendNextRmuLocked reads the next datagram into b if it belongs behind those of res,
 // and returns its size, else 0.
-func (s *Socket) appendNext(ep tcpip.Endpoint, b []byte, res *tcpip.ReadResult, first int) int {
+func (s *Socket) appendNextRmuLocked(ep tcpip.Endpoint, b []byte, res *tcpip.ReadResult, first int) int {
 	for {
 		s.dst = nil
-		next, err := s.readQueuedLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		next, err := s.readQueuedRmuLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
 		switch {
 		case !queued(err):
 			return 0
-		case s.refuse(ep, &next, err, true):
+		case s.refuseRmuLocked(ep, &next, err, true):
 			continue
 		case next.RemoteAddr != res.RemoteAddr, next.Total == 0, next.Total > min(first, len(b)), !arrivedAlike(res, &next):
 			return 0
 		}
 		s.dst = b
-		next, err = s.readQueuedLocked(ep, tcpip.ReadOptions{})
+		next, err = s.readQueuedRmuLocked(ep, tcpip.ReadOptions{})
 		s.dst = nil
 		if err != nil {
 			return 0

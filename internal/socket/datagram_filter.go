@@ -91,9 +91,9 @@ func arrival(res *tcpip.ReadResult) (nic tcpip.NICID, to netip.Addr, ipv6 int) {
 	return nic, to, ipv6
 }
 
-// refuse reports that a datagram which was read isn't for this socket. One that
+// refuseRmuLocked reports that a datagram which was read isn't for this socket. One that
 // was only looked at is taken off the queue. The caller holds rmu.
-func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Error, peek bool) bool {
+func (s *Socket) refuseRmuLocked(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Error, peek bool) bool {
 	switch err.(type) {
 	case nil, *tcpip.ErrBadBuffer:
 	case *tcpip.ErrConnectionRefused:
@@ -107,7 +107,7 @@ func (s *Socket) refuse(ep tcpip.Endpoint, res *tcpip.ReadResult, err tcpip.Erro
 	}
 	if peek {
 		s.dst = nil
-		_, _ = s.readQueuedLocked(ep, tcpip.ReadOptions{})
+		_, _ = s.readQueuedRmuLocked(ep, tcpip.ReadOptions{})
 	}
 	return true
 }
@@ -131,8 +131,8 @@ func (s *Socket) dropRefused() {
 	}
 	for s.kept.count.Load() > 0 || ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
 		s.dst = nil
-		res, err := s.readQueuedLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
-		if !s.refuse(ep, &res, err, true) {
+		res, err := s.readQueuedRmuLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
+		if !s.refuseRmuLocked(ep, &res, err, true) {
 			return
 		}
 	}

@@ -63,9 +63,9 @@ func (k *keptQueue) read(dst *tcpip.SliceWriter, peek bool) (tcpip.ReadResult, t
 	return d.result, nil
 }
 
-// readQueuedLocked reads the first datagram that waits into s.dst. The caller holds
+// readQueuedRmuLocked reads the first datagram that waits into s.dst. The caller holds
 // rmu.
-func (s *Socket) readQueuedLocked(ep tcpip.Endpoint, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
+func (s *Socket) readQueuedRmuLocked(ep tcpip.Endpoint, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
 	if k := &s.kept; len(k.list) > 0 {
 		return k.read(&s.dst, opts.Peek)
 	}
@@ -82,11 +82,11 @@ func (s *Socket) firstKept() (size int, ok bool) {
 	return 0, false
 }
 
-// keepLocked takes over what waits in the queue of an endpoint, behind what was kept
+// keepRmuMuLocked takes over what waits in the queue of an endpoint, behind what was kept
 // before, and forgets what isn't the peer's, for good: it isn't there either when the
 // socket has lost its peer. Without a peer everything is kept. The caller holds rmu
 // and mu.
-func (s *Socket) keepLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
+func (s *Socket) keepRmuMuLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
 	k, limit := &s.kept, int(ep.SocketOptions().GetReceiveBufferSize())
 	for _, d := range k.takeAll() {
 		if isFrom(peer, d.result.RemoteAddr) {
@@ -112,11 +112,11 @@ func (s *Socket) keepLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
 	}
 }
 
-// replaceDatagramLocked gives a datagram or raw socket another endpoint, bound to
+// replaceDatagramRmuMuLocked gives a datagram or raw socket another endpoint, bound to
 // local and with this peer, if it is valid, and what the old one has queued, as far as
 // it is the peer's. The old one goes last, so that datagrams find one of the two at any
 // time. A failure changes nothing. The caller holds rmu and mu.
-func (s *Socket) replaceDatagramLocked(local, peer netip.AddrPort) wsa.Errno {
+func (s *Socket) replaceDatagramRmuMuLocked(local, peer netip.AddrPort) wsa.Errno {
 	old, queue := s.ep, s.queue
 	queue.EventUnregister(&s.entry)
 	err := s.openDatagramLocked(local)
@@ -131,7 +131,7 @@ func (s *Socket) replaceDatagramLocked(local, peer netip.AddrPort) wsa.Errno {
 		s.applyLocked()
 		return err
 	}
-	s.keepLocked(old, s.peerOf(peer))
+	s.keepRmuMuLocked(old, s.peerOf(peer))
 	s.host.ForgetDatagrams(old)
 	old.Close()
 	return 0

@@ -92,10 +92,10 @@ func (s *Socket) headerIncludedLocked() bool {
 	return s.values.IPv4.HeaderIncluded
 }
 
-// writeOwn sends a message as an OwnPacket: from a raw socket always, from a
+// writeOwnWmuLocked sends a message as an OwnPacket: from a raw socket always, from a
 // datagram socket when netstack can't cut it up as it must be. ok is false when
 // it is netstack's to send, with opts. The caller holds wmu.
-func (s *Socket) writeOwn(b []byte, to netip.AddrPort, ctl *sendControl, opts *tcpip.WriteOptions) (ok bool, err wsa.Errno) {
+func (s *Socket) writeOwnWmuLocked(b []byte, to netip.AddrPort, ctl *sendControl, opts *tcpip.WriteOptions) (ok bool, err wsa.Errno) {
 	s.mu.Lock()
 	if !to.Addr().IsValid() {
 		to = s.remote

@@ -102,16 +102,16 @@ func (s *Socket) recvMsgOnce(b, control []byte, flags int32, d *wait.Deadline, w
 func (s *Socket) readMessage(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	return s.readMessageLocked(ep, b, flags)
+	return s.readMessageRmuLocked(ep, b, flags)
 }
 
-// readMessageLocked is readMessage for a caller that holds rmu.
-func (s *Socket) readMessageLocked(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
+// readMessageRmuLocked is readMessage for a caller that holds rmu.
+func (s *Socket) readMessageRmuLocked(ep tcpip.Endpoint, b []byte, flags int32) (tcpip.ReadResult, netip.AddrPort, wsa.Errno) {
 	opts := tcpip.ReadOptions{Peek: flags&wsa.MSG_PEEK != 0, NeedRemoteAddr: true}
-	res, err := s.readAdmittedLocked(ep, b, opts)
+	res, err := s.readAdmittedRmuLocked(ep, b, opts)
 	if _, closed := err.(*tcpip.ErrClosedForReceive); closed {
-		if next := s.endpoint(); next != nil && next != ep { // a connect was faster: see replaceDatagramLocked
-			res, err = s.readAdmittedLocked(next, b, opts)
+		if next := s.endpoint(); next != nil && next != ep { // a connect was faster: see replaceDatagramRmuMuLocked
+			res, err = s.readAdmittedRmuLocked(next, b, opts)
 		}
 	}
 	switch err.(type) {
@@ -129,14 +129,14 @@ func (s *Socket) readMessageLocked(ep tcpip.Endpoint, b []byte, flags int32) (tc
 	return res, from, 0
 }
 
-// readAdmittedLocked reads the first datagram that waits and that the filter admits.
+// readAdmittedRmuLocked reads the first datagram that waits and that the filter admits.
 // The caller holds rmu.
-func (s *Socket) readAdmittedLocked(ep tcpip.Endpoint, b []byte, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
+func (s *Socket) readAdmittedRmuLocked(ep tcpip.Endpoint, b []byte, opts tcpip.ReadOptions) (tcpip.ReadResult, tcpip.Error) {
 	defer func() { s.dst = nil }()
 	for {
 		s.dst = b
-		res, err := s.readQueuedLocked(ep, opts)
-		if !s.refuse(ep, &res, err, opts.Peek) {
+		res, err := s.readQueuedRmuLocked(ep, opts)
+		if !s.refuseRmuLocked(ep, &res, err, opts.Peek) {
 			return res, err
 		}
 	}

@@ -199,7 +199,7 @@ func (s *Socket) writeDatagram(ep tcpip.Endpoint, b []byte, to netip.AddrPort, c
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	var opts tcpip.WriteOptions
-	switch own, err := s.writeOwn(b, to, ctl, &opts); {
+	switch own, err := s.writeOwnWmuLocked(b, to, ctl, &opts); {
 	case err != 0:
 		return 0, err
 	case own:

@@ -26,7 +26,7 @@ import (
 // datagrams; what a stream does with its bytes is done with the connection locked.
 // The locks of calls, of the backlog and of the deadlines are leaves. Nothing waits
 // with a lock held, and callbacks take leaves only. A method whose name ends in Locked
-// is called with mu held; where it needs another lock, too, its comment says so.
+// is called with mu held, in RmuLocked or WmuLocked with rmu or wmu, and in RmuMuLocked with both.
 type Socket struct {
 	behaviour behaviour // that of its kind; it never changes
 	host      Host      // the stack that it lives on
