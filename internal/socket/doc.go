@@ -9,8 +9,8 @@
 //
 //	socket.go, state.go        what a socket is, and all transitions of its states
 //	behaviour….go              what streams, datagrams and raw sockets do in their own way
-//	bind.go, recv_msg.go, …    the calls, by their names; extension.go and disconnect.go have
-//	                           those of mswsock, overlapped.go their operations
+//	bind.go, recv_msg.go, …    the calls, by their names; extension.go, disconnect.go and
+//	                           transmit.go have those of mswsock, overlapped.go their operations
 //	stream_….go, datagram_….go the two media: a connection of package transport, an endpoint of
 //	                           netstack
 //	options….go                what the option table sees of a socket, and the effects of options
