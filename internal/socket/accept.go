@@ -41,6 +41,8 @@ type acceptance struct {
 	claim     backlog.Claim // on the arrival whose handshake the call waits for
 }
 
+// AcceptUntil is Accept with a condition function or nil, which AcceptOn describes. It ends with
+// wait.ErrDeadline when d has passed; nil never does.
 func (s *Socket) AcceptUntil(condition Condition, d *wait.Deadline) (_ *Socket, _ netip.AddrPort, code wsa.Errno) {
 	defer s.debugCall("accept", &code)
 	a := &acceptance{condition: condition, deadline: d, blocking: !s.nonblocking.Load()}

@@ -25,6 +25,8 @@ func (s *Socket) Connect(addr netip.AddrPort) wsa.Errno {
 	return s.ConnectUntil(context.Background(), addr, nil)
 }
 
+// ConnectUntil is Connect that is abandoned, with wait.ErrCanceled, when ctx ends or d has passed;
+// a nil d never does.
 func (s *Socket) ConnectUntil(ctx context.Context, addr netip.AddrPort, d *wait.Deadline) (code wsa.Errno) {
 	defer s.debugCall("connect", &code)
 	err, async := s.StartConnect(addr)

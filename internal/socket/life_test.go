@@ -130,7 +130,6 @@ func (g *gallery) look(table []options.Info) {
 		}
 		s.ID()
 		s.Info()
-		s.Nonblocking()
 		s.LocalAddr()
 		s.RemoteAddr()
 		s.Ready()

@@ -48,6 +48,7 @@ func (s *Socket) RecvFrom(b []byte, flags int32) (int, netip.AddrPort, wsa.Errno
 	return s.RecvUntil(b, flags, nil)
 }
 
+// RecvUntil is RecvFrom that ends with wait.ErrDeadline when d has passed; nil never does.
 func (s *Socket) RecvUntil(b []byte, flags int32, d *wait.Deadline) (_ int, _ netip.AddrPort, code wsa.Errno) {
 	defer s.debugCall("recv", &code)
 	if flags&wsa.MSG_WAITALL != 0 { // of a stream, or an error

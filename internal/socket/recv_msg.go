@@ -31,6 +31,7 @@ func (s *Socket) RecvMsg(b, control []byte, flags int32) (Message, wsa.Errno) {
 	return s.RecvMsgUntil(b, control, flags, nil)
 }
 
+// RecvMsgUntil is RecvMsg that ends with wait.ErrDeadline when d has passed; nil never does.
 func (s *Socket) RecvMsgUntil(b, control []byte, flags int32, d *wait.Deadline) (_ Message, code wsa.Errno) {
 	defer s.debugCall("recvmsg", &code)
 	if s.behaviour.connectionOriented() {

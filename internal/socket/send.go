@@ -50,6 +50,8 @@ func (s *Socket) SendTo(b []byte, flags int32, to netip.AddrPort) (int, wsa.Errn
 	return s.SendToOn(nil, b, flags, to)
 }
 
+// SendUntil is Send, or with an address that is valid the send of a datagram to it. It ends with
+// wait.ErrDeadline when d has passed; nil never does.
 func (s *Socket) SendUntil(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("send", &code)
 	var u urgentSend

@@ -34,6 +34,7 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int
 	return s.SendMsgUntil(b, control, flags, to, nil)
 }
 
+// SendMsgUntil is SendMsg that ends with wait.ErrDeadline when d has passed; nil never does.
 func (s *Socket) SendMsgUntil(b, control []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("sendmsg", &code)
 	if s.behaviour.connectionOriented() {

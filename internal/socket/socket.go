@@ -163,9 +163,6 @@ func (s *Socket) Kind() options.Kind { return s.behaviour.kind() }
 // ID is the number of the socket in Stack.Sockets and in trace records.
 func (s *Socket) ID() uint64 { return s.id }
 
-// Nonblocking reports the mode set by SetNonblocking.
-func (s *Socket) Nonblocking() bool { return s.nonblocking.Load() }
-
 // NotifyEvent implements waiter.EventListener: netstack calls it, maybe with
 // the endpoint locked.
 func (s *Socket) NotifyEvent(mask waiter.EventMask) {
