@@ -53,106 +53,15 @@ type profileColumn struct {
 	// dropped the connection. Values of the connection itself fail in any case (C-12).
 	storedAfterDrop bool
 
-	// ends holds what calls on a connection that has ended return.
-	ends Endings
+	// calls holds the rules of calls on sockets, by what they are about.
+	calls callColumn
 
 	// broadcastAlways reports whether SO_BROADCAST permits sending only, so that
 	// IP_RECEIVE_BROADCAST alone decides what a socket receives (C-19).
 	broadcastAlways bool
 
-	// events holds the rules of FD_CLOSE (C-09, C-09b).
+	// events holds the rules of network events (C-09, C-09b).
 	events EventRules
-
-	// urgent holds the rules of urgent data (C-13, C-13b).
-	urgent UrgentRules
-
-	// wholeSends reports whether a non-blocking send is accepted whole whenever the send queue is
-	// below SO_SNDBUF (C-07).
-	wholeSends bool
-}
-
-// EventRules says where profiles differ in network events. Package internal/socket uses it.
-type EventRules struct {
-	// CloseBeforeData reports whether FD_CLOSE for the FIN of the peer is recorded while received
-	// data is still unread (C-09b).
-	CloseBeforeData bool
-
-	// Reset is the error code of FD_CLOSE after a reset by the peer (C-09).
-	Reset wsa.Errno
-
-	// Dropped is the error code of FD_CLOSE after a drop by keep-alive (C-09).
-	Dropped wsa.Errno
-
-	// Aborted is the error code of FD_CLOSE after any other end of the connection (C-09).
-	Aborted wsa.Errno
-}
-
-// UrgentRules says where profiles differ in urgent data. Package internal/socket uses it.
-type UrgentRules struct {
-	// Queues reports whether a second urgent byte is queued behind the first. Otherwise the second
-	// byte replaces the first (C-13).
-	Queues bool
-
-	// InlineAtMark reports whether SIOCATMARK is always TRUE while SO_OOBINLINE is on (C-13b).
-	InlineAtMark bool
-}
-
-// Urgent returns the rules of the profile for urgent data.
-func (p Profile) Urgent() UrgentRules { return profileColumns[p.known()].urgent }
-
-var measuredUrgent = UrgentRules{Queues: true, InlineAtMark: true}
-
-// CloseCode returns the error code of FD_CLOSE for a connection that has ended with the error
-// reason.
-func (r EventRules) CloseCode(reason wsa.Errno) wsa.Errno {
-	switch reason {
-	case wsa.WSAECONNRESET:
-		return r.Reset
-	case wsa.WSAENETRESET:
-		return r.Dropped
-	}
-	return r.Aborted
-}
-
-// Events returns the rules of the profile for network events.
-func (p Profile) Events() EventRules { return profileColumns[p.known()].events }
-
-var documentedEvents = EventRules{Reset: wsa.WSAECONNRESET, Dropped: wsa.WSAECONNABORTED, Aborted: wsa.WSAECONNABORTED}
-
-var measuredEvents = EventRules{CloseBeforeData: true, Reset: wsa.WSAECONNABORTED, Dropped: wsa.WSAENETRESET, Aborted: wsa.WSAECONNABORTED}
-
-// Endings says what a profile does on connections that have ended. Package internal/socket, which
-// knows why a connection has ended, uses it.
-type Endings struct {
-	// LaterDrop is the error of recv, send and shutdown after keep-alive has dropped the connection
-	// (C-05). The error of options, ioctls, getpeername and connect is WSAENOTCONN.
-	LaterDrop wsa.Errno
-
-	// UnseenDrop reports whether the first recv, send or shutdown after a drop by keep-alive fails
-	// with WSAENETRESET when no call was in progress at the drop (C-10).
-	UnseenDrop bool
-
-	// ClosedReset is the error after a RST from a peer that had sent its FIN before. Such a peer
-	// has closed its socket, and answers data with a RST (RS-3).
-	ClosedReset wsa.Errno
-
-	// ConnectErrors reports whether SO_ERROR holds errors of connect only, each until a later
-	// connect succeeds (C-02).
-	ConnectErrors bool
-
-	// DisconnectAgain reports whether DisconnectEx without TF_REUSE_SOCKET succeeds on a connection
-	// whose sending side is shut down, such as by an earlier DisconnectEx (C-86). The documents
-	// have WSAENOTCONN.
-	DisconnectAgain bool
-}
-
-// Endings returns the rules of the profile for connections that have ended.
-func (p Profile) Endings() Endings { return profileColumns[p.known()].ends }
-
-// measuredEnds holds the rules of the profiles Windows and Legacy.
-var measuredEnds = Endings{
-	LaterDrop: wsa.WSAECONNRESET, UnseenDrop: true, ClosedReset: wsa.WSAECONNABORTED, ConnectErrors: true,
-	DisconnectAgain: true,
 }
 
 var profileColumns = [profileCount]profileColumn{
@@ -160,7 +69,7 @@ var profileColumns = [profileCount]profileColumn{
 		name:         "documented",
 		foreignLevel: wsa.WSAEINVAL,
 		events:       documentedEvents,
-		ends:         Endings{LaterDrop: wsa.WSAENOTCONN, ClosedReset: wsa.WSAECONNRESET},
+		calls:        documentedCalls,
 	},
 	Windows: {
 		name:            "windows",
@@ -169,9 +78,7 @@ var profileColumns = [profileCount]profileColumn{
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,
-		ends:            measuredEnds,
-		urgent:          measuredUrgent,
-		wholeSends:      true,
+		calls:           measuredCalls,
 	},
 	Legacy: {
 		name:            "legacy",
@@ -180,12 +87,6 @@ var profileColumns = [profileCount]profileColumn{
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,
-		ends:            measuredEnds,
-		urgent:          measuredUrgent,
-		wholeSends:      true,
+		calls:           measuredCalls,
 	},
 }
-
-// WholeSends reports whether a send is accepted whole whenever the send queue is below SO_SNDBUF.
-// Otherwise a send is accepted as far as there is room (C-07).
-func (p Profile) WholeSends() bool { return profileColumns[p.known()].wholeSends }
