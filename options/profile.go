@@ -62,6 +62,9 @@ type profileColumn struct {
 
 	// events holds the rules of network events (C-09, C-09b).
 	events EventRules
+
+	// wire holds what a host looks like from outside (C-49b).
+	wire Wire
 }
 
 var profileColumns = [profileCount]profileColumn{
@@ -70,6 +73,7 @@ var profileColumns = [profileCount]profileColumn{
 		foreignLevel: wsa.WSAEINVAL,
 		events:       documentedEvents,
 		calls:        documentedCalls,
+		wire:         documentedWire,
 	},
 	Windows: {
 		name:            "windows",
@@ -79,6 +83,7 @@ var profileColumns = [profileCount]profileColumn{
 		broadcastAlways: true,
 		events:          measuredEvents,
 		calls:           measuredCalls,
+		wire:            windowsWire,
 	},
 	Legacy: {
 		name:            "legacy",
@@ -88,5 +93,6 @@ var profileColumns = [profileCount]profileColumn{
 		broadcastAlways: true,
 		events:          measuredEvents,
 		calls:           measuredCalls,
+		wire:            legacyWire,
 	},
 }
