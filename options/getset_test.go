@@ -109,6 +109,8 @@ func TestSet_Lengths(t *testing.T) {
 				assert.Equal(t, wsa.WSAEFAULT, err, "%d bytes", size)
 			case s.name == wsa.PVD_CONFIG && size > need:
 				assert.Equal(t, wsa.WSAEINVAL, err, "PV-2: length mismatch")
+			case s.exact && size != 0 && size != len(s.accepts):
+				assert.Equal(t, wsa.WSAEINVAL, err, "%d bytes", size)
 			case s.setErr != 0:
 				assert.Equal(t, s.setErr, err)
 			default:

@@ -63,6 +63,9 @@ var (
 	mreq6       = wsa.IPv6Mreq{Multiaddr: group6.As16()}.Append(nil)
 )
 
+// extension is a header of options that holds a PadN, and as a routing header one of type 1.
+var extension = []byte{0, 0, 1, 4, 0, 0, 0, 0}
+
 func groupOf(g netip.Addr) []byte {
 	return wsa.GroupReq{Group: netip.AddrPortFrom(g, 0)}.Append(nil)
 }
@@ -89,7 +92,7 @@ func defaulted(n uint32) uint32 {
 
 // ip4Specs is the level IPPROTO_IP.
 var ip4Specs = []spec{
-	{"IP_OPTIONS", ip, 1, "B", noAccess, AnyKind, 0, 0, 0, 0, 0, nil, nil, more{}},
+	{"IP_OPTIONS", ip, 1, "B", gs, AnyKind, anyFamily, anyFamily, 0, 0, AnyState, []byte{}, nil, more{whole: true}},
 	{"IP_HDRINCL", ip, 2, "B", gs, Raw, anyFamily, anyFamily, 4, 4, AnyState, zero, nil, more{}},
 	{"IP_TOS", ip, 3, "B", gs, AnyKind, anyFamily, anyFamily, 4, 4, AnyState, zero, nil, more{setMin: 1, model: same}},
 	{"IP_TTL", ip, 4, "B", gs, AnyKind, anyFamily, anyFamily, 4, 4, AnyState, le(128), nil, more{setMin: 1, model: same}},
@@ -138,7 +141,7 @@ var ip4Specs = []spec{
 
 // ip6Specs is the level IPPROTO_IPV6.
 var ip6Specs = []spec{
-	{"IPV6_HOPOPTS", ipv6, 1, "B", noAccess, AnyKind, 0, 0, 0, 0, 0, nil, nil, more{}},
+	{"IPV6_HOPOPTS", ipv6, 1, "B", gs, AnyKind, inet6, inet6, 0, 0, AnyState, []byte{}, extension, more{whole: true, exact: true}},
 	{"IPV6_HDRINCL", ipv6, 2, "B", gs, Raw, inet6, inet6, 4, 4, AnyState, zero, nil, more{}},
 	{"IPV6_UNICAST_HOPS", ipv6, 4, "B", gs, AnyKind, inet6, inet6, 4, 4, AnyState, le(128), nil, more{setMin: 1, model: defaulted}},
 	{"IPV6_MULTICAST_IF", ipv6, 9, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, le(2), more{model: same, t39: true}},
@@ -158,7 +161,7 @@ var ip6Specs = []spec{
 	{"IPV6_ADD_IFLIST", ipv6, 29, "B", setAccess, dgrams, 0, inet6, 4, 4, AnyState, nil, nil, more{setErr: wsa.WSAEINVAL}},
 	{"IPV6_DEL_IFLIST", ipv6, 30, "B", setAccess, dgrams, 0, inet6, 4, 4, AnyState, nil, nil, more{setErr: wsa.WSAEINVAL}},
 	{"IPV6_UNICAST_IF", ipv6, 31, "B", gs, AnyKind, inet6, inet6, 4, 4, AnyState, zero, le(2), more{model: same}},
-	{"IPV6_RTHDR", ipv6, 32, "B", noAccess, AnyKind, 0, 0, 0, 0, 0, nil, nil, more{}},
+	{"IPV6_RTHDR", ipv6, 32, "B", gs, AnyKind, inet6, inet6, 0, 0, AnyState, []byte{}, extension, more{whole: true, exact: true}},
 	{"IPV6_GET_IFLIST", ipv6, 33, "B", getAccess, AnyKind, inet6, 0, 0, 0, AnyState, nil, nil, more{getErr: wsa.WSAEINVAL}},
 	{"IPV6_RECVRTHDR", ipv6, 38, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
 	{"IPV6_TCLASS", ipv6, 39, "B", gs, AnyKind, inet6, inet6, 4, 4, AnyState, zero, nil, more{model: same}},
@@ -172,6 +175,7 @@ var ip6Specs = []spec{
 	{"IP_ORIGINAL_ARRIVAL_IF", ipv6, 47, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
 	{"IPV6_RECVECN", ipv6, 50, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
 	{"IPV6_PKTINFO_EX", ipv6, 51, "B", gs, dgrams, inet6, inet6, 4, 4, AnyState, zero, nil, t39},
+	{"IPV6_DSTOPTS", ipv6, 59, "B", gs, AnyKind, inet6, inet6, 0, 0, AnyState, []byte{}, extension, more{whole: true, exact: true}},
 	{"IPV6_WFP_REDIRECT_RECORDS", ipv6, 60, "C", noAccess, dgrams, inet6, inet6, 0, 0, 0, nil, nil, t39},
 	{"IPV6_WFP_REDIRECT_CONTEXT", ipv6, 70, "C", noAccess, dgrams, inet6, inet6, 0, 0, 0, nil, nil, t39},
 	{"IPV6_MTU_DISCOVER", ipv6, 71, "B", gs, AnyKind, inet6, inet6, 4, 4, AnyState, zero, nil, more{model: same}},

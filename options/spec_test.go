@@ -31,6 +31,8 @@ type more struct {
 	model    func(n uint32) uint32 // what set n reads back as; nil: a Boolean
 	oneWay   bool                  // once changed, it stays
 	nullable bool                  // a NULL optval is accepted
+	whole    bool                  // every byte counts
+	exact    bool                  // set takes as many bytes as accepts has, or none
 	t39      bool                  // WSAEINVAL on other kinds in the measured profiles (C-39)
 }
 

@@ -5,11 +5,8 @@ import "github.com/wsstack/wsstack/wsa"
 // ip4Rows are the options that only IPPROTO_IP has.
 func ip4Rows() []compiler {
 	return []compiler{
-		row[struct{}]{
-			level: wsa.IPPROTO_IP, name: wsa.IP_OPTIONS, symbol: "IP_OPTIONS", tier: 'B',
-			doc: "W-IP", text: "Options of the IPv4 header.", unsupported: "netstack adds no options to the IPv4 header of its segments and datagrams",
-			access: noAccess, codec: codec[struct{}]{typ: "bytes"},
-		},
+		ip4.headerRow(wsa.IP_OPTIONS, "OPTIONS", "Options of the IPv4 header of what is sent, up to 40 bytes.",
+			headerBytes(ipOptionList), func(v *IPValues) *string { return &v.Options }),
 		ipRow(ip4, wsa.IP_TOS, "TOS", "Type of service. The congestion bits of a stream stay clear.",
 			octet(0), func(v *IPValues) *uint8 { return &v.TOS }),
 		ipRow(ip4, wsa.IP_TTL, "TTL", "Time to live of unicast, 1 to 255.",

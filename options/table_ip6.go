@@ -7,7 +7,6 @@ const icmpChecksum = 2
 
 // ip6Rows are the options that only IPPROTO_IPV6 has.
 func ip6Rows() []compiler {
-	const noExtension = "netstack adds no extension headers to its segments and datagrams"
 	checksum := ipRow(ip6, wsa.IPV6_CHECKSUM, "CHECKSUM",
 		"Offset at which the stack computes and verifies a checksum, even; -1: none. ICMPv6 always has one, at 2, which can't be set.",
 		checksumOffset, func(v *IPValues) *int32 { return &v.Checksum }).
@@ -25,8 +24,12 @@ func ip6Rows() []compiler {
 		return offset, 0
 	}
 	return []compiler{
-		extensionRow(wsa.IPV6_HOPOPTS, "IPV6_HOPOPTS", "Hop-by-hop options of outgoing packets.", noExtension),
-		extensionRow(wsa.IPV6_RTHDR, "IPV6_RTHDR", "Routing header of outgoing packets.", noExtension),
+		ip6.headerRow(wsa.IPV6_HOPOPTS, "HOPOPTS", "Header of hop-by-hop options of what is sent, up to 256 bytes.",
+			headerBytes(optionsHeader), func(v *IPValues) *string { return &v.Options }).onlyInHeaders(),
+		ip6.headerRow(wsa.IPV6_DSTOPTS, "DSTOPTS", "Header of destination options of what is sent, up to 256 bytes.",
+			headerBytes(optionsHeader), func(v *IPValues) *string { return &v.DestOptions }).onlyInHeaders(),
+		ip6.headerRow(wsa.IPV6_RTHDR, "RTHDR", "Routing header of what is sent, up to 256 bytes; not of type 0.",
+			headerBytes(routingHeader), func(v *IPValues) *string { return &v.RoutingHeader }).onlyInHeaders(),
 		ipRow(ip6, wsa.IPV6_UNICAST_HOPS, "UNICAST_HOPS", "Hop limit of unicast, 0 to 255; -1 sets the default.",
 			hops, func(v *IPValues) *uint8 { return &v.TTL }).
 			initially(defaultTTL),
@@ -50,11 +53,9 @@ func ip6Rows() []compiler {
 	}
 }
 
-// extensionRow is an extension header that netstack can't send.
-func extensionRow(name int32, symbol, text, why string) row[struct{}] {
-	return row[struct{}]{
-		level: wsa.IPPROTO_IPV6, name: name, symbol: symbol, tier: 'B',
-		doc: "HDR", text: text, unsupported: why,
-		access: noAccess, families: inet6, codec: codec[struct{}]{typ: "bytes"},
-	}
+// headerRow is a row of header options that a socket adds to what it sends.
+func (l ipLevel) headerRow(name int32, suffix, text string, c codec[string], field func(*IPValues) *string) row[string] {
+	r := ipRow(l, name, suffix, text, c, field)
+	r.length, r.defText = func(v *Values) int { return len(*field(l.values(v))) }, "empty"
+	return r
 }

@@ -25,6 +25,12 @@ type IPValues struct {
 	ProtectionLevel  int32  // IP_PROTECTION_LEVEL: 10, 20 or 30; -1: not set
 	Checksum         int32  // IPV6_CHECKSUM, an even offset in bytes, or -1; unused at IPPROTO_IP
 
+	// The bytes of headers that are added to what is sent; "": none. They are strings so that ==
+	// compares two Values.
+	Options       string // IP_OPTIONS, a multiple of 4 bytes; IPV6_HOPOPTS, the header, at IPPROTO_IPV6
+	DestOptions   string // IPV6_DSTOPTS, the header; unused at IPPROTO_IP
+	RoutingHeader string // IPV6_RTHDR, the header; unused at IPPROTO_IP
+
 	Interfaces InterfaceList // IP_IFLIST with its list
 	Report     Report        // the options that ask for control messages
 }

@@ -132,6 +132,7 @@ var optionNames = map[int32]map[int32]string{
 	},
 	IPPROTO_IPV6: {
 		IPV6_HOPOPTS:              "IPV6_HOPOPTS",
+		IPV6_DSTOPTS:              "IPV6_DSTOPTS",
 		IPV6_HDRINCL:              "IPV6_HDRINCL",
 		IPV6_UNICAST_HOPS:         "IPV6_UNICAST_HOPS",
 		IPV6_MULTICAST_IF:         "IPV6_MULTICAST_IF",

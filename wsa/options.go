@@ -210,6 +210,7 @@ const (
 	IPV6_RECVECN              = 50 // Boolean; type of its control message
 	IPV6_ECN                  = 50 // the same
 	IPV6_PKTINFO_EX           = 51 // Boolean
+	IPV6_DSTOPTS              = 59 // bytes, multiple of 8; Linux's number, as the SDK has none
 	IPV6_WFP_REDIRECT_RECORDS = 60 // filtering platform
 	IPV6_WFP_REDIRECT_CONTEXT = 70 // filtering platform
 	IPV6_MTU_DISCOVER         = 71 // DWORD: IP_PMTUDISC_…

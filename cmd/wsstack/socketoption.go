@@ -81,6 +81,7 @@ var valueSymbols = map[string]string{
 	"IPv4.ReceiveBroadcast":         "IP_RECEIVE_BROADCAST",
 	"IPv4.ProtectionLevel":          "IP_PROTECTION_LEVEL",
 	"IPv4.Interfaces.On":            "IP_IFLIST",
+	"IPv4.Options":                  "IP_OPTIONS",
 	"IPv4.Report.PacketInfo":        "IP_PKTINFO",
 	"IPv4.Report.PacketInfoEx":      "IP_PKTINFO_EX",
 	"IPv4.Report.HopLimit":          "IP_RECVTTL",
@@ -106,6 +107,9 @@ var valueSymbols = map[string]string{
 	"IPv6.ProtectionLevel":          "IPV6_PROTECTION_LEVEL",
 	"IPv6.Checksum":                 "IPV6_CHECKSUM",
 	"IPv6.Interfaces.On":            "IPV6_IFLIST",
+	"IPv6.Options":                  "IPV6_HOPOPTS",
+	"IPv6.DestOptions":              "IPV6_DSTOPTS",
+	"IPv6.RoutingHeader":            "IPV6_RTHDR",
 	"IPv6.Report.PacketInfo":        "IPV6_PKTINFO",
 	"IPv6.Report.PacketInfoEx":      "IPV6_PKTINFO_EX",
 	"IPv6.Report.HopLimit":          "IPV6_HOPLIMIT",
@@ -132,6 +136,8 @@ var hiddenValues = map[string]bool{
 	"RecvBuffer.Set":        true,
 	"TCP.Urgent.Fixed":      true,
 	"IPv4.Checksum":         true, // of the other family
+	"IPv4.DestOptions":      true, // of the other family
+	"IPv4.RoutingHeader":    true, // of the other family
 	"IPv6.ReceiveBroadcast": true, // of the other family
 }
 
@@ -147,7 +153,11 @@ func changedOptions(v, def options.Values) []optionValue {
 		if symbol == "" {
 			symbol = path
 		}
-		list = append(list, optionValue{symbol, fmt.Sprint(value)})
+		text := fmt.Sprint(value)
+		if b, ok := value.(string); ok { // the bytes of a header
+			text = fmt.Sprintf("% x", b)
+		}
+		list = append(list, optionValue{symbol, text})
 	})
 	return list
 }
