@@ -58,6 +58,9 @@ func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError
 	mtu := int(in.link.MTU())
 	if t.source.Is4() {
 		b = e.packet4(from, t, p, min(maxError4, mtu))
+		if s.hooks.wire.CountedIDs {
+			s.hooks.ids.write(b, 1)
+		}
 	} else {
 		b = e.packet6(from, t, p, min(maxError6, mtu))
 	}

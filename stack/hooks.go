@@ -12,6 +12,7 @@ import (
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/internal/link"
+	"github.com/wsstack/wsstack/options"
 )
 
 // hooks are the filter by which netstack lets us look at every packet that leaves
@@ -22,10 +23,12 @@ import (
 type hooks struct {
 	stack *Stack
 	clock tcpip.Clock
+	wire  options.Wire // of the profile
 
 	_       [64]byte      // what every packet writes has a cache line of its own
 	packets atomic.Uint64 // seen, both ways
 	dropped atomic.Uint64 // dropped by CheckInput, for any reason
+	ids     identities    // of the packets that leave, where the profile counts them
 	_       [64]byte
 
 	// empties counts the empty datagrams a socket was sent since its queue was
@@ -36,7 +39,7 @@ type hooks struct {
 	echoes echoes
 }
 
-func (h *hooks) init(s *Stack) { h.stack, h.clock = s, s.clock }
+func (h *hooks) init(s *Stack) { h.stack, h.clock, h.wire = s, s.clock, s.cfg.Profile.Wire() }
 
 // CheckOutput sees every packet that leaves, with the sending endpoint or
 // connection locked.
@@ -44,6 +47,10 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 	h.packets.Add(1)
 	if p := pkt.TransportProtocolNumber; p == header.ICMPv4ProtocolNumber || p == header.ICMPv6ProtocolNumber {
 		h.rightError(pkt)
+		h.ownEcho(pkt)
+	}
+	if h.wire.CountedIDs && pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
+		h.ids.identify(pkt)
 	}
 	return true
 }

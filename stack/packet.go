@@ -54,6 +54,9 @@ func (s *Stack) writeIncluded(r *netstack.Route, packet []byte) tcpip.Error {
 	pkt := newPacket(r, packet)
 	defer pkt.DecRef()
 	s.hooks.packets.Add(1) // such packets don't pass CheckOutput
+	if s.hooks.wire.CountedIDs && r.NetProto() == header.IPv4ProtocolNumber {
+		s.hooks.ids.identifyIncluded(pkt)
+	}
 	return r.WriteHeaderIncludedPacket(pkt)
 }
 
@@ -67,6 +70,9 @@ func (s *Stack) writeFragments(r *netstack.Route, p *socket.OwnPacket) tcpip.Err
 	const unit = 8 // fragments but the last are multiples of it
 	step := (int(p.FragmentMTU) - headers) / unit * unit
 	id := s.fragments.Add(1)
+	if v4 && s.hooks.wire.CountedIDs {
+		id = uint32(s.hooks.ids.take(1))
+	}
 	for at := 0; at < len(p.Payload); at += step {
 		piece := p.Payload[at:min(at+step, len(p.Payload))]
 		f := fragment{id: id, offset: uint16(at), more: at+step < len(p.Payload)}

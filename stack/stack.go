@@ -213,6 +213,9 @@ func New(cfg Config) (*Stack, error) {
 	rng := s.ns.SecureRNG()
 	s.ports.init(&rng, cfg.Profile, cfg.DynamicPorts)
 	s.fragments.Store(rng.Uint32())
+	if s.hooks.wire.CountedIDs { // the other profiles' numbers by a seed stay as they were
+		s.hooks.ids.next.Store(rng.Uint32())
+	}
 	if err := s.start(); err != nil {
 		s.ns.Destroy()
 		s.outside.Close()
