@@ -26,10 +26,20 @@ const (
 
 // A verification is the result of the scenarios of one statement.
 type verification struct {
-	ID        string      `json:"id"`             // number of the statement, such as "KA-5"
-	Statement string      `json:"statement"`      // text of the statement
-	Verdict   string      `json:"verdict"`        // one of the verdicts
-	Runs      []verifyRun `json:"runs,omitempty"` // one for each scenario, family and profile
+	ID        string      `json:"id"`               // number of the statement, such as "KA-5"
+	Statement string      `json:"statement"`        // text of the statement
+	Verdict   string      `json:"verdict"`          // one of the verdicts
+	Why       string      `json:"why,omitempty"`    // why the statement is untested
+	Runs      []verifyRun `json:"runs,omitempty"`   // one for each scenario, family and profile
+	NotRun    []notRun    `json:"notRun,omitempty"` // scenarios that the profile leaves out
+}
+
+// A notRun is a scenario that isn't true of the profile asked for.
+type notRun struct {
+	Scenario string   `json:"scenario"` // title of the scenario
+	Source   string   `json:"source"`   // page or document behind the statement
+	Profiles []string `json:"profiles"` // names of the profiles that it is true of
+	Why      string   `json:"why"`      // what the profile asked for does, or where that stands
 }
 
 // A verifyRun is one run of one scenario.
@@ -61,10 +71,13 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Run the scenarios of the documented statements in virtual time",
 		Long: "Run the scenarios of the documented statements in virtual time, and print for each\n" +
 			"statement whether it holds and what was seen. Without arguments all statements; an\n" +
-			"argument is one of them (KA-5) or an area (KA). The exit status is 1 when one fails.",
+			"argument is one of them (KA-5) or an area (KA). Without --profile, each scenario runs in\n" +
+			"every profile that it is true of; with it, in that one, and scenarios that aren't true of\n" +
+			"it are listed with the reason. The exit status is 1 when a statement fails.",
 		Example: `  wsstack verify
   wsstack verify SH RS-1
   wsstack verify -v LG-3
+  wsstack verify --profile windows
   wsstack verify --json | jq -r '.[] | select(.verdict == "untested") | .id'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,7 +88,7 @@ func newVerifyCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run with its segments")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`; with - to standard output, instead of the table")
 	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "only runs of this `PROFILE`: documented, windows or legacy")
+	cmd.Flags().StringVar(&f.profile, "profile", "", "only in this `PROFILE`: documented, windows or legacy")
 	cmd.Flags().Var(newParsed(&f.seed, parseSeed), "seed", "`NUMBER` that seeds the random numbers of the simulated networks (default 1)")
 	return cmd
 }
@@ -222,7 +235,7 @@ func selectProfiles(name string) ([]options.Profile, error) {
 	if name == "" {
 		return nil, nil
 	}
-	for _, p := range []options.Profile{options.Documented, options.Windows, options.Legacy} {
+	for _, p := range conform.Profiles() {
 		if strings.EqualFold(p.String(), name) {
 			return []options.Profile{p}, nil
 		}
@@ -232,10 +245,7 @@ func selectProfiles(name string) ([]options.Profile, error) {
 
 // runScenarios runs what there is for the statements.
 func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statement, profiles []options.Profile) ([]verification, error) {
-	scenarios := map[string]bool{} // of any profile
-	for _, s := range conform.Scenarios() {
-		scenarios[s.ID] = true
-	}
+	left := leftOut(profiles)
 	byID := map[string][]conform.Case{}
 	total := 0
 	for _, c := range conform.Cases(conform.Scenarios(), profiles...) {
@@ -248,11 +258,11 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 	defer show.end()
 	results := make([]verification, len(statements))
 	for i, s := range statements {
-		none := verdictUntested
-		if scenarios[s.ID] {
-			none = verdictNotRun
+		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested, Why: conform.Untested[s.ID], NotRun: left[s.ID]}
+		if len(v.NotRun) > 0 {
+			v.Verdict = verdictNotRun
 		}
-		v := verification{ID: s.ID, Statement: s.Text, Verdict: none}
+		none := v.Verdict
 		for _, c := range byID[s.ID] {
 			show.next(c)
 			r, err := runCase(f, c)
@@ -267,6 +277,25 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 		results[i] = v
 	}
 	return results, nil
+}
+
+// leftOut returns the scenarios that have none of the profiles, by statement.
+func leftOut(profiles []options.Profile) map[string][]notRun {
+	byID := map[string][]notRun{}
+	if len(profiles) == 0 {
+		return byID
+	}
+	for _, s := range conform.Scenarios() {
+		if slices.ContainsFunc(profiles, s.In) {
+			continue
+		}
+		n := notRun{Scenario: s.Title, Source: s.Source, Why: s.Why}
+		for _, p := range s.Profiles {
+			n.Profiles = append(n.Profiles, p.String())
+		}
+		byID[s.ID] = append(byID[s.ID], n)
+	}
+	return byID
 }
 
 // captureName returns the name of the capture file of a case. The name has letters, digits, "-" and

@@ -67,7 +67,8 @@ func writeVerification(w io.Writer, f verifyFlags, results []verification) error
 	return table.Flush()
 }
 
-// summary returns the evidence of the runs. Words that several runs share are there once.
+// summary returns the evidence of the runs, or why there are none. Words that several share are
+// there once.
 func (v verification) summary() string {
 	var parts []string
 	for _, r := range v.Runs {
@@ -77,6 +78,16 @@ func (v verification) summary() string {
 		}
 		if !slices.Contains(parts, text) {
 			parts = append(parts, text)
+		}
+	}
+	if v.Why != "" {
+		parts = append(parts, v.Why)
+	}
+	if len(v.Runs) == 0 {
+		for _, n := range v.NotRun {
+			if !slices.Contains(parts, n.Why) {
+				parts = append(parts, n.Why)
+			}
 		}
 	}
 	return strings.Join(parts, " | ")
@@ -96,12 +107,18 @@ func writeRuns(w io.Writer, results []verification) error {
 		if _, err := fmt.Fprintf(w, "%s %s\n  %s\n", v.ID, v.Verdict, v.Statement); err != nil {
 			return err
 		}
+		if v.Why != "" {
+			fmt.Fprintf(w, "  %s\n", v.Why)
+		}
 		for _, r := range v.Runs {
 			fmt.Fprintf(w, "\n  %s (%s, %s, %s): %s\n", r.Scenario, r.Source, r.Family, r.Profile, r.Verdict)
 			fmt.Fprintf(w, "  %s\n", strings.TrimSpace(r.Evidence+" "+r.Failure))
 			for line := range strings.Lines(r.Trace) {
 				fmt.Fprint(w, "    ", line)
 			}
+		}
+		for _, n := range v.NotRun {
+			fmt.Fprintf(w, "\n  %s (%s): not run, as it is true of %s only\n  %s\n", n.Scenario, n.Source, strings.Join(n.Profiles, " and "), n.Why)
 		}
 		fmt.Fprintln(w)
 	}
@@ -131,13 +148,21 @@ type junitMessage struct {
 	Text    string `xml:",chardata"`
 }
 
+// skip adds a case that didn't run.
+func (s *junitSuite) skip(class, name, verdict, why string) {
+	s.Skipped++
+	s.Cases = append(s.Cases, junitCase{Class: class, Name: name, Skipped: &junitMessage{Message: strings.TrimSuffix(verdict+": "+why, ": ")}})
+}
+
 // junitReport returns the report of --junit.
 func junitReport(results []verification) ([]byte, error) {
 	suite := junitSuite{Name: "wsstack verify"}
 	for _, v := range results {
-		if len(v.Runs) == 0 {
-			suite.Skipped++
-			suite.Cases = append(suite.Cases, junitCase{Class: v.ID, Name: v.ID, Skipped: &junitMessage{Message: v.Verdict}})
+		if v.Verdict == verdictUntested {
+			suite.skip(v.ID, v.ID, v.Verdict, v.Why)
+		}
+		for _, n := range v.NotRun {
+			suite.skip(v.ID, n.Scenario, verdictNotRun, n.Why)
 		}
 		for _, r := range v.Runs {
 			c := junitCase{Class: v.ID, Name: fmt.Sprintf("%s (%s, %s)", r.Scenario, r.Family, r.Profile), Output: r.Evidence}

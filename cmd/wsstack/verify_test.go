@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/wsstack/wsstack/internal/conform"
-	"github.com/wsstack/wsstack/options"
 )
 
 // Each run has a capture file of its own, with a name that every file system
@@ -13,7 +12,7 @@ import (
 func TestCaptureNames(t *testing.T) {
 	plain := regexp.MustCompile(`^[\pL\d_-]+\.pcapng$`)
 	names := map[string]bool{}
-	for _, c := range conform.Cases(conform.Scenarios(), options.Documented, options.Windows, options.Legacy) {
+	for _, c := range conform.Cases(conform.Scenarios()) {
 		name := captureName(c)
 		if names[name] || !plain.MatchString(name) {
 			t.Errorf("%s %s: the name %q is taken or not plain", c.ID, c.Name(), name)

@@ -125,6 +125,7 @@ var blockingScenarios = []Scenario{
 					}
 				}
 			}
+			c.fill()
 			inside("send", func() error { return second(t.Send(c.s, make([]byte, 16<<20), 0)) }, drain)
 			c.linger(60)
 			inside("closesocket", func() error { return t.CloseSocket(c.s) }, func() {})
@@ -204,6 +205,7 @@ var blockingScenarios = []Scenario{
 
 			e.hooked(t, cancel)
 			c.on(t).as("recv").recv(1, wsa.WSAEINTR)
+			c.fill()
 			e.hooked(t, cancel)
 			c.on(t).as("send").send(16<<20, wsa.WSAEINTR)
 			link.Partition()

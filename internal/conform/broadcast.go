@@ -65,37 +65,39 @@ var broadcastScenarios = []Scenario{
 		Equal(e, "packets", len(e.Segments("a")), 1)
 		e.Notef("sent without SO_BROADCAST")
 	}},
-	{ID: "BC-5", Title: "receipt", Source: "S-GET, S-SET", Once: true, Run: func(e *Env) {
-		e.Pair()
-		s := e.datagram()
-		s.bind(e.Any(9))
-		s.nonblocking(true)
-		from := e.peerDatagram()
-		from.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
-		recv := func(what string, want wsa.Errno) {
-			ready := "rw"
-			if want != 0 {
-				ready = "w"
-			}
-			for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
-				for _, text := range []string{"x", ""} {
-					from.as("SendTo "+to).sayTo(addrOf(to), text)
-					e.Do(func() { e.Net.Sleep(2 * Delay) })
-					Equal(e, what+", to "+to+": select", s.ready("rwx", 0), ready)
-					s.as(what+", to "+to).recv(9, want)
+	{ID: "BC-5", Title: "receipt", Source: "S-GET, S-SET", Profiles: documentedOnly,
+		Why: "C-19: in Windows SO_BROADCAST permits sending only", Once: true, Run: func(e *Env) {
+			e.Pair()
+			s := e.datagram()
+			s.bind(e.Any(9))
+			s.nonblocking(true)
+			from := e.peerDatagram()
+			from.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+			recv := func(what string, want wsa.Errno) {
+				ready := "rw"
+				if want != 0 {
+					ready = "w"
+				}
+				for _, to := range []string{"255.255.255.255:9", "10.0.0.255:9"} {
+					for _, text := range []string{"x", ""} {
+						from.as("SendTo "+to).sayTo(addrOf(to), text)
+						e.Do(func() { e.Net.Sleep(2 * Delay) })
+						Equal(e, what+", to "+to+": select", s.ready("rwx", 0), ready)
+						s.as(what+", to "+to).recv(9, want)
+					}
 				}
 			}
-		}
-		recv("FALSE", wsa.WSAEWOULDBLOCK)
-		s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
-		recv("TRUE", 0)
-		s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 0)
-		recv("TRUE, IP_RECEIVE_BROADCAST FALSE", wsa.WSAEWOULDBLOCK)
-		s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
-		recv("both TRUE", 0)
-		e.Notef("delivered only with both options TRUE; the limited and the subnet's address")
-	}},
-	{ID: "BC-5", Title: "received while it is on", Source: "W-SOL, C-19", Once: true, Run: broadcastReceived},
+			recv("FALSE", wsa.WSAEWOULDBLOCK)
+			s.set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1)
+			recv("TRUE", 0)
+			s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 0)
+			recv("TRUE, IP_RECEIVE_BROADCAST FALSE", wsa.WSAEWOULDBLOCK)
+			s.set(wsa.IPPROTO_IP, wsa.IP_RECEIVE_BROADCAST, 1)
+			recv("both TRUE", 0)
+			e.Notef("delivered only with both options TRUE; the limited and the subnet's address")
+		}},
+	{ID: "BC-5", Title: "received while it is on", Source: "W-SOL, C-19", Profiles: documentedOnly,
+		Why: "C-19: in Windows SO_BROADCAST permits sending only", Once: true, Run: broadcastReceived},
 	{ID: "BC-6", Title: "streams", Source: "API-connect, C-29", Once: true, Run: func(e *Env) {
 		e.dualHosts()
 		for _, nonblocking := range []bool{false, true} {
@@ -116,7 +118,8 @@ var broadcastScenarios = []Scenario{
 		Equal(e, "segments", len(e.Segments("a")), 0)
 		e.Notef("WSAEADDRNOTAVAIL for broadcast and multicast, both families and mapped; the option is WSAENOPROTOOPT")
 	}},
-	{ID: "BC-6", Title: "streams send nothing", Source: "W-SOL, C-29", Once: true, Run: broadcastStream},
+	{ID: "BC-6", Title: "streams send nothing", Source: "W-SOL, C-29", Profiles: documentedOnly,
+		Why: "C-29: Windows stores SO_BROADCAST on a stream", Once: true, Run: broadcastStream},
 }
 
 // broadcastSent is BC-3: sent while it is on.

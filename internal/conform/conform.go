@@ -51,11 +51,13 @@ type Scenario struct {
 	Title  string // what is shown, in a few words
 	Source string // the page or document behind the statement
 
-	// Profiles are those the scenario is true of; nil: Documented only, the
-	// zero profile. Families: AF_INET and AF_INET6 unless Once is set, for
-	// scenarios in which the family makes no difference.
+	// Profiles are those the scenario is true of; nil: all of them. Why says what the others do, or
+	// where that stands, and names the conflict. It is there where Profiles is.
 	Profiles []options.Profile
-	Once     bool
+	Why      string
+
+	// Once says that the family makes no difference. Other scenarios run over IPv4 and IPv6.
+	Once bool
 
 	Run func(*Env)
 }
@@ -73,6 +75,21 @@ func (c Case) Name() string {
 	return fmt.Sprintf("%s %s %s", strings.ReplaceAll(c.Title, " ", "_"), c.Family, c.Profile)
 }
 
+// Untested are the statements that have no scenario, and why.
+var Untested = map[string]string{
+	"AV-18": "virtual time runs one goroutine at a time: tests of internal/socket and provider look at that, with the race detector",
+}
+
+// In reports whether the scenario is true of a profile.
+func (s Scenario) In(p options.Profile) bool {
+	return s.Profiles == nil || slices.Contains(s.Profiles, p)
+}
+
+// Profiles are all profiles.
+func Profiles() []options.Profile {
+	return []options.Profile{options.Documented, options.Windows, options.Legacy}
+}
+
 // Cases expands scenarios to their runs. With profiles, only runs of those.
 func Cases(scenarios []Scenario, profiles ...options.Profile) []Case {
 	var cases []Case
@@ -81,12 +98,8 @@ func Cases(scenarios []Scenario, profiles ...options.Profile) []Case {
 		if s.Once {
 			families = families[:1]
 		}
-		own := s.Profiles
-		if own == nil {
-			own = []options.Profile{options.Documented}
-		}
-		for _, p := range own {
-			if len(profiles) > 0 && !slices.Contains(profiles, p) {
+		for _, p := range Profiles() {
+			if !s.In(p) || len(profiles) > 0 && !slices.Contains(profiles, p) {
 				continue
 			}
 			for _, f := range families {

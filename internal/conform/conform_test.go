@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/wsstack/wsstack/options"
 )
 
 // Every run of every scenario, with goleak after each.
@@ -31,7 +33,7 @@ func TestScenarios(t *testing.T) {
 // The same over links with segmentation offload: what is on the wire is what
 // counts, not how it got there.
 func TestScenariosOverOffload(t *testing.T) {
-	for _, c := range Cases(Scenarios()) {
+	for _, c := range Cases(Scenarios(), options.Documented, options.Windows) {
 		c.Offload = true
 		t.Run(c.ID+"/"+c.Name(), func(t *testing.T) {
 			if r := Run(c, 1, nil); !r.Passed() {
@@ -59,13 +61,10 @@ func TestRegistry(t *testing.T) {
 		assert.NotEmpty(t, s.Source, s.ID)
 		assert.NotRegexp(t, `[a-z]\.md\b|^errors`, s.Source, s.ID)
 		assert.False(t, titles[s.ID+s.Title], "%s %q twice", s.ID, s.Title)
+		assert.Equal(t, s.Profiles != nil, s.Why != "", "%s %q: Why says what the profiles do that aren't among Profiles", s.ID, s.Title)
+		assert.Regexp(t, `^(|.*[^. ])$`, s.Why, "%s %q: Why has no full stop", s.ID, s.Title)
 		titles[s.ID+s.Title] = true
 	}
-}
-
-// untested are the statements without a scenario, and why.
-var untested = map[string]string{
-	"AV-18": "virtual time runs one goroutine at a time: tests of internal/socket and provider look at that, with the race detector",
 }
 
 // The registry stands in the order of the statements: each list of it is of one area and takes up
@@ -85,7 +84,7 @@ func TestRegistry_IsInTheOrderOfTheStatements(t *testing.T) {
 		}
 	}
 	for _, s := range Statements() {
-		assert.Equal(t, untested[s.ID] == "", proven[s.ID], "%s has a scenario", s.ID)
+		assert.Equal(t, Untested[s.ID] == "", proven[s.ID], "%s has a scenario", s.ID)
 	}
 }
 

@@ -268,7 +268,7 @@ var eventsScenarios = []Scenario{
 		})
 		e.Notef("once for each ioctl, for the socket's family, and for the route that was asked about")
 	}},
-	{ID: "EV-2", Title: "FD_CLOSE once in the life of a socket", Source: "API-WSAEventSelect", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "EV-2", Title: "FD_CLOSE once in the life of a socket", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
 			for _, end := range []struct {
 				how    func(peer handle)

@@ -10,7 +10,7 @@ import (
 
 // eventsCodesScenarios are EV-3 to EV-10: codes of network events, select and WSAPoll.
 var eventsCodesScenarios = []Scenario{
-	{ID: "EV-3", Title: "FD_CLOSE and unread data", Source: "API-WSAEventSelect, C-09b", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "EV-3", Title: "FD_CLOSE and unread data", Source: "API-WSAEventSelect, C-09b", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
 			s.send(10)
@@ -27,7 +27,7 @@ var eventsCodesScenarios = []Scenario{
 		})
 		e.Notef("FD_CLOSE 0 %s", byProfile(e, "after the last byte was read", "with the FIN"))
 	}},
-	{ID: "EV-4", Title: "FD_CLOSE of a reset", Source: "API-WSAEventSelect, C-09", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "EV-4", Title: "FD_CLOSE of a reset", Source: "API-WSAEventSelect, C-09", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
 			s.send(10)
@@ -40,7 +40,7 @@ var eventsCodesScenarios = []Scenario{
 		})
 		e.Notef("%s", byProfile(e, "WSAECONNRESET", "WSAECONNABORTED"))
 	}},
-	{ID: "EV-4", Title: "FD_CLOSE of a time-out", Source: "API-WSAEventSelect", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "EV-4", Title: "FD_CLOSE of a time-out", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
 			c, _ := e.connection()

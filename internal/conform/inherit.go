@@ -192,7 +192,7 @@ func copiedOptions(e *Env) {
 			level, name int32
 			value       uint32
 		}{
-			{sol, wsa.SO_KEEPALIVE, 1}, {tcp, wsa.TCP_KEEPIDLE, 77}, {tcp, wsa.TCP_KEEPINTVL, 7}, {tcp, wsa.TCP_KEEPCNT, 3},
+			{sol, wsa.SO_KEEPALIVE, 1}, {tcp, wsa.TCP_KEEPIDLE, 77}, {tcp, wsa.TCP_KEEPINTVL, 7},
 			{sol, wsa.SO_LINGER, 1 | 9<<16}, {sol, wsa.SO_OOBINLINE, 1}, {sol, wsa.SO_SNDBUF, 12345}, {sol, wsa.SO_RCVBUF, 23456},
 			{sol, wsa.SO_REUSEADDR, 1}, {tcp, wsa.TCP_NODELAY, 1}, {tcp, wsa.TCP_TIMESTAMPS, 1}, {tcp, wsa.TCP_MAXRTMS, 4321},
 			{tcp, wsa.TCP_EXPEDITED_1122, 1}, {sol, wsa.SO_DEBUG, 1},
@@ -211,6 +211,7 @@ func copiedOptions(e *Env) {
 		for _, o := range list {
 			l.set(o.level, o.name, o.value)
 		}
+		l.keepCount(3)
 		l.set(sol, wsa.SO_RCVTIMEO, 250) // shown by its effect
 		l.bind(e.Any(80))
 		l.listen(5)
@@ -219,6 +220,7 @@ func copiedOptions(e *Env) {
 		for _, o := range list {
 			Equal(e, wsa.OptionName(o.level, o.name), s.get(o.level, o.name), o.value)
 		}
+		s.keepCounts(3)
 		start := e.Start()
 		s.recv(1, wsa.WSAETIMEDOUT)
 		Equal(e, "time of SO_RCVTIMEO", e.Net.Now()-start, 250*time.Millisecond)

@@ -21,7 +21,7 @@ func (e *Env) settles() { e.Net.Sleep(time.Millisecond) }
 
 // inheritDisconnectScenarios are IN-7: DisconnectEx.
 var inheritDisconnectScenarios = []Scenario{
-	{ID: "IN-7", Title: "DisconnectEx", Source: "API-DisconnectEx, OBS", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "IN-7", Title: "DisconnectEx", Source: "API-DisconnectEx, OBS", Run: func(e *Env) {
 		e.wired(func(w *simnet.Wire) {
 			s, p := e.connectTo(w, 80)
 			s.send(5)

@@ -26,25 +26,27 @@ func (h handle) stored() options.Values {
 
 // keepAliveDroppedScenarios are KA-32 to KA-37: options and SO_ERROR after a drop.
 var keepAliveDroppedScenarios = []Scenario{
-	{ID: "KA-32", Title: "every option", Source: "S-SET, S-GET, C-12", Run: everyOption},
-	{ID: "KA-32", Title: "every option, as measured", Source: "C-12", Profiles: measured, Run: storedOptions},
-	{ID: "KA-32", Title: "options after the drop", Source: "S-SET, C-12", Run: func(e *Env) {
-		e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
-			e.Net.Sleep(time.Minute)
-			for _, o := range [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE}, {wsa.SOL_SOCKET, wsa.SO_LINGER},
-				{wsa.SOL_SOCKET, wsa.SO_RCVBUF}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY}, {wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}} {
-				s.as("set "+wsa.OptionName(o[0], o[1])).set(o[0], o[1], 1, wsa.WSAENOTCONN)
-				s.as("get "+wsa.OptionName(o[0], o[1])).get(o[0], o[1], wsa.WSAENOTCONN)
-			}
-			s.as("unknown level").set(1000, 1, 1, wsa.WSAEINVAL)
-			s.as("unknown option").set(wsa.SOL_SOCKET, 0x7777, 1, wsa.WSAENOPROTOOPT)
-			s.as("short").setBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, []byte{1}, 1, wsa.WSAEFAULT)
-			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10052)
-		})
-		e.Notef("WSAENOTCONN for six options, get and set; other faults keep their codes")
-	}},
+	{ID: "KA-32", Title: "every option", Source: "S-SET, S-GET, C-12", Profiles: documentedOnly,
+		Why: "C-12: in Windows stored options can be read after a drop", Run: everyOption},
+	{ID: "KA-32", Title: "every option, as measured", Source: "C-12", Profiles: measured, Why: "C-12: the pages have WSAENOTCONN for all but SO_ERROR", Run: storedOptions},
+	{ID: "KA-32", Title: "options after the drop", Source: "S-SET, C-12", Profiles: documentedOnly,
+		Why: "C-12: in Windows stored options can be read after a drop", Run: func(e *Env) {
+			e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
+				e.Net.Sleep(time.Minute)
+				for _, o := range [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE}, {wsa.SOL_SOCKET, wsa.SO_LINGER},
+					{wsa.SOL_SOCKET, wsa.SO_RCVBUF}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY}, {wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}} {
+					s.as("set "+wsa.OptionName(o[0], o[1])).set(o[0], o[1], 1, wsa.WSAENOTCONN)
+					s.as("get "+wsa.OptionName(o[0], o[1])).get(o[0], o[1], wsa.WSAENOTCONN)
+				}
+				s.as("unknown level").set(1000, 1, 1, wsa.WSAEINVAL)
+				s.as("unknown option").set(wsa.SOL_SOCKET, 0x7777, 1, wsa.WSAENOPROTOOPT)
+				s.as("short").setBytes(wsa.SOL_SOCKET, wsa.SO_DEBUG, []byte{1}, 1, wsa.WSAEFAULT)
+				s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10052)
+			})
+			e.Notef("WSAENOTCONN for six options, get and set; other faults keep their codes")
+		}},
 	endedScenario("KA-33", "every call and control code", "resetAlive", "S-SET"),
-	{ID: "KA-33", Title: "every option", Source: "S-SET", Profiles: everyProfile, Run: func(e *Env) {
+	{ID: "KA-33", Title: "every option", Source: "S-SET", Run: func(e *Env) {
 		e.paired(func() { e.optionsAfterReset(true) })
 	}},
 	{ID: "KA-33", Title: "reset while keep-alive is on", Source: "S-SET", Run: func(e *Env) {
@@ -64,14 +66,15 @@ var keepAliveDroppedScenarios = []Scenario{
 		})
 		e.Notef("setsockopt WSAENOTCONN with SO_KEEPALIVE, success without; recv WSAECONNRESET")
 	}},
-	{ID: "KA-34", Title: "SO_ERROR after the drop", Source: "S-GET", Run: func(e *Env) {
-		e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
-			e.Net.Sleep(time.Minute)
-			Equal(e, "first", s.soError(), wsa.WSAENETRESET)
-			Equal(e, "second", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
-		})
-		e.Notef("WSAENETRESET, then 0")
-	}},
+	{ID: "KA-34", Title: "SO_ERROR after the drop", Source: "S-GET", Profiles: documentedOnly,
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+			e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, _ time.Duration) {
+				e.Net.Sleep(time.Minute)
+				Equal(e, "first", s.soError(), wsa.WSAENETRESET)
+				Equal(e, "second", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
+			})
+			e.Notef("WSAENETRESET, then 0")
+		}},
 	{
 		ID: "KA-35", Title: "a hundred calls of all kinds", Source: "S-GET", Run: hundredCalls,
 	},
@@ -91,71 +94,72 @@ var keepAliveDroppedScenarios = []Scenario{
 		e.Notef("all hundred end with WSAENETRESET at 1.600 s")
 	}},
 	{ID: "KA-36", Title: "time exceeded", Source: "W-ERR, RFC 792", Run: timeExceeded},
-	{ID: "KA-37", Title: "drop, time-out, reset and ICMP", Source: "design", Run: func(e *Env) {
-		ends := []struct {
-			name string
-			want wsa.Errno
-			play func(s handle, p *simnet.Peer, w *simnet.Wire)
-		}{
-			{"keep-alive", wsa.WSAENETRESET, func(handle, *simnet.Peer, *simnet.Wire) {}},
-			{"keep-alive, with ICMP errors for every probe", wsa.WSAENETRESET, func(_ handle, p *simnet.Peer, w *simnet.Wire) {
-				for range 3 {
+	{ID: "KA-37", Title: "drop, time-out, reset and ICMP", Source: "design", Profiles: documentedOnly,
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+			ends := []struct {
+				name string
+				want wsa.Errno
+				play func(s handle, p *simnet.Peer, w *simnet.Wire)
+			}{
+				{"keep-alive", wsa.WSAENETRESET, func(handle, *simnet.Peer, *simnet.Wire) {}},
+				{"keep-alive, with ICMP errors for every probe", wsa.WSAENETRESET, func(_ handle, p *simnet.Peer, w *simnet.Wire) {
+					for range 3 {
+						a, err := p.Receive(time.Minute)
+						e.Check(err == nil, "no probe: %v", err)
+						w.Inject(e.unreachable(a.Packet, 1))
+					}
+				}},
+				{"keep-alive, with RSTs that miss", wsa.WSAENETRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
+					p.Send("[R] seq 2")
+					p.Send("[R.] seq 1000")
+				}},
+				{"retransmission", wsa.WSAECONNABORTED, func(s handle, _ *simnet.Peer, _ *simnet.Wire) { s.send(1) }},
+				{"retransmission, with RSTs that miss", wsa.WSAECONNABORTED, func(s handle, p *simnet.Peer, _ *simnet.Wire) {
+					s.send(1)
+					p.Send("[R] seq 2")
+				}},
+				{"retransmission after a probe", wsa.WSAECONNABORTED, func(s handle, _ *simnet.Peer, _ *simnet.Wire) {
+					e.Net.Sleep(1100 * time.Millisecond)
+					s.send(1)
+				}},
+				{"retransmission, with an ICMP error", wsa.WSAECONNABORTED, func(s handle, p *simnet.Peer, w *simnet.Wire) {
+					s.send(1)
 					a, err := p.Receive(time.Minute)
-					e.Check(err == nil, "no probe: %v", err)
+					e.Check(err == nil, "no data: %v", err)
 					w.Inject(e.unreachable(a.Packet, 1))
-				}
-			}},
-			{"keep-alive, with RSTs that miss", wsa.WSAENETRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
-				p.Send("[R] seq 2")
-				p.Send("[R.] seq 1000")
-			}},
-			{"retransmission", wsa.WSAECONNABORTED, func(s handle, _ *simnet.Peer, _ *simnet.Wire) { s.send(1) }},
-			{"retransmission, with RSTs that miss", wsa.WSAECONNABORTED, func(s handle, p *simnet.Peer, _ *simnet.Wire) {
-				s.send(1)
-				p.Send("[R] seq 2")
-			}},
-			{"retransmission after a probe", wsa.WSAECONNABORTED, func(s handle, _ *simnet.Peer, _ *simnet.Wire) {
-				e.Net.Sleep(1100 * time.Millisecond)
-				s.send(1)
-			}},
-			{"retransmission, with an ICMP error", wsa.WSAECONNABORTED, func(s handle, p *simnet.Peer, w *simnet.Wire) {
-				s.send(1)
-				a, err := p.Receive(time.Minute)
-				e.Check(err == nil, "no data: %v", err)
-				w.Inject(e.unreachable(a.Packet, 1))
-			}},
-			{"RST", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) { p.Send("[R]") }},
-			{"RST to a probe", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
-				p.Receive(time.Minute)
-				p.Send("[R] seq 1")
-			}},
-			{"RST behind data", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
-				talk(p, "> [P.] seq 1:101", "> [P.] seq 101:201", "> [R] seq 201")
-			}},
-			{"RST in CLOSE-WAIT", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
-				p.Send("[F.] seq 1")
-				p.Send("[R] seq 2")
-			}},
-		}
-		w := e.Wire()
-		for i, end := range ends {
-			e.Do(func() {
-				port := uint16(80 + i)
-				p, s := w.Listen(port), e.stream()
-				s.meets(p, "mss 1000")
-				s.keepAlive(time.Second, 200*time.Millisecond, 3)
-				end.play(s, p, w)
-				e.Net.Sleep(time.Hour)
-				Equal(e, end.name, s.soError(), end.want)
-				later := end.want
-				if later == wsa.WSAENETRESET {
-					later = wsa.WSAENOTCONN
-				}
-				s.as(end.name+": Recv").recv(1, later)
-			})
-		}
-		e.Notef("%d ways to end, told apart", len(ends))
-	}},
+				}},
+				{"RST", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) { p.Send("[R]") }},
+				{"RST to a probe", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
+					p.Receive(time.Minute)
+					p.Send("[R] seq 1")
+				}},
+				{"RST behind data", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
+					talk(p, "> [P.] seq 1:101", "> [P.] seq 101:201", "> [R] seq 201")
+				}},
+				{"RST in CLOSE-WAIT", wsa.WSAECONNRESET, func(_ handle, p *simnet.Peer, _ *simnet.Wire) {
+					p.Send("[F.] seq 1")
+					p.Send("[R] seq 2")
+				}},
+			}
+			w := e.Wire()
+			for i, end := range ends {
+				e.Do(func() {
+					port := uint16(80 + i)
+					p, s := w.Listen(port), e.stream()
+					s.meets(p, "mss 1000")
+					s.keepAlive(time.Second, 200*time.Millisecond, 3)
+					end.play(s, p, w)
+					e.Net.Sleep(time.Hour)
+					Equal(e, end.name, s.soError(), end.want)
+					later := end.want
+					if later == wsa.WSAENETRESET {
+						later = wsa.WSAENOTCONN
+					}
+					s.as(end.name+": Recv").recv(1, later)
+				})
+			}
+			e.Notef("%d ways to end, told apart", len(ends))
+		}},
 }
 
 // hundredCalls has calls of every kind on one connection, and a listener and

@@ -108,15 +108,16 @@ var portsScenarios = []Scenario{
 		}
 		e.Notef("200 different dynamic ports on two addresses")
 	}},
-	{ID: "PO-6", Title: "explicit ports", Source: "W-PS", Run: func(e *Env) {
-		e.ports(three)
-		_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, wsa.SO_PORT_SCALABILITY)
-		e.option(wsa.SOCK_STREAM, wsa.SO_PORT_SCALABILITY).as("the same address").bind(e.Addr(1, port), wsa.WSAEADDRINUSE)
-		e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR).as("the same with SO_REUSEADDR").bind(e.Addr(1, port), wsa.WSAEACCES)
-		e.stream().as("the other address").bind(e.Addr(3, port))
-		e.stream().as("the wildcard").bind(e.Any(port))
-		e.Notef("as in RU-4: WSAEADDRINUSE, WSAEACCES, success, success")
-	}},
+	{ID: "PO-6", Title: "explicit ports", Source: "W-PS", Profiles: notLegacy,
+		Why: "C-85: in Legacy SO_REUSEADDR alone permits a second bind", Run: func(e *Env) {
+			e.ports(three)
+			_, port := e.ephemeral("with the option", wsa.SOCK_STREAM, e.Addr(1, 0), 0, wsa.SO_PORT_SCALABILITY)
+			e.option(wsa.SOCK_STREAM, wsa.SO_PORT_SCALABILITY).as("the same address").bind(e.Addr(1, port), wsa.WSAEADDRINUSE)
+			e.option(wsa.SOCK_STREAM, wsa.SO_REUSEADDR).as("the same with SO_REUSEADDR").bind(e.Addr(1, port), wsa.WSAEACCES)
+			e.stream().as("the other address").bind(e.Addr(3, port))
+			e.stream().as("the wildcard").bind(e.Any(port))
+			e.Notef("as in RU-4: WSAEADDRINUSE, WSAEACCES, success, success")
+		}},
 	{ID: "PO-7", Title: "SO_RANDOMIZE_PORT after SO_REUSE_UNICASTPORT", Source: "W-SOL", Once: true, Run: func(e *Env) {
 		e.Pair()
 		s := e.option(wsa.SOCK_STREAM, wsa.SO_REUSE_UNICASTPORT)

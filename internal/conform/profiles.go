@@ -2,12 +2,13 @@ package conform
 
 import "github.com/wsstack/wsstack/options"
 
-// everyProfile and the other lists are profiles that a scenario is true of.
+// The lists of profiles that a scenario may be true of, where it isn't true of all.
 var (
-	everyProfile = []options.Profile{options.Documented, options.Windows, options.Legacy}
-	bothProfiles = []options.Profile{options.Documented, options.Windows}
-	measured     = []options.Profile{options.Windows, options.Legacy}
-	legacyOnly   = []options.Profile{options.Legacy}
+	documentedOnly = []options.Profile{options.Documented}
+	notLegacy      = []options.Profile{options.Documented, options.Windows}
+	measured       = []options.Profile{options.Windows, options.Legacy}
+	windowsOnly    = []options.Profile{options.Windows}
+	legacyOnly     = []options.Profile{options.Legacy}
 )
 
 // byProfile is what a profile answers: the documented one, or those that are as measured.
@@ -17,3 +18,14 @@ func byProfile[T any](e *Env, documented, windows T) T {
 	}
 	return windows
 }
+
+// legacyOr is what Legacy answers, or what the other profiles do.
+func legacyOr[T any](e *Env, legacy, others T) T {
+	if e.Profile == options.Legacy {
+		return legacy
+	}
+	return others
+}
+
+// bufferSize is the default of both buffers (C-31).
+func (e *Env) bufferSize() uint32 { return legacyOr[uint32](e, 8192, 65536) }

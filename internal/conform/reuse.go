@@ -76,16 +76,17 @@ func (e *Env) datagramFor(to netip.AddrPort, sockets ...handle) string {
 
 // reuseScenarios are RU-1 to RU-9: who may bind beside whom, and who gets what comes.
 var reuseScenarios = []Scenario{
-	{ID: "RU-1", Title: "sampled at bind only", Source: "S-SET", Once: true, Run: func(e *Env) {
-		e.Pair()
-		a, b := e.stream(), e.stream()
-		a.bind(e.Addr(1, 700))
-		a.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
-		a.reads(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
-		b.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
-		b.as("a second bind").bind(e.Addr(1, 700), wsa.WSAEACCES)
-		e.Notef("set after bind: success, reads 1, and a second bind is still WSAEACCES")
-	}},
+	{ID: "RU-1", Title: "sampled at bind only", Source: "S-SET", Profiles: notLegacy,
+		Why: "C-85: in Legacy SO_REUSEADDR alone permits a second bind", Once: true, Run: func(e *Env) {
+			e.Pair()
+			a, b := e.stream(), e.stream()
+			a.bind(e.Addr(1, 700))
+			a.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
+			a.reads(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
+			b.set(wsa.SOL_SOCKET, wsa.SO_REUSEADDR, 1)
+			b.as("a second bind").bind(e.Addr(1, 700), wsa.WSAEACCES)
+			e.Notef("set after bind: success, reads 1, and a second bind is still WSAEACCES")
+		}},
 	{ID: "RU-2", Title: "different addresses and protocols", Source: "W-REUSE", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, addr := range []string{"10.0.0.1:700", "127.0.0.1:700", "127.0.0.2:700"} {
@@ -107,42 +108,48 @@ var reuseScenarios = []Scenario{
 		}
 		e.Notef("WSAEINVAL in either order")
 	}},
-	{ID: "RU-4", Title: "one user, TCP", Source: "W-REUSE", Run: matrixScenario(&sameUserCells, wsa.SOCK_STREAM, "first")},
-	{ID: "RU-4", Title: "one user, UDP", Source: "W-REUSE", Run: matrixScenario(&sameUserCells, wsa.SOCK_DGRAM, "first")},
-	{ID: "RU-5", Title: "two users, TCP", Source: "W-REUSE", Run: matrixScenario(&otherUserCells, wsa.SOCK_STREAM, "second")},
-	{ID: "RU-5", Title: "two users, UDP", Source: "W-REUSE", Run: matrixScenario(&otherUserCells, wsa.SOCK_DGRAM, "second")},
-	{ID: "RU-6", Title: "one user, TCP", Source: "W-REUSE", Profiles: legacyOnly, Run: matrixScenario(expanded(legacyCells), wsa.SOCK_STREAM, "first")},
-	{ID: "RU-6", Title: "one user, UDP", Source: "W-REUSE", Profiles: legacyOnly, Run: matrixScenario(expanded(legacyCells), wsa.SOCK_DGRAM, "first")},
-	{ID: "RU-6", Title: "two users", Source: "W-REUSE", Profiles: legacyOnly, Run: matrixScenario(expanded(legacyCells), wsa.SOCK_STREAM, "second")},
-	{ID: "RU-7", Title: "the owner is that of socket, not of bind", Source: "W-REUSE", Run: func(e *Env) {
-		e.Pair()
-		e.P.SetOwner("first")
-		first, mine := e.stream(), e.stream()
-		e.P.SetOwner("second")
-		theirs := e.stream()
-		first.as("the first bind").bind(e.Any(700))
-		theirs.as("another user's").bind(e.Addr(1, 700), wsa.WSAEACCES)
-		mine.as("the same user's").bind(e.Addr(1, 700))
-		e.Notef("WSAEACCES for the other user, success for the same")
-	}},
-	{ID: "RU-8", Title: "specific before wildcard", Source: "OBS", Run: func(e *Env) {
-		e.ports(stack.PortRange{})
-		wildcard, specific := e.listening(e.Any(700)), e.listening(e.Addr(3, 700))
-		e.Do(func() {
-			e.call(e.Addr(3, 700))
-			e.accepted("the wildcard", wildcard, false)
-			e.accepted("the address", specific, true)
-			e.call(e.Addr(1, 700))
-			e.accepted("the address", specific, false)
-			e.accepted("the wildcard", wildcard, true)
-		})
-		u, v := e.datagram(), e.datagram()
-		u.bind(e.Addr(3, 700))
-		v.bind(e.Any(700))
-		Equal(e, "datagram to the address", e.datagramFor(e.Addr(3, 700), u, v), "1-")
-		Equal(e, "datagram to another", e.datagramFor(e.Addr(1, 700), u, v), "-1")
-		e.Notef("connections and datagrams; the order of the binds makes no difference")
-	}},
+	{ID: "RU-4", Title: "one user, TCP", Source: "W-REUSE", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: matrixScenario(&sameUserCells, wsa.SOCK_STREAM, "first")},
+	{ID: "RU-4", Title: "one user, UDP", Source: "W-REUSE", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: matrixScenario(&sameUserCells, wsa.SOCK_DGRAM, "first")},
+	{ID: "RU-5", Title: "two users, TCP", Source: "W-REUSE", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: matrixScenario(&otherUserCells, wsa.SOCK_STREAM, "second")},
+	{ID: "RU-5", Title: "two users, UDP", Source: "W-REUSE", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: matrixScenario(&otherUserCells, wsa.SOCK_DGRAM, "second")},
+	{ID: "RU-6", Title: "one user, TCP", Source: "W-REUSE", Profiles: legacyOnly, Why: "C-25: RU-4 and RU-5 are what the others do", Run: matrixScenario(expanded(legacyCells), wsa.SOCK_STREAM, "first")},
+	{ID: "RU-6", Title: "one user, UDP", Source: "W-REUSE", Profiles: legacyOnly, Why: "C-25: RU-4 and RU-5 are what the others do", Run: matrixScenario(expanded(legacyCells), wsa.SOCK_DGRAM, "first")},
+	{ID: "RU-6", Title: "two users", Source: "W-REUSE", Profiles: legacyOnly, Why: "C-25: RU-4 and RU-5 are what the others do", Run: matrixScenario(expanded(legacyCells), wsa.SOCK_STREAM, "second")},
+	{ID: "RU-7", Title: "the owner is that of socket, not of bind", Source: "W-REUSE", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: func(e *Env) {
+			e.Pair()
+			e.P.SetOwner("first")
+			first, mine := e.stream(), e.stream()
+			e.P.SetOwner("second")
+			theirs := e.stream()
+			first.as("the first bind").bind(e.Any(700))
+			theirs.as("another user's").bind(e.Addr(1, 700), wsa.WSAEACCES)
+			mine.as("the same user's").bind(e.Addr(1, 700))
+			e.Notef("WSAEACCES for the other user, success for the same")
+		}},
+	{ID: "RU-8", Title: "specific before wildcard", Source: "OBS", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: func(e *Env) {
+			e.ports(stack.PortRange{})
+			wildcard, specific := e.listening(e.Any(700)), e.listening(e.Addr(3, 700))
+			e.Do(func() {
+				e.call(e.Addr(3, 700))
+				e.accepted("the wildcard", wildcard, false)
+				e.accepted("the address", specific, true)
+				e.call(e.Addr(1, 700))
+				e.accepted("the address", specific, false)
+				e.accepted("the wildcard", wildcard, true)
+			})
+			u, v := e.datagram(), e.datagram()
+			u.bind(e.Addr(3, 700))
+			v.bind(e.Any(700))
+			Equal(e, "datagram to the address", e.datagramFor(e.Addr(3, 700), u, v), "1-")
+			Equal(e, "datagram to another", e.datagramFor(e.Addr(1, 700), u, v), "-1")
+			e.Notef("connections and datagrams; the order of the binds makes no difference")
+		}},
 	{ID: "RU-8", Title: "two equal listeners", Source: "OBS", Run: func(e *Env) {
 		for _, addr := range []netip.AddrPort{e.Any(700), e.Addr(1, 700)} {
 			equalListeners(e, addr)

@@ -312,30 +312,31 @@ var reuseBindScenarios = []Scenario{
 		})
 		e.Notef("three exclusive listeners on one port of three loopback addresses, each gets its connection")
 	}},
-	{ID: "RU-16", Title: "what the table permits, works", Source: "design", Run: func(e *Env) {
-		e.Pair()
-		permitted := 0
-		for row := range 6 {
-			var cells [6]string
-			fmt.Sscan(sameUserCells[row], &cells[0], &cells[1], &cells[2], &cells[3], &cells[4], &cells[5])
-			for column := range 6 {
-				if cells[column] != "OK" {
-					continue
-				}
-				permitted++
-				a, b := e.bindCell(wsa.SOCK_STREAM, row), e.bindCell(wsa.SOCK_STREAM, column)
-				a.as("Listen, the first").listen(5)
-				b.as("Listen, the second").listen(5)
-				c, d := e.bindCell(wsa.SOCK_DGRAM, row), e.bindCell(wsa.SOCK_DGRAM, column)
-				c.as("Connect, the first").connect(e.Addr(2, 9))
-				d.as("Connect, the second").connect(e.Addr(2, 9))
-				for _, s := range []handle{a, b, c, d} {
-					s.close()
+	{ID: "RU-16", Title: "what the table permits, works", Source: "design", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: func(e *Env) {
+			e.Pair()
+			permitted := 0
+			for row := range 6 {
+				var cells [6]string
+				fmt.Sscan(sameUserCells[row], &cells[0], &cells[1], &cells[2], &cells[3], &cells[4], &cells[5])
+				for column := range 6 {
+					if cells[column] != "OK" {
+						continue
+					}
+					permitted++
+					a, b := e.bindCell(wsa.SOCK_STREAM, row), e.bindCell(wsa.SOCK_STREAM, column)
+					a.as("Listen, the first").listen(5)
+					b.as("Listen, the second").listen(5)
+					c, d := e.bindCell(wsa.SOCK_DGRAM, row), e.bindCell(wsa.SOCK_DGRAM, column)
+					c.as("Connect, the first").connect(e.Addr(2, 9))
+					d.as("Connect, the second").connect(e.Addr(2, 9))
+					for _, s := range []handle{a, b, c, d} {
+						s.close()
+					}
 				}
 			}
-		}
-		e.Notef("both listen, and both connect datagrams to one peer, in all %d cells", permitted)
-	}},
+			e.Notef("both listen, and both connect datagrams to one peer, in all %d cells", permitted)
+		}},
 	{ID: "RU-17", Title: "one address and port, two connections", Source: "S-SET", Run: func(e *Env) {
 		e.ports(stack.PortRange{})
 		l, m := e.listener(e.Q, 80), e.listener(e.Q, 81)

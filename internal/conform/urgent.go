@@ -142,96 +142,102 @@ var urgentScenarios = []Scenario{
 		})
 		e.Notef("WSAEOPNOTSUPP on datagram sockets, WSAENOTCONN, WSAESHUTDOWN; nothing for nothing")
 	}},
-	{ID: "OB-1", Title: "a non-blocking send that is cut short", Source: "W-OOB", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
-			s.nonblocking(true)
-			s.say(strings.Repeat("x", 900))
-			Equal(e, "bytes accepted", s.sendSome(make([]byte, 300), wsa.MSG_OOB), 100)
-			s.as("Send(MSG_OOB) without room").sendSome(make([]byte, 200), wsa.MSG_OOB, wsa.WSAEWOULDBLOCK)
-			e.arrive(p, "[.] ack 1001")
-			s.say("plain")
-		})
-		Equal(e, "urgent segments", e.urgents("a"), "901+100^100")
-		e.Notef("the last byte that was accepted is urgent; one that fails announces nothing")
-	}},
-	{ID: "OB-1", Title: "a blocking send that times out", Source: "W-OOB, TO-3", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
-			s.set(wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
-			s.say(strings.Repeat("x", 900))
-			s.sendSome(make([]byte, 300), wsa.MSG_OOB, wsa.WSAETIMEDOUT)
-			e.arrive(p, "[.] ack 1001")
-			s.say("plain")
-			e.Net.Sleep(time.Millisecond)
-			l := e.Segments("a")
-			Equal(e, "flags of what follows", l[len(l)-1].Segment.Flags&trace.URG, 0)
-		})
-		e.Notef("what follows isn't urgent")
-	}},
-	{ID: "OB-1", Title: "a send that is refused while another one waits", Source: "W-OOB", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.sndbuf(1000)
-			s.say(strings.Repeat("x", 900))
-			waits := e.Go("the other", func() { s.oob(strings.Repeat("y", 300)) })
-			e.Net.Sleep(time.Millisecond)
-			s.as("flags").sendSome([]byte("z"), wsa.MSG_OOB|wsa.MSG_PARTIAL, wsa.WSAEOPNOTSUPP)
-			e.arrive(p, "[P.] ack 1", "a")
-			s.set(wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
-			s.as("no room").oob("zz", wsa.WSAETIMEDOUT)
-			e.arrive(p, "[P.] seq 2 ack 1", "b")
-			p.Send("[.] seq 3 ack 1001")
-			waits.Wait()
-		})
-		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+0^200 1001+0^200 1001+200^200")
-		e.Notef("what is announced of the other one stays: acknowledgements in between have its pointer")
-	}},
-	{ID: "OB-1", Title: "an overlapped send", Source: "W-OOB, API-WSASend", Run: func(e *Env) {
-		e.urgent(func(s handle, p *simnet.Peer) {
-			s.sndbuf(1000)
-			s.say(strings.Repeat("x", 900))
-			o := s.sendAsyncFlags(make([]byte, 300), wsa.MSG_OOB)
-			p.Send("[.] ack 1001")
-			Equal(e, "outcome", e.outcome(o), "300 success")
-		})
-		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+200^200")
-		e.Notef("one notification, of the last byte, on a non-blocking socket as well")
-	}},
-	{ID: "OB-1", Title: "an overlapped send that ends early", Source: "W-OOB, LG-19", Run: func(e *Env) {
-		e.urgent(func(s handle, p *simnet.Peer) {
-			s.sndbuf(1000)
-			s.say(strings.Repeat("x", 900))
-			for i, end := range []func(o *provider.Overlapped){
-				func(o *provider.Overlapped) { e.Check(o.Cancel(), "Cancel found nothing pending") },
-				func(*provider.Overlapped) { s.close() },
-			} {
-				o := s.sendAsyncFlags(make([]byte, 300), wsa.MSG_OOB)
-				end(o)
+	{ID: "OB-1", Title: "a non-blocking send that is cut short", Source: "W-OOB", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.played(func(s handle, p *simnet.Peer) {
+				s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
+				s.nonblocking(true)
+				s.say(strings.Repeat("x", 900))
+				Equal(e, "bytes accepted", s.sendSome(make([]byte, 300), wsa.MSG_OOB), 100)
+				s.as("Send(MSG_OOB) without room").sendSome(make([]byte, 200), wsa.MSG_OOB, wsa.WSAEWOULDBLOCK)
+				e.arrive(p, "[.] ack 1001")
+				s.say("plain")
+			})
+			Equal(e, "urgent segments", e.urgents("a"), "901+100^100")
+			e.Notef("the last byte that was accepted is urgent; one that fails announces nothing")
+		}},
+	{ID: "OB-1", Title: "a blocking send that times out", Source: "W-OOB, TO-3", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.played(func(s handle, p *simnet.Peer) {
+				s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
+				s.set(wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
+				s.say(strings.Repeat("x", 900))
+				s.sendSome(make([]byte, 300), wsa.MSG_OOB, wsa.WSAETIMEDOUT)
+				e.arrive(p, "[.] ack 1001")
+				s.say("plain")
 				e.Net.Sleep(time.Millisecond)
-				e.arrive(p, fmt.Sprintf("[.] ack %d", 1001+i*1000))
-				if i == 0 {
-					s.say(strings.Repeat("z", 900))
+				l := e.Segments("a")
+				Equal(e, "flags of what follows", l[len(l)-1].Segment.Flags&trace.URG, 0)
+			})
+			e.Notef("what follows isn't urgent")
+		}},
+	{ID: "OB-1", Title: "a send that is refused while another one waits", Source: "W-OOB", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.played(func(s handle, p *simnet.Peer) {
+				s.sndbuf(1000)
+				s.say(strings.Repeat("x", 900))
+				waits := e.Go("the other", func() { s.oob(strings.Repeat("y", 300)) })
+				e.Net.Sleep(time.Millisecond)
+				s.as("flags").sendSome([]byte("z"), wsa.MSG_OOB|wsa.MSG_PARTIAL, wsa.WSAEOPNOTSUPP)
+				e.arrive(p, "[P.] ack 1", "a")
+				s.set(wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
+				s.as("no room").oob("zz", wsa.WSAETIMEDOUT)
+				e.arrive(p, "[P.] seq 2 ack 1", "b")
+				p.Send("[.] seq 3 ack 1001")
+				waits.Wait()
+			})
+			Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+0^200 1001+0^200 1001+200^200")
+			e.Notef("what is announced of the other one stays: acknowledgements in between have its pointer")
+		}},
+	{ID: "OB-1", Title: "an overlapped send", Source: "W-OOB, API-WSASend", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.urgent(func(s handle, p *simnet.Peer) {
+				s.sndbuf(1000)
+				s.say(strings.Repeat("x", 900))
+				o := s.sendAsyncFlags(make([]byte, 300), wsa.MSG_OOB)
+				p.Send("[.] ack 1001")
+				Equal(e, "outcome", e.outcome(o), "300 success")
+			})
+			Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1001+200^200")
+			e.Notef("one notification, of the last byte, on a non-blocking socket as well")
+		}},
+	{ID: "OB-1", Title: "an overlapped send that ends early", Source: "W-OOB, LG-19", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.urgent(func(s handle, p *simnet.Peer) {
+				s.sndbuf(1000)
+				s.say(strings.Repeat("x", 900))
+				for i, end := range []func(o *provider.Overlapped){
+					func(o *provider.Overlapped) { e.Check(o.Cancel(), "Cancel found nothing pending") },
+					func(*provider.Overlapped) { s.close() },
+				} {
+					o := s.sendAsyncFlags(make([]byte, 300), wsa.MSG_OOB)
+					end(o)
+					e.Net.Sleep(time.Millisecond)
+					e.arrive(p, fmt.Sprintf("[.] ack %d", 1001+i*1000))
+					if i == 0 {
+						s.say(strings.Repeat("z", 900))
+					}
 				}
-			}
-		})
-		Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1901+100^300")
-		last := e.Segments("a")
-		Equal(e, "flags of the FIN", last[len(last)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
-		e.Notef("what was accepted ends with the urgent byte; neither what follows nor the FIN is urgent")
-	}},
-	{ID: "OB-1", Title: "SD_SEND while a send waits", Source: "W-OOB", Run: func(e *Env) {
-		e.played(func(s handle, p *simnet.Peer) {
-			s.sndbuf(1000)
-			s.say(strings.Repeat("x", 900))
-			waits := e.Go("send", func() { s.sendSome(make([]byte, 300), wsa.MSG_OOB, wsa.WSAESHUTDOWN) })
-			e.Net.Sleep(time.Millisecond)
-			s.shutdown(wsa.SD_SEND)
-			waits.Wait()
-			e.Net.Sleep(time.Millisecond)
-			l := e.Segments("a")
-			Equal(e, "flags of the FIN", l[len(l)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
-		})
-		Equal(e, "urgent segments", e.urgents("a"), "901+100^300")
-		e.Notef("the FIN isn't urgent: what was announced doesn't come")
-	}},
+			})
+			Equal(e, "urgent segments", e.urgents("a"), "901+100^300 1901+100^300")
+			last := e.Segments("a")
+			Equal(e, "flags of the FIN", last[len(last)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
+			e.Notef("what was accepted ends with the urgent byte; neither what follows nor the FIN is urgent")
+		}},
+	{ID: "OB-1", Title: "SD_SEND while a send waits", Source: "W-OOB", Profiles: documentedOnly,
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+			e.played(func(s handle, p *simnet.Peer) {
+				s.sndbuf(1000)
+				s.say(strings.Repeat("x", 900))
+				waits := e.Go("send", func() { s.sendSome(make([]byte, 300), wsa.MSG_OOB, wsa.WSAESHUTDOWN) })
+				e.Net.Sleep(time.Millisecond)
+				s.shutdown(wsa.SD_SEND)
+				waits.Wait()
+				e.Net.Sleep(time.Millisecond)
+				l := e.Segments("a")
+				Equal(e, "flags of the FIN", l[len(l)-1].Segment.Flags&(trace.FIN|trace.URG), trace.FIN)
+			})
+			Equal(e, "urgent segments", e.urgents("a"), "901+100^300")
+			e.Notef("the FIN isn't urgent: what was announced doesn't come")
+		}},
 }

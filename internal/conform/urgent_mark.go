@@ -60,7 +60,7 @@ var urgentMarkScenarios = []Scenario{
 		})
 		e.Notef("FALSE exactly while the byte waits")
 	}},
-	{ID: "OB-10", Title: "SIOCATMARK, in line", Source: "API-ioctlsocket, C-13b", Profiles: bothProfiles, Run: func(e *Env) {
+	{ID: "OB-10", Title: "SIOCATMARK, in line", Source: "API-ioctlsocket, C-13b", Run: func(e *Env) {
 		e.urgent(func(s handle, p *simnet.Peer) {
 			s.inline(1)
 			mark := func(what string, documented uint32) {

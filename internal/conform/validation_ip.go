@@ -33,7 +33,7 @@ var validationIPScenarios = []Scenario{
 	{ID: "AV-17", Title: "errors at set, not at bind", Source: "API-set, C-82", Run: func(e *Env) {
 		e.Pair()
 		s := e.stream()
-		s.as("TCP_KEEPCNT 256 on an unbound socket").set(wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT, 256, wsa.WSAEINVAL)
+		s.as("TCP_KEEPIDLE 0 on an unbound socket").set(wsa.IPPROTO_TCP, wsa.TCP_KEEPIDLE, 0, wsa.WSAEINVAL)
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)
 		s.bind(e.Any(0))
 		s.reads(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1)

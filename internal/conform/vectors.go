@@ -12,39 +12,41 @@ import (
 
 // vectorsScenarios are TV-1 to TV-24: the test vectors.
 var vectorsScenarios = []Scenario{
-	{ID: "TV-1", Title: "defaults of SOL_SOCKET on a fresh TCP socket", Source: "vectors", Run: func(e *Env) {
-		e.Pair()
-		s := e.stream()
-		for opt, want := range map[int32]uint32{
-			wsa.SO_DEBUG: 0, wsa.SO_ACCEPTCONN: 0, wsa.SO_REUSEADDR: 0, wsa.SO_KEEPALIVE: 0, wsa.SO_DONTROUTE: 0, wsa.SO_LINGER: 0,
-			wsa.SO_OOBINLINE: 0, wsa.SO_DONTLINGER: 1, wsa.SO_EXCLUSIVEADDRUSE: 0, wsa.SO_SNDBUF: 65536, wsa.SO_RCVBUF: 65536,
-			wsa.SO_ERROR: 0, wsa.SO_TYPE: 1, wsa.SO_GROUP_ID: 0, wsa.SO_MAX_MSG_SIZE: 0, wsa.SO_CONDITIONAL_ACCEPT: 0,
-			wsa.SO_PAUSE_ACCEPT: 0, wsa.SO_COMPARTMENT_ID: 1, wsa.SO_RANDOMIZE_PORT: 0, wsa.SO_PORT_SCALABILITY: 0,
-			wsa.SO_REUSE_UNICASTPORT: 0, wsa.SO_OPENTYPE: 0, wsa.SO_MAXDG: 0, wsa.SO_MAXPATHDG: 0,
-		} {
-			Equal(e, wsa.OptionName(wsa.SOL_SOCKET, opt), s.get(wsa.SOL_SOCKET, opt), want)
-		}
-		for opt, want := range map[int32]wsa.Errno{
-			wsa.SO_BROADCAST: wsa.WSAENOPROTOOPT, wsa.SO_USELOOPBACK: wsa.WSAENOPROTOOPT, wsa.SO_SNDLOWAT: wsa.WSAENOPROTOOPT,
-			wsa.SO_RCVLOWAT: wsa.WSAENOPROTOOPT, wsa.SO_SNDTIMEO: wsa.WSAENOPROTOOPT, wsa.SO_RCVTIMEO: wsa.WSAENOPROTOOPT,
-			wsa.SO_GROUP_PRIORITY: wsa.WSAENOPROTOOPT, wsa.SO_CONNECT_TIME: wsa.WSAENOTCONN, wsa.SO_CONNDATA: wsa.WSAENOPROTOOPT,
-		} {
-			s.as(wsa.OptionName(wsa.SOL_SOCKET, opt)).get(wsa.SOL_SOCKET, opt, want)
-		}
-		e.Notef("24 defaults and 9 refusals")
-	}},
-	{ID: "TV-2", Title: "a dropped connection", Source: "vectors", Run: func(e *Env) {
-		e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, start time.Duration) {
-			s.as("the blocked Recv").recv(1, 10052)
-			Equal(e, "probes", e.times("a", start, probeAt(1)), "1.000 1.200 1.400")
-			Equal(e, "RST", e.times("a", start, has(trace.RST)), "1.600")
-			s.afterDrop()
-			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10052)
-			Equal(e, "SO_ERROR again", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
-			s.close()
-		})
-		e.Notef("probes at 1.0, 1.2, 1.4 s, RST and 10052 at 1.6 s, then 10057; SO_ERROR 10052, 0")
-	}},
+	{ID: "TV-1", Title: "defaults of SOL_SOCKET on a fresh TCP socket", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-14: Windows can read SO_RCVTIMEO", Run: func(e *Env) {
+			e.Pair()
+			s := e.stream()
+			for opt, want := range map[int32]uint32{
+				wsa.SO_DEBUG: 0, wsa.SO_ACCEPTCONN: 0, wsa.SO_REUSEADDR: 0, wsa.SO_KEEPALIVE: 0, wsa.SO_DONTROUTE: 0, wsa.SO_LINGER: 0,
+				wsa.SO_OOBINLINE: 0, wsa.SO_DONTLINGER: 1, wsa.SO_EXCLUSIVEADDRUSE: 0, wsa.SO_SNDBUF: 65536, wsa.SO_RCVBUF: 65536,
+				wsa.SO_ERROR: 0, wsa.SO_TYPE: 1, wsa.SO_GROUP_ID: 0, wsa.SO_MAX_MSG_SIZE: 0, wsa.SO_CONDITIONAL_ACCEPT: 0,
+				wsa.SO_PAUSE_ACCEPT: 0, wsa.SO_COMPARTMENT_ID: 1, wsa.SO_RANDOMIZE_PORT: 0, wsa.SO_PORT_SCALABILITY: 0,
+				wsa.SO_REUSE_UNICASTPORT: 0, wsa.SO_OPENTYPE: 0, wsa.SO_MAXDG: 0, wsa.SO_MAXPATHDG: 0,
+			} {
+				Equal(e, wsa.OptionName(wsa.SOL_SOCKET, opt), s.get(wsa.SOL_SOCKET, opt), want)
+			}
+			for opt, want := range map[int32]wsa.Errno{
+				wsa.SO_BROADCAST: wsa.WSAENOPROTOOPT, wsa.SO_USELOOPBACK: wsa.WSAENOPROTOOPT, wsa.SO_SNDLOWAT: wsa.WSAENOPROTOOPT,
+				wsa.SO_RCVLOWAT: wsa.WSAENOPROTOOPT, wsa.SO_SNDTIMEO: wsa.WSAENOPROTOOPT, wsa.SO_RCVTIMEO: wsa.WSAENOPROTOOPT,
+				wsa.SO_GROUP_PRIORITY: wsa.WSAENOPROTOOPT, wsa.SO_CONNECT_TIME: wsa.WSAENOTCONN, wsa.SO_CONNDATA: wsa.WSAENOPROTOOPT,
+			} {
+				s.as(wsa.OptionName(wsa.SOL_SOCKET, opt)).get(wsa.SOL_SOCKET, opt, want)
+			}
+			e.Notef("24 defaults and 9 refusals")
+		}},
+	{ID: "TV-2", Title: "a dropped connection", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-05: Windows has WSAECONNRESET for later calls", Run: func(e *Env) {
+			e.silent(time.Second, 200*time.Millisecond, 3, func(s handle, start time.Duration) {
+				s.as("the blocked Recv").recv(1, 10052)
+				Equal(e, "probes", e.times("a", start, probeAt(1)), "1.000 1.200 1.400")
+				Equal(e, "RST", e.times("a", start, has(trace.RST)), "1.600")
+				s.afterDrop()
+				s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10052)
+				Equal(e, "SO_ERROR again", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
+				s.close()
+			})
+			e.Notef("probes at 1.0, 1.2, 1.4 s, RST and 10052 at 1.6 s, then 10057; SO_ERROR 10052, 0")
+		}},
 	{ID: "TV-3", Title: "the third probe is answered", Source: "vectors", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
 			s.keepAlive(time.Second, 200*time.Millisecond, 3)
@@ -172,12 +174,13 @@ var vectorsScenarios = []Scenario{
 		})
 		e.Notef("1.000 s: a round trip each")
 	}},
-	{ID: "TV-14", Title: "both matrices, TCP and UDP", Source: "vectors", Run: func(e *Env) {
-		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-			matrixCells(e, &sameUserCells, typ, "first")
-			matrixCells(e, &otherUserCells, typ, "second")
-		}
-	}},
+	{ID: "TV-14", Title: "both matrices, TCP and UDP", Source: "vectors", Profiles: notLegacy,
+		Why: "C-25: RU-6 is what Legacy does", Run: func(e *Env) {
+			for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
+				matrixCells(e, &sameUserCells, typ, "first")
+				matrixCells(e, &otherUserCells, typ, "second")
+			}
+		}},
 	{ID: "TV-15", Title: "sendto 255.255.255.255", Source: "vectors", Once: true, Run: func(e *Env) {
 		e.Pair()
 		s := e.datagram()
@@ -188,35 +191,37 @@ var vectorsScenarios = []Scenario{
 		Equal(e, "packets", len(e.Segments("a")), 1)
 		e.Notef("10013; success and one datagram with SO_BROADCAST")
 	}},
-	{ID: "TV-16", Title: "SO_CONNECT_TIME", Source: "vectors", Run: func(e *Env) {
-		link := e.Pair()
-		e.Do(func() {
-			fresh := e.stream()
-			Equal(e, "before", fresh.as("before").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 10057), 0xFFFFFFFF)
-			c, _ := e.connection()
-			established := e.Net.Now() - Delay
-			for _, at := range []time.Duration{500 * time.Millisecond, 2500 * time.Millisecond} {
-				e.Net.Sleep(established + at - e.Net.Now())
-				Equal(e, fmt.Sprint("at ", at), c.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), uint32(at/time.Second))
-			}
-			link.Partition()
-			c.keepAlive(time.Second, time.Second, 1)
-			e.Net.Sleep(time.Minute)
-			c.as("after the drop").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 10057)
-		})
-		e.Notef("10057 and 0xFFFFFFFF; 0; 2; 10057 after the drop")
-	}},
-	{ID: "TV-17", Title: "non-blocking connect to a closed port", Source: "vectors", Run: func(e *Env) {
-		e.paired(func() {
-			s := e.stream()
-			s.nonblocking(true)
-			s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-			Equal(e, "except", s.ready("x", -1), "x")
-			s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10061)
-			Equal(e, "SO_ERROR again", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
-		})
-		e.Notef("except set; 10061, then 0")
-	}},
+	{ID: "TV-16", Title: "SO_CONNECT_TIME", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-01: in Windows SO_CONNECT_TIME is 0xFFFFFFFF without a connection", Run: func(e *Env) {
+			link := e.Pair()
+			e.Do(func() {
+				fresh := e.stream()
+				Equal(e, "before", fresh.as("before").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 10057), 0xFFFFFFFF)
+				c, _ := e.connection()
+				established := e.Net.Now() - Delay
+				for _, at := range []time.Duration{500 * time.Millisecond, 2500 * time.Millisecond} {
+					e.Net.Sleep(established + at - e.Net.Now())
+					Equal(e, fmt.Sprint("at ", at), c.get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME), uint32(at/time.Second))
+				}
+				link.Partition()
+				c.keepAlive(time.Second, time.Second, 1)
+				e.Net.Sleep(time.Minute)
+				c.as("after the drop").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 10057)
+			})
+			e.Notef("10057 and 0xFFFFFFFF; 0; 2; 10057 after the drop")
+		}},
+	{ID: "TV-17", Title: "non-blocking connect to a closed port", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-02: in Windows a get leaves SO_ERROR", Run: func(e *Env) {
+			e.paired(func() {
+				s := e.stream()
+				s.nonblocking(true)
+				s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
+				Equal(e, "except", s.ready("x", -1), "x")
+				s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10061)
+				Equal(e, "SO_ERROR again", s.get(wsa.SOL_SOCKET, wsa.SO_ERROR), 0)
+			})
+			e.Notef("except set; 10061, then 0")
+		}},
 	{ID: "TV-18", Title: "ABC with an urgent B", Source: "vectors", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			s.nonblocking(true)
@@ -236,24 +241,26 @@ var vectorsScenarios = []Scenario{
 		})
 		e.Notef("A, C, then B; in line A, B, C in three reads and 10022")
 	}},
-	{ID: "TV-19", Title: "foreign levels", Source: "vectors", Once: true, Run: func(e *Env) {
-		e.Pair()
-		for _, level := range []int32{1000, 255, 16000, 113} {
-			for _, opt := range []int32{1, 0x10, 0x4000, 0xA000, 1001} {
-				e.stream().set(level, opt, 1, 10022)
+	{ID: "TV-19", Title: "foreign levels", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-24: Windows has WSAENOPROTOOPT for levels of other protocols", Once: true, Run: func(e *Env) {
+			e.Pair()
+			for _, level := range []int32{1000, 255, 16000, 113} {
+				for _, opt := range []int32{1, 0x10, 0x4000, 0xA000, 1001} {
+					e.stream().set(level, opt, 1, 10022)
+				}
 			}
-		}
-		e.datagram().as("level 6 on UDP").set(6, 1, 1, 10042)
-		e.Notef("10022 for four levels, 10042 for level 6 on UDP")
-	}},
-	{ID: "TV-20", Title: "groups on a plain socket", Source: "vectors", Once: true, Run: func(e *Env) {
-		e.Pair()
-		s := e.stream()
-		s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
-		s.get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 10042)
-		s.set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 0, 10042)
-		e.Notef("0; 10042")
-	}},
+			e.datagram().as("level 6 on UDP").set(6, 1, 1, 10042)
+			e.Notef("10022 for four levels, 10042 for level 6 on UDP")
+		}},
+	{ID: "TV-20", Title: "groups on a plain socket", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-16: Windows stores SO_GROUP_PRIORITY on every socket", Once: true, Run: func(e *Env) {
+			e.Pair()
+			s := e.stream()
+			s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
+			s.get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 10042)
+			s.set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 0, 10042)
+			e.Notef("0; 10042")
+		}},
 	{ID: "TV-21", Title: "two seconds, then CF_REJECT", Source: "vectors", Run: func(e *Env) {
 		e.paired(func() {
 			l := e.conditional()
@@ -270,33 +277,35 @@ var vectorsScenarios = []Scenario{
 		e.Notef("no answer to two SYNs in 2 s; then a RST, 10061")
 	}},
 	{ID: "TV-22", Title: "three ports, two addresses", Source: "vectors", Run: scalabilityScenario},
-	{ID: "TV-23", Title: "SO_DONTROUTE on both families", Source: "vectors", Once: true, Run: func(e *Env) {
-		e.Pair()
-		e.stream().set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
-		s := e.open(e.P, wsa.AF_INET6, wsa.SOCK_STREAM, 0)
-		s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1, 10042)
-		e.Notef("success; 10042")
-	}},
-	{ID: "TV-24", Title: "lengths 0, 1, 3, 4, 8 and NULL", Source: "vectors", Once: true, Run: func(e *Env) {
-		e.Pair()
-		common := [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_REUSEADDR}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE},
-			{wsa.SOL_SOCKET, wsa.SO_LINGER}, {wsa.SOL_SOCKET, wsa.SO_SNDBUF}, {wsa.SOL_SOCKET, wsa.SO_RCVTIMEO}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY},
-			{wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}}
-		for _, o := range common {
-			s := e.stream()
-			for n, want := range map[int32]wsa.Errno{0: wsa.WSAEFAULT, 1: wsa.WSAEFAULT, 3: wsa.WSAEFAULT, 4: 0, 8: 0} {
-				s.as(fmt.Sprint(wsa.OptionName(o[0], o[1]), " with ", n)).setBytes(o[0], o[1], make([]byte, 8), n, want)
+	{ID: "TV-23", Title: "SO_DONTROUTE on both families", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-28: Windows ignores SO_DONTROUTE on both families", Once: true, Run: func(e *Env) {
+			e.Pair()
+			e.stream().set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1)
+			s := e.open(e.P, wsa.AF_INET6, wsa.SOCK_STREAM, 0)
+			s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 1, 10042)
+			e.Notef("success; 10042")
+		}},
+	{ID: "TV-24", Title: "lengths 0, 1, 3, 4, 8 and NULL", Source: "vectors", Profiles: documentedOnly,
+		Why: "C-21: Windows takes Booleans of one byte", Once: true, Run: func(e *Env) {
+			e.Pair()
+			common := [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_REUSEADDR}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE},
+				{wsa.SOL_SOCKET, wsa.SO_LINGER}, {wsa.SOL_SOCKET, wsa.SO_SNDBUF}, {wsa.SOL_SOCKET, wsa.SO_RCVTIMEO}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY},
+				{wsa.IPPROTO_TCP, wsa.TCP_KEEPCNT}}
+			for _, o := range common {
+				s := e.stream()
+				for n, want := range map[int32]wsa.Errno{0: wsa.WSAEFAULT, 1: wsa.WSAEFAULT, 3: wsa.WSAEFAULT, 4: 0, 8: 0} {
+					s.as(fmt.Sprint(wsa.OptionName(o[0], o[1]), " with ", n)).setBytes(o[0], o[1], make([]byte, 8), n, want)
+				}
+				s.as("NULL").setBytes(o[0], o[1], nil, 4, wsa.WSAEFAULT)
 			}
-			s.as("NULL").setBytes(o[0], o[1], nil, 4, wsa.WSAEFAULT)
-		}
-		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-			s := e.socket(e.P, typ)
-			for _, o := range options.Table() {
-				s.optlens(o)
+			for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
+				s := e.socket(e.P, typ)
+				for _, o := range options.Table() {
+					s.optlens(o)
+				}
 			}
-		}
-		e.Notef("WSAEFAULT below 4 and for NULL, success from 4 on, for %d options; no other takes or gives less than its size", len(common))
-	}},
+			e.Notef("WSAEFAULT below 4 and for NULL, success from 4 on, for %d options; no other takes or gives less than its size", len(common))
+		}},
 }
 
 // optlens is TV-24 on one option: less than what get gives is WSAEFAULT, as are no
