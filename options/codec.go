@@ -12,23 +12,17 @@ import (
 // codec translates between the bytes of an optval and a value. Units are converted here and nowhere
 // else. All integers are little-endian, as on every machine that Windows runs on.
 type codec[T any] struct {
-	typ    string // type in the documents
-	size   int    // size of a value in bytes
-	size6  int    // size on an AF_INET6 socket in bytes; 0: size
-	min    int    // shortest optval of get and set in bytes; 0: size
-	setMin int    // shortest optval of set in bytes; 0: that of get
+	typ   string // type in the documents
+	size  int    // size of a value in bytes
+	size6 int    // size on an AF_INET6 socket in bytes; 0: size
 
-	// decode reads a value from at least min bytes and reports WSAEINVAL for
-	// one that is out of range. Excess bytes are ignored (AV-11).
+	// decode reads a value from as many bytes as its class takes and reports WSAEINVAL for one that
+	// is out of range. Excess bytes are ignored (AV-11).
 	decode func(b []byte) (T, wsa.Errno)
 
-	// encode writes val to b, which has at least min bytes, leaves the rest
-	// alone (AV-9) and returns the *optlen to report.
+	// encode writes val to b, as many bytes as its class gives room, leaves the rest alone (AV-9)
+	// and returns the size of what it has written.
 	encode func(b []byte, val T) int
-
-	// short is called for a get with a buffer below the minimum and returns
-	// the *optlen to report. Nil: nothing is touched.
-	short func(b []byte) int
 
 	format func(val T) string // for OPTIONS.md; nil: no text
 
@@ -39,53 +33,26 @@ type codec[T any] struct {
 	deviates string
 }
 
-// boolean is a BOOL: any non-zero int is TRUE, and exactly 0 or 1 is read back
-// (doc: S-SET; AV-10).
+// boolean is a BOOL: any non-zero int is TRUE, and exactly 0 or 1 is read back (doc: S-SET; AV-10).
+// The class of an option decides how many bytes of the int there are.
 var boolean = codec[bool]{
 	typ: "BOOL", size: 4,
-	decode: func(b []byte) (bool, wsa.Errno) { return binary.LittleEndian.Uint32(b) != 0, 0 },
+	decode: func(b []byte) (bool, wsa.Errno) { return lowBytes(b) != 0, 0 },
 	encode: func(b []byte, val bool) int { return putUint32(b, bit(val)) },
 	format: formatBool,
-
-	measured: &booleanShort, conflict: "C-21", deviates: "1 to 3 bytes are enough, in both directions",
 }
 
-// booleanShort is the BOOL of real machines, which take fewer bytes than an
-// int (observed: set, C-21). assumed: a short get receives the low bytes.
-var booleanShort = codec[bool]{
-	typ: "BOOL", size: 4, min: 1,
-	decode: func(b []byte) (bool, wsa.Errno) {
-		for _, c := range b[:min(len(b), 4)] {
-			if c != 0 {
-				return true, 0
-			}
-		}
-		return false, 0
-	},
-	encode: func(b []byte, val bool) int {
-		var le [4]byte
-		putUint32(le[:], bit(val))
-		return copy(b, le[:])
-	},
-	format: formatBool,
-}
-
-// booleanOfByte is the BOOL that machines treat as a single byte: SO_KEEPALIVE,
-// SO_DONTROUTE and TCP_NODELAY (and IPV6_V6ONLY).
-var booleanOfByte = codec[bool]{
+// zeroOrOne is a BOOL of which no more than 1 is TRUE.
+var zeroOrOne = codec[bool]{
 	typ: boolean.typ, size: boolean.size,
-	decode: boolean.decode, encode: boolean.encode, format: boolean.format,
-
-	measured: &booleanByte, conflict: "C-20, C-22", deviates: "only the first byte counts; get writes and reports one byte",
-}
-
-// booleanByte looks at the first byte only, so that 0x100 is FALSE (observed:
-// C-20), and writes one (observed: C-22).
-var booleanByte = codec[bool]{
-	typ: "BOOL", size: 1,
-	decode: func(b []byte) (bool, wsa.Errno) { return b[0] != 0, 0 },
-	encode: func(b []byte, val bool) int { b[0] = byte(bit(val)); return 1 },
-	format: formatBool,
+	decode: func(b []byte) (bool, wsa.Errno) {
+		n := lowBytes(b)
+		if n > 1 {
+			return false, wsa.WSAEINVAL
+		}
+		return n == 1, 0
+	},
+	encode: boolean.encode, format: boolean.format,
 }
 
 // dword is a DWORD or unsigned int of any value.
@@ -157,35 +124,55 @@ var keepSeconds = codec[time.Duration]{
 		}
 		return time.Duration(min(n, maxKeepSeconds)) * time.Second, 0
 	},
-	encode: func(b []byte, val time.Duration) int {
-		return putUint32(b, uint32((val+time.Second-1)/time.Second))
-	},
-	format: func(val time.Duration) string { return strconv.Itoa(int(val / time.Second)) },
+	encode: putSeconds,
+	format: formatSeconds,
+
+	measured: &keepSecondsUnsigned, conflict: "C-36", deviates: "a negative time is a very long one",
 }
+
+// keepSecondsUnsigned takes the time as the DWORD that W-TCP makes of it.
+var keepSecondsUnsigned = codec[time.Duration]{
+	typ: "DWORD", size: 4,
+	decode: func(b []byte) (time.Duration, wsa.Errno) {
+		n := binary.LittleEndian.Uint32(b)
+		if n == 0 {
+			return 0, wsa.WSAEINVAL
+		}
+		return time.Duration(min(n, maxKeepSeconds)) * time.Second, 0
+	},
+	encode: putSeconds,
+	format: formatSeconds,
+}
+
+func putSeconds(b []byte, val time.Duration) int {
+	return putUint32(b, uint32((val+time.Second-1)/time.Second))
+}
+
+func formatSeconds(val time.Duration) string { return strconv.Itoa(int(val / time.Second)) }
 
 // lingerStruct is the struct linger { u_short l_onoff; u_short l_linger; }.
 var lingerStruct = codec[lingerValue]{
 	typ: "struct linger", size: 4,
 	decode: func(b []byte) (lingerValue, wsa.Errno) {
-		return lingerValue{
-			on:      binary.LittleEndian.Uint16(b) != 0,
-			seconds: binary.LittleEndian.Uint16(b[2:]),
-		}, 0
+		return lingerValue{onOff: binary.LittleEndian.Uint16(b), seconds: binary.LittleEndian.Uint16(b[2:])}, 0
 	},
 	encode: func(b []byte, val lingerValue) int {
-		binary.LittleEndian.PutUint16(b, uint16(bit(val.on)))
+		binary.LittleEndian.PutUint16(b, val.onOff)
 		binary.LittleEndian.PutUint16(b[2:], val.seconds)
 		return 4
 	},
-	short: func(b []byte) int { clear(b); return 0 }, // observed
 	format: func(val lingerValue) string {
-		return "{" + strconv.Itoa(int(bit(val.on))) + ", " + strconv.Itoa(int(val.seconds)) + "}"
+		return "{" + strconv.Itoa(int(val.onOff)) + ", " + strconv.Itoa(int(val.seconds)) + "}"
 	},
 }
 
+// putUint32 writes n, or as many of its low bytes as b has.
 func putUint32(b []byte, n uint32) int {
-	binary.LittleEndian.PutUint32(b, n)
-	return 4
+	size := min(len(b), 4)
+	for i := range size {
+		b[i] = byte(n >> (8 * i))
+	}
+	return size
 }
 
 func putBuffer(b []byte, val Buffer) int { return putUint32(b, uint32(val.Bytes)) }

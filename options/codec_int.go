@@ -10,17 +10,10 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// booleanOfFour is a BOOL that takes no less than an int in any profile
-// (observed).
-var booleanOfFour = codec[bool]{
-	typ: boolean.typ, size: boolean.size,
-	decode: boolean.decode, encode: boolean.encode, format: boolean.format,
-}
-
-// octet is a DWORD from least to 255. Set takes its low bytes alone (observed).
+// octet is a DWORD from least to 255.
 func octet(least uint32) codec[uint8] {
 	return codec[uint8]{
-		typ: "DWORD", size: 4, setMin: 1,
+		typ: "DWORD", size: 4,
 		decode: func(b []byte) (uint8, wsa.Errno) {
 			if n := lowBytes(b); n >= least && n <= math.MaxUint8 {
 				return uint8(n), 0
@@ -45,7 +38,7 @@ func formatOctet(val uint8) string { return strconv.Itoa(int(val)) }
 
 // hops is a hop limit, in which -1 stands for the default as on BSD.
 var hops = codec[uint8]{
-	typ: "DWORD", size: 4, setMin: 1,
+	typ: "DWORD", size: 4,
 	decode: func(b []byte) (uint8, wsa.Errno) {
 		if n := lowBytes(b); n != math.MaxUint32 {
 			return octet(0).decode(b)
@@ -54,12 +47,6 @@ var hops = codec[uint8]{
 	},
 	encode: putOctet,
 	format: formatOctet,
-}
-
-// trafficClass is a DWORD from 0 to 255 that is given whole.
-var trafficClass = codec[uint8]{
-	typ: "DWORD", size: 4,
-	decode: octet(0).decode, encode: putOctet, format: formatOctet,
 }
 
 // networkIndex is an interface index that is set in network order and read in

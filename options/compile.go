@@ -12,7 +12,7 @@ func (r row[T]) compile(p Profile) *option {
 			}
 		}
 	}
-	if profileColumns[p].measuredCodecs && r.codec.measured != nil {
+	if profileColumns[p].measured && r.codec.measured != nil {
 		r.codec = *r.codec.measured
 	}
 	r.fill()
@@ -20,27 +20,23 @@ func (r row[T]) compile(p Profile) *option {
 		info:         info,
 		defaultText:  r.defaultText(),
 		access:       r.access,
-		kinds:        r.kinds,
+		lengths:      r.lengths.of(p),
+		kinds:        [2]Kind{r.kinds, r.setKinds},
 		families:     [2]families{r.families, r.setOn},
 		wrongKind:    r.wrongKind,
 		wrongAccess:  r.wrongAccess,
 		exists:       r.exists,
 		nullable:     r.nullable,
-		size:         r.codec.minimum(),
-		setSize:      r.codec.setMinimum(),
+		size:         r.codec.sizes(),
 		length:       r.length,
 		setIn:        r.setIn,
 		getAfterDrop: r.survivesDrop || profileColumns[p].storedAfterDrop && !r.ofConnection,
 		reportsDrop:  r.reportsDrop,
 		listenerOnly: r.listenerOnly,
-		short:        r.codec.short,
 		absent:       nothing,
 		read:         r.read,
 		write:        r.write,
 		reset:        r.reset,
-	}
-	if o.short == nil {
-		o.short = nothing
 	}
 	if r.absent != nil {
 		o.absent = func(b []byte) int { return r.codec.encode(b, *r.absent) }
@@ -56,14 +52,19 @@ func (r *row[T]) fill() {
 	if r.families == 0 {
 		r.families = anyFamily
 	}
+	if r.setKinds == 0 {
+		r.setKinds = r.kinds
+	}
 	if r.setOn == 0 {
 		r.setOn = r.families
 	}
 	if r.wrongKind == 0 {
 		r.wrongKind = wsa.WSAENOPROTOOPT
 	}
-	if r.wrongAccess == 0 {
-		r.wrongAccess = wsa.WSAENOPROTOOPT
+	for i := range r.wrongAccess {
+		if r.wrongAccess[i] == 0 {
+			r.wrongAccess[i] = wsa.WSAENOPROTOOPT
+		}
 	}
 	if r.setIn == 0 {
 		r.setIn = AnyState
@@ -130,23 +131,12 @@ func (r *row[T]) reset(v *Values, k Kind) {
 	r.store(v, r.def)
 }
 
-// minimum is the shortest optval of get by family.
-func (c codec[T]) minimum() [2]int {
-	if c.min != 0 {
-		return [2]int{c.min, c.min}
-	}
+// sizes is the size of a value by family.
+func (c codec[T]) sizes() [2]int {
 	if c.size6 != 0 {
 		return [2]int{c.size, c.size6}
 	}
 	return [2]int{c.size, c.size}
-}
-
-// setMinimum is the shortest optval of set by family.
-func (c codec[T]) setMinimum() [2]int {
-	if c.setMin != 0 {
-		return [2]int{c.setMin, c.setMin}
-	}
-	return c.minimum()
 }
 
 // nothing is the outcome of a failed get that leaves optval and *optlen alone.

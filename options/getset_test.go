@@ -58,7 +58,7 @@ func TestGet_Lengths(t *testing.T) {
 					assert.Zero(t, n)
 					assert.Equal(t, make([]byte, size), b)
 				case wsa.SO_PROTOCOL_INFOA, wsa.SO_PROTOCOL_INFOW: // C-22
-					assert.Equal(t, need, n)
+					assert.Equal(t, map[bool]int{true: need}[size > 0], n)
 					assert.Equal(t, filled(size), b)
 				default:
 					assert.Zero(t, n)

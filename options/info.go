@@ -22,6 +22,7 @@ type Info struct {
 	Kinds        []string      `json:"kinds"`                  // of "stream", "datagram", "raw"
 	Families     []string      `json:"families"`               // of "AF_INET", "AF_INET6"
 	Default      ByProfile     `json:"default"`                // value of a new socket
+	Lengths      ByProfile     `json:"lengths"`                // class of lengths; see OPTIONS.md
 	Tier         string        `json:"tier"`                   // "A", "B" or "C"; see OPTIONS.md
 	Doc          string        `json:"doc"`                    // pages, by label; see OPTIONS.md
 	Evidence     string        `json:"evidence"`               // "doc", "observed" or "assumed"
@@ -57,6 +58,11 @@ func Table() []Info {
 			Documented: o.defaultText,
 			Windows:    tables[Windows].options[i].defaultText,
 			Legacy:     tables[Legacy].options[i].defaultText,
+		}
+		infos[i].Lengths = ByProfile{
+			Documented: o.lengths.String(),
+			Windows:    tables[Windows].options[i].lengths.String(),
+			Legacy:     tables[Legacy].options[i].lengths.String(),
 		}
 	}
 	return infos

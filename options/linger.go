@@ -19,33 +19,41 @@ type Linger struct {
 	Timeout     uint16 // time for which a close lingers, in seconds; 0: an abortive close
 	Established bool   // whether Timeout was set by SO_LINGER
 	Fallback    uint16 // Timeout that SO_DONTLINGER FALSE sets without Established, in seconds
+
+	onOff uint16 // l_onoff as SO_LINGER set it; 0: 1 while On
 }
 
 // lingerValue is the value of SO_LINGER, struct linger, as an application reads and writes it.
-type lingerValue struct {
-	on      bool
-	seconds uint16
-}
+type lingerValue struct{ onOff, seconds uint16 }
 
 // value returns the value of SO_LINGER: {0, 0} while On is false, whatever Timeout is (LG-20).
 func (l *Linger) value() lingerValue {
 	if !l.On {
 		return lingerValue{}
 	}
-	return lingerValue{on: true, seconds: l.Timeout}
+	return lingerValue{onOff: 1, seconds: l.Timeout}
+}
+
+// asSet returns the value of SO_LINGER with the l_onoff that was set (observed: WL-6).
+func (l *Linger) asSet() lingerValue {
+	val := l.value()
+	if l.On && l.onOff != 0 {
+		val.onOff = l.onOff
+	}
+	return val
 }
 
 // set stores a value of SO_LINGER.
 func (l *Linger) set(v lingerValue) {
-	l.On = v.on
-	if v.on {
+	l.On, l.onOff = v.onOff != 0, v.onOff
+	if l.On {
 		l.Timeout, l.Established = v.seconds, true
 	}
 }
 
 // setDont stores a value of SO_DONTLINGER.
 func (l *Linger) setDont(dont bool) {
-	l.On = !dont
+	l.On, l.onOff = !dont, 0
 	if l.On && !l.Established {
 		l.Timeout = l.Fallback
 	}

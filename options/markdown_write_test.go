@@ -20,6 +20,8 @@ WSAENOPROTOOPT, and any other level with WSAEINVAL.
 
 - *Access*: get, set. An option without access is known and fails with WSAENOPROTOOPT both ways; so
   does a socket that the option is not for.
+- *Lengths*: the class of lengths that the option is of, in the profile documented and in the two
+  others; see [Lengths](#lengths).
 - *Default*: the value until the option is set.
 - *Tier*: A is named by the documents that this project implements, B is documented elsewhere, C is
   documented and means nothing to TCP/IP.
@@ -50,6 +52,7 @@ func writeMarkdown(w io.Writer) error {
 		writeIncomplete(&b, infos)
 		writeUnsupported(&b, infos)
 	}
+	writeLengths(&b)
 	writeForeign(&b)
 	writeControls(&b)
 	_, err := w.Write(b.Bytes())
@@ -57,11 +60,11 @@ func writeMarkdown(w io.Writer) error {
 }
 
 func writeOptions(b *bytes.Buffer, infos []Info) {
-	b.WriteString("| Option | Number | Type | Bytes | Access | Sockets | Default | Meaning | Tier | Evidence | Source |\n")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| Option | Number | Type | Bytes | Lengths | Access | Sockets | Default | Meaning | Tier | Evidence | Source |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, i := range infos {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
-			i.Symbol, i.number(), i.Type, i.bytes(), i.access(), i.sockets(), orDash(i.Default.Documented),
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			i.Symbol, i.number(), i.Type, i.bytes(), i.lengths(), i.access(), i.sockets(), orDash(i.Default.Documented),
 			i.Description, i.Tier, i.Evidence, i.Doc)
 	}
 }
@@ -131,6 +134,46 @@ func writeControls(b *bytes.Buffer) {
 			fmt.Fprintf(b, "- %s: %s\n", c.Symbol, c.Incomplete)
 		}
 	}
+}
+
+// writeLengths explains the classes of lengths, and lists their members.
+func writeLengths(b *bytes.Buffer) {
+	b.WriteString(lengthsHead)
+	for _, l := range allLengths {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", l.name, l.set, l.get)
+	}
+}
+
+const lengthsHead = `
+## Lengths
+
+What set and get do with a length other than the size of the value. Longer ones succeed, and the
+bytes behind the value don't count and aren't touched. A get that succeeds stores the size of the
+value in ` + "`*optlen`" + `. −1 stands for every negative length. The classes W are those of the profile
+documented (AV-7, AV-9 to AV-13), the others were measured on Windows and hold in the profiles
+windows and legacy (WL-1 to WL-5, C-21, C-22, C-77); that an option is of the class of its kin may
+be inferred, as a comment in ` + "`options/lengths.go`" + ` says.
+
+| Class | set | get |
+|---|---|---|
+`
+
+// allLengths are the rules in the order of OPTIONS.md.
+var allLengths = []*lengths{
+	&whole, &wholeOfPart, &wholeCleared, &wholeTold,
+	&layerBool, &layerValue, &layerCleared, &layerAnyway, &structure, &structureTold,
+	&firstByte, &small, &transportValue, &nothingTaken,
+}
+
+// lengths is the class of the profile documented, and that of the two others.
+func (i Info) lengths() string {
+	switch {
+	case i.Lengths.Windows == "":
+		return "–"
+	case i.Lengths.Documented == i.Lengths.Windows:
+		return i.Lengths.Windows
+	}
+	return i.Lengths.Documented + ", " + i.Lengths.Windows
 }
 
 func orNone(n int) string {

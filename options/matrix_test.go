@@ -106,5 +106,5 @@ func matrixCell(t *testing.T, s spec, call func(spec, *fake) wsa.Errno, socket f
 // matrixLetters are explained at the top of each file.
 var matrixLetters = map[wsa.Errno]string{
 	0: ".", wsa.WSAEINVAL: "I", wsa.WSAENOPROTOOPT: "-", wsa.WSAENOTCONN: "C", wsa.WSAENETRESET: "R",
-	wsa.WSAEADDRNOTAVAIL: "A",
+	wsa.WSAEADDRNOTAVAIL: "A", wsa.WSAEFAULT: "F", wsa.WSAENOBUFS: "N",
 }

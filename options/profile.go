@@ -45,13 +45,17 @@ type profileColumn struct {
 	// doesn't have: IPX, IrLMP, AppleTalk, reliable multicast (C-24).
 	foreignLevel wsa.Errno
 
-	// measuredCodecs reports whether a codec with a measured variant is replaced by that variant
-	// (C-20, C-21, C-22, C-32).
-	measuredCodecs bool
+	// measured reports whether values have the lengths and the codecs that were measured (C-20,
+	// C-21, C-22, C-32, C-77).
+	measured bool
 
 	// storedAfterDrop reports whether getsockopt of a stored value works after keep-alive has
 	// dropped the connection. Values of the connection itself fail in any case (C-12).
 	storedAfterDrop bool
+
+	// otherTransport is the error of the level of a transport that the socket doesn't have, such as
+	// IPPROTO_TCP on a datagram socket (C-81).
+	otherTransport wsa.Errno
 
 	// calls holds the rules of calls on sockets, by what they are about.
 	calls callColumn
@@ -69,16 +73,18 @@ type profileColumn struct {
 
 var profileColumns = [profileCount]profileColumn{
 	Documented: {
-		name:         "documented",
-		foreignLevel: wsa.WSAEINVAL,
-		events:       documentedEvents,
-		calls:        documentedCalls,
-		wire:         documentedWire,
+		name:           "documented",
+		foreignLevel:   wsa.WSAEINVAL,
+		otherTransport: wsa.WSAENOPROTOOPT,
+		events:         documentedEvents,
+		calls:          documentedCalls,
+		wire:           documentedWire,
 	},
 	Windows: {
 		name:            "windows",
 		foreignLevel:    wsa.WSAENOPROTOOPT,
-		measuredCodecs:  true,
+		otherTransport:  wsa.WSAEINVAL,
+		measured:        true,
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,
@@ -88,7 +94,8 @@ var profileColumns = [profileCount]profileColumn{
 	Legacy: {
 		name:            "legacy",
 		foreignLevel:    wsa.WSAENOPROTOOPT,
-		measuredCodecs:  true,
+		otherTransport:  wsa.WSAEINVAL,
+		measured:        true,
 		storedAfterDrop: true,
 		broadcastAlways: true,
 		events:          measuredEvents,

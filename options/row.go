@@ -52,14 +52,17 @@ type row[T any] struct {
 
 	access   access
 	codec    codec[T]
+	lengths  lengthClass
 	kinds    Kind     // kinds of socket that have the option; 0: all
 	families families // families of sockets that have the option; 0: all
+	setKinds Kind     // kinds of socket on which set works; 0: kinds
 	setOn    families // families of sockets on which set works; 0: families
 
 	// wrongKind is the error on a socket of another kind, wrongAccess that of a direction which
-	// access doesn't have. 0 stands for WSAENOPROTOOPT, which is the error on a socket of another
-	// family.
-	wrongKind, wrongAccess wsa.Errno
+	// access doesn't have: [0] on a stream, [1] on other sockets. 0 stands for WSAENOPROTOOPT, which
+	// is the error on a socket of another family.
+	wrongKind   wsa.Errno
+	wrongAccess [2]wsa.Errno
 
 	// exists reports whether a socket with the values v has the option, where that depends on more
 	// than kind and family. Nil: every socket has.
@@ -79,7 +82,7 @@ type row[T any] struct {
 	defText   string // default of a value that live computes, for OPTIONS.md
 
 	nullable bool                // whether a NULL optval is one of no bytes (AV-4)
-	length   func(v *Values) int // shortest optval of get, where the length of the value varies
+	length   func(v *Values) int // size of the value, where it varies
 
 	setIn State // states in which set works; 0: all
 
@@ -115,40 +118,35 @@ type option struct {
 	defaultText string
 
 	access       access
-	kinds        Kind
+	lengths      *lengths
+	kinds        [2]Kind     // get, set
 	families     [2]families // get, set
 	wrongKind    wsa.Errno
-	wrongAccess  wsa.Errno
+	wrongAccess  [2]wsa.Errno
 	exists       func(v *Values) bool
 	nullable     bool
-	size         [2]int // shortest optval of get on AF_INET and AF_INET6, in bytes
-	setSize      [2]int // shortest optval of set on AF_INET and AF_INET6, in bytes
+	size         [2]int // size of a value on AF_INET and AF_INET6, in bytes
 	length       func(v *Values) int
 	setIn        State
 	getAfterDrop bool
 	reportsDrop  bool
 	listenerOnly bool
 
-	// short writes what a get with a short buffer returns, absent what a get without a connection
-	// returns. read turns the value into bytes, write the bytes into a value. reset stores the
-	// default.
-	short  func(b []byte) int
+	// absent writes what a get without a connection returns. read turns the value into bytes, write
+	// the bytes into a value. reset stores the default.
 	absent func(b []byte) int
 	read   func(v *Values, ep Endpoint, b []byte) (int, wsa.Errno)
 	write  func(v *Values, ep Endpoint, b []byte) wsa.Errno
 	reset  func(v *Values, k Kind)
 }
 
-// need is the length of the shortest optval that get takes, in bytes.
+// need is the size of the value that a get returns, in bytes.
 func (o *option) need(v *Values, ep Endpoint) int {
 	if o.length != nil {
 		return o.length(v)
 	}
 	return ofSocket(o.size, ep)
 }
-
-// setNeed is the length of the shortest optval that set takes, in bytes.
-func (o *option) setNeed(ep Endpoint) int { return ofSocket(o.setSize, ep) }
 
 func ofSocket(size [2]int, ep Endpoint) int {
 	if size[0] == size[1] || ep.Family() != wsa.AF_INET6 {
@@ -160,17 +158,17 @@ func ofSocket(size [2]int, ep Endpoint) int {
 // refusal is the third check of AV-1: the error on a socket, or in a direction, that the option
 // doesn't have.
 func (o *option) refusal(v *Values, ep Endpoint, a access) wsa.Errno {
-	f := o.families[0]
+	kinds, f := o.kinds[0], o.families[0]
 	if a == setAccess {
-		f = o.families[1]
+		kinds, f = o.kinds[1], o.families[1]
 	}
 	switch {
 	case f != anyFamily && f&familyBit(ep.Family()) == 0:
 		return wsa.WSAENOPROTOOPT
-	case o.kinds&ep.Kind() == 0:
-		return o.wrongKind
 	case o.access&a == 0:
-		return o.wrongAccess
+		return o.wrongAccess[bit(ep.Kind() != Stream)]
+	case kinds&ep.Kind() == 0:
+		return o.wrongKind
 	case o.exists != nil && !o.exists(v):
 		return wsa.WSAENOPROTOOPT
 	}

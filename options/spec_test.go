@@ -156,6 +156,14 @@ func (s spec) has(kind Kind, family int32, a access) bool {
 	return s.access&a != 0 && s.kinds&kind != 0 && on&familyBit(family) != 0
 }
 
+// clears says whether a short buffer for get is zeroed (observed: WL-2).
+func (s spec) clears(p Profile) bool {
+	if s.level != sol {
+		return false
+	}
+	return s.name == wsa.SO_LINGER || p != Documented && (s.name == wsa.SO_SNDBUF || s.name == wsa.SO_RCVBUF)
+}
+
 func (s spec) value() []byte {
 	if s.accepts != nil {
 		return s.accepts

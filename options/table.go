@@ -55,6 +55,17 @@ func buildTable(p Profile) table {
 // levelOrder is the order of the levels in OPTIONS.md.
 var levelOrder = []int32{wsa.SOL_SOCKET, wsa.IPPROTO_TCP, wsa.IPPROTO_IP, wsa.IPPROTO_IPV6, wsa.IPPROTO_UDP}
 
+// kindsOf returns the kinds of socket that have a level: that of a transport is for its own alone.
+func kindsOf(level int32) Kind {
+	switch level {
+	case wsa.IPPROTO_TCP:
+		return Stream
+	case wsa.IPPROTO_UDP:
+		return Datagram
+	}
+	return AnyKind
+}
+
 // foreignLevels are the levels that the documents define for protocols this
 // stack does not carry.
 var foreignLevels = []int32{
@@ -70,10 +81,8 @@ func numberOrder(number int32) int64 {
 	return int64(number) * 2
 }
 
-// levelError answers an option that has no row: WSAENOPROTOOPT at a level of
-// this provider, WSAEINVAL elsewhere (C-23). A level of this provider that the
-// socket does not have, such as IPPROTO_TCP on a datagram socket, is unknown
-// options all the way (C-81).
+// levelError answers an option that has no row: WSAENOPROTOOPT at a level of this provider,
+// WSAEINVAL elsewhere (C-23).
 func levelError(p Profile, level int32) wsa.Errno {
 	switch {
 	case slices.Contains(levelOrder, level):

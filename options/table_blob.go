@@ -13,7 +13,7 @@ func blobRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.SO_BSP_STATE, symbol: "SO_BSP_STATE", tier: 'A',
 			doc:    "S-API W-BSP",
 			text:   "Local and remote address, socket type and protocol in one CSADDR_INFO.",
-			access: getAccess, codec: bspState, defText: "by socket",
+			access: getAccess, codec: bspState, lengths: classState, defText: "by socket",
 			live: func(_ *Values, ep Endpoint) (wsa.CSAddrInfo, wsa.Errno) {
 				return wsa.CSAddrInfo{
 					Local:      ofFamily(ep.Family(), ep.LocalAddr()),
@@ -32,7 +32,7 @@ func blobRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.PVD_CONFIG, symbol: "PVD_CONFIG", tier: 'A',
 			doc:    "S-GET S-API S-SET", // opaque: the layout is ours
 			text:   "The configuration of the socket as an opaque object: keep-alive times, linger time-out of SO_DONTLINGER FALSE, buffers and their cap.",
-			access: getAndSet, codec: configBlob, defText: "from the other options",
+			access: getAndSet, codec: configBlob, lengths: classI, defText: "from the other options",
 			live: func(v *Values, ep Endpoint) (config, wsa.Errno) {
 				return configOf(v, ep.Profile()), 0
 			},
@@ -65,7 +65,7 @@ func protocolInfoRow(name int32, symbol string, c codec[wsa.ProtocolInfo], text 
 	return row[wsa.ProtocolInfo]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: 'A',
 		doc: "S-GET S-API W-SOL", text: text,
-		access: getAccess, codec: c, defText: "by protocol",
+		access: getAccess, codec: c, lengths: classInfo, defText: "by protocol",
 		live: func(_ *Values, ep Endpoint) (wsa.ProtocolInfo, wsa.Errno) {
 			p, ok := wsa.CatalogEntry(ep.Family(), socketType(ep.Kind()))
 			if !ok {
@@ -81,20 +81,10 @@ var (
 	protocolInfoW = protocolInfo("WSAPROTOCOL_INFOW", wsa.SizeofProtocolInfoW, wsa.ProtocolInfo.AppendW)
 )
 
-// protocolInfo is a WSAPROTOCOL_INFO. A get with a short buffer reports the
-// size that is needed (observed: C-22).
+// protocolInfo is a WSAPROTOCOL_INFO.
 func protocolInfo(typ string, size int, put func(wsa.ProtocolInfo, []byte) []byte) codec[wsa.ProtocolInfo] {
-	documented := codec[wsa.ProtocolInfo]{
+	return codec[wsa.ProtocolInfo]{
 		typ: typ, size: size,
 		encode: func(b []byte, val wsa.ProtocolInfo) int { return len(put(val, b[:0])) },
-		short:  func([]byte) int { return size },
 	}
-	loose := documented
-	loose.encode = func(b []byte, val wsa.ProtocolInfo) int {
-		put(val, b[:0])
-		return len(b)
-	}
-	documented.measured, documented.conflict = &loose, "C-22"
-	documented.deviates = "*optlen stays that of a larger buffer"
-	return documented
 }

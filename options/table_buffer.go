@@ -33,7 +33,7 @@ func bufferRow(name int32, symbol, text string, field func(*Values) *Buffer) row
 	return row[Buffer]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: 'A',
 		doc: "S-GET S-API S-SET W-SOL", text: text,
-		access: getAndSet, codec: bufferSize,
+		access: getAndSet, codec: bufferSize, lengths: classBuffer,
 		field: field,
 		def:   Buffer{Bytes: defaultBuffer},
 		limit: func(v *Values, b Buffer) Buffer { // doc: succeeds without providing everything
@@ -54,7 +54,7 @@ func timeoutRow(name int32, symbol, text string, field func(*Values) *uint32) ro
 	return row[uint32]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: 'A',
 		doc: "S-API W-SOL", text: text,
-		access: setAccess, codec: dword,
+		access: setAccess, codec: dword, lengths: classI,
 		field: field,
 		alt: []alternative[uint32]{{
 			in: measuredProfiles, conflict: "C-14", text: "can be read",

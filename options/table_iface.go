@@ -29,7 +29,7 @@ func (l ipLevel) interfaceRows() []compiler {
 	return []compiler{
 		unicast, multicast,
 		ipRow(l, wsa.IP_IFLIST, "IFLIST", "Datagrams are received from the interfaces of a list only, which is empty at first.",
-			booleanOfFour, func(v *IPValues) *bool { return &v.Interfaces.On }),
+			boolean, func(v *IPValues) *bool { return &v.Interfaces.On }),
 		l.listRow(wsa.IP_ADD_IFLIST, "ADD_IFLIST", "Adds an interface to the list, up to 16.", addInterface),
 		l.listRow(wsa.IP_DEL_IFLIST, "DEL_IFLIST", "Takes an interface off the list.",
 			func(_ Endpoint, list *InterfaceList, index uint32) wsa.Errno {

@@ -37,7 +37,7 @@ func ipRow[T any](l ipLevel, name int32, suffix, text string, c codec[T], field 
 	return row[T]{
 		level: l.level, name: name, symbol: l.prefix + suffix, tier: 'B',
 		doc: l.doc, text: text,
-		access: getAndSet, codec: c, families: l.families,
+		access: getAndSet, codec: c, lengths: classD, families: l.families,
 		field: func(v *Values) *T { return field(l.values(v)) },
 	}
 }
@@ -50,6 +50,12 @@ func (r row[T]) only(k Kind) row[T] {
 		in: measuredProfiles, conflict: "C-39", text: "WSAEINVAL on other kinds of socket",
 		change: func(r *row[T]) { r.wrongKind = wsa.WSAEINVAL },
 	})
+	return r
+}
+
+// of puts a row into another class of lengths than that of most options of IP.
+func (r row[T]) of(c lengthClass) row[T] {
+	r.lengths = c
 	return r
 }
 
@@ -81,6 +87,10 @@ func (l ipLevel) commonRows() []compiler {
 		oneOf("int", 10, 20, 30), func(v *IPValues) *int32 { return &v.ProtectionLevel }).
 		initially(unspecified).lacks("stored: connections and datagrams from anywhere are taken at every level; the page wants 30 to let in link-local peers only, 20 none by Teredo")
 	protection.setIn = Fresh
+	protection.alt = []alternative[int32]{{
+		in: measuredProfiles, conflict: "C-43", text: "-1 can be set",
+		change: func(r *row[int32]) { r.codec = oneOf("int", unspecified, 10, 20, 30) },
+	}}
 	nrt := ipRow(l, wsa.IP_NRT_INTERFACE, "NRT_INTERFACE",
 		"The interface for traffic that isn't in real time, a hint that isn't taken.",
 		dword, func(v *IPValues) *uint32 { return &v.NRTInterface }).onlyInHeaders()
@@ -101,7 +111,7 @@ func (l ipLevel) commonRows() []compiler {
 			initially(math.MaxUint32).lacks("no effect on streams"),
 		ipRow(l, wsa.IP_MULTICAST_LOOP, "MULTICAST_LOOP",
 			"The socket receives what this host sends to the groups it has joined.",
-			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).initially(true).only(messageKinds),
+			boolean, func(v *IPValues) *bool { return &v.MulticastLoop }).of(classSwitch).initially(true).only(messageKinds),
 		hopsRow(l),
 		headerIncludedRow(l),
 		l.mtuRow(),
@@ -110,17 +120,20 @@ func (l ipLevel) commonRows() []compiler {
 	}
 }
 
-// dontFragmentRow is IP_DONTFRAGMENT and IPV6_DONTFRAG, which differ in their
-// default and in the lengths they take.
+// dontFragmentRow is IP_DONTFRAGMENT and IPV6_DONTFRAG, which differ in their default on streams.
 func dontFragmentRow(l ipLevel) row[bool] {
-	field := func(v *IPValues) *bool { return &v.DontFragment }
+	on, field := true, func(v *IPValues) *bool { return &v.DontFragment }
 	if l.level == wsa.IPPROTO_IPV6 {
-		return ipRow(l, wsa.IPV6_DONTFRAG, "DONTFRAG",
-			"Datagrams are not fragmented; one above the path MTU fails with WSAEMSGSIZE.", booleanOfFour, field)
+		r := ipRow(l, wsa.IPV6_DONTFRAG, "DONTFRAG",
+			"Datagrams are not fragmented; one above the path MTU fails with WSAEMSGSIZE.", boolean, field).of(classSwitch)
+		r.alt = []alternative[bool]{{
+			in: measuredProfiles, conflict: "C-88", text: "TRUE on streams",
+			change: func(r *row[bool]) { r.streamDef = &on },
+		}}
+		return r
 	}
 	r := ipRow(l, wsa.IP_DONTFRAGMENT, "DONTFRAGMENT",
-		"Packets have the DF bit; a datagram above the path MTU fails with WSAEMSGSIZE. TRUE on streams.", boolean, field)
-	on := true
+		"Packets have the DF bit; a datagram above the path MTU fails with WSAEMSGSIZE. TRUE on streams.", boolean, field).of(classSwitch)
 	r.streamDef = &on
 	return r
 }
@@ -132,13 +145,13 @@ func hopsRow(l ipLevel) row[uint8] {
 		suffix = "MULTICAST_HOPS"
 	}
 	return ipRow(l, wsa.IP_MULTICAST_TTL, suffix, "Time to live of outgoing multicast.",
-		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).initially(defaultMulticastTTL).only(messageKinds)
+		octet(0), func(v *IPValues) *uint8 { return &v.MulticastTTL }).of(classY).initially(defaultMulticastTTL).only(messageKinds)
 }
 
 // headerIncludedRow is IP_HDRINCL and IPV6_HDRINCL.
 func headerIncludedRow(l ipLevel) row[bool] {
 	r := ipRow(l, wsa.IP_HDRINCL, "HDRINCL", "The caller supplies the IP header.",
-		booleanOfFour, func(v *IPValues) *bool { return &v.HeaderIncluded })
+		boolean, func(v *IPValues) *bool { return &v.HeaderIncluded })
 	r.kinds = Raw
 	conflict := "C-39"
 	if l.level == wsa.IPPROTO_IP {
@@ -159,6 +172,10 @@ func (l ipLevel) mtuRow() row[uint32] {
 	}
 	r := ipRow(l, name, "MTU", "Path MTU to the peer in bytes; WSAENOTCONN without one.", dword, func(*IPValues) *uint32 { return nil })
 	r.access, r.kinds, r.field, r.defText, r.ofConnection = getAccess, Stream|Datagram, nil, "not connected", true
+	r.alt = []alternative[uint32]{{
+		in: measuredProfiles, conflict: "C-39", text: "on raw sockets as well",
+		change: func(r *row[uint32]) { r.kinds = AnyKind },
+	}}
 	r.live = func(_ *Values, ep Endpoint) (uint32, wsa.Errno) {
 		if mtu, ok := ep.PathMTU(); ok {
 			return uint32(mtu), 0
@@ -168,20 +185,26 @@ func (l ipLevel) mtuRow() row[uint32] {
 	return r
 }
 
-// redirectRow is an option of the filtering platform.
+// redirectRow is an option of the filtering platform. Machines take it without one (observed), as
+// a record of no bytes: nothing is ever redirected here.
 func (l ipLevel) redirectRow(name int32, suffix string) row[struct{}] {
 	r := row[struct{}]{
 		level: l.level, name: name, symbol: l.prefix + suffix, tier: 'C',
 		doc: l.doc, text: "Redirection by the Windows filtering platform.", unsupported: "there is no filtering platform",
-		access: noAccess, families: l.families, codec: codec[struct{}]{typ: "bytes"},
-	}
-	return r.only(messageKinds)
+		access: noAccess, families: l.families, codec: noBytes, lengths: classD,
+		load: func(*Values) struct{} { return struct{}{} },
+	}.only(messageKinds)
+	r.alt = append(r.alt, alternative[struct{}]{
+		in: measuredProfiles, conflict: "C-89", text: "accepted without effect on datagram and raw sockets; reads as empty",
+		change: func(r *row[struct{}]) { r.access = getAndSet },
+	})
+	return r
 }
 
 // reportRows are the options that ask for control messages.
 func (l ipLevel) reportRows() []compiler {
 	report := func(name int32, suffix, text string, field func(*Report) *bool) row[bool] {
-		return ipRow(l, name, suffix, text, booleanOfFour,
+		return ipRow(l, name, suffix, text, boolean,
 			func(v *IPValues) *bool { return field(&v.Report) }).only(messageKinds)
 	}
 	ttl, tos := "RECVTTL", "RECVTOS"

@@ -32,15 +32,15 @@ func ip6Rows() []compiler {
 			headerBytes(routingHeader), func(v *IPValues) *string { return &v.RoutingHeader }).onlyInHeaders(),
 		ipRow(ip6, wsa.IPV6_UNICAST_HOPS, "UNICAST_HOPS", "Hop limit of unicast, 0 to 255; -1 sets the default.",
 			hops, func(v *IPValues) *uint8 { return &v.TTL }).
-			initially(defaultTTL),
+			of(classY).initially(defaultTTL),
 		ipRow(ip6, wsa.IPV6_TCLASS, "TCLASS", "Traffic class. The congestion bits of a stream stay clear.",
-			trafficClass, func(v *IPValues) *uint8 { return &v.TOS }).onlyInHeaders(),
+			octet(0), func(v *IPValues) *uint8 { return &v.TOS }).onlyInHeaders(),
 		checksum,
 		row[bool]{
 			level: wsa.IPPROTO_IPV6, name: wsa.IPV6_V6ONLY, symbol: "IPV6_V6ONLY", tier: 'B',
 			doc:    "W-IP6 W-dual",
 			text:   "FALSE: the socket carries IPv4 traffic as well, with mapped addresses. Set before bind; without effect on AF_INET.",
-			access: getAndSet, codec: booleanOfByte,
+			access: getAndSet, codec: boolean, lengths: classF,
 			field: func(v *Values) *bool { return &v.V6Only },
 			def:   true,
 			resolve: func(ep Endpoint, _ *Values, on bool) (bool, wsa.Errno) {

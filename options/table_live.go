@@ -19,14 +19,14 @@ func liveRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.SO_ACCEPTCONN, symbol: "SO_ACCEPTCONN", tier: 'A',
 			doc:    "S-GET S-API",
 			text:   "Whether the socket is a listener.",
-			access: getAccess, codec: boolean, kinds: Stream,
+			access: getAccess, codec: boolean, lengths: classB, kinds: Stream,
 			live: func(_ *Values, ep Endpoint) (bool, wsa.Errno) { return ep.State() == Listening, 0 },
 		},
 		row[wsa.Errno]{
 			level: wsa.SOL_SOCKET, name: wsa.SO_ERROR, symbol: "SO_ERROR", tier: 'A',
 			doc:    "S-GET S-API",
 			text:   "The pending error of the socket; reading clears it.",
-			access: getAccess, codec: errorCode, defText: "0",
+			access: getAccess, codec: errorCode, lengths: classI, defText: "0",
 			field:        func(v *Values) *wsa.Errno { return &v.StickyError }, // if measured
 			live:         func(_ *Values, ep Endpoint) (wsa.Errno, wsa.Errno) { return ep.TakeError(), 0 },
 			survivesDrop: true, listenerOnly: true,
@@ -41,8 +41,12 @@ func liveRows() []compiler {
 			level: wsa.SOL_SOCKET, name: wsa.SO_TYPE, symbol: "SO_TYPE", tier: 'A',
 			doc:    "S-GET S-API API-set",
 			text:   "The type the socket was created with: SOCK_STREAM, SOCK_DGRAM or SOCK_RAW.",
-			access: getAccess, codec: dwordUpTo("int", math.MaxInt32), defText: "as created",
+			access: getAccess, codec: dwordUpTo("int", math.MaxInt32), lengths: classI, defText: "as created",
 			live: func(_ *Values, ep Endpoint) (uint32, wsa.Errno) { return uint32(socketType(ep.Kind())), 0 },
+			alt: []alternative[uint32]{{
+				in: measuredProfiles, conflict: "C-76", text: "set is WSAEINVAL on a datagram or raw socket",
+				change: func(r *row[uint32]) { r.wrongAccess[1] = wsa.WSAEINVAL },
+			}},
 		},
 		messageSizeRow(wsa.SO_MAX_MSG_SIZE, "SO_MAX_MSG_SIZE", 'A', "S-GET S-API", "unsigned int",
 			"Bytes of the largest outbound message; 0 on a stream, which has no messages."),
@@ -76,7 +80,7 @@ func messageSizeRow(name int32, symbol string, tier byte, doc, typ, text string)
 	return row[uint32]{
 		level: wsa.SOL_SOCKET, name: name, symbol: symbol, tier: tier,
 		doc: doc, evidence: byObserved, text: text,
-		access: getAccess, codec: dwordUpTo(typ, math.MaxUint32), defText: "by protocol",
+		access: getAccess, codec: dwordUpTo(typ, math.MaxUint32), lengths: classI, defText: "by protocol",
 		live: func(_ *Values, ep Endpoint) (uint32, wsa.Errno) { return maxMessage(ep), 0 },
 	}
 }
@@ -102,7 +106,7 @@ func connectTimeRow() row[uint32] {
 		level: wsa.SOL_SOCKET, name: wsa.SO_CONNECT_TIME, symbol: "SO_CONNECT_TIME", tier: 'A',
 		doc:    "S-API W-SOL API-AcceptEx",
 		text:   "Whole seconds since the connection was established; WSAENOTCONN and 0xFFFFFFFF when there is none.",
-		access: getAccess, codec: dword, kinds: Stream, defText: "not connected",
+		access: getAccess, codec: dword, lengths: classI, kinds: Stream, defText: "not connected",
 		live:         connectTime,
 		absent:       &absent,
 		ofConnection: true,

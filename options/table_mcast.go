@@ -51,7 +51,7 @@ func (l ipLevel) groupRow(name int32, symbol, text string, c codec[MembershipReq
 	r := row[MembershipRequest]{
 		level: l.level, name: name, symbol: symbol, tier: 'B',
 		doc: l.doc + " W-MC", text: text,
-		access: setAccess, codec: c, families: l.families,
+		access: setAccess, codec: c, lengths: classD, families: l.families,
 		apply: func(ep Endpoint, _ *Values, r MembershipRequest) wsa.Errno {
 			if err := r.check(l.level == wsa.IPPROTO_IP); err != 0 {
 				return err

@@ -28,7 +28,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_NODELAY, symbol: "TCP_NODELAY", tier: 'A',
 			doc:    "S-API S-SAN W-TCP",
 			text:   "Turns the Nagle algorithm off.",
-			access: getAndSet, codec: booleanOfByte, kinds: Stream,
+			access: getAndSet, codec: boolean, lengths: classF, kinds: Stream,
 			field: func(v *Values) *bool { return &v.NoDelay },
 			apply: func(ep Endpoint, _ *Values, on bool) wsa.Errno { return ep.SetNoDelay(on) },
 			alt: []alternative[bool]{{
@@ -40,7 +40,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPIDLE, symbol: "TCP_KEEPIDLE", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Seconds without a segment before the first keep-alive probe. Also called TCP_KEEPALIVE.",
-			access: getAndSet, codec: keepSeconds, kinds: Stream,
+			access: getAndSet, codec: keepSeconds, lengths: classD, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Idle },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
 				k := v.KeepAlive
@@ -53,7 +53,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_MAXSEG, symbol: "TCP_MAXSEG", tier: 'A',
 			doc:    "S-API HDR", // among the options of NSPROTO_IPX in S-API (C-17)
 			text:   "Payload bytes of a full segment of this connection.",
-			access: getAccess, codec: dwordUpTo("int", 65535), kinds: Stream, defText: "536 (AF_INET), 1220 (AF_INET6)",
+			access: getAccess, codec: dwordUpTo("int", 65535), lengths: classD, kinds: Stream, defText: "536 (AF_INET), 1220 (AF_INET6)",
 			live: func(_ *Values, ep Endpoint) (uint32, wsa.Errno) { return sendMSS(ep), 0 },
 			alt: []alternative[uint32]{{
 				in: []Profile{Legacy}, conflict: "C-17", text: "not supported",
@@ -65,7 +65,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPCNT, symbol: "TCP_KEEPCNT", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Unanswered keep-alive probes before the connection is dropped, 0 to 255; 0: no probes, no drop.",
-			access: getAndSet, codec: dwordUpTo("DWORD", maxKeepCount), // 256: WSAEINVAL (observed)
+			access: getAndSet, codec: dwordUpTo("DWORD", maxKeepCount), lengths: classD, // 256: WSAEINVAL (observed)
 			kinds: Stream,
 			field: func(v *Values) *uint32 { return &v.KeepAlive.Count },
 			apply: func(ep Endpoint, v *Values, n uint32) wsa.Errno {
@@ -83,7 +83,7 @@ func tcpRows() []compiler {
 			level: wsa.IPPROTO_TCP, name: wsa.TCP_KEEPINTVL, symbol: "TCP_KEEPINTVL", tier: 'B',
 			doc:    "W-TCP",
 			text:   "Seconds between keep-alive probes.",
-			access: getAndSet, codec: keepSeconds, kinds: Stream,
+			access: getAndSet, codec: keepSeconds, lengths: classD, kinds: Stream,
 			field: func(v *Values) *time.Duration { return &v.KeepAlive.Interval },
 			apply: func(ep Endpoint, v *Values, d time.Duration) wsa.Errno {
 				k := v.KeepAlive

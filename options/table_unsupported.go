@@ -52,7 +52,7 @@ func lowWaterRow(name int32, symbol string, tier byte, doc, typ, text string) ro
 	r := unsupportedRow(name, symbol, tier, doc, typ, text)
 	r.alt = []alternative[struct{}]{{
 		in: []Profile{Windows}, conflict: "C-15", text: "fails with WSAEINVAL",
-		change: func(r *row[struct{}]) { r.wrongAccess = wsa.WSAEINVAL },
+		change: func(r *row[struct{}]) { r.wrongAccess = [2]wsa.Errno{wsa.WSAEINVAL, wsa.WSAEINVAL} },
 	}}
 	return r
 }

@@ -10,19 +10,16 @@ import "github.com/wsstack/wsstack/wsa"
 // optlen is more than optval has; WSAEINVAL for an unknown level;
 // WSAENOPROTOOPT for an option that is unknown, not of this kind or family of
 // socket, or get-only; WSAEFAULT when optlen is too small for the option or
-// negative (AV-12); WSAENETRESET, WSAENOTCONN after a keep-alive drop (KA-32,
-// KA-33); WSAEINVAL for the value or the state of the socket; and what the row
-// of the option adds.
+// negative (AV-12; WSAENOBUFS or success in the profiles Windows and Legacy,
+// C-77); WSAENETRESET, WSAENOTCONN after a keep-alive drop (KA-32, KA-33);
+// WSAEINVAL for the value or the state of the socket; and what the row of the
+// option adds.
 func (p *Provider) SetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte, optlen int32) error {
 	sock, err := p.socket(s)
 	if err != 0 {
 		return p.result(err)
 	}
-	value, ok := within(optval, optlen)
-	if !ok {
-		return p.result(wsa.WSAEFAULT)
-	}
-	return p.result(sock.SetSockOpt(level, optname, value))
+	return p.result(sock.Setsockopt(level, optname, optval, optlen))
 }
 
 // GetSockOpt gets a socket option into optval, of which *optlen bytes may be
@@ -32,7 +29,7 @@ func (p *Provider) SetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte,
 // Errors are those of SetSockOpt, with set-only options for get-only ones, and
 // without those of the value and the state; WSAEFAULT for a nil optlen, too.
 // After a failure optval and *optlen are unchanged, with the exceptions that
-// options.Get lists; *optlen always, when it was zero or negative (AV-13).
+// options.Getsockopt lists.
 func (p *Provider) GetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte, optlen *int32) error {
 	sock, err := p.socket(s)
 	if err != 0 {
@@ -41,27 +38,6 @@ func (p *Provider) GetSockOpt(s wsa.SOCKET, level, optname int32, optval []byte,
 	if optlen == nil {
 		return p.result(wsa.WSAEFAULT)
 	}
-	value, ok := within(optval, *optlen)
-	if !ok {
-		return p.result(wsa.WSAEFAULT)
-	}
-	n, err := sock.GetSockOpt(level, optname, value)
-	if len(value) > 0 && (err == 0 || n > 0) {
-		*optlen = int32(n)
-	}
+	*optlen, err = sock.Getsockopt(level, optname, optval, *optlen)
 	return p.result(err)
-}
-
-// within is the memory that a pointer and a length name: not ok when they name
-// some that isn't the caller's. A nil pointer is not for here to judge, as one
-// option takes it (AV-4), nor a negative length, which is too small for every
-// option: the level and the option are checked before it (AV-1).
-func within(optval []byte, optlen int32) (value []byte, ok bool) {
-	if optval == nil {
-		return nil, true
-	}
-	if int64(optlen) > int64(len(optval)) {
-		return nil, false
-	}
-	return optval[:max(0, optlen)], true
 }

@@ -197,12 +197,12 @@ var nagleSillyScenarios = []Scenario{
 	}},
 	{ID: "NG-16", Title: "TCP_NODELAY elsewhere", Source: "S-SAN", Once: true, Run: func(e *Env) {
 		e.Pair()
-		e.datagram().as("on a datagram socket").set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1, wsa.WSAENOPROTOOPT)
+		e.datagram().as("on a datagram socket").set(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 1, byProfile(e, wsa.WSAENOPROTOOPT, wsa.WSAEINVAL)) // C-81
 		s := e.stream()
 		s.set(wsa.SOL_SOCKET, wsa.TCP_NODELAY, 1)
 		s.reads(wsa.SOL_SOCKET, wsa.SO_DEBUG, 1)
 		s.reads(wsa.IPPROTO_TCP, wsa.TCP_NODELAY, 0)
-		e.Notef("WSAENOPROTOOPT; at SOL_SOCKET the number is SO_DEBUG")
+		e.Notef("%v; at SOL_SOCKET the number is SO_DEBUG", byProfile(e, wsa.WSAENOPROTOOPT, wsa.WSAEINVAL).Symbol())
 	}},
 }
 

@@ -9,42 +9,65 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// SetSockOpt is setsockopt: the table of package options decides. A nil optval
-// is the NULL pointer (WSAEFAULT). A failed call changes nothing.
-func (s *Socket) SetSockOpt(level, name int32, optval []byte) (code wsa.Errno) {
-	defer s.debugCall("setsockopt", &code)
-	before := s.undropped()
-	return s.caught(before, s.setSockOpt(level, name, optval))
+// SetSockOpt is Setsockopt with all bytes of optval.
+func (s *Socket) SetSockOpt(level, name int32, optval []byte) wsa.Errno {
+	return s.Setsockopt(level, name, optval, int32(len(optval)))
 }
 
-func (s *Socket) setSockOpt(level, name int32, optval []byte) wsa.Errno {
+// Setsockopt is setsockopt: the table of package options decides. A nil optval is the NULL pointer
+// (WSAEFAULT). A failed call changes nothing.
+func (s *Socket) Setsockopt(level, name int32, optval []byte, optlen int32) (code wsa.Errno) {
+	defer s.debugCall("setsockopt", &code)
+	before := s.undropped()
+	return s.caught(before, s.setsockopt(level, name, optval, optlen))
+}
+
+func (s *Socket) setsockopt(level, name int32, optval []byte, optlen int32) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
 		return err
 	}
-	if err := options.Set(&s.values, (*optionView)(s), level, name, optval); err != 0 {
+	if err := options.Setsockopt(&s.values, (*optionView)(s), level, name, optval, optlen); err != 0 {
 		return err
 	}
 	s.applyLocked()
 	return 0
 }
 
-// GetSockOpt is getsockopt; n is the value for *optlen.
+// GetSockOpt is Getsockopt into all bytes of optval; n is that of options.Get.
 func (s *Socket) GetSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
-	defer s.debugCall("getsockopt", &err)
-	before := s.undropped()
-	n, err = s.getSockOpt(level, name, optval)
-	return n, s.caught(before, err)
+	err = s.read(func() (err wsa.Errno) {
+		n, err = options.Get(&s.values, (*optionView)(s), level, name, optval)
+		return err
+	})
+	return n, err
 }
 
-func (s *Socket) getSockOpt(level, name int32, optval []byte) (n int, err wsa.Errno) {
+// Getsockopt is getsockopt; after is the value for *optlen, which was optlen.
+func (s *Socket) Getsockopt(level, name int32, optval []byte, optlen int32) (after int32, err wsa.Errno) {
+	after = optlen
+	err = s.read(func() (err wsa.Errno) {
+		after, err = options.Getsockopt(&s.values, (*optionView)(s), level, name, optval, optlen)
+		return err
+	})
+	return after, err
+}
+
+// read is a getsockopt that get carries out with s.mu held.
+func (s *Socket) read(get func() wsa.Errno) (err wsa.Errno) {
+	defer s.debugCall("getsockopt", &err)
+	before := s.undropped()
+	return s.caught(before, s.readOption(get))
+}
+
+func (s *Socket) readOption(get func() wsa.Errno) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
-		return 0, err
+		return err
 	}
-	return options.Get(&s.values, (*optionView)(s), level, name, optval)
+	return get()
 }
 
 // applyLocked gives the connection, or the endpoint, the stored values that it acts on. It
