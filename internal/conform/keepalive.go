@@ -102,6 +102,9 @@ func (e *Env) defaultDrop(count int) {
 	})
 }
 
+// octets is the length of a probe (C-49b).
+func octets(e *Env) int { return byProfile(e, 0, 1) }
+
 // keepAliveScenarios are KA-1 to KA-8: when probes leave and what they look like.
 var keepAliveScenarios = []Scenario{
 	{ID: "KA-1", Title: "off by default", Source: "W-KA, RFC 1122", Run: func(e *Env) {
@@ -240,7 +243,7 @@ var keepAliveScenarios = []Scenario{
 			s.keepAlive(10*time.Second, time.Second, 5)
 			got, err := p.Receive(time.Minute)
 			e.Check(err == nil, "no probe: %v", err)
-			Equal(e, "flags, seq, ack, len", fmt.Sprint(got.Flags, got.Seq, got.Ack, got.Len), ". 0 1 0")
+			Equal(e, "flags, seq, ack, len", fmt.Sprint(got.Flags, got.Seq, got.Ack, got.Len), fmt.Sprint(". 0 1 ", octets(e)))
 			e.Check(got.Window > 0 && got.Options.Timestamps, "window %d, options %+v", got.Window, got.Options)
 			Equal(e, "TSecr, relative", got.Options.TSEcr, 1)
 			p.Send("[.] <ts 78 1>")
@@ -250,7 +253,7 @@ var keepAliveScenarios = []Scenario{
 			Equal(e, "SEQ of the data after it", got.Seq, 1)
 			p.Send("[.] ack 2 <ts 79 1>")
 		})
-		e.Notef("[.] seq 0 ack 1 len 0 with timestamps; SND.NXT unchanged")
+		e.Notef("[.] seq 0 ack 1 len %d with timestamps; SND.NXT unchanged", octets(e))
 	}},
 	{ID: "KA-7", Title: "window and numbers after data", Source: "RFC 1122 4.2.3.6", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
@@ -262,7 +265,7 @@ var keepAliveScenarios = []Scenario{
 			s.keepAlive(10*time.Second, time.Second, 3)
 			got, err := p.Receive(time.Minute)
 			e.Check(err == nil, "no probe: %v", err)
-			Equal(e, "flags, seq, ack, len", fmt.Sprint(got.Flags, got.Seq, got.Ack, got.Len), ". 100 501 0")
+			Equal(e, "flags, seq, ack, len", fmt.Sprint(got.Flags, got.Seq, got.Ack, got.Len), fmt.Sprint(". 100 501 ", octets(e)))
 			Equal(e, "window", got.Window, ack.Window)
 			Equal(e, "options", got.Options.Timestamps, false)
 			p.Send("[.] ack 101")
@@ -288,7 +291,7 @@ var keepAliveScenarios = []Scenario{
 			s.recv(1, wsa.WSAENETRESET)
 			Equal(e, "probes", e.times("a", start, octetAt(1)), "10.000 11.000")
 			Equal(e, "probes after the answer", e.times("a", answer, octetAt(6)), "10.000 11.000 12.000")
-			Equal(e, "empty probes", e.Count("a", probeAt(1))+e.Count("a", probeAt(6)), 0)
+			Equal(e, "empty probes", e.Count("a", emptyProbeAt(1))+e.Count("a", emptyProbeAt(6)), 0)
 		})
 		e.Notef("0x00 at SND.NXT − 1, which stays as it was; answered as an empty one is")
 	}},

@@ -48,8 +48,15 @@ func (e *Env) summed(packet []byte) {
 	Equal(e, "checksum over a segment with its checksum", checksum(pseudo), 0)
 }
 
-// probeAt matches a keep-alive probe: a bare ACK one below SND.NXT.
+// probeAt matches a keep-alive probe: one below SND.NXT, and empty or with the octet of the profile
+// (KA-7, KA-8).
 func probeAt(nxt uint32) func(simnet.Line) bool {
+	empty, octet := emptyProbeAt(nxt), octetAt(nxt)
+	return func(l simnet.Line) bool { return empty(l) || octet(l) }
+}
+
+// emptyProbeAt matches a probe that is a bare ACK.
+func emptyProbeAt(nxt uint32) func(simnet.Line) bool {
 	return func(l simnet.Line) bool {
 		return l.Kind == trace.TCP && l.Segment.Flags == trace.ACK && l.Segment.Len == 0 && l.Segment.Seq == nxt-1
 	}
@@ -84,7 +91,7 @@ func anySegment(l simnet.Line) bool { return l.Kind == trace.TCP }
 // octetAt matches a probe that has an octet, one below SND.NXT (KA-8).
 func octetAt(nxt uint32) func(simnet.Line) bool {
 	return func(l simnet.Line) bool {
-		return l.Kind == trace.TCP && l.Segment.Flags&trace.ACK != 0 && l.Segment.Len == 1 && l.Segment.Seq == nxt-1
+		return l.Kind == trace.TCP && l.Segment.Flags == trace.ACK && l.Segment.Len == 1 && l.Segment.Seq == nxt-1
 	}
 }
 
