@@ -108,6 +108,14 @@ func netAddr(network string, ap netip.AddrPort) net.Addr {
 	return net.TCPAddrFromAddrPort(ap)
 }
 
+// named gives the zone of a link-local address the name of the interface, as package net has it.
+func (c *conn) named(ap netip.AddrPort) netip.AddrPort {
+	if ap.Addr().Zone() == "" {
+		return ap
+	}
+	return netip.AddrPortFrom(c.sock.Host().ZoneName(ap.Addr()), ap.Port())
+}
+
 func (c *conn) wrap(op string, err wsa.Errno) error {
 	if err == 0 {
 		return nil
@@ -174,7 +182,9 @@ func (c *conn) addresses() *connAddrs {
 	if a := c.addrs.Load(); a != nil {
 		return a
 	}
-	c.addrs.CompareAndSwap(nil, &connAddrs{netAddr(c.network, c.sock.LastLocal()), netAddr(c.network, c.sock.LastRemote())})
+	c.addrs.CompareAndSwap(nil, &connAddrs{
+		netAddr(c.network, c.named(c.sock.LastLocal())), netAddr(c.network, c.named(c.sock.LastRemote())),
+	})
 	return c.addrs.Load()
 }
 

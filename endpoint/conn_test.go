@@ -2,7 +2,6 @@ package endpoint_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -147,7 +146,7 @@ func TestDialErrors(t *testing.T) {
 		{"multicast", a, nil, "tcp", "224.0.0.1:80", wsa.WSAEADDRNOTAVAIL},
 		{"cancelled before", a, canceled, "tcp", "10.0.0.2:80", context.Canceled},
 		{"cancelled during", silent, short, "tcp", "10.1.0.2:80", context.DeadlineExceeded},
-		{"zone", a, nil, "tcp", "[fe80::1%tun0]:80", errors.ErrUnsupported},
+		{"zone", a, nil, "tcp", "[fe80::1%tun9]:80", wsa.WSAENETUNREACH},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := tt.ctx

@@ -23,4 +23,9 @@ type Info struct {
 }
 
 // InfoOf returns a snapshot of a socket. It is for package stack.
-func InfoOf(s *socket.Socket) Info { return Info(s.Info()) }
+func InfoOf(s *socket.Socket) Info {
+	c := conn{sock: s}
+	i := Info(s.Info())
+	i.Local, i.Remote = c.named(i.Local), c.named(i.Remote)
+	return i
+}

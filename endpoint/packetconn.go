@@ -76,7 +76,7 @@ func (c *PacketConn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
 // netstack allocates for a datagram stands in docs/netstack.md.
 func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	n, from, err := c.sock.RecvUntil(b, 0, &c.rd)
-	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	from = c.named(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
 	return n, from, c.wrap("read", err)
 }
 

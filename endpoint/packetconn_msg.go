@@ -28,7 +28,7 @@ func (c *PacketConn) ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UD
 // ReadMsgUDPAddrPort is ReadMsgUDP with the other form of the address.
 func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error) {
 	m, code := c.sock.RecvMsgUntil(b, oob, 0, &c.rd)
-	from := netip.AddrPortFrom(m.From.Addr().Unmap(), m.From.Port())
+	from := c.named(netip.AddrPortFrom(m.From.Addr().Unmap(), m.From.Port()))
 	return m.N, m.Control, int(m.Flags), from, c.wrap("read", code)
 }
 

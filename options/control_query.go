@@ -3,6 +3,7 @@ package options
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -11,8 +12,17 @@ import (
 // several addresses has an Interface for each of them.
 type Interface struct {
 	Prefix    netip.Prefix // the address, and the length of the prefix that is on link
+	Index     uint32       // the index of the interface, which is the scope id of a link-local address
 	Loopback  bool         // whether the interface is the loopback interface
 	Broadcast netip.Addr   // the broadcast address; not valid when there is none
+}
+
+// scoped is the address with its zone, if it is link-local: the index of the interface (ZN-4).
+func (i Interface) scoped() netip.Addr {
+	if a := i.Prefix.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
+		return a.WithZone(strconv.FormatUint(uint64(i.Index), 10))
+	}
+	return i.Prefix.Addr()
 }
 
 // tcpInfo is SIO_TCP_INFO. The error of an unknown version and of a short buffer is WSAEINVAL.
@@ -41,7 +51,7 @@ func addressList(_ *Values, ep Endpoint, _, out []byte) (int, wsa.Errno) {
 	var addrs []netip.AddrPort
 	for _, i := range ep.Interfaces() {
 		if !i.Loopback {
-			addrs = append(addrs, netip.AddrPortFrom(i.Prefix.Addr(), 0))
+			addrs = append(addrs, netip.AddrPortFrom(i.scoped(), 0))
 		}
 	}
 	if need := wsa.AddressListLen(ep.Family(), len(addrs)); len(out) < need {

@@ -31,8 +31,8 @@ func (s *Stack) AddAddress(d tun.Device, p netip.Prefix) error {
 		if err := validMTU(0, n.link.MTU(), []netip.Prefix{p}); err != nil {
 			return 0, err
 		}
-		if s.isLocal(p.Addr()) {
-			return 0, fmt.Errorf("address %v is in use", p.Addr())
+		if a := p.Addr(); n.has(a) || !translate.Scoped(a) && s.isLocal(a) {
+			return 0, fmt.Errorf("address %v is in use", a)
 		}
 		return changesOf([]netip.Prefix{p}), s.addOnLink(n, p)
 	})
@@ -88,7 +88,7 @@ func (s *Stack) RemoveDevice(d tun.Device) error {
 		}
 		addrs := n.addresses // replaced, never changed
 		for _, p := range addrs {
-			s.loseAddress(p.Addr())
+			s.loseAddress(translate.WithZone(p.Addr(), n.id))
 		}
 		s.removeNIC(n)
 		return changesOf(addrs) | socket.ChangedRoutes, d.Close()
@@ -135,10 +135,12 @@ func (s *Stack) line(r Route) (route, error) {
 
 // RemoveAddress takes an address from the interface that has it. Connections
 // from it end with WSAECONNABORTED, without a segment (ND-3); sockets that are
-// bound to it stay, but receive nothing. An error says that no interface has
+// bound to it stay, but receive nothing. A link-local address has its zone, unless
+// one interface alone has it. An error says that no interface has
 // the address, or that it is one of the loopback's own.
 func (s *Stack) RemoveAddress(a netip.Addr) error {
 	return s.change("RemoveAddress", func() (uint32, error) {
+		a := s.ownZone(a)
 		p, ok := s.loseAddress(a)
 		if !ok {
 			return 0, fmt.Errorf("no interface has %v", a)
@@ -163,7 +165,15 @@ func (s *Stack) loseAddress(a netip.Addr) (netip.Prefix, bool) {
 func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	zone := translate.Zone(a)
+	if translate.Scoped(a) && zone == 0 {
+		return netip.Prefix{}, false
+	}
+	a = a.WithZone("")
 	for _, n := range s.nics[1:] {
+		if zone != 0 && zone != n.id {
+			continue
+		}
 		i := slices.IndexFunc(n.addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 		if i < 0 {
 			continue
@@ -177,7 +187,7 @@ func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 		}
 		s.removeRoutesLocked(func(r route) bool { return !r.gateway.IsValid() && gone(r.destination, r.nic.id) })
 		s.setOwnLocked()
-		for _, o := range s.nics { // its own, the loopback and, of a router, all
+		for _, o := range sharing(a, n, s.nics) {
 			s.ns.RemoveAddress(o.id, translate.Address(a))
 		}
 		return p, true
@@ -185,11 +195,20 @@ func (s *Stack) forget(a netip.Addr) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// sharing is the interfaces that netstack has an address of n on: its own, the loopback and, of a
+// router, all. A link-local one is on its own alone.
+func sharing(a netip.Addr, n *nic, all []*nic) []*nic {
+	if translate.Scoped(a) {
+		return []*nic{n}
+	}
+	return all
+}
+
 // share gives the other interfaces of a router an address of n: it may be spoken
 // to from each link (RFC 1812 §5.2.3), and answers there. Nothing else leaves with
 // it there by itself.
 func (s *Stack) share(n *nic, a netip.Addr) error {
-	if !s.cfg.Forwarding {
+	if !s.cfg.Forwarding || translate.Scoped(a) {
 		return nil
 	}
 	for _, o := range s.nics[1:] {
@@ -215,6 +234,9 @@ func (s *Stack) shareWith(n *nic) error {
 	for _, o := range s.nics[1:] {
 		for _, p := range o.addresses {
 			a := p.Addr()
+			if translate.Scoped(a) {
+				continue
+			}
 			if err := s.addProtocolAddress(n.id, netip.PrefixFrom(a, a.BitLen()), netstack.NeverPrimaryEndpoint); err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package stack_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -66,7 +65,7 @@ func TestDialFrom(t *testing.T) {
 			{"tcp", "[fd00::1]:0", "10.0.0.2:80", wsa.WSAEAFNOSUPPORT},
 			{"tcp", "10.0.0.3:5001", "10.0.0.2:80", wsa.WSAEADDRINUSE},
 			{"tcp", "", "10.0.0.2:81", wsa.WSAECONNREFUSED},
-			{"tcp", "", "[fe80::1%tun]:80", errors.ErrUnsupported},
+			{"tcp", "", "[fe80::1%tun]:80", wsa.WSAENETUNREACH},
 			{"udp", "", "10.0.0.2:80", net.UnknownNetworkError("udp")},
 		} {
 			_, err := a.DialTCP(ctx, tt.network, addr(tt.local), addr(tt.remote))

@@ -193,7 +193,7 @@ func TestDialer_LocalAddr(t *testing.T) {
 		{"tcp4", ":80", tcp("::1", 0), "dial tcp4: address [::1]:0: no suitable address found", 0},
 		{"tcp", "10.0.0.2:80", &net.TCPAddr{IP: net.IP{1, 2, 3}}, "dial tcp: address ?010203:0: not an IP address", 0},
 		{"tcp", "[fd00::2]:80", &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"},
-			"dial tcp: unsupported operation: zones in addresses, such as fe80::1%eth0", 0},
+			"dial tcp [fe80::1%eth0]:0->[fd00::2]:80: WSAEADDRNOTAVAIL: address not available", wsa.WSAEADDRNOTAVAIL},
 		{"tcp", "10.0.0.2:80", tcp("10.0.0.9", 7), "dial tcp 10.0.0.9:7->10.0.0.2:80: WSAEADDRNOTAVAIL: address not available", wsa.WSAEADDRNOTAVAIL},
 		{"tcp", "10.0.0.2:80", tcp("10.0.0.3", 5001), "dial tcp 10.0.0.3:5001->10.0.0.2:80: WSAEADDRINUSE: address in use", wsa.WSAEADDRINUSE},
 		{"tcp", "10.0.0.2:81", tcp("10.0.0.3", 6000), "dial tcp 10.0.0.3:6000->10.0.0.2:81: WSAECONNREFUSED: connection refused", wsa.WSAECONNREFUSED},

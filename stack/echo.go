@@ -166,7 +166,7 @@ func (h *hooks) echoToMany(pkt *netstack.PacketBuffer) bool {
 // netAddrs are the source and the destination of a packet.
 func netAddrs(pkt *netstack.PacketBuffer) (source, destination netip.Addr) {
 	s, d := addresses(pkt)
-	return translate.Addr(s), translate.Addr(d)
+	return zonedAddr(s, pkt.NICID), zonedAddr(d, pkt.NICID)
 }
 
 // hopsLeft is the time to live of a packet that came.

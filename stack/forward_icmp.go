@@ -72,11 +72,11 @@ func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError
 func (s *Stack) errorSource(in *nic, to netip.Addr) (netip.Addr, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if a, ok := in.source(to); ok {
+	if a, ok := in.source(to, to); ok {
 		return a, true
 	}
 	for _, n := range s.nics[1:] {
-		if a, ok := n.source(to); ok {
+		if a, ok := n.source(to, to); ok {
 			return a, true
 		}
 	}

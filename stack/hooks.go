@@ -118,7 +118,7 @@ func (h *hooks) CheckPrerouting(pkt *netstack.PacketBuffer, _ *netstack.Route, _
 	if pkt.NetworkProtocolNumber == header.IPv4ProtocolNumber {
 		drop = own.martian4(b)
 	} else {
-		drop = own.martian6(b) || h.emptyRaw(b)
+		drop = !link.FromSelf(pkt) && own.martian6(b, pkt.InputNICID) || h.emptyRaw(b)
 	}
 	if drop {
 		h.packets.Add(1)

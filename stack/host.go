@@ -57,12 +57,18 @@ func (h *host) Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Er
 	return (*Stack)(h).source(bound, remote)
 }
 
+func (h *host) LocalZone(a netip.Addr) netip.Addr  { return (*Stack)(h).ownZone(a) }
+func (h *host) RemoteZone(a netip.Addr) netip.Addr { return (*Stack)(h).onlyZone(a) }
+func (h *host) ZoneName(a netip.Addr) netip.Addr   { return (*Stack)(h).zoneName(a) }
+
 func (h *host) IsLocal(a netip.Addr) bool        { return (*Stack)(h).isLocal(a) }
 func (h *host) IsBroadcast(a netip.Addr) bool    { return (*Stack)(h).isBroadcast(a) }
 func (h *host) Interfaces() []options.Interface  { return (*Stack)(h).interfaces() }
-func (h *host) PathMTU(remote netip.Addr) uint32 { return h.pathMTU.of(plain(remote)) }
+func (h *host) PathMTU(remote netip.Addr) uint32 { return h.pathMTU.of(plain(remote).WithZone("")) }
 
-func (h *host) LearnPathMTU(remote netip.Addr, mtu uint32) { h.pathMTU.learn(plain(remote), mtu) }
+func (h *host) LearnPathMTU(remote netip.Addr, mtu uint32) {
+	h.pathMTU.learn(plain(remote).WithZone(""), mtu)
+}
 
 // The port registry.
 

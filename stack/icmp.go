@@ -55,6 +55,7 @@ func (h *hooks) icmp(pkt *netstack.PacketBuffer) verdict {
 		h.echoReply(pkt)
 	}
 	q, ok := readError(pkt)
+	q.local, q.remote = zonedAddrPort(q.local, pkt.NICID), zonedAddrPort(q.remote, pkt.NICID)
 	switch {
 	case !ok:
 		return pass
@@ -86,6 +87,7 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 	id := transport.ID{
 		LocalPort: q.local.Port(), LocalAddress: translate.Address(q.local.Addr()),
 		RemotePort: q.remote.Port(), RemoteAddress: translate.Address(q.remote.Addr()),
+		Zone: max(translate.Zone(q.local.Addr()), translate.Zone(q.remote.Addr())),
 	}
 	r := transport.Report{Quoted: tcp.Seq(q.seq), Info: q.info(pkt)}
 	if q.tooBig() {
@@ -100,7 +102,7 @@ func (h *hooks) forSegment(q *quote, pkt *netstack.PacketBuffer) verdict {
 // info is what TCP_ICMP_ERROR_INFO tells of the message.
 func (q *quote) info(pkt *netstack.PacketBuffer) wsa.ICMPErrorInfo {
 	source, _ := addresses(pkt)
-	info := wsa.ICMPErrorInfo{Source: netip.AddrPortFrom(translate.Addr(source), 0), Protocol: wsa.IPPROTO_ICMPV6, Type: q.kind, Code: q.code}
+	info := wsa.ICMPErrorInfo{Source: netip.AddrPortFrom(zonedAddr(source, pkt.NICID), 0), Protocol: wsa.IPPROTO_ICMPV6, Type: q.kind, Code: q.code}
 	if q.v4 {
 		info.Protocol = wsa.IPPROTO_ICMP
 	}

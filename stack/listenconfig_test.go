@@ -154,7 +154,7 @@ func TestListenTCPAndUDP(t *testing.T) {
 		{"tcp9", "10.0.0.1:80", "listen tcp9 10.0.0.1:80: unknown network tcp9"},
 		{"tcp4", "[fd00::1]:80", "listen tcp4 [fd00::1]:80: address fd00::1: not an address of tcp4"},
 		{"tcp6", "[::ffff:10.0.0.1]:80", "listen tcp6 10.0.0.1:80: address 10.0.0.1: not an address of tcp6"},
-		{"tcp", "[fe80::1%eth0]:80", "listen tcp [fe80::1%eth0]:80: unsupported operation: zones in addresses, such as fe80::1%eth0"},
+		{"tcp", "[fe80::1%eth0]:80", "listen tcp [fe80::1%eth0]:80: WSAEADDRNOTAVAIL: address not available"},
 		{"tcp", "10.0.0.2:80", "listen tcp 10.0.0.2:80: WSAEADDRNOTAVAIL: address not available"},
 		{"tcp", "224.0.0.1:80", "listen tcp 224.0.0.1:80: WSAEADDRNOTAVAIL: address not available"},
 		{"tcp", "10.0.0.1:104", "listen tcp 10.0.0.1:104: WSAEADDRINUSE: address in use"},

@@ -72,10 +72,11 @@ func (h *hooks) answerEcho6(p *tun.Packet, b []byte) {
 	reply(p, packet, packet.Payload(), uint8(header.ICMPv6EchoReply))
 }
 
-// ours reports an address of the stack.
+// ours reports an address of the stack, as the destination of a packet on a loopback: a link-local
+// one would have left if it weren't (reflects).
 func (h *hooks) ours(address []byte) bool {
 	a, _ := netip.AddrFromSlice(address)
-	return h.stack.own.Load().has(a)
+	return a.Is6() && linkLocal(a.As16()) || h.stack.own.Load().has(a)
 }
 
 // reply replaces the packet by one whose message, a part of it, has another type.

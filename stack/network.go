@@ -2,7 +2,6 @@ package stack
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -101,10 +100,7 @@ func (n netKind) destinations(addrs []netip.AddrPort, local netip.Addr) (list []
 
 // unusable is the error of an address that a call on the network can't have.
 func (n netKind) unusable(a netip.Addr) error {
-	switch a = a.Unmap(); {
-	case a.Zone() != "":
-		return noZones(a)
-	case n.family != 0 && n.family != familyOf(a):
+	if a = a.Unmap(); n.family != 0 && n.family != familyOf(a) {
 		return &net.AddrError{Err: "not an address of " + n.name, Addr: a.String()}
 	}
 	return nil
@@ -128,8 +124,6 @@ func (n netKind) localAddr(a net.Addr) (netip.AddrPort, error) {
 		return local, &net.AddrError{Err: "mismatched local address type", Addr: a.String()}
 	case len(addr.IP) > 0 && !local.IsValid():
 		return local, &net.AddrError{Err: "not an IP address", Addr: a.String()}
-	case addr.Zone != "":
-		return local, noZones(local.Addr())
 	}
 	return netip.AddrPortFrom(local.Addr().Unmap(), local.Port()), nil
 }
@@ -152,10 +146,6 @@ func familyOf(a netip.Addr) int32 {
 		return wsa.AF_INET
 	}
 	return wsa.AF_INET6
-}
-
-func noZones(a netip.Addr) error {
-	return fmt.Errorf("%w: zones in addresses, such as %s", errors.ErrUnsupported, a)
 }
 
 // assignments are the options of a new socket by the fields that Dialer and ListenConfig share.

@@ -26,7 +26,9 @@ const loopbackID tcpip.NICID = 1
 // A nic is one network interface.
 type nic struct {
 	id        tcpip.NICID
+	name      string
 	link      *link.Endpoint
+	self      *link.Endpoint // what the interface sends to itself; nil: the loopback
 	device    tun.Device     // nil: the loopback
 	addresses []netip.Prefix // guarded by Stack.mu; replaced, never changed in place
 }
@@ -40,9 +42,9 @@ type route struct {
 
 func (s *Stack) addLoopback() error {
 	l := link.NewLoopback(loopbackMTU, link.Options{Parts: len(s.work.parts), Notify: s.work.ring, Admit: s.hooks.fromSelf})
-	n := &nic{id: loopbackID, link: l}
+	n := &nic{id: loopbackID, name: "lo", link: l}
 	s.lastNIC = loopbackID
-	if err := s.createNIC(n, "lo"); err != nil {
+	if err := s.createNIC(n); err != nil {
 		return err
 	}
 	for _, p := range []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")} {
@@ -54,14 +56,17 @@ func (s *Stack) addLoopback() error {
 	return nil
 }
 
-func (s *Stack) createNIC(n *nic, name string) error {
-	if err := s.ns.CreateNICWithOptions(n.id, n.link, netstack.NICOptions{Name: name, QDisc: n.link.Queue()}); err != nil {
+func (s *Stack) createNIC(n *nic) error {
+	if err := s.ns.CreateNICWithOptions(n.id, n.link, netstack.NICOptions{Name: n.name, QDisc: n.link.Queue()}); err != nil {
 		return errors.New(err.String())
 	}
 	s.mu.Lock()
 	s.nics = append(s.nics, n)
 	s.mu.Unlock()
 	s.work.add(n.link)
+	if n.self != nil {
+		s.work.add(n.self)
+	}
 	return nil
 }
 
@@ -122,17 +127,21 @@ func changesOf(addrs []netip.Prefix) (changes uint32) {
 
 func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error {
 	for _, p := range addrs {
-		if s.isLocal(p.Addr()) {
+		if !translate.Scoped(p.Addr()) && s.isLocal(p.Addr()) {
 			return fmt.Errorf("address %v is in use", p.Addr())
 		}
 	}
 	s.lastNIC++
-	n := &nic{id: s.lastNIC, device: d}
-	n.link = link.New(d, link.Options{Parts: len(s.work.parts), Notify: s.work.ring, Forward: s.router(n)})
+	n := &nic{id: s.lastNIC, name: fmt.Sprintf("tun%d", s.lastNIC-loopbackID-1), device: d}
+	parts := len(s.work.parts)
+	n.self = link.NewLoopback(0, link.Options{Parts: parts, Notify: s.work.ring, Admit: s.hooks.fromSelf})
+	n.link = link.New(d, link.Options{
+		Parts: parts, Notify: s.work.ring, Forward: s.router(n), Self: n.self, Own: s.reflects(n),
+	})
 	if mtu != 0 {
 		n.link.SetMTU(mtu)
 	}
-	if err := s.createNIC(n, fmt.Sprintf("tun%d", n.id-loopbackID-1)); err != nil {
+	if err := s.createNIC(n); err != nil {
 		return err
 	}
 	if err := s.shareWith(n); err != nil {
@@ -161,7 +170,8 @@ func (s *Stack) addOnLink(n *nic, p netip.Prefix) error {
 }
 
 // addAddress gives an interface an address. The loopback gets it as well, so
-// that packets from the stack to itself find it there.
+// that packets from the stack to itself find it there, unless it is link-local:
+// then it is this interface's alone, which receives what is for it (reflects).
 func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
 	if err := s.addProtocolAddress(n.id, p, netstack.CanBePrimaryEndpoint); err != nil {
 		return err
@@ -171,7 +181,7 @@ func (s *Stack) addAddress(n *nic, p netip.Prefix) error {
 	s.setOwnLocked()
 	lo := s.nics[0]
 	s.mu.Unlock()
-	if n == lo {
+	if n == lo || translate.Scoped(p.Addr()) {
 		return nil
 	}
 	host := netip.PrefixFrom(p.Addr(), p.Addr().BitLen())
@@ -198,10 +208,13 @@ func (s *Stack) addProtocolAddress(id tcpip.NICID, p netip.Prefix, primary netst
 
 // setOwnLocked rebuilds the set of own addresses that hooks read. The caller holds s.mu.
 func (s *Stack) setOwnLocked() {
-	own := ownAddresses{v4: map[[4]byte]struct{}{}, broadcast: map[[4]byte]struct{}{}, v6: map[[16]byte]struct{}{}}
+	own := ownAddresses{
+		v4: map[[4]byte]struct{}{}, broadcast: map[[4]byte]struct{}{},
+		v6: map[[16]byte]struct{}{}, on: map[ownAddress]struct{}{},
+	}
 	for _, n := range s.nics {
 		for _, p := range n.addresses {
-			own.add(p)
+			own.add(p, n.id)
 		}
 	}
 	s.own.Store(&own)
@@ -222,8 +235,9 @@ func (s *Stack) removeNIC(n *nic) {
 	s.mu.Unlock()
 	s.ns.RemoveNIC(n.id)
 	s.work.remove(n.link)
+	s.work.remove(n.self)
 	for _, p := range n.addresses {
-		for _, o := range others {
+		for _, o := range sharing(p.Addr(), n, others) {
 			s.ns.RemoveAddress(o.id, translate.Address(p.Addr()))
 		}
 	}
@@ -268,11 +282,7 @@ func (s *Stack) addRoute(r route) {
 	s.mu.Lock()
 	s.table = append(s.table, r)
 	slices.SortStableFunc(s.table, func(a, b route) int { return cmp.Compare(b.destination.Bits(), a.destination.Bits()) })
-	hop := r.gateway
-	if !hop.IsValid() {
-		hop = r.destination.Addr()
-	}
-	hint, _ := r.nic.source(hop)
+	hint, _ := r.nic.source(r.hop(r.destination.Addr()), r.destination.Addr())
 	if r.nic.id == loopbackID && r.destination.IsSingleIP() {
 		hint = r.destination.Addr()
 	}
@@ -329,42 +339,65 @@ func header4or6Mask(p netip.Prefix) []byte {
 	return mask
 }
 
-// source is the local address for a next hop: the first of the family whose
-// prefix holds it, else the first of the family.
-func (n *nic) source(hop netip.Addr) (netip.Addr, bool) {
-	var first netip.Addr
+// hop is where packets for an address of the destination go next.
+func (r route) hop(remote netip.Addr) netip.Addr {
+	if r.gateway.IsValid() {
+		return r.gateway
+	}
+	return remote
+}
+
+// source is the local address for a destination: of those of its family the first whose prefix holds
+// the next hop, else the first, where those of the destination's scope come before others (RFC 6724
+// §5): from a link-local address nobody is reached beyond the link.
+func (n *nic) source(hop, remote netip.Addr) (netip.Addr, bool) {
+	var best netip.Addr
+	rank := 0
 	for _, p := range n.addresses {
-		if p.Addr().Is4() != hop.Is4() {
+		a := p.Addr()
+		if a.Is4() != remote.Is4() {
 			continue
 		}
-		if p.Contains(hop) {
-			return p.Addr(), true
+		this := 1
+		if p.Contains(hop.WithZone("")) {
+			this = 2
 		}
-		if !first.IsValid() {
-			first = p.Addr()
+		if translate.Scoped(a) == translate.Scoped(remote) {
+			this += 2
+		}
+		if this > rank {
+			best, rank = a, this
 		}
 	}
-	return first, first.IsValid()
+	return translate.WithZone(best, n.id), best.IsValid()
 }
 
 // source chooses the local address for a destination, and the interface that packets leave by: see
 // socket.Host.
 func (s *Stack) source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
-	bound, remote = bound.Unmap(), remote.Unmap().WithZone("")
+	bound, remote = bound.Unmap(), remote.Unmap()
+	zone := translate.Zone(remote)
+	switch {
+	case zone != 0:
+	case remote.Zone() != "": // a name that no interface has
+		return netip.Addr{}, 0, wsa.WSAENETUNREACH
+	default:
+		zone = translate.Zone(bound)
+	}
+	remote = remote.WithZone("")
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if zone != 0 && translate.Scoped(remote) {
+		return s.sourceInZoneLocked(zone, bound, remote)
+	}
 	for _, r := range s.table {
-		if !r.destination.Contains(remote) {
+		if !r.destination.Contains(remote) || zone != 0 && r.nic.id != zone {
 			continue
 		}
-		hop := remote
-		if r.gateway.IsValid() {
-			hop = r.gateway
-		}
-		source, ok := r.nic.source(hop)
+		source, ok := r.nic.source(r.hop(remote), remote)
 		switch {
 		case r.nic.id == loopbackID && bound.IsValid():
-			source, ok = bound, true // every own address is there
+			source, ok = bound, true // every own address is there, but link-local ones
 		case r.nic.id == loopbackID && r.destination.IsSingleIP():
 			source = remote
 		case bound.IsValid():
@@ -377,13 +410,18 @@ func (s *Stack) source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.E
 	return netip.Addr{}, 0, wsa.WSAENETUNREACH
 }
 
+// has reports an address of the interface; one with a zone is one of that interface.
 func (n *nic) has(a netip.Addr) bool {
+	if a.Zone() != "" && translate.Zone(a) != n.id {
+		return false
+	}
+	a = a.WithZone("")
 	return slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
 // isLocal reports an address of the stack, or one that is adopted. All of 127.0.0.0/8 is local.
 func (s *Stack) isLocal(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
+	a = a.Unmap()
 	if a.Is4() && a.IsLoopback() {
 		return true
 	}
@@ -427,7 +465,7 @@ func (s *Stack) interfaces() []options.Interface {
 			if n.id == loopbackID && !p.Addr().IsLoopback() {
 				continue // the loopback holds all addresses of the stack
 			}
-			i := options.Interface{Prefix: p, Loopback: n.id == loopbackID}
+			i := options.Interface{Prefix: p, Index: uint32(n.id), Loopback: n.id == loopbackID}
 			if p.Addr().Is4() && p.Bits() < 31 && !i.Loopback {
 				i.Broadcast = lastAddr(p)
 			}

@@ -42,12 +42,15 @@ type PingReply struct {
 //
 //   - the error of ctx; WSAETIMEDOUT without a deadline
 //   - an *ICMPError that came instead of a reply
-//   - WSAENETUNREACH: there is no route; WSAENETDOWN: the stack is closed
-//   - WSAEFAULT: addr isn't valid; errors.ErrUnsupported: it has a zone
+//   - WSAENETUNREACH: there is no route, or no interface of addr's zone; WSAENETDOWN: the stack
+//     is closed
+//   - WSAEFAULT: addr isn't valid; WSAEADDRNOTAVAIL: it is link-local, has no zone, and there
+//     are several interfaces
 func (s *Stack) Ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
 	addr = addr.Unmap()
 	reply, err := s.ping(ctx, addr)
 	if err == nil {
+		reply.From, reply.Local = s.zoneName(reply.From), s.zoneName(reply.Local)
 		return reply, nil
 	}
 	network := "ip4:icmp"
@@ -65,13 +68,14 @@ func (s *Stack) ping(ctx context.Context, addr netip.Addr) (PingReply, error) {
 	switch {
 	case !addr.IsValid():
 		return PingReply{}, wsa.WSAEFAULT
-	case addr.Zone() != "":
-		return PingReply{}, noZones(addr)
 	case addr.IsUnspecified():
 		addr = netKind{family: familyOf(addr)}.reachable(addr)
 	}
 	if err := ctx.Err(); err != nil {
 		return PingReply{}, err
+	}
+	if addr = s.onlyZone(addr); translate.Scoped(addr) && addr.Zone() == "" && !addr.IsMulticast() {
+		return PingReply{}, wsa.WSAEADDRNOTAVAIL
 	}
 	local, nic, errno := s.source(netip.Addr{}, addr)
 	if errno != 0 {

@@ -127,7 +127,7 @@ func TestPing_Refused(t *testing.T) {
 		{netip.Addr{}, wsa.WSAEFAULT},
 		{netip.MustParseAddr("10.0.0.2"), wsa.WSAENETUNREACH},
 		{netip.MustParseAddr("fd00::2"), wsa.WSAENETUNREACH},
-		{netip.MustParseAddr("fe80::1%eth0"), errors.ErrUnsupported},
+		{netip.MustParseAddr("fe80::1%eth0"), wsa.WSAENETUNREACH},
 	} {
 		_, err := s.Ping(t.Context(), tt.addr)
 		require.ErrorIs(t, err, tt.want, tt.addr)

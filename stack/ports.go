@@ -83,8 +83,8 @@ func claimOf(b *socket.Binding) claim {
 	}
 }
 
-// plain is the form in which addresses are compared.
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+// plain is the form in which addresses are compared. A link-local one has its zone.
+func plain(a netip.Addr) netip.Addr { return a.Unmap() }
 
 // bind takes b.Addr, or fills in a port when that is zero. A failure changes
 // nothing.

@@ -30,10 +30,7 @@ func (s *Stack) resolve(ctx context.Context, n netKind, address string) ([]netip
 	var out []netip.AddrPort
 	why := error(&net.AddrError{Err: "not an address of " + n.name, Addr: host})
 	for _, a := range addrs {
-		switch {
-		case a.Zone() != "":
-			why = noZones(a)
-		case !a.IsValid() || n.family == 0 || n.family == familyOf(a):
+		if !a.IsValid() || n.family == 0 || n.family == familyOf(a) {
 			out = append(out, netip.AddrPortFrom(a, uint16(port)))
 		}
 	}

@@ -112,13 +112,13 @@ func (c *Config) validateNames() error {
 			return fmt.Errorf("config.Hosts[%q]: a name without addresses", name)
 		}
 		for _, a := range addrs {
-			if !isHost(a) || a.Zone() != "" {
+			if !isHost(a) {
 				return fmt.Errorf("config.Hosts[%q]: %v is not an address that can be dialled", name, a)
 			}
 		}
 	}
 	for i, a := range c.Nameservers {
-		if !a.IsValid() || a.Port() == 0 || a.Addr().Zone() != "" {
+		if !a.IsValid() || a.Port() == 0 {
 			return fmt.Errorf("config.Nameservers[%d]: %v is not an address and port", i, a)
 		}
 	}

@@ -55,7 +55,6 @@ func TestNamesAreChecked(t *testing.T) {
 		`Hosts["a"]: a name without`:          {Hosts: map[string][]netip.Addr{"a": nil}},
 		`Hosts["a"]: invalid IP`:              {Hosts: map[string][]netip.Addr{"a": {{}}}},
 		`Hosts["a"]: :: is not`:               {Hosts: map[string][]netip.Addr{"a": {netip.IPv6Unspecified()}}},
-		`Hosts["a"]: fe80::1%1 is not`:        {Hosts: map[string][]netip.Addr{"a": {netip.MustParseAddr("fe80::1%1")}}},
 		`Nameservers[0]: 10.0.0.1:0 is not`:   {Nameservers: []netip.AddrPort{netip.AddrPortFrom(one[0], 0)}},
 		`Nameservers: there is a Resolver`:    {Nameservers: []netip.AddrPort{netip.AddrPortFrom(one[0], 53)}, Resolver: &net.Resolver{}},
 		`Nameservers[0]: invalid AddrPort is`: {Nameservers: []netip.AddrPort{{}}},

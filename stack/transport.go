@@ -7,6 +7,7 @@ import (
 
 	"github.com/wsstack/wsstack/internal/socket"
 
+	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/internal/transport"
 )
 
@@ -17,7 +18,8 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	s.tcp.Configure(transport.Hooks{
 		Freed: func(id transport.ID) {
 			s.ports.vacate(socket.Tuple{
-				Local: addrPort(id.LocalAddress, id.LocalPort), Remote: addrPort(id.RemoteAddress, id.RemotePort),
+				Local:  translate.AddrPort(tcpip.FullAddress{NIC: id.Zone, Addr: id.LocalAddress, Port: id.LocalPort}),
+				Remote: translate.AddrPort(tcpip.FullAddress{NIC: id.Zone, Addr: id.RemoteAddress, Port: id.RemotePort}),
 			})
 		},
 		PathMTU: func(remote tcpip.Address, mtu uint32) {

@@ -46,6 +46,10 @@ func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 	packets := (*batch)[:0]
 	for _, pkt := range pkts {
 		p := tun.Packet{Data: pkt.ToBuffer(), GSO: gsoOf(pkt)}
+		if e.self != nil && e.toSelf(pkt) {
+			e.self.receive([]tun.Packet{p})
+			continue
+		}
 		if p.GSO.Type != tun.GSONone && urgent(pkt) {
 			packets = appendSegments(packets, &p)
 			continue
@@ -62,6 +66,16 @@ func (e *Endpoint) write(pkts []*stack.PacketBuffer) tcpip.Error {
 		return &tcpip.ErrNetworkUnreachable{}
 	}
 	return nil
+}
+
+// toSelf reports whether a packet is for the interface that it is about to leave by.
+func (e *Endpoint) toSelf(pkt *stack.PacketBuffer) bool {
+	b := pkt.NetworkHeader().Slice()
+	if pkt.NetworkProtocolNumber != header.IPv6ProtocolNumber || len(b) < header.IPv6MinimumSize {
+		return false
+	}
+	ip := header.IPv6(b)
+	return e.own([16]byte(ip.SourceAddressSlice()), [16]byte(ip.DestinationAddressSlice()))
 }
 
 // urgent reports whether a packet is a TCP segment with an urgent pointer. A device that cuts up a

@@ -38,6 +38,14 @@ type Options struct {
 	// It may be nil.
 	Forward func(*tun.Packet) bool
 
+	// Self is the loopback that gets the packets of this interface to itself; nil: all packets go to
+	// the device. It is attached and closed with the Endpoint, whose netstack gets the packets.
+	Self *Endpoint
+
+	// Own is asked about each packet of IPv6 that is about to leave, with its addresses, and reports
+	// one that is for Self. It runs with a netstack endpoint locked. It must be set where Self is.
+	Own func(source, destination [16]byte) bool
+
 	// Loopback says that the stack treats the interface as a loopback interface, which allows
 	// addresses such as 127.0.0.1 on it.
 	Loopback bool
@@ -71,10 +79,12 @@ type Endpoint struct {
 	notify   func(part int)         // Options.Notify, never nil
 	admit    func(*tun.Packet) bool // Options.Admit; nil: every packet is admitted
 	forward  func(*tun.Packet) bool // Options.Forward; nil: no packet is for somebody else
-	mtu      atomic.Uint32          // in bytes
-	parts    []part                 // the ingress queue
-	invalid  atomic.Uint64          // how many packets Deliver has refused
-	sendErr  atomic.Pointer[error]  // the first error of Device.Send; nil: there was none
+	self     *Endpoint              // Options.Self
+	own      func(source, destination [16]byte) bool
+	mtu      atomic.Uint32         // in bytes
+	parts    []part                // the ingress queue
+	invalid  atomic.Uint64         // how many packets Deliver has refused
+	sendErr  atomic.Pointer[error] // the first error of Device.Send; nil: there was none
 
 	mu         sync.RWMutex            // guards the fields below; held for loads and stores only
 	dispatcher stack.NetworkDispatcher // who gets the packets; nil: the Endpoint is detached
@@ -95,6 +105,9 @@ func New(dev tun.Device, opts Options) *Endpoint {
 	}
 	e.dev, e.offload = dev, dev.Offload()
 	e.mtu.Store(uint32(dev.MTU()))
+	if e.self != nil {
+		e.self.offload = e.offload
+	}
 	return e
 }
 
@@ -107,6 +120,8 @@ func newEndpoint(opts Options) *Endpoint {
 		notify:   opts.Notify,
 		admit:    opts.Admit,
 		forward:  opts.Forward,
+		self:     opts.Self,
+		own:      opts.Own,
 		parts:    newParts(max(opts.Parts, 1)),
 	}
 }
@@ -198,6 +213,9 @@ func (e *Endpoint) SetLinkAddress(addr tcpip.LinkAddress) {
 // Attach implements stack.LinkEndpoint. Attach waits for nothing, even where it detaches: a Deliver
 // under way may hand over one more packet, which netstack ignores.
 func (e *Endpoint) Attach(dispatcher stack.NetworkDispatcher) {
+	if e.self != nil {
+		e.self.Attach(dispatcher)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.dispatcher = dispatcher
@@ -216,6 +234,9 @@ func (e *Endpoint) attached() stack.NetworkDispatcher {
 // Close implements stack.LinkEndpoint. The packets that are queued are released, and those that
 // come later are dropped. Close neither blocks nor closes the device.
 func (e *Endpoint) Close() {
+	if e.self != nil {
+		e.self.Close()
+	}
 	for i := range e.parts {
 		e.parts[i].queue.Close()
 	}

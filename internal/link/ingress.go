@@ -82,6 +82,9 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 	}
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: p.Data})
 	pkt.GSOOptions.NeedsCsum = e.offload.Checksum && p.GSO.NeedsCsum
+	if e.dev == nil {
+		pkt.Mark = selfMark
+	}
 	dispatcher.DeliverNetworkPacket(protocol, pkt)
 	pkt.DecRef()
 }
@@ -92,6 +95,13 @@ func (e *Endpoint) deliver(p *tun.Packet) {
 // others from a wire where they may have been damaged. So netstack's filter asks Verified, and sets
 // RXChecksumValidated; where there is no filter, see Trusting.
 func Verified(pkt *stack.PacketBuffer) bool { return pkt.GSOOptions.NeedsCsum }
+
+// selfMark is the mark of what a loopback brings.
+const selfMark = 0x5e1f
+
+// FromSelf reports whether a packet that Deliver has brought was sent by its own netstack, to a
+// loopback. What comes from a device never has that mark.
+func FromSelf(pkt *stack.PacketBuffer) bool { return pkt.Mark == selfMark }
 
 // deliverDatagrams is deliver for a packet that stands for several datagrams: unlike the segments
 // of a stream, each is delivered by itself.

@@ -227,6 +227,6 @@ func (s *Socket) inheritLocked(c *transport.Conn) (*Socket, wsa.Errno) {
 
 // ends are the addresses of an arrival.
 func (s *Socket) ends(id transport.ID) (local, peer netip.AddrPort) {
-	return s.present(tcpip.FullAddress{Addr: id.LocalAddress, Port: id.LocalPort}),
-		s.present(tcpip.FullAddress{Addr: id.RemoteAddress, Port: id.RemotePort})
+	return s.present(tcpip.FullAddress{NIC: id.Zone, Addr: id.LocalAddress, Port: id.LocalPort}),
+		s.present(tcpip.FullAddress{NIC: id.Zone, Addr: id.RemoteAddress, Port: id.RemotePort})
 }

@@ -34,15 +34,16 @@ func (s *Socket) Bind(addr netip.AddrPort) (code wsa.Errno) {
 	case s.state != options.Fresh, s.reservedLocked():
 		return wsa.WSAEINVAL
 	}
-	a := addr.Addr()
+	a := s.host.LocalZone(addr.Addr())
+	addr = netip.AddrPortFrom(a, addr.Port())
 	if err := s.behaviour.checkBindLocked(s, a); err != 0 {
 		return err
 	}
 	switch {
 	case a.Is4In6() && s.values.V6Only:
 		return wsa.WSAEADDRNOTAVAIL
-	case !a.Unmap().IsUnspecified() && !s.host.IsLocal(a):
-		return wsa.WSAEADDRNOTAVAIL
+	case !a.Unmap().IsUnspecified() && !s.host.IsLocal(a), translate.Scoped(a) && translate.Zone(a) == 0:
+		return wsa.WSAEADDRNOTAVAIL // ZN-3: or several interfaces have it
 	}
 	return s.bindLocked(addr, false)
 }
@@ -91,7 +92,12 @@ func (s *Socket) openDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.newEndpointLocked(s.listenProto(addr.Addr())); err != 0 {
 		return err
 	}
-	if err := s.ep.Bind(translate.FullAddress(0, addr)); err != nil {
+	to := translate.FullAddress(0, addr)
+	err := s.ep.SocketOptions().SetBindToDevice(int32(to.NIC)) // ZN-2
+	if err == nil {
+		err = s.ep.Bind(to)
+	}
+	if err != nil {
 		s.dropEndpointLocked()
 		return translate.Errno(err)
 	}

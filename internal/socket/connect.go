@@ -58,6 +58,7 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.checkFamily(addr); err != 0 {
 		return err
 	}
+	addr = s.destinationLocked(addr)
 	if s.pendingConnectLocked() || s.reservedLocked() {
 		return wsa.WSAEINVAL
 	}
@@ -87,6 +88,9 @@ func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
 		return wsa.WSAEADDRNOTAVAIL
 	case a.Is4In6() && s.values.V6Only, s.boundElsewhere(a):
 		return wsa.WSAENETUNREACH
+	}
+	if err := s.checkZoneLocked(a); err != 0 {
+		return err
 	}
 	return s.behaviour.checkPeerLocked(s, a)
 }
@@ -265,7 +269,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 		}
 	}
 	switch again := s.state == options.Connected && s.remote == addr; {
-	case !again && s.behaviour.hasPorts() && s.dualStack() && s.binding.DualStack:
+	case !again && s.changesEndpoint(addr.Addr()):
 		err = s.replaceDatagramRmuMuLocked(netip.AddrPortFrom(source, s.binding.Addr.Port()), addr)
 	default:
 		if err = s.connectEndpointLocked(addr); err == 0 && !again {
@@ -295,7 +299,7 @@ func (s *Socket) disconnectDatagramLocked() wsa.Errno {
 	if s.state != options.Connected {
 		return wsa.WSAEADDRNOTAVAIL
 	}
-	if !s.behaviour.hasPorts() || s.dualStack() && s.binding.DualStack {
+	if !s.behaviour.hasPorts() || s.changesEndpoint(s.remote.Addr()) {
 		// netstack has no way back, or none to the wildcard
 		if err := s.replaceDatagramRmuMuLocked(s.binding.Addr, netip.AddrPort{}); err != 0 {
 			return err

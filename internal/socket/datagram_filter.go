@@ -70,7 +70,7 @@ func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
 	}
 	switch {
 	case destination.IsMulticast():
-		source := translate.Addr(res.RemoteAddr.Addr)
+		source := translate.AddrPort(res.RemoteAddr).Addr()
 		return f.groups.Admits(uint32(nic), destination, source) && (f.loop[ipv6] || !f.host.IsLocal(source))
 	case f.multicastOnly:
 		return false

@@ -152,5 +152,8 @@ func isFrom(peer netip.AddrPort, from tcpip.FullAddress) bool {
 	if !peer.IsValid() {
 		return true
 	}
+	if zone := translate.Zone(peer.Addr()); zone != 0 && zone != from.NIC {
+		return false
+	}
 	return translate.Addr(from.Addr).Unmap() == peer.Addr().WithZone("") && (peer.Port() == 0 || peer.Port() == from.Port)
 }

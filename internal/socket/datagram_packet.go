@@ -75,7 +75,7 @@ func (c *sendControl) adjust(s *Socket, p *OwnPacket) wsa.Errno {
 	if nic := m.IPv6PacketInfo.NIC; nic != 0 {
 		p.NIC = nic
 	}
-	if a := translate.Addr(m.IPv6PacketInfo.Addr); a.IsValid() {
+	if a := translate.WithZone(translate.Addr(m.IPv6PacketInfo.Addr), p.NIC); a.IsValid() {
 		if !s.host.IsLocal(a) {
 			return wsa.WSAEADDRNOTAVAIL
 		}

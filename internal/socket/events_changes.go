@@ -64,7 +64,7 @@ func (s *Socket) RoutingInterfaceChange(to netip.AddrPort) wsa.Errno {
 	if err == 0 {
 		s.takeChangesLocked()
 		c := &s.events.changes
-		c.route, c.to = false, to.Addr().Unmap()
+		c.route, c.to = false, s.destinationLocked(to).Addr().Unmap()
 		c.source, c.nic, _ = s.host.Source(netip.Addr{}, c.to)
 		s.events.BecomeEnabled(wsa.FD_ROUTING_INTERFACE_CHANGE)
 	}

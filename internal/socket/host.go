@@ -99,7 +99,20 @@ type Host interface {
 	// bound address that is valid is kept, and the interface is then the one for it.
 	Source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno)
 
-	// IsLocal reports whether an address is one of this stack's.
+	// LocalZone gives an address that may be one of the stack's the zone that it lacks, the
+	// index of the interface that alone has it. A zone that is the name of an interface becomes
+	// its index; an address that needs no zone loses the one it has.
+	LocalZone(a netip.Addr) netip.Addr
+
+	// RemoteZone is LocalZone for an address elsewhere, which is on the link of the only
+	// interface, where there is but one besides the loopback.
+	RemoteZone(a netip.Addr) netip.Addr
+
+	// ZoneName is an address with the name of the interface for its zone.
+	ZoneName(a netip.Addr) netip.Addr
+
+	// IsLocal reports whether an address is one of this stack's, on the interface of its zone if
+	// it has one.
 	IsLocal(a netip.Addr) bool
 
 	// IsBroadcast reports whether an address is the limited broadcast address or that of a

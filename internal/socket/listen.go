@@ -55,7 +55,7 @@ func (s *Socket) listenLocked(limit int) wsa.Errno {
 		Port: addr.Port(), Net: s.listenProto(addr.Addr()), Dual: s.binding.DualStack, Order: s.binding.Order,
 	}
 	if !addr.Addr().Unmap().IsUnspecified() {
-		cfg.Addr = translate.Address(addr.Addr())
+		cfg.Addr, cfg.Zone = translate.Address(addr.Addr()), translate.Zone(addr.Addr())
 	}
 	if err := s.backlog.Open(s.host.TCP(), cfg); err != nil {
 		s.backlog = nil

@@ -64,7 +64,12 @@ func (v *optionView) Interfaces() []options.Interface {
 
 // SourceFor implements options.Endpoint.
 func (v *optionView) SourceFor(to netip.Addr) (netip.Addr, wsa.Errno) {
-	source, _, err := v.host.Source((*Socket)(v).boundAddr(), to)
+	s := (*Socket)(v)
+	to = s.destinationLocked(netip.AddrPortFrom(to, 0)).Addr()
+	if err := s.checkZoneLocked(to); err != 0 {
+		return netip.Addr{}, err
+	}
+	source, _, err := s.host.Source(s.boundAddr(), to)
 	return source, err
 }
 

@@ -144,8 +144,11 @@ func (s *Socket) ipValuesLocked(a netip.Addr) *options.IPValues {
 }
 
 // chosenNICLocked is the interface that IP_UNICAST_IF or IP_MULTICAST_IF names
-// for a destination, or 0.
+// for a destination, or that of its zone, or 0.
 func (s *Socket) chosenNICLocked(to netip.Addr) tcpip.NICID {
+	if zone := translate.Zone(to); zone != 0 {
+		return zone
+	}
 	v := s.ipValuesLocked(to)
 	if to.Unmap().IsMulticast() {
 		return tcpip.NICID(v.MulticastIf)
@@ -158,7 +161,7 @@ func (s *Socket) chosenNICLocked(to netip.Addr) tcpip.NICID {
 func (s *Socket) sourceLocked(a netip.Addr) (netip.Addr, tcpip.NICID, wsa.Errno) {
 	bound := s.boundAddr()
 	chosen := s.chosenNICLocked(a)
-	if chosen == 0 {
+	if chosen == 0 || translate.Zone(a) != 0 {
 		return s.host.Source(bound, a)
 	}
 	if bound.IsValid() {

@@ -98,7 +98,7 @@ func (s *Socket) RecvAsync(b []byte, flags int32) (*Op, wsa.Errno) {
 func (s *Socket) SendAsync(b []byte, flags int32, to netip.AddrPort) (*Op, wsa.Errno) {
 	op := &Op{kind: opSend, sock: s, buf: b, flags: flags, to: to}
 	return s.start(op, func() wsa.Errno {
-		return s.checkSendLocked(sendCall, len(b), flags, to, false)
+		return s.checkSendLocked(sendCall, len(b), flags, s.destinationLocked(to), false)
 	})
 }
 

@@ -114,6 +114,7 @@ func (s *Socket) sendTimeout() time.Duration {
 // sendOnce is one attempt; see recvOnce.
 func (s *Socket) sendOnce(b []byte, flags int32, to netip.AddrPort, d *wait.Deadline, waited bool, u *urgentSend) (n int, err wsa.Errno) {
 	s.mu.Lock()
+	to = s.destinationLocked(to)
 	err = s.checkSendLocked(sendCall, len(b), flags, to, waited)
 	on := s.mediumLocked()
 	s.mu.Unlock()

@@ -64,6 +64,7 @@ func (s *Socket) SendMsgUntil(b, control []byte, flags int32, to netip.AddrPort,
 
 func (s *Socket) sendMsgOnce(b []byte, flags int32, to netip.AddrPort, ctl *sendControl, d *wait.Deadline, waited bool) (int, wsa.Errno) {
 	s.mu.Lock()
+	to = s.destinationLocked(to)
 	err := s.checkSendLocked(sendMsg, len(b), flags, to, waited)
 	ep := s.ep
 	s.mu.Unlock()

@@ -58,7 +58,7 @@ func (s *Socket) becomeConnectedLocked(at tcpip.MonotonicTime) {
 	switch {
 	case s.conn != nil:
 		id := s.conn.ID()
-		s.local = s.present(tcpip.FullAddress{Addr: id.LocalAddress, Port: id.LocalPort})
+		s.local, _ = s.ends(id)
 	case s.ep != nil:
 		if local, err := s.ep.GetLocalAddress(); err == nil {
 			if !s.behaviour.hasPorts() {

@@ -40,6 +40,7 @@ const (
 // package that takes a lock.
 type ListenConfig struct {
 	Addr tcpip.Address               // the local address; empty: any
+	Zone tcpip.NICID                 // the interface that Addr is of; 0: any
 	Port uint16                      // the local port
 	Net  tcpip.NetworkProtocolNumber // the version of IP that Addr is of
 	Dual bool                        // a listener on the IPv6 wildcard takes IPv4 as well

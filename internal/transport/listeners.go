@@ -52,7 +52,7 @@ func (t *listeners) at(a *origin) *Listener {
 	list := t.byPort[a.id.LocalPort]
 	t.mu.RUnlock()
 	for _, l := range list {
-		if l.cfg.Net == a.net && l.cfg.Addr == a.id.LocalAddress {
+		if l.cfg.Net == a.net && l.cfg.Addr == a.id.LocalAddress && (l.cfg.Zone == 0 || l.cfg.Zone == a.nic) {
 			return l
 		}
 	}

@@ -17,7 +17,32 @@ import (
 )
 
 // An ID names a connection: addresses and ports, local and remote.
-type ID = stack.TransportEndpointID
+type ID struct {
+	LocalPort     uint16
+	LocalAddress  tcpip.Address
+	RemotePort    uint16
+	RemoteAddress tcpip.Address
+
+	// Zone is the interface that the connection belongs to, where one of the addresses is a
+	// link-local one of IPv6, which means something on one link only (RFC 4007); else 0.
+	Zone tcpip.NICID
+}
+
+// in gives an ID its zone: the interface by which the packets come and go.
+func (id ID) in(nic tcpip.NICID) ID {
+	id.Zone = 0
+	if header.IsV6LinkLocalUnicastAddress(id.LocalAddress) || header.IsV6LinkLocalUnicastAddress(id.RemoteAddress) {
+		id.Zone = nic
+	}
+	return id
+}
+
+// identify is the ID of a packet that came by an interface, as netstack has read it.
+func identify(id stack.TransportEndpointID, nic tcpip.NICID) ID {
+	return ID{
+		LocalPort: id.LocalPort, LocalAddress: id.LocalAddress, RemotePort: id.RemotePort, RemoteAddress: id.RemoteAddress,
+	}.in(nic)
+}
 
 // A Protocol is TCP for one netstack. It is safe for concurrent use.
 type Protocol struct {
@@ -124,7 +149,7 @@ func (*Protocol) Parse(pkt *stack.PacketBuffer) bool {
 
 // HandleUnknownDestinationPacket implements stack.TransportProtocol. As netstack
 // knows no connection, every segment comes here.
-func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer) stack.UnknownDestinationPacketDisposition {
+func (p *Protocol) HandleUnknownDestinationPacket(id stack.TransportEndpointID, pkt *stack.PacketBuffer) stack.UnknownDestinationPacketDisposition {
 	var s tcp.Segment
 	stats := p.stack.Stats().TCP
 	switch parse(pkt, &s) {
@@ -139,7 +164,7 @@ func (p *Protocol) HandleUnknownDestinationPacket(id ID, pkt *stack.PacketBuffer
 	if s.Flags.Has(tcp.RST) {
 		stats.ResetsReceived.Increment()
 	}
-	p.deliver(origin{id: id, nic: pkt.NICID, net: pkt.NetworkProtocolNumber}, &s)
+	p.deliver(origin{id: identify(id, pkt.NICID), nic: pkt.NICID, net: pkt.NetworkProtocolNumber}, &s)
 	return stack.UnknownDestinationPacketHandled
 }
 

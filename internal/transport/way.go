@@ -170,6 +170,7 @@ func (p *Protocol) find(a origin, set *Settings) (way, tcpip.Error) {
 		return way{}, err
 	}
 	a.id.LocalAddress = route.LocalAddress()
+	a.id = a.id.in(route.NICID())
 	w := way{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment}, tap: set.Tap}
 	w.configure(&set.Config)
 	return w, nil
