@@ -87,6 +87,7 @@ var specAreas = []specArea{
 	{"NB", "connect", ""},
 	{"ND", "a network that is down", ""},
 	{"TV", "short plays from beginning to end", "Each is a list of steps, then what is expected of them."},
+	{"WC", "calls, where machines do something else than their pages say", ""},
 }
 
 const specHead = `# The specification

@@ -13,10 +13,19 @@ type callColumn struct {
 	// wholeSends reports whether a non-blocking send is accepted whole whenever the send queue is
 	// below SO_SNDBUF (C-07).
 	wholeSends bool
+
+	// datagrams holds the rules of calls on datagram and raw sockets.
+	datagrams DatagramRules
+
+	// creation holds the rules of socket and WSASocket.
+	creation CreationRules
 }
 
 var documentedCalls = callColumn{
 	ends: Endings{LaterDrop: wsa.WSAENOTCONN, ClosedReset: wsa.WSAECONNRESET},
+
+	datagrams: documentedDatagrams,
+	creation:  documentedCreation,
 }
 
 // measuredCalls are the calls of the profiles Windows and Legacy.
@@ -27,6 +36,8 @@ var measuredCalls = callColumn{
 	},
 	urgent:     UrgentRules{Queues: true, InlineAtMark: true},
 	wholeSends: true,
+	datagrams:  measuredDatagrams,
+	creation:   measuredCreation,
 }
 
 // Endings says what a profile does on connections that have ended. Package internal/socket, which

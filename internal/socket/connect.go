@@ -80,11 +80,23 @@ func (s *Socket) startConnectLocked(addr netip.AddrPort) wsa.Errno {
 	return s.behaviour.connectLocked(s, addr)
 }
 
-// checkDestinationLocked refuses addresses that name no single host.
+// checkDestinationLocked refuses addresses that name no single host, or no port of it.
 func (s *Socket) checkDestinationLocked(addr netip.AddrPort) wsa.Errno {
-	a := addr.Addr()
+	if s.portZero(addr) {
+		return wsa.WSAEADDRNOTAVAIL
+	}
+	return s.checkHostLocked(addr.Addr())
+}
+
+// portZero reports an address that lacks the port which peers of this kind of socket have.
+func (s *Socket) portZero(addr netip.AddrPort) bool {
+	return addr.Port() == 0 && s.behaviour.hasPorts()
+}
+
+// checkHostLocked refuses addresses that name no single host.
+func (s *Socket) checkHostLocked(a netip.Addr) wsa.Errno {
 	switch {
-	case a.Unmap().IsUnspecified(), addr.Port() == 0 && s.behaviour.hasPorts():
+	case a.Unmap().IsUnspecified():
 		return wsa.WSAEADDRNOTAVAIL
 	case a.Is4In6() && s.values.V6Only, s.boundElsewhere(a):
 		return wsa.WSAENETUNREACH
@@ -251,7 +263,7 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	if err := s.checkDestinationLocked(addr); err != 0 {
 		return err
 	}
-	if s.host.IsBroadcast(addr.Addr().Unmap()) && !s.values.Broadcast {
+	if s.forbiddenLocked(addr.Addr()) && !s.host.Profile().Datagrams().BroadcastPeers {
 		return wsa.WSAEACCES // BC-2
 	}
 	source, _, err := s.sourceLocked(addr.Addr().Unmap())

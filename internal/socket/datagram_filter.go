@@ -147,8 +147,12 @@ func queued(err tcpip.Error) bool {
 	return ok
 }
 
-// writeDatagrams sends a message, cut up by UDP_SEND_MSG_SIZE.
+// writeDatagrams sends a message, cut up by UDP_SEND_MSG_SIZE. To port 0, where a profile permits
+// that, there is nobody to send it to (WC-31).
 func (s *Socket) writeDatagrams(ep tcpip.Endpoint, b []byte, to netip.AddrPort, ctl *sendControl) (int, wsa.Errno) {
+	if to.IsValid() && s.portZero(to) {
+		return len(b), 0
+	}
 	segment := int(s.opt.segment.Load())
 	if segment == 0 || len(b) <= segment {
 		return s.writeDatagram(ep, b, to, ctl)

@@ -87,7 +87,9 @@ func (s *Socket) applyEndpointLocked(applyIP func(s *Socket, st, old ipState, fr
 	}
 	fresh := !s.opt.known
 	ops := s.ep.SocketOptions()
-	ops.SetBroadcast(s.values.Broadcast)
+	if fresh {
+		ops.SetBroadcast(true) // a send that may not go there doesn't come so far (BC-1)
+	}
 	if s.family == wsa.AF_INET6 {
 		ops.SetV6Only(!s.dualStack())
 	}

@@ -150,8 +150,9 @@ func (s *Socket) checkSendLocked(call transfer, size int, flags int32, to netip.
 }
 
 func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
-	limit := s.maxMessageLocked()
-	switch explicit := to.Addr().IsValid(); {
+	limit, rules := s.maxMessageLocked(), s.host.Profile().Datagrams()
+	explicit := to.Addr().IsValid()
+	switch {
 	case s.shutSend:
 		return wsa.WSAESHUTDOWN
 	case !explicit && s.state != options.Connected:
@@ -162,11 +163,14 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
 		if err := s.checkFamily(to); err != 0 {
 			return err
 		}
-		if err := s.checkDestinationLocked(to); err != 0 {
+		if s.portZero(to) && !rules.PortZero {
+			return wsa.WSAEADDRNOTAVAIL
+		}
+		if err := s.checkHostLocked(to.Addr()); err != 0 {
 			return err
 		}
 	}
-	if s.host.IsBroadcast(to.Addr().Unmap()) && !s.values.Broadcast {
+	if (explicit || !rules.BroadcastPeers) && s.forbiddenLocked(to.Addr()) {
 		return wsa.WSAEACCES // BC-1
 	}
 	if size > limit {
@@ -186,6 +190,11 @@ func (s *Socket) checkSendToLocked(size int, to netip.AddrPort) wsa.Errno {
 	}
 	s.recordSentLocked(to)
 	return 0
+}
+
+// forbiddenLocked reports a broadcast address on a socket without SO_BROADCAST.
+func (s *Socket) forbiddenLocked(a netip.Addr) bool {
+	return !s.values.Broadcast && s.host.IsBroadcast(a.Unmap())
 }
 
 // sendFailed is the code of a send that the connection has refused: the reason of its

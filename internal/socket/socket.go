@@ -65,21 +65,22 @@ type Socket struct {
 }
 
 // New creates a socket, as WSPSocket does: family is wsa.AF_INET or AF_INET6,
-// typ a SOCK constant, protocol an IPPROTO constant or 0 for the only one.
+// typ a SOCK constant, protocol an IPPROTO constant or 0 for the only one. What else
+// they may be, chooseProvider says.
 // The options of Host.Defaults are set. WSAEACCES: raw sockets aren't allowed
 // on this stack.
 func New(h Host, family, typ, protocol int32, owner string) (*Socket, wsa.Errno) {
 	if h.Down() {
 		return nil, wsa.WSAENETDOWN
 	}
-	kind, protocol, err := checkProtocol(family, typ, protocol)
+	is, err := chooseProvider(h.Profile().Creation(), family, typ, protocol)
 	if err != 0 {
 		return nil, err
 	}
-	if kind == options.Raw && !h.RawAllowed() {
+	if is.kind == options.Raw && !h.RawAllowed() {
 		return nil, wsa.WSAEACCES
 	}
-	s := freshSocket(h, family, kind, protocol, owner)
+	s := freshSocket(h, is.family, is.kind, is.protocol, owner)
 	if err := s.setDefaults(h.Defaults()); err != 0 {
 		return nil, err
 	}
@@ -98,56 +99,18 @@ func freshSocket(h Host, family int32, kind options.Kind, protocol int32, owner 
 	s.state = options.Fresh
 	s.values = options.Defaults(h.Profile(), family, kind)
 	s.values.KeepAlive = h.KeepAliveDefaults()
+	s.applySendQuotaLocked() // nobody else knows the socket
 	return s
 }
 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
 	s := &Socket{behaviour: behaviours[kind], host: h, family: family, protocol: protocol, owner: owner, created: h.Clock().Now()}
 	s.id = h.NewID()
-	s.quota.Store(noQuota)
 	if kind != options.Stream {
 		s.datagram = &datagram{}
 		s.entry.Init(s, wait.AnyEvent)
 	}
 	return s
-}
-
-// checkProtocol decides which of the triples a TCP/IP provider creates
-// (API-socket: WSAEAFNOSUPPORT, WSAESOCKTNOSUPPORT, WSAEPROTOTYPE,
-// WSAEPROTONOSUPPORT). A raw socket may have any protocol number. Type 0 is that of
-// the first protocol in the catalogue that fits (page of WSASocket).
-func checkProtocol(family, typ, protocol int32) (options.Kind, int32, wsa.Errno) {
-	if family != wsa.AF_INET && family != wsa.AF_INET6 {
-		return 0, 0, wsa.WSAEAFNOSUPPORT
-	}
-	if typ == 0 { // the provider chooses
-		var ok bool
-		if typ, ok = wsa.DefaultSocketType(family, protocol); !ok {
-			return 0, 0, wsa.WSAEPROTONOSUPPORT
-		}
-	}
-	var kind options.Kind
-	var only int32
-	switch typ {
-	case wsa.SOCK_STREAM:
-		kind, only = options.Stream, wsa.IPPROTO_TCP
-	case wsa.SOCK_DGRAM:
-		kind, only = options.Datagram, wsa.IPPROTO_UDP
-	case wsa.SOCK_RAW:
-		if protocol < 0 || protocol > wsa.IPPROTO_RAW {
-			return 0, 0, wsa.WSAEPROTONOSUPPORT
-		}
-		return options.Raw, protocol, 0
-	default:
-		return 0, 0, wsa.WSAESOCKTNOSUPPORT
-	}
-	switch protocol {
-	case 0, only:
-		return kind, only, 0
-	case wsa.IPPROTO_TCP, wsa.IPPROTO_UDP:
-		return 0, 0, wsa.WSAEPROTOTYPE
-	}
-	return 0, 0, wsa.WSAEPROTONOSUPPORT
 }
 
 // SetV6Only is IPV6_V6ONLY, for a socket that isn't bound yet.
