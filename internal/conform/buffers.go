@@ -196,6 +196,7 @@ var buffersScenarios = []Scenario{
 			e.Notef("the last byte is accepted when 3,000 of 5,000 are acknowledged")
 		}},
 	{ID: "BF-9", Title: "an overlapped send with SO_SNDBUF 0", Source: "W-SOL", Run: func(e *Env) {
+		e.plainPeer()
 		e.connected(func(c, _ handle) {
 			c.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 0)
 			start := e.Start()

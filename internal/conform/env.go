@@ -34,7 +34,8 @@ type Env struct {
 	A, B *simnet.Host
 	P, Q *provider.Provider
 
-	wire *simnet.Wire // of Wire
+	wire   *simnet.Wire // of Wire
+	plainB bool         // see plainPeer
 
 	mu       sync.Mutex
 	failures []string
@@ -143,8 +144,10 @@ func name(err wsa.Errno) string {
 }
 
 // Host adds a host with addresses of the scenario's family.
-func (e *Env) Host(name string, number int) *simnet.Host {
-	cfg := stack.Config{Profile: e.Profile, Addresses: []netip.Prefix{e.prefix(number)}}
+func (e *Env) Host(name string, number int) *simnet.Host { return e.hostOf(e.Profile, name, number) }
+
+func (e *Env) hostOf(profile options.Profile, name string, number int) *simnet.Host {
+	cfg := stack.Config{Profile: profile, Addresses: []netip.Prefix{e.prefix(number)}}
 	if e.Config != nil {
 		e.Config(&cfg)
 	}
@@ -177,10 +180,18 @@ func (e *Env) Any(port uint16) netip.AddrPort {
 
 // Pair makes the hosts A and B, joined by a link, and their providers P and Q.
 func (e *Env) Pair(opts ...simnet.LinkOption) *simnet.Link {
-	e.A, e.B = e.Host("a", 1), e.Host("b", 2)
+	peer := e.Profile
+	if e.plainB {
+		peer = options.Documented
+	}
+	e.A, e.B = e.Host("a", 1), e.hostOf(peer, "b", 2)
 	e.P, e.Q = e.startup(e.A), e.startup(e.B)
 	return e.Net.Link(e.A, e.B, append([]simnet.LinkOption{simnet.Delay(Delay)}, opts...)...)
 }
+
+// plainPeer gives B, which Pair makes later, the documented profile, which delays no acknowledgement
+// and sends a SYN that is refused only once.
+func (e *Env) plainPeer() { e.plainB = true }
 
 // Wire makes the host A, its provider P, and a peer to be played by hand.
 func (e *Env) Wire() *simnet.Wire {

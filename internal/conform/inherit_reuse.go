@@ -108,7 +108,7 @@ var inheritReuseScenarios = []Scenario{
 			l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
 			s.nonblocking(true)
 			s.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
-			e.Net.Sleep(time.Second)
+			e.Net.Sleep(e.refusal() + Delay)
 			Equal(e, "select, of the connect that has failed", s.ready("rwx", 0), "x")
 			s.nonblocking(false)
 			for i, first := range []string{"client", "server", "both", "client"} {

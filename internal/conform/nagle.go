@@ -52,6 +52,7 @@ func (e *Env) resetAll(sockets ...handle) {
 // tenWrites is the vector NG-4: ten one-byte writes, 1 ms apart, over a round
 // trip of 100 ms.
 func tenWrites(e *Env, nodelay uint32) []simnet.Line {
+	e.plainPeer()
 	e.Pair(simnet.Delay(50 * time.Millisecond))
 	var start time.Duration
 	e.Do(func() {
@@ -78,6 +79,7 @@ func tenWrites(e *Env, nodelay uint32) []simnet.Line {
 // nagleScenarios are NG-1 to NG-8: when a small segment waits.
 var nagleScenarios = []Scenario{
 	{ID: "NG-1", Title: "a new socket has Nagle on", Source: "W-TCP", Run: func(e *Env) {
+		e.plainPeer()
 		e.Pair()
 		Equal(e, "TCP_NODELAY", e.stream().get(wsa.IPPROTO_TCP, wsa.TCP_NODELAY), 0)
 		e.Do(func() {

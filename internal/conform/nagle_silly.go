@@ -115,6 +115,7 @@ var nagleSillyScenarios = []Scenario{
 		e.Notef("each segment is acknowledged at once, whatever the frequency asked for")
 	}},
 	{ID: "NG-12", Title: "SO_SNDBUF 0 is never held", Source: "W-SOL", Run: func(e *Env) {
+		e.plainPeer()
 		e.Pair(simnet.Delay(50 * time.Millisecond))
 		e.Do(func() {
 			c, _ := e.connection()

@@ -131,10 +131,10 @@ func (e *Env) withBuffer(size uint32, fn func(s handle, p *simnet.Peer)) {
 	})
 }
 
-// peerSends sends n bytes to A in segments of 1000, and lets them arrive.
+// peerSends sends n bytes to A in segments of 1000, lets them arrive, and A acknowledge them.
 func (e *Env) peerSends(p *simnet.Peer, n int) {
 	for ; n > 0; n -= 1000 {
 		p.Send(fmt.Sprintf("[.] len %d", min(n, 1000)))
 	}
-	e.Net.Sleep(time.Millisecond)
+	e.Net.Sleep(time.Millisecond + e.ackDelay())
 }

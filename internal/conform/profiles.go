@@ -1,6 +1,10 @@
 package conform
 
-import "github.com/wsstack/wsstack/options"
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/options"
+)
 
 // The lists of profiles that a scenario may be true of, where it isn't true of all.
 var (
@@ -25,6 +29,34 @@ func legacyOr[T any](e *Env, legacy, others T) T {
 		return legacy
 	}
 	return others
+}
+
+// ackDelay is how long the profile delays the acknowledgement of one segment.
+func (e *Env) ackDelay() time.Duration { return e.Profile.Wire().DelayedAck }
+
+// refusal is the time after which a connect to a closed port of B fails: its SYN is sent again after a
+// RST, in some profiles.
+func (e *Env) refusal() time.Duration {
+	w := e.Profile.Wire()
+	return time.Duration(w.RefusedTries)*2*Delay + time.Duration(w.RefusedTries-1)*w.RefusedPause
+}
+
+// silence is the time after which a connect that nobody answers fails.
+func (e *Env) silence() time.Duration {
+	w := e.Profile.Wire()
+	if w.ConnectLife > 0 {
+		return w.ConnectLife
+	}
+	return w.ConnectRTO * (1<<w.ConnectTries - 1)
+}
+
+// firstWindow is the window of a SYN without a buffer that was set, or the least of a profile whose
+// windows are whole segments.
+func (e *Env) firstWindow() int {
+	if mss := e.ownMSS(); e.Profile.Wire().WholeWindows {
+		return 65535 / mss * mss
+	}
+	return 65535
 }
 
 // bufferSize is the default of both buffers (C-31).

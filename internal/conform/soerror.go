@@ -15,7 +15,7 @@ func (e *Env) refused(fn func(s handle)) {
 		s := e.stream()
 		s.nonblocking(true)
 		s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-		e.Net.Sleep(time.Second)
+		e.Net.Sleep(e.refusal() + Delay)
 		fn(s)
 	})
 }
@@ -59,7 +59,7 @@ var soErrorScenarios = []Scenario{
 					Equal(e, what+", again", s.soError(), 0)
 				}
 				s := e.connecting(9, 1000, 0)
-				e.Net.Sleep(21*time.Second - time.Millisecond)
+				e.Net.Sleep(e.silence() - time.Millisecond)
 				Equal(e, "while the connect is pending", s.soError(), 0)
 				e.Net.Sleep(2 * time.Millisecond)
 				check("a connect that nobody answered", s, wsa.WSAETIMEDOUT)
@@ -134,7 +134,7 @@ var soErrorScenarios = []Scenario{
 			c := e.stream()
 			c.nonblocking(true)
 			c.on(t).connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
-			e.Net.Sleep(time.Second)
+			e.Net.Sleep(e.refusal() + Delay)
 			Equal(e, "last error, the attempt having failed", t.GetLastError(), wsa.WSAEWOULDBLOCK)
 			t.SetLastError(5)
 			four, n := make([]byte, 4), int32(4)

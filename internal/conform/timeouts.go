@@ -167,7 +167,7 @@ var timeoutsScenarios = []Scenario{
 			took("closesocket", 5*time.Second, func() { c.close() })
 			c = e.stream()
 			timed(c)
-			took("connect", 21*time.Second, func() {
+			took("connect", e.silence(), func() {
 				c.connect(e.Addr(77, 80), wsa.WSAETIMEDOUT)
 			})
 		})

@@ -348,6 +348,7 @@ var transmitScenarios = []Scenario{
 					e.Code(what, err, wsa.WSAEINVAL)
 				}
 			}
+			e.Net.Sleep(time.Second)
 			Equal(e, "bytes that were sent", e.bytesFrom("a"), 3) // by the socket without the attribute
 		})
 		e.Notef("WSAEINVAL, WSAENOTCONN, WSAESHUTDOWN, WSAENOTSOCK")

@@ -101,7 +101,7 @@ var validationScenarios = []Scenario{
 		s := e.stream()
 		s.nonblocking(true)
 		s.connect(e.Addr(2, 1), wsa.WSAEWOULDBLOCK)
-		e.Net.Advance(Delay * 4)
+		e.Net.Advance(e.refusal() + Delay)
 		for n := range int32(4) {
 			s.as("SetSockOpt SO_RCVBUF").setBytes(wsa.SOL_SOCKET, wsa.SO_RCVBUF, []byte{1, 0, 0, 0}, n, wsa.WSAEFAULT)
 			length := n

@@ -161,6 +161,7 @@ var vectorsScenarios = []Scenario{
 		})
 	}},
 	{ID: "TV-13", Title: "ten blocking sends without a buffer", Source: "vectors", Run: func(e *Env) {
+		e.plainPeer()
 		e.Pair(simnet.Delay(50 * time.Millisecond))
 		e.Do(func() {
 			c, _ := e.connection()
@@ -262,6 +263,7 @@ var vectorsScenarios = []Scenario{
 			e.Notef("0; 10042")
 		}},
 	{ID: "TV-21", Title: "two seconds, then CF_REJECT", Source: "vectors", Run: func(e *Env) {
+		e.plainPeer()
 		e.paired(func() {
 			l := e.conditional()
 			c := e.peerStream()
