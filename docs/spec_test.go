@@ -87,6 +87,8 @@ var specAreas = []specArea{
 	{"NB", "connect", ""},
 	{"ND", "a network that is down", ""},
 	{"TV", "short plays from beginning to end", "Each is a list of steps, then what is expected of them."},
+	{"WL", "lengths of option values on machines", ""},
+	{"WO", "options that machines have", ""},
 	{"WC", "calls, where machines do something else than their pages say", ""},
 }
 

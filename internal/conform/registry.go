@@ -34,6 +34,7 @@ func areas() [][]Scenario {
 		connectScenarios, connectICMPScenarios,
 		downScenarios,
 		vectorsScenarios,
+		lengthsScenarios, optionsExistScenarios,
 		callsDatagramScenarios,
 	}
 }
