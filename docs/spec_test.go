@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/wsstack/wsstack/internal/conform"
-	"github.com/wsstack/wsstack/options"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write docs/spec.md")
@@ -90,6 +89,8 @@ var specAreas = []specArea{
 	{"WL", "lengths of option values on machines", ""},
 	{"WO", "options that machines have", ""},
 	{"WC", "calls, where machines do something else than their pages say", ""},
+	{"WW", "the wire: what a host looks like from outside", ""},
+	{"WE", "events and polling, where machines do something else than their pages say", ""},
 }
 
 const specHead = `# The specification
@@ -98,16 +99,17 @@ const specHead = `# The specification
 
 These are the statements that this project implements: what Microsoft's pages say about the
 behaviour of Winsock sockets, taken apart until each sentence can be tested. Below each stand the
-scenarios that prove it, with their source and, where it isn't the documented one, their profile.
+scenarios that prove it, with their source and, where they aren't true of every profile, the
+profiles that they are true of, and why.
 ` + "`wsstack verify`" + ` plays all of them in virtual time, ` + "`wsstack verify -v KA-5`" + ` one statement with
 its segments.
 
-A statement is about the documented profile unless it says otherwise. Labels such as C-12 number
-the places where sources contradict each other: [conflicts.md](conflicts.md). The others, such as
-S-API or W-OOB, are pages: [sources.md](sources.md). OBS marks what was measured on Windows. Times
-are exact to a millisecond in virtual time. U and R in a statement about options stand for
-datagram and raw sockets, SPI for the service provider interface, API for the functions of
-Winsock.
+A statement is about the documented profile unless it says otherwise; those of the areas that begin
+with W are about what machines do, so about windows and legacy. Labels such as C-12 number the
+places where sources contradict each other: [conflicts.md](conflicts.md). The others, such as S-API
+or W-OOB, are pages: [sources.md](sources.md). OBS marks what was measured on Windows. Times are
+exact to a millisecond in virtual time. U and R in a statement about options stand for datagram and
+raw sockets, SPI for the service provider interface, API for the functions of Winsock.
 `
 
 // spec is the text of docs/spec.md.
@@ -142,7 +144,7 @@ func writeStatement(b *strings.Builder, s conform.Statement, proofs []conform.Sc
 		b.WriteString(wrapped("  - ", "no scenario; tests: "+strings.Join(tests, ", ")))
 	}
 	for _, p := range proofs {
-		b.WriteString(wrapped("  - ", fmt.Sprintf("%s (%s%s)", p.Title, p.Source, profiles(p.Profiles))))
+		b.WriteString(wrapped("  - ", fmt.Sprintf("%s (%s)%s", p.Title, p.Source, profiles(p))))
 	}
 }
 
@@ -162,16 +164,16 @@ func testsByStatement(t *testing.T) map[string][]string {
 	return tests
 }
 
-// profiles names the profiles of a scenario, but for one of the documented profile alone.
-func profiles(list []options.Profile) string {
-	if len(list) == 0 || slices.Equal(list, []options.Profile{options.Documented}) {
+// profiles names the profiles of a scenario that isn't true of all, and says why.
+func profiles(s conform.Scenario) string {
+	if s.Profiles == nil {
 		return ""
 	}
 	var names []string
-	for _, p := range list {
+	for _, p := range s.Profiles {
 		names = append(names, p.String())
 	}
-	return "; " + strings.Join(names, ", ")
+	return ", in " + strings.Join(names, " and ") + " only. " + s.Why + "."
 }
 
 // wrapped is a paragraph or an item of a list in lines of at most 100 columns. The first line
