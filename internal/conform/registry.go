@@ -36,6 +36,7 @@ func areas() [][]Scenario {
 		vectorsScenarios,
 		lengthsScenarios, optionsExistScenarios,
 		callsDatagramScenarios,
+		wireIPScenarios,
 	}
 }
 
