@@ -29,6 +29,7 @@ type KeepAlive struct {
 	// GarbageOctet gives every probe one octet, 0x00, that the peer has
 	// acknowledged before, for peers that ignore empty probes (RFC 1122
 	// §4.2.3.6; KA-8). It is for all sockets of the stack, those among them that exist.
+	// The probes of profiles Windows and Legacy have the octet in any case (C-49b).
 	GarbageOctet bool
 }
 
@@ -67,6 +68,9 @@ func (k KeepAlive) resolve(p options.Profile) *options.KeepAlive {
 	return &d
 }
 
+// garbage reports whether probes carry an octet in a profile.
+func (k KeepAlive) garbage(p options.Profile) bool { return k.GarbageOctet || p.Wire().ProbeOctet }
+
 // SetKeepAlive replaces Config.KeepAlive. Sockets that exist keep their
 // parameters (but for GarbageOctet), those made from now on have the new ones,
 // and so has SIO_KEEPALIVE_VALS where a time is 0. An error says in a plain
@@ -76,6 +80,6 @@ func (s *Stack) SetKeepAlive(k KeepAlive) error {
 		return fmt.Errorf("stack: %w", err)
 	}
 	s.keepAlive.Store(k.resolve(s.cfg.Profile))
-	s.tcp.SetGarbage(k.GarbageOctet)
+	s.tcp.SetGarbage(k.garbage(s.cfg.Profile))
 	return nil
 }

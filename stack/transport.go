@@ -15,6 +15,7 @@ import (
 func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 	s.tcp = transport.New(ns).(*transport.Protocol)
 	s.work.tcp = s.tcp
+	wire := s.cfg.Profile.Wire()
 	s.tcp.Configure(transport.Hooks{
 		Freed: func(id transport.ID) {
 			s.ports.vacate(socket.Tuple{
@@ -25,9 +26,11 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 		PathMTU: func(remote tcpip.Address, mtu uint32) {
 			s.pathMTU.learn(addrPort(remote, 0).Addr(), mtu)
 		},
-		MinPathMTU: s.cfg.MinPathMTU,
+		MinPathMTU:  s.cfg.MinPathMTU,
+		OddResets:   wire.OddResets,
+		AckInResets: wire.AckInResets,
 	})
-	s.tcp.SetGarbage(s.cfg.KeepAlive.GarbageOctet)
+	s.tcp.SetGarbage(s.cfg.KeepAlive.garbage(s.cfg.Profile))
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}
 }
 

@@ -39,19 +39,12 @@ func (s *Socket) ConnChanged(events tcp.Events) {
 	}
 }
 
-// synTries and synLife bound an attempt to connect where no option does (NB-1):
-// how often the SYN leaves, and how long it takes.
-const (
-	synTries = 5
-	synLife  = 21 * time.Second
-)
-
 // synLimits bounds an attempt to connect, as tcp.Config has it. The number of
 // retransmissions is that of SIO_TCP_INITIAL_RTO, or none with TCP_NOSYNRETRIES;
 // the last one has its whole time-out. Where neither gives a number, it is as many
-// as fit into TCP_MAXRT or, without that, four, and 21 s at most (assumed: no page
-// says how they combine).
-func synLimits(v *options.TCPValues) (tries int, life time.Duration) {
+// as fit into TCP_MAXRT or, without that, those of the profile, in the time of the
+// profile (NB-1; assumed: no page says how they combine).
+func synLimits(v *options.TCPValues, wire *options.Wire) (tries int, life time.Duration) {
 	tries, life = int(v.MaxSynRetransmissions)+1, max(0, v.MaxRetransmit)
 	switch n := v.MaxSynRetransmissions; {
 	case v.NoSynRetries, n == wsa.TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS:
@@ -60,7 +53,7 @@ func synLimits(v *options.TCPValues) (tries int, life time.Duration) {
 	case v.MaxRetransmit != 0:
 		tries = -1
 	default:
-		tries, life = synTries, synLife
+		tries, life = wire.ConnectTries, wire.ConnectLife
 	}
 	return tries, life
 }
@@ -101,7 +94,8 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 	if v.RecvBuffer.Set {
 		l.recv = int(v.RecvBuffer.Bytes)
 	}
-	l.synTries, l.synLife = synLimits(&v.TCP)
+	wire := s.host.Profile().Wire()
+	l.synTries, l.synLife = synLimits(&v.TCP, &wire)
 	return l
 }
 
@@ -115,10 +109,19 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	c.Timestamps, c.FailOnICMP = v.Timestamps, v.FailOnICMP
 	c.Algorithm = algorithms[l.congestion]
 	c.Lifetime, c.SynLimit, c.SynLifetime = l.maxrt, l.synTries, l.synLife
+	applyWire(&c.Config, s.host.Profile().Wire())
 	if v.InitialRTT != wsa.TCP_INITIAL_RTO_DEFAULT_RTT {
 		c.InitialRTO = time.Duration(v.InitialRTT) * time.Millisecond
 	}
 	return c
+}
+
+// applyWire sets what the profile decides about how a connection looks from outside.
+func applyWire(c *tcp.Config, wire options.Wire) {
+	c.Scale, c.WholeWindows = wire.WindowScale, wire.WholeWindows
+	c.DelayAck = wire.DelayedAck
+	c.InitialRTO = wire.ConnectRTO
+	c.RefusedTries, c.RefusedPause = wire.RefusedTries, wire.RefusedPause
 }
 
 // applyLocked gives the connection, or the backlog, what has changed of the

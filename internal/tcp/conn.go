@@ -17,16 +17,18 @@ type Config struct {
 	PathMSS int // live: the payload that fits the path to the peer, counted as MSS is; 0: MSS
 	Quota   int // live: SO_RCVBUF; Unset: the window begins at 65,535 and grows
 
-	WithoutScale bool // our SYN doesn't offer window scaling
-	WithoutSACK  bool // our SYN doesn't offer SACK
-	Timestamps   bool // our SYN offers timestamps (RFC 7323), which the documents have off
-	ECN          bool // our SYN offers ECN (RFC 3168)
+	Scale        uint8 // the window scale of our SYN while Quota is Unset; 0: as large as a window may grow
+	WholeWindows bool  // the window of our SYN, where it isn't scaled later, is one of whole segments while Quota is Unset
+	WithoutScale bool  // our SYN doesn't offer window scaling
+	WithoutSACK  bool  // our SYN doesn't offer SACK
+	Timestamps   bool  // our SYN offers timestamps (RFC 7323), which the documents have off
+	ECN          bool  // our SYN offers ECN (RFC 3168)
 
 	Algorithm congestion.Algorithm // live: the congestion control
 	NoDelay   bool                 // live: TCP_NODELAY
 
-	// DelayAck, which is live, is how long the acknowledgement of less than two full
-	// segments may wait; 0: none waits.
+	// DelayAck is how long the acknowledgement of a segment may wait for a second one; 0: none
+	// waits.
 	DelayAck time.Duration
 
 	// Limit is how often a segment is sent without an answer; 0: 16.
@@ -42,6 +44,11 @@ type Config struct {
 	// SynLifetime, which is live, is how long our SYN may stay without an answer, from the
 	// first one on; 0: there is no limit.
 	SynLifetime time.Duration
+
+	// RefusedTries is how often our SYN is sent where a RST answers it, each time RefusedPause
+	// after the RST, but not more often than SynLimit and SynLifetime allow; 0: once.
+	RefusedTries int
+	RefusedPause time.Duration
 
 	// FailOnICMP says that an ICMP error which quotes our SYN ends the attempt to connect.
 	FailOnICMP bool
@@ -124,8 +131,8 @@ type ackState uint8
 
 const (
 	ackNone  ackState = iota // none is owed
-	ackSoon                  // it leaves with the next segment, or when the caller has no more segments
 	ackLater                 // it is delayed: a timer says when it leaves
+	ackSoon                  // it leaves with the next segment, or when the caller has no more segments
 	ackNow                   // it mustn't wait: each of these segments draws one
 )
 
@@ -156,6 +163,9 @@ type sender struct {
 
 	// tries is how often the SYN, the oldest byte or a probe was sent without an answer.
 	tries int
+
+	refusals int  // how many of our SYNs a RST has answered
+	refused  bool // a RST has answered our last SYN, which is to leave again
 }
 
 // release gives back the queue; nothing is due any more.
@@ -192,10 +202,15 @@ func New(cfg Config) *Conn {
 	}
 	switch {
 	case cfg.WithoutScale:
+	case r.grows && cfg.Scale != 0:
+		r.shift = min(cfg.Scale, MaxScale)
 	case r.grows:
 		r.shift = scaleFor(autoLimit)
 	default:
 		r.shift = scaleFor(r.quota)
+	}
+	if cfg.WholeWindows && r.grows {
+		r.whole = cfg.MSS
 	}
 	return c
 }

@@ -221,10 +221,10 @@ func (l *lone) set(arg string) (err error) {
 		}
 	}
 	cfg, peer := &l.cfg, &l.peer
-	flags := map[string]*bool{"noscale": &cfg.WithoutScale, "nosack": &cfg.WithoutSACK, "timestamps": &cfg.Timestamps,
+	flags := map[string]*bool{"noscale": &cfg.WithoutScale, "whole": &cfg.WholeWindows, "nosack": &cfg.WithoutSACK, "timestamps": &cfg.Timestamps,
 		"ecn": &cfg.ECN, "nodelay": &cfg.NoDelay, "expedited": &cfg.Expedited, "icmp": &cfg.FailOnICMP, "sack": &peer.SACKPermitted, "ts": &peer.Timestamps, "ece": &l.ecn}
-	numbers := map[string]*int{"path": &cfg.PathMSS, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
-	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait}
+	numbers := map[string]*int{"path": &cfg.PathMSS, "quota": &cfg.Quota, "limit": &cfg.Limit, "synlimit": &cfg.SynLimit, "refusedtries": &cfg.RefusedTries, "segmenting": &cfg.Segmenting, "ours": &cfg.MSS, "minmss": &cfg.MinMSS}
+	times := map[string]*time.Duration{"synlife": &cfg.SynLifetime, "rto": &cfg.InitialRTO, "delayack": &cfg.DelayAck, "lifetime": &cfg.Lifetime, "finwait": &cfg.FinWait, "refusedpause": &cfg.RefusedPause}
 	switch {
 	case flags[name] != nil:
 		*flags[name] = true
@@ -232,6 +232,8 @@ func (l *lone) set(arg string) (err error) {
 		*numbers[name] = n
 	case times[name] != nil:
 		*times[name] = d
+	case name == "ourscale":
+		cfg.Scale = uint8(n)
 	case name == "mss":
 		peer.MSS = uint16(n)
 	case name == "scale":

@@ -110,3 +110,24 @@ func TestHalfOpenConn(t *testing.T) {
 	require.Equal(t, 1000, c.out.control.Window())
 	require.Equal(t, uint8(1), c.Counters.SynResent)
 }
+
+// The windows W1 and W6 of nmap's fingerprints of Windows 10, with timestamps (1703) and without
+// (1709 and later): 65,535 where the peer scales, else one of whole segments.
+func TestSynAckWholeWindow(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		syn  Options
+		want uint16
+	}{
+		{"the peer scales", Config{Quota: Unset}, Options{MSS: 1460, Scale: 10}, 0xFFFF},
+		{"the peer doesn't", Config{Quota: Unset}, Options{MSS: 265, Scale: NoScale}, 0xFF70},
+		{"with timestamps", Config{Quota: Unset, Timestamps: true}, Options{MSS: 265, Scale: NoScale, Timestamps: true}, 0xFFDC},
+		{"a peer of large segments", Config{Quota: Unset}, Options{MSS: 8960, Scale: NoScale}, 64240},
+		{"SO_RCVBUF is set", Config{Quota: 65000}, Options{MSS: 265, Scale: NoScale}, 65000},
+	} {
+		tt.cfg.MSS, tt.cfg.WholeWindows = 1460, true
+		s := aHalfOpen(tt.cfg, tt.syn).SynAck(origin, tt.cfg)
+		require.Equal(t, tt.want, s.Window, tt.name)
+	}
+}

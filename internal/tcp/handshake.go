@@ -42,7 +42,7 @@ func (c *Conn) synSegment(now time.Duration) Segment {
 
 // sendSyn sends our SYN, for the first time or again (RFC 6298 §2.1).
 func (c *Conn) sendSyn(now time.Duration) Segment {
-	c.snd.syn = false
+	c.snd.syn, c.snd.refused = false, false
 	c.ack = ackNone
 	again := c.snd.next != c.cfg.ISS
 	if !again {
@@ -68,7 +68,7 @@ func (c *Conn) inSynSent(now time.Duration, s *Segment) {
 	switch {
 	case s.Flags&RST != 0:
 		if acks {
-			c.becomeClosed(Refused)
+			c.inRefusal(now)
 		}
 		return
 	case s.Flags&SYN == 0:
@@ -84,6 +84,23 @@ func (c *Conn) inSynSent(now time.Duration, s *Segment) {
 	c.owe(ackNow)
 	c.inUrgent(s)
 	c.inText(now, s)
+}
+
+// inRefusal takes a RST that answers our SYN: the SYN leaves again, or the attempt to connect has
+// failed.
+func (c *Conn) inRefusal(now time.Duration) {
+	b := &c.snd
+	if b.refused { // a copy of the RST
+		return
+	}
+	b.refusals++
+	limit := c.synLimit()
+	if b.refusals >= c.cfg.RefusedTries || limit > 0 && b.tries+1 >= limit {
+		c.becomeClosed(Refused)
+		return
+	}
+	b.refused = true
+	c.timers.resend = now + c.cfg.RefusedPause
 }
 
 // peerSyn notes what the peer's SYN says, and takes the SYN off the segment.
@@ -102,11 +119,14 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	} else {
 		r.shift = 0 // RFC 7323 §2.2: both sides or none
 	}
-	r.edge = r.synEdge()
-	r.told = r.edge
 	if c.stamps = o.Timestamps && c.cfg.Timestamps; c.stamps {
 		r.tsRecent, r.tsAge = o.TSVal, now
 	}
+	if r.whole > 0 && c.state != SynSent { // there our SYN has left, with the window that it has
+		r.whole = c.wholeSegment()
+	}
+	r.edge = r.synEdge()
+	r.told = r.edge
 	switch flags := s.Flags & (ACK | ECE | CWR); {
 	case flags&ACK != 0:
 		c.ecn = c.cfg.ECN && flags == ACK|ECE
@@ -116,6 +136,20 @@ func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	c.setWindow(s)
 	c.fit()
 	s.Seq, s.Flags = s.Seq+1, s.Flags&^SYN
+}
+
+// wholeSegment is what the window of our SYN-ACK is a multiple of, in bytes; 0: of nothing, as the
+// window is scaled later. Windows has no segments below DefaultMSS in mind (observed: W6 of nmap's
+// fingerprints, whose probe has an MSS of 265).
+func (c *Conn) wholeSegment() int {
+	if c.scaled {
+		return 0
+	}
+	segment := max(min(c.cfg.MSS, c.snd.peer), DefaultMSS)
+	if c.stamps {
+		segment -= stampSize
+	}
+	return segment
 }
 
 // setWindow takes the peer's window from a segment; that of a SYN is not scaled

@@ -278,24 +278,24 @@ func (c *Conn) refuses() bool {
 // largest packets that devices make of segments.
 const burstAck = 128 << 10
 
-// oweDelayed notes that an acknowledgement is owed for data that came in order: every second full
+// oweDelayed notes that an acknowledgement is owed for data that came in order: every second
 // segment at least draws one (RFC 9293 §3.8.6.3). In a burst, whose end draws one, segments that
 // follow each other count as one large segment, as they are where a device puts them together: each
 // burstAck draws an acknowledgement, or each eighth of a smaller window.
 func (c *Conn) oweDelayed(now time.Duration, n int) {
 	r := &c.rcv
-	if c.cfg.DelayAck == 0 {
-		c.owe(ackSoon)
-	}
 	enough := 2 * r.least
 	if c.holdAck {
 		enough = max(enough, min(burstAck, r.size()/8))
 	}
 	r.unackedBytes += n
+	r.unacked++
 	switch {
 	case r.unackedBytes >= enough:
 		c.owe(ackNow)
-	case c.cfg.DelayAck > 0:
+	case c.cfg.DelayAck == 0, r.unacked > 1, r.unackedBytes > r.least: // a device may have put two together
+		c.owe(ackSoon)
+	default:
 		c.owe(ackLater)
 		if c.timers.ack == 0 {
 			c.timers.ack = now + c.cfg.DelayAck

@@ -15,6 +15,9 @@ const MaxOptions = 40
 // NoScale is the Options.Scale of a header without a window scale option.
 const NoScale = -1
 
+// stampSize is how many bytes timestamps take in a header, with their padding.
+const stampSize = 12
+
 // maxBlocks is how many SACK blocks fit into a header.
 const maxBlocks = 4
 
@@ -74,7 +77,7 @@ func (o *Options) Len() int {
 	}
 	switch {
 	case o.Timestamps:
-		n += 12
+		n += stampSize
 	case o.SACKPermitted:
 		n += 4
 	}

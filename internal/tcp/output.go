@@ -111,7 +111,7 @@ func (c *Conn) segment(now time.Duration, s *Segment, seq Seq, n, cut int) {
 		s.Urgent = uint16(min(d, 65535))
 		c.snd.tell = false
 	}
-	c.ack, c.timers.ack, r.unackedBytes, r.lastAck = ackNone, 0, 0, r.next
+	c.ack, c.timers.ack, r.unackedBytes, r.unacked, r.lastAck = ackNone, 0, 0, 0, r.next
 }
 
 // examine sends new data after a time-out, whose acknowledgement tells whether

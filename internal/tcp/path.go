@@ -15,7 +15,7 @@ func (c *Conn) fit() {
 	}
 	mss := min(room, c.snd.peer)
 	if c.stamps {
-		mss -= 12 // RFC 6691: options come off what is sent
+		mss -= stampSize // RFC 6691: options come off what is sent
 	}
 	if mss = max(mss, 1); mss == c.snd.mss {
 		return

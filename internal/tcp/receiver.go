@@ -25,6 +25,7 @@ type receiver struct {
 	least int   // the floor of the quota: one segment, in bytes
 	grows bool  // SO_RCVBUF isn't set
 	shift uint8 // the scale of our window
+	whole int   // the bytes that the window of our SYN is a multiple of; 0: of none
 
 	queue  queue  // data that came in order and wasn't read
 	pieces pieces // data that came early
@@ -40,6 +41,7 @@ type receiver struct {
 	lastAck      Seq           // the acknowledgement number of our last segment
 	duplicate    Block         // data that came twice, for a D-SACK; zero: none
 	unackedBytes int           // how many bytes came in order since our last segment
+	unacked      int           // in how many segments they came
 
 	up     Seq  // behind the last urgent byte; valid with urgent
 	urgent bool // the peer has announced an urgent byte
@@ -92,7 +94,13 @@ func (r *receiver) field() uint16 {
 }
 
 // synWindow is the window field of a SYN, which is never scaled.
-func (r *receiver) synWindow() uint16 { return uint16(min(r.size(), 65535)) }
+func (r *receiver) synWindow() uint16 {
+	window := min(r.size(), 65535)
+	if r.whole > 0 && window >= 2*r.whole {
+		window -= window % r.whole
+	}
+	return uint16(window)
+}
 
 // synEdge is the right edge that our SYN promises. It is rounded up to what a scaled
 // window can tell: the next window would seem to shrink (BF-14). Where there is a scale

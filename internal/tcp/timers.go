@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/wsstack/wsstack/keepalive"
@@ -141,10 +142,7 @@ func (c *Conn) armLifetime() {
 func (c *Conn) exhausted() bool {
 	c.snd.tries++
 	if !c.state.Synchronized() {
-		limit := c.cfg.SynLimit
-		if limit == 0 {
-			limit = defaultSynLimit
-		}
+		limit := c.synLimit()
 		return limit > 0 && c.snd.tries >= limit
 	}
 	limit := c.cfg.Limit
@@ -153,6 +151,9 @@ func (c *Conn) exhausted() bool {
 	}
 	return c.snd.tries >= limit && (c.cfg.Lifetime == 0 || c.orphan && c.cfg.Lifetime < 0)
 }
+
+// synLimit is Config.SynLimit, or its default.
+func (c *Conn) synLimit() int { return cmp.Or(c.cfg.SynLimit, defaultSynLimit) }
 
 // resendTimeout is called at the retransmission time-out (RFC 6298 §5.4 to 5.7), and when another
 // probe of a closed window is due (RFC 9293 §3.8.6.1).

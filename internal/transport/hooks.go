@@ -2,8 +2,8 @@ package transport
 
 import "gvisor.dev/gvisor/pkg/tcpip"
 
-// Hooks are what the owner of the netstack wants to be told, and a bound that it sets. A hook may
-// be nil; the bound may be 0.
+// Hooks are what the owner of the netstack wants to be told, and what it wants to be otherwise. A
+// hook may be nil, and the others may be zero.
 type Hooks struct {
 	// Freed is told of a connection that Dial has made, once the tuple of the connection can be
 	// used again: neither the connection nor a record of its TIME-WAIT is left.
@@ -14,6 +14,13 @@ type Hooks struct {
 
 	// MinPathMTU is the least size of IPv4 packets, in bytes, that an ICMP error brings about.
 	MinPathMTU uint32
+
+	// OddResets has a listener answer a segment without SYN, ACK and RST, and one with SYN and FIN,
+	// by a RST.
+	OddResets bool
+
+	// AckInResets gives a RST without ACK its sequence number as acknowledgement number, too.
+	AckInResets bool
 }
 
 // Configure sets the Hooks. It is called once, before anything else.

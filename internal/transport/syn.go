@@ -4,11 +4,14 @@ import "github.com/wsstack/wsstack/internal/tcp"
 
 // firstLocked takes the first segment of a connection: a SYN, or the
 // acknowledgement of a cookie (RFC 9293 §3.10.7.2). Another acknowledgement is
-// answered by a RST, everything else is dropped.
+// answered by a RST, everything else is dropped, unless Hooks.OddResets says
+// otherwise.
 func (l *Listener) firstLocked(a origin, s *tcp.Segment, after tcp.Seq) outcome {
 	switch {
 	case s.Flags.Has(tcp.RST):
 		return outcome{}
+	case l.proto.hooks.OddResets && odd(s.Flags):
+		return outcome{refused: true}
 	case s.Flags.Has(tcp.ACK):
 		h := l.cookieLocked(a, s)
 		if h == nil {
@@ -39,6 +42,11 @@ func (l *Listener) firstLocked(a origin, s *tcp.Segment, after tcp.Seq) outcome 
 	h.syn(s, after)
 	l.enterLocked(h)
 	return l.admitLocked(h)
+}
+
+// odd reports whether flags are none that a first segment has: no SYN, ACK or RST, or SYN and FIN.
+func odd(flags tcp.Flags) bool {
+	return flags&(tcp.SYN|tcp.ACK|tcp.RST) == 0 || flags.Has(tcp.SYN|tcp.FIN)
 }
 
 // fullLocked reports whether as many connections are half open as are allowed.

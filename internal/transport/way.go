@@ -15,7 +15,8 @@ type way struct {
 	route *stack.Route // the way to the peer through netstack
 	id    ID           // the tuple of the connection
 	headers
-	tap Tap // shown what leaves; nil: nobody is
+	ackInResets bool // Hooks.AckInResets
+	tap         Tap  // shown what leaves; nil: nobody is
 }
 
 // headers are what the IP headers of a connection's packets have.
@@ -49,6 +50,9 @@ func (w *way) segmenting() int {
 // write sends a segment, and takes over its payload. An error of the network counts as a loss: TCP
 // sends again.
 func (w *way) write(s *tcp.Segment) {
+	if w.ackInResets && s.Flags&(tcp.RST|tcp.ACK) == tcp.RST {
+		s.Ack = s.Seq
+	}
 	w.tap.show(true, s)
 	if int(s.Payload.Size()) > s.Cut && w.route.HasGVisorGSOCapability() && w.route.Loop()&stack.PacketLoop == 0 {
 		w.cut(s)
@@ -158,7 +162,7 @@ func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 		return
 	}
 	defer route.Release()
-	w := way{route: route, id: a.id, headers: h, tap: tap}
+	w := way{route: route, id: a.id, headers: h, ackInResets: p.hooks.AckInResets, tap: tap}
 	w.write(s)
 }
 
@@ -171,7 +175,8 @@ func (p *Protocol) find(a origin, set *Settings) (way, tcpip.Error) {
 	}
 	a.id.LocalAddress = route.LocalAddress()
 	a.id = a.id.in(route.NICID())
-	w := way{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment}, tap: set.Tap}
+	w := way{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment},
+		ackInResets: p.hooks.AckInResets, tap: set.Tap}
 	w.configure(&set.Config)
 	return w, nil
 }
