@@ -6,11 +6,14 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -72,4 +75,24 @@ func TestCountedIDs_SegmentsOfTheDevice(t *testing.T) {
 	for i, id := range ids {
 		require.Equal(t, ids[0]+i, id, "identification %d of %d", i, len(ids))
 	}
+}
+
+// WW-30: the errors that a router sends about what it can't send on are in the same row.
+func TestCountedIDs_ErrorsOfARouter(t *testing.T) {
+	n := simnet.New(t)
+	router := n.HostConfig("router", stack.Config{
+		Profile: options.Windows, Addresses: prefixes("10.1.0.1/16"), Forwarding: true, Routes: []stack.Route{},
+	})
+	near := n.Wire(router, "near", "10.1.0.9")
+	var ids []uint16
+	for _, packet := range [][]byte{
+		echo("10.1.0.9", "10.1.0.1"), udp("10.1.0.9", "10.2.0.9", 8), udp("10.1.0.9", "10.2.0.9", 8), echo("10.1.0.9", "10.1.0.1"),
+	} {
+		near.Inject(packet)
+		p, err := near.Receive(time.Second)
+		require.NoError(t, err)
+		require.True(t, header.IPv4(p.Data).IsChecksumValid())
+		ids = append(ids, header.IPv4(p.Data).ID()-uint16(len(ids)))
+	}
+	require.Equal(t, []uint16{ids[0], ids[0], ids[0], ids[0]}, ids, "less their place in the row")
 }
