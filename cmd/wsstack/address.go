@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/wsstack/wsstack/internal/inet"
+	"github.com/wsstack/wsstack/options"
 )
 
 // tunName is the name of the interface on the kernel's side, unless up has the flag --name.
@@ -19,6 +20,9 @@ type networkConfig struct {
 	Stack []netip.Prefix // addresses of the wsstack
 	MTU   int            // MTU of the link in bytes
 	Wire  wireConfig     // what happens to packets
+
+	// Profile is what the sockets of the stack follow, and what it looks like from outside.
+	Profile options.Profile
 
 	// Congestion is the congestion control of the kernel's connections to the stack; see
 	// tun.Config.

@@ -84,7 +84,7 @@ func attach(cfg networkConfig, name string, use purpose, sys system) (_ *network
 	if err := configure(cfg, n.name, use, sys); err != nil {
 		return nil, err
 	}
-	if n.stack, err = stack.New(stack.Config{Device: decorated, Addresses: cfg.Stack, MTU: uint32(cfg.MTU)}); err != nil {
+	if n.stack, err = stack.New(stack.Config{Device: decorated, Addresses: cfg.Stack, MTU: uint32(cfg.MTU), Profile: cfg.Profile}); err != nil {
 		return nil, failf("can't start the stack: %w", err)
 	}
 	if n.services, err = serve(n.stack, cfg.hosts()); err != nil {

@@ -17,18 +17,23 @@ import (
 )
 
 func newOptionsCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, byProfile bool
 	cmd := &cobra.Command{
-		Use:   "options [--json] [NAME|NUMBER…]",
+		Use:   "options [--json] [--profile] [NAME|NUMBER…]",
 		Short: "Print the socket options and control codes: number, type, direction, default, meaning",
 		Long: "Print the socket options and the control codes of WSAIoctl: number, type, direction, default,\n" +
 			"meaning. A control code has the level \"ioctl\", and its type names the input (in) and the output\n" +
 			"(out). A number such as 0x1001 or 4097 stands for the options with this number at all levels.\n" +
-			"SOURCE is the label of a page; OPTIONS.md has the list of labels.",
+			"SOURCE is the label of a page; OPTIONS.md has the list of labels.\n\n" +
+			"With --profile, what the profiles documented, windows and legacy do with each option, side by\n" +
+			"side: default, class of lengths (OPTIONS.md explains the classes), sockets on which get and\n" +
+			"set work, errors on the others, states in which set fails, and what differs from the\n" +
+			"documents, with the number of the conflict in docs/conflicts.md. Control codes don't differ.",
 		Example: `  wsstack options
   wsstack options SO_KEEPALIVE TCP_NODELAY
   wsstack options SIO_TCP_INFO
   wsstack options 0x98000004
+  wsstack options --profile SO_KEEPALIVE IP_TTL
   wsstack options --json | jq -r '.[] | select(.set) | .symbol'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -36,18 +41,40 @@ func newOptionsCommand() *cobra.Command {
 			if unknown != nil && len(table) == 0 {
 				return unknown
 			}
-			write := writeOptions
-			if asJSON {
-				write = writeOptionsJSON
-			}
-			if err := write(cmd.OutOrStdout(), table); err != nil {
-				return failf("print the options: %w", err)
+			if err := printOptions(cmd.OutOrStdout(), table, asJSON, byProfile, len(names) > 0); err != nil {
+				return err
 			}
 			return unknown
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
+	cmd.Flags().BoolVar(&byProfile, "profile", false, "print what each profile does, side by side")
 	return cmd
+}
+
+// printOptions prints the options in the form that the flags ask for. named says that they were
+// asked for one by one.
+func printOptions(w io.Writer, table []optionRow, asJSON, byProfile, named bool) (err error) {
+	switch {
+	case byProfile:
+		rows, failed := profileRows(table, named)
+		if failed != nil {
+			return failed
+		}
+		if asJSON {
+			err = writeJSON(w, rows)
+		} else {
+			err = writeProfiles(w, rows)
+		}
+	case asJSON:
+		err = writeJSON(w, table)
+	default:
+		err = writeOptions(w, table)
+	}
+	if err != nil {
+		return failf("print the options: %w", err)
+	}
+	return nil
 }
 
 // levelControl stands in the place of a level for control codes, which have no level.
@@ -136,6 +163,9 @@ func parseNumber(word string) (n int64, ok bool) {
 
 func unknownOption(table []optionRow, word string) *failure {
 	f := usagef("no option %s", word)
+	if _, err := parseProfile(word); err == nil {
+		return f.withHint("--profile takes no name: it prints every profile, side by side")
+	}
 	if near := nearest(table, strings.ToUpper(word)); len(near) > 0 {
 		return f.withHint("did you mean %s? All names: wsstack options", strings.Join(near, " or "))
 	}
@@ -246,9 +276,9 @@ func dash(s string) string {
 	return s
 }
 
-func writeOptionsJSON(w io.Writer, table []optionRow) error {
+func writeJSON(w io.Writer, list any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(table)
+	return encoder.Encode(list)
 }

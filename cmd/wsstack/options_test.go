@@ -64,7 +64,7 @@ func TestWriteOptions(t *testing.T) {
 // The number of an option is an int, a control code a DWORD.
 func TestWriteOptionsJSON(t *testing.T) {
 	var out bytes.Buffer
-	if err := writeOptionsJSON(&out, optionTable()); err != nil {
+	if err := writeJSON(&out, optionTable()); err != nil {
 		t.Fatal(err)
 	}
 	var list []struct {

@@ -24,6 +24,7 @@ import (
 // statusReport is the status page as data, which a request with "Accept: application/json" gets.
 type statusReport struct {
 	Version string         `json:"version"` // version of wsstack
+	Profile string         `json:"profile"` // profile that the sockets follow
 	Sockets []socketStatus `json:"sockets"` // the sockets, the oldest first
 	Stats   statistics     `json:"stats"`   // the counters of the stack
 }
@@ -67,7 +68,7 @@ type socketStatus struct {
 }
 
 func newStatusReport(h host) statusReport {
-	report := statusReport{Version: version(), Sockets: []socketStatus{}, Stats: statistics(h.Stats())}
+	report := statusReport{Version: version(), Profile: h.Profile().String(), Sockets: []socketStatus{}, Stats: statistics(h.Stats())}
 	for _, info := range h.Sockets() {
 		report.Sockets = append(report.Sockets, newSocketStatus(info, h.Profile()))
 	}

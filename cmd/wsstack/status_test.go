@@ -50,7 +50,7 @@ func TestStatus_HTML(t *testing.T) {
 	}}}
 	body := getStatus(h, "GET", "/", "text/html,*/*").Body.String()
 	for _, want := range []string{
-		"10.77.0.1:80", "<td class=\"n\">11</td><td class=\"n\">12</td>", "1.5s",
+		"the profile <code>documented</code>", "10.77.0.1:80", "<td class=\"n\">11</td><td class=\"n\">12</td>", "1.5s",
 		"TCP_NODELAY=true", "TCP_KEEPIDLE=10s", "42 dropped", "&lt;script&gt;",
 	} {
 		if !strings.Contains(body, want) {
@@ -99,8 +99,10 @@ func TestStatus_Headers(t *testing.T) {
 	if got := r.Header().Get("Content-Type"); got != "application/json" || r.Code != http.StatusOK {
 		t.Errorf("JSON: %d, %q", r.Code, got)
 	}
-	if !strings.Contains(r.Body.String(), `"sockets": []`) {
-		t.Errorf("no sockets should be an empty array: %s", r.Body)
+	for _, want := range []string{`"sockets": []`, `"profile": "documented"`} {
+		if !strings.Contains(r.Body.String(), want) {
+			t.Errorf("JSON without %s: %s", want, r.Body)
+		}
 	}
 	if r := getStatus(fakeHost{}, "POST", "/", ""); r.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d, want 405", r.Code)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wsstack/wsstack/options"
 )
 
 func TestAnnounce(t *testing.T) {
@@ -14,7 +16,7 @@ func TestAnnounce(t *testing.T) {
 		asJSON, person bool
 		want           string
 	}{
-		{"JSON", true, true, `{"name":"wss0","addresses":["10.77.0.1/24","fd77::1/64"],"host_addresses":["10.77.0.2/24","fd77::2/64"],"mtu":1500}
+		{"JSON", true, true, `{"name":"wss0","addresses":["10.77.0.1/24","fd77::1/64"],"host_addresses":["10.77.0.2/24","fd77::2/64"],"mtu":1500,"profile":"documented"}
 `},
 		{"to a program", false, false, `wss0 is up: the stack is 10.77.0.1 and fd77::1, this host 10.77.0.2 and fd77::2, MTU 1500
 `},
@@ -36,5 +38,17 @@ Try in another terminal:
 				t.Errorf("announce wrote %q, %v, want %q", out.String(), err, tt.want)
 			}
 		})
+	}
+}
+
+// A profile other than that of the documents is said.
+func TestAnnounce_Profile(t *testing.T) {
+	cfg := defaultNetwork()
+	cfg.Profile = options.Windows
+	for asJSON, want := range map[bool]string{false: "MTU 1500, profile windows\n", true: `"mtu":1500,"profile":"windows"}` + "\n"} {
+		var out strings.Builder
+		if err := announce(&out, cfg, "wss0", asJSON, false); err != nil || !strings.HasSuffix(out.String(), want) {
+			t.Errorf("announce wrote %q, %v, want %q at the end", out.String(), err, want)
+		}
 	}
 }

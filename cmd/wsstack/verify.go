@@ -235,12 +235,11 @@ func selectProfiles(name string) ([]options.Profile, error) {
 	if name == "" {
 		return nil, nil
 	}
-	for _, p := range conform.Profiles() {
-		if strings.EqualFold(p.String(), name) {
-			return []options.Profile{p}, nil
-		}
+	p, err := parseProfile(name)
+	if err != nil {
+		return nil, usagef("no profile %s", name).withHint("profiles: documented, windows, legacy")
 	}
-	return nil, usagef("no profile %s", name).withHint("profiles: documented, windows, legacy")
+	return []options.Profile{p}, nil
 }
 
 // runScenarios runs what there is for the statements.

@@ -40,6 +40,8 @@ func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f.Var(mtuValue{&cfg.MTU}, "mtu", "size of the largest packet on the link, in bytes")
 	f.StringVar(&cfg.Congestion, "congestion", "",
 		"congestion `CONTROL` of this host's TCP on the link, such as reno; a host with BBR sends more slowly")
+	f.Var(newParsed(&cfg.Profile, parseProfile), "profile",
+		"`PROFILE` of the stack: documented, windows or legacy (default documented)")
 	w := &cfg.Wire
 	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng); - is standard output")
 	f.Var(newParsed(&w.Delay, parseDelay), "delay", "time that a packet takes in each direction, as a `DURATION` such as 50ms")
