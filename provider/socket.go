@@ -18,12 +18,15 @@ import (
 // WSASocket: the first protocol that fits).
 //
 // A raw socket has a protocol from 0 to 255, of which 0 and IPPROTO_RAW only send.
+// In the profiles Windows and Legacy AF_UNSPEC with a protocol is AF_INET (WC-33).
 //
 // Errors (API-socket): WSAEAFNOSUPPORT for a family other than AF_INET and
 // AF_INET6; WSAESOCKTNOSUPPORT for a type other than SOCK_STREAM, SOCK_DGRAM and
 // SOCK_RAW; WSAEPROTOTYPE for TCP or UDP with the other's type;
 // WSAEPROTONOSUPPORT for another protocol; WSAEACCES for a raw socket where
-// stack.Config.DenyRaw is set. The handle is INVALID_SOCKET then.
+// stack.Config.DenyRaw is set. The handle is INVALID_SOCKET then. The profiles Windows
+// and Legacy look at the type before the family, and have WSAEPROTONOSUPPORT in the
+// place of WSAEPROTOTYPE, and WSAEINVAL for AF_UNSPEC without a protocol.
 func (p *Provider) Socket(af, typ, protocol int32) (wsa.SOCKET, error) {
 	return p.SocketEx(af, typ, protocol, 0, wsa.WSA_FLAG_OVERLAPPED)
 }
@@ -95,7 +98,8 @@ func (p *Provider) Bind(s wsa.SOCKET, addr netip.AddrPort) error {
 // wrong family; WSAEALREADY while an attempt is running, for a client of
 // version 1.x WSAEINVAL; WSAEINVAL when listening or named in a pending
 // AcceptEx; WSAEISCONN when connected, also after shutdown; WSAEADDRNOTAVAIL for port 0 or an unspecified address;
-// WSAEACCES for a broadcast address without SO_BROADCAST (datagram);
+// WSAEACCES for a broadcast address without SO_BROADCAST (datagram, but success in the
+// profiles Windows and Legacy: WC-30);
 // WSAEADDRINUSE when the pair of addresses is in use; WSAENETUNREACH,
 // WSAEHOSTUNREACH; then WSAEWOULDBLOCK, or on a blocking socket
 // WSAECONNREFUSED, WSAETIMEDOUT. After a keep-alive drop WSAENOTCONN (C-46).

@@ -34,7 +34,8 @@ func (p *Provider) Send(s wsa.SOCKET, buf []byte, flags int32) (n int, _ error) 
 // an ephemeral port. On a stream the address is ignored (NB).
 //
 // Errors are those of Send, and for datagrams WSAEAFNOSUPPORT for an address
-// of the wrong family; WSAEADDRNOTAVAIL for port 0 or an unspecified address;
+// of the wrong family; WSAEADDRNOTAVAIL for an unspecified address, and for port 0,
+// which the profiles Windows and Legacy take, to send nothing (WC-31);
 // WSAENETUNREACH, WSAEHOSTUNREACH; WSAEDESTADDRREQ in the place of WSAENOTCONN.
 func (p *Provider) SendTo(s wsa.SOCKET, buf []byte, flags int32, to netip.AddrPort) (n int, _ error) {
 	sock, err := p.socket(s)
