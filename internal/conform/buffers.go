@@ -22,6 +22,12 @@ func (h handle) accepts(n, want int) {
 	Equal(e, fmt.Sprintf("accepted of %d bytes", n), got, want)
 }
 
+// fits sends n bytes on a non-blocking socket, for which there is room, and none for another one.
+func (h handle) fits(n int) {
+	h.accepts(n, n)
+	h.accepts(1, 0)
+}
+
 // filled sends on a non-blocking socket until there is no room.
 func (h handle) filled() {
 	e := h.e
@@ -71,27 +77,25 @@ var buffersScenarios = []Scenario{
 		}
 		e.Notef("as asked for up to 4 MiB, then 4 MiB")
 	}},
-	{ID: "BF-2", Title: "the size provided is the size asked for", Source: "OBS", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
-			e.Pair()
-			for _, s := range []handle{e.stream(), e.datagram()} {
-				for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
-					for _, n := range []uint32{4096, 1, 0, 65537} {
-						s.set(wsa.SOL_SOCKET, opt, n)
-						Equal(e, wsa.OptionName(wsa.SOL_SOCKET, opt), s.get(wsa.SOL_SOCKET, opt), n)
-					}
+	{ID: "BF-2", Title: "the size provided is the size asked for", Source: "OBS", Run: func(e *Env) {
+		e.Pair()
+		for _, s := range []handle{e.stream(), e.datagram()} {
+			for _, opt := range []int32{wsa.SO_SNDBUF, wsa.SO_RCVBUF} {
+				for _, n := range []uint32{4096, 1, 0, 65537} {
+					s.set(wsa.SOL_SOCKET, opt, n)
+					Equal(e, wsa.OptionName(wsa.SOL_SOCKET, opt), s.get(wsa.SOL_SOCKET, opt), n)
 				}
 			}
-			e.Do(func() { // and it is in force: one byte of quota is one byte
-				c, _ := e.connection()
-				c.nonblocking(true)
-				c.sndbuf(2)
-				c.accepts(1, 1)
-				c.accepts(5, 1)
-				c.accepts(1, 0)
-			})
-			e.Notef("4096, 1, 0 and 65537 read back; with 2 bytes, two are accepted")
-		}},
+		}
+		e.Do(func() { // and it is in force: one byte of quota is one byte
+			c, _ := e.connection()
+			c.nonblocking(true)
+			c.sndbuf(2)
+			c.accepts(1, 1)
+			c.fits(1)
+		})
+		e.Notef("4096, 1, 0 and 65537 read back; with 2 bytes, two are accepted")
+	}},
 	{ID: "BF-3", Title: "too large is cut to the cap", Source: "S-SET", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, s := range []handle{e.stream(), e.datagram()} {
@@ -129,38 +133,36 @@ var buffersScenarios = []Scenario{
 		}
 		e.Notef("%d with every size of the buffers", before)
 	}},
-	{ID: "BF-6", Title: "shrinking below what is queued", Source: "API-set", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
-			e.played(func(s handle, p *simnet.Peer) {
-				s.nonblocking(true)
-				s.sndbuf(10000)
-				s.accepts(10000, 10000)
-				s.sndbuf(1000)
-				s.reads(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
-				s.accepts(100, 0)
-				e.peerAcks(p, 8001)
-				s.accepts(100, 0) // 2000 are left
-				e.peerAcks(p, 9501)
-				s.accepts(1000, 500)
-				e.peerAcks(p, 10001)
-			})
-			Equal(e, "bytes that left", e.bytesFrom("a"), 10500)
-			e.Notef("all 10,000 bytes leave; sends wait until fewer than 1,000 are queued")
-		}},
-	{ID: "BF-7", Title: "bytes count until they are acknowledged", Source: "API-send", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
-			e.played(func(s handle, p *simnet.Peer) {
-				s.nonblocking(true)
-				s.sndbuf(4000)
-				s.accepts(4000, 4000)
-				e.Net.Sleep(100 * time.Millisecond)
-				Equal(e, "bytes that left", e.bytesFrom("a"), 4000) // all of them, and still they count
-				s.accepts(1, 0)
-				e.peerAcks(p, 1001)
-				s.accepts(4000, 1000)
-			})
-			e.Notef("transmitted bytes still count; 1,000 acknowledged make room for 1,000")
-		}},
+	{ID: "BF-6", Title: "shrinking below what is queued", Source: "API-set", Run: func(e *Env) {
+		e.played(func(s handle, p *simnet.Peer) {
+			s.nonblocking(true)
+			s.sndbuf(10000)
+			s.accepts(10000, 10000)
+			s.sndbuf(1000)
+			s.reads(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
+			s.accepts(100, 0)
+			e.peerAcks(p, 8001)
+			s.accepts(100, 0) // 2000 are left
+			e.peerAcks(p, 9501)
+			s.fits(500)
+			e.peerAcks(p, 10001)
+		})
+		Equal(e, "bytes that left", e.bytesFrom("a"), 10500)
+		e.Notef("all 10,000 bytes leave; sends wait until fewer than 1,000 are queued")
+	}},
+	{ID: "BF-7", Title: "bytes count until they are acknowledged", Source: "API-send", Run: func(e *Env) {
+		e.played(func(s handle, p *simnet.Peer) {
+			s.nonblocking(true)
+			s.sndbuf(4000)
+			s.accepts(4000, 4000)
+			e.Net.Sleep(100 * time.Millisecond)
+			Equal(e, "bytes that left", e.bytesFrom("a"), 4000) // all of them, and still they count
+			s.accepts(1, 0)
+			e.peerAcks(p, 1001)
+			s.fits(1000)
+		})
+		e.Notef("transmitted bytes still count; 1,000 acknowledged make room for 1,000")
+	}},
 	{ID: "BF-8", Title: "non-blocking sends are partial", Source: "API-send, C-07", Run: func(e *Env) {
 		e.played(func(s handle, p *simnet.Peer) {
 			s.nonblocking(true)
@@ -263,34 +265,33 @@ var buffersScenarios = []Scenario{
 		})
 		e.Notef("with 999 of 1,000 bytes queued, not with 1,000, again when one is acknowledged")
 	}},
-	{ID: "BF-11", Title: "an explicit size doesn't grow", Source: "W-SOL", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
-			e.Pair()
-			most := 0
-			e.Do(func() {
-				l := e.peerStream()
-				l.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, 8192)
-				l.bind(e.Any(80))
-				l.listen(5)
-				c := e.stream()
-				c.connect(e.Addr(2, 80))
-				s := l.accept()
-				c.sndbuf(4096)
-				done := e.Go("send", func() { c.send(400_000) })
-				for got := 0; got < 400_000; {
-					n := len(s.recv(10_000))
-					got += n
-				}
-				done.Wait()
-				c.nonblocking(true)
-				e.Net.Sleep(time.Second)
-				c.accepts(1, 1)
-				c.accepts(9000, 4095)
-			})
-			for _, l := range e.Segments("b") {
-				most = max(most, l.Window)
+	{ID: "BF-11", Title: "an explicit size doesn't grow", Source: "W-SOL", Run: func(e *Env) {
+		e.Pair()
+		most := 0
+		e.Do(func() {
+			l := e.peerStream()
+			l.set(wsa.SOL_SOCKET, wsa.SO_RCVBUF, 8192)
+			l.bind(e.Any(80))
+			l.listen(5)
+			c := e.stream()
+			c.connect(e.Addr(2, 80))
+			s := l.accept()
+			c.sndbuf(4096)
+			done := e.Go("send", func() { c.send(400_000) })
+			for got := 0; got < 400_000; {
+				n := len(s.recv(10_000))
+				got += n
 			}
-			Equal(e, "largest window of b", most, 8192)
-			e.Notef("after 400,000 bytes the window is at most 8,192 and the quota 4,096")
-		}},
+			done.Wait()
+			c.nonblocking(true)
+			e.Net.Sleep(time.Second)
+			c.accepts(1, 1)
+			c.fits(4095)
+		})
+		for _, l := range e.Segments("b") {
+			most = max(most, l.Window)
+		}
+		Equal(e, "largest window of b", most, 8192)
+		e.Notef("after 400,000 bytes the window is at most 8,192 and the quota 4,096")
+	}},
 }

@@ -12,52 +12,51 @@ import (
 
 // inheritExScenarios are IN-5 and IN-6: AcceptEx and ConnectEx.
 var inheritExScenarios = []Scenario{
-	{ID: "IN-5", Title: "AcceptEx", Source: "API-AcceptEx", Profiles: documentedOnly,
-		Why: "C-01: in Windows SO_CONNECT_TIME is 0xFFFFFFFF before the update", Run: func(e *Env) {
-			e.paired(func() {
-				l, a := e.listener(e.P, 80), e.stream()
-				l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-				for what, err := range map[string]error{
-					"into a bound socket": second(e.P.AcceptEx(l.s, e.bound(0).s, nil)),
-					"not listening":       second(e.P.AcceptEx(e.stream().s, a.s, nil)),
-					"a datagram socket":   second(e.P.AcceptEx(l.s, e.datagram().s, nil)),
-					"into itself":         second(e.P.AcceptEx(l.s, l.s, nil)),
-				} {
-					e.Code(what, err, wsa.WSAEINVAL)
-				}
-				buf := make([]byte, 9)
-				o := l.acceptEx(a, buf)
-				l.as("twice").acceptEx(a, nil, wsa.WSAEINVAL)
-				a.as("SO_CONNECT_TIME, pending").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOTCONN)
-				c := e.peerStream()
-				c.connect(e.Addr(1, 80))
-				e.Net.Sleep(2500 * time.Millisecond)
-				e.pending("connected, without data", o)
-				a.reads(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 2)
-				c.send(4)
-				Equal(e, "with the first data", e.outcome(o), "4 success")
+	{ID: "IN-5", Title: "AcceptEx", Source: "API-AcceptEx", Run: func(e *Env) {
+		e.paired(func() {
+			l, a := e.listener(e.P, 80), e.stream()
+			l.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+			for what, err := range map[string]error{
+				"into a bound socket": second(e.P.AcceptEx(l.s, e.bound(0).s, nil)),
+				"not listening":       second(e.P.AcceptEx(e.stream().s, a.s, nil)),
+				"a datagram socket":   second(e.P.AcceptEx(l.s, e.datagram().s, nil)),
+				"into itself":         second(e.P.AcceptEx(l.s, l.s, nil)),
+			} {
+				e.Code(what, err, wsa.WSAEINVAL)
+			}
+			buf := make([]byte, 9)
+			o := l.acceptEx(a, buf)
+			l.as("twice").acceptEx(a, nil, wsa.WSAEINVAL)
+			a.as("SO_CONNECT_TIME, pending").untimed()
+			c := e.peerStream()
+			c.connect(e.Addr(1, 80))
+			e.Net.Sleep(2500 * time.Millisecond)
+			e.pending("connected, without data", o)
+			a.reads(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 2)
+			c.send(4)
+			Equal(e, "with the first data", e.outcome(o), "4 success")
 
-				a.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
-				a.peerName(wsa.WSAENOTCONN)
-				a.sockName(wsa.WSAEINVAL)
-				a.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
-				a.send(3)
-				c.recv(3)
-				c.send(3)
-				a.recv(3)
+			a.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+			a.peerName(wsa.WSAENOTCONN)
+			a.sockName(wsa.WSAEINVAL)
+			a.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
+			a.send(3)
+			c.recv(3)
+			c.send(3)
+			a.recv(3)
 
-				a.as("another listener").setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(a), 8, wsa.WSAENOTSOCK)
-				a.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8)
-				a.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-				peer := a.peerName()
-				local := c.sockName()
-				Equal(e, "peer", peer, local)
-				a.sockName()
-				a.shutdown(wsa.SD_SEND)
-				c.recv(1)
-			})
-			e.Notef("done with the first data; options, names and shutdown after SO_UPDATE_ACCEPT_CONTEXT")
-		}},
+			a.as("another listener").setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(a), 8, wsa.WSAENOTSOCK)
+			a.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8)
+			a.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+			peer := a.peerName()
+			local := c.sockName()
+			Equal(e, "peer", peer, local)
+			a.sockName()
+			a.shutdown(wsa.SD_SEND)
+			c.recv(1)
+		})
+		e.Notef("done with the first data; options, names and shutdown after SO_UPDATE_ACCEPT_CONTEXT")
+	}},
 	{ID: "IN-5", Title: "the socket of a pending AcceptEx is taken", Source: "API-AcceptEx", Run: func(e *Env) {
 		e.paired(func() {
 			l, other, a := e.listener(e.P, 80), e.listener(e.P, 81), e.stream()
@@ -114,35 +113,34 @@ var inheritExScenarios = []Scenario{
 		})
 		e.Notef("done when connected, in order")
 	}},
-	{ID: "IN-6", Title: "ConnectEx", Source: "API-ConnectEx", Profiles: documentedOnly,
-		Why: "C-01: in Windows SO_CONNECT_TIME is 0xFFFFFFFF before the update", Run: func(e *Env) {
-			e.paired(func() {
-				l, c := e.listener(e.Q, 80), e.stream()
-				c.as("unbound").connectEx(e.Addr(2, 80), nil, wsa.WSAEINVAL)
-				c = e.bound(0)
-				c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-				o := c.connectEx(e.Addr(2, 80), []byte("hello"))
-				c.as("Connect while pending").connect(e.Addr(2, 80), wsa.WSAEINVAL)
-				c.as("SO_CONNECT_TIME, pending").get(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, wsa.WSAENOTCONN)
-				start := e.Start()
-				Equal(e, "outcome", e.outcome(o), "5 success")
-				e.took("time", start, 2*Delay)
-				s := l.accept()
-				s.recv(5)
-				c.reads(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 0)
-				c.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
-				c.peerName(wsa.WSAENOTCONN)
-				c.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
-				c.connect(e.Addr(2, 80), wsa.WSAEINVAL)
-				c.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_CONNECT_CONTEXT, nil, 0)
-				c.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
-				c.peerName()
-				c.connect(e.Addr(2, 80), wsa.WSAEISCONN)
-				c.shutdown(wsa.SD_SEND)
-				s.recv(1)
-			})
-			e.Notef("connects and sends; options, names and shutdown after SO_UPDATE_CONNECT_CONTEXT")
-		}},
+	{ID: "IN-6", Title: "ConnectEx", Source: "API-ConnectEx", Run: func(e *Env) {
+		e.paired(func() {
+			l, c := e.listener(e.Q, 80), e.stream()
+			c.as("unbound").connectEx(e.Addr(2, 80), nil, wsa.WSAEINVAL)
+			c = e.bound(0)
+			c.set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+			o := c.connectEx(e.Addr(2, 80), []byte("hello"))
+			c.as("Connect while pending").connect(e.Addr(2, 80), wsa.WSAEINVAL)
+			c.as("SO_CONNECT_TIME, pending").untimed()
+			start := e.Start()
+			Equal(e, "outcome", e.outcome(o), "5 success")
+			e.took("time", start, 2*Delay)
+			s := l.accept()
+			s.recv(5)
+			c.reads(wsa.SOL_SOCKET, wsa.SO_CONNECT_TIME, 0)
+			c.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 0)
+			c.peerName(wsa.WSAENOTCONN)
+			c.shutdown(wsa.SD_SEND, wsa.WSAENOTCONN)
+			c.connect(e.Addr(2, 80), wsa.WSAEINVAL)
+			c.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_CONNECT_CONTEXT, nil, 0)
+			c.reads(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1)
+			c.peerName()
+			c.connect(e.Addr(2, 80), wsa.WSAEISCONN)
+			c.shutdown(wsa.SD_SEND)
+			s.recv(1)
+		})
+		e.Notef("connects and sends; options, names and shutdown after SO_UPDATE_CONNECT_CONTEXT")
+	}},
 	{ID: "IN-6", Title: "ConnectEx and options set before", Source: "API-ConnectEx", Run: func(e *Env) {
 		link := e.Pair()
 		e.Do(func() {
