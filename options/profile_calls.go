@@ -10,9 +10,12 @@ type callColumn struct {
 	// urgent holds the rules of urgent data (C-13, C-13b).
 	urgent UrgentRules
 
-	// wholeSends reports whether a non-blocking send is accepted whole whenever the send queue is
-	// below SO_SNDBUF (C-07).
+	// wholeSends reports whether a send is accepted whole whenever the send queue is below SO_SNDBUF
+	// (C-07).
 	wholeSends bool
+
+	// streams holds the rules of other calls on streams.
+	streams StreamRules
 
 	// datagrams holds the rules of calls on datagram and raw sockets.
 	datagrams DatagramRules
@@ -22,7 +25,8 @@ type callColumn struct {
 }
 
 var documentedCalls = callColumn{
-	ends: Endings{LaterDrop: wsa.WSAENOTCONN, ClosedReset: wsa.WSAECONNRESET},
+	ends:    Endings{LaterDrop: wsa.WSAENOTCONN, ClosedReset: wsa.WSAECONNRESET},
+	streams: StreamRules{SendMsg: wsa.WSAEOPNOTSUPP, ResetsUnread: true},
 
 	datagrams: documentedDatagrams,
 	creation:  documentedCreation,
@@ -32,10 +36,11 @@ var documentedCalls = callColumn{
 var measuredCalls = callColumn{
 	ends: Endings{
 		LaterDrop: wsa.WSAECONNRESET, UnseenDrop: true, ClosedReset: wsa.WSAECONNABORTED, ConnectErrors: true,
-		DisconnectAgain: true,
+		DisconnectAgain: true, EventTakesError: true,
 	},
 	urgent:     UrgentRules{Queues: true, InlineAtMark: true},
 	wholeSends: true,
+	streams:    StreamRules{SendMsg: wsa.WSAEINVAL, PeerOfAttempt: true},
 	datagrams:  measuredDatagrams,
 	creation:   measuredCreation,
 }
@@ -59,6 +64,10 @@ type Endings struct {
 	// connect succeeds (C-02).
 	ConnectErrors bool
 
+	// EventTakesError reports whether SO_ERROR is 0 once WSAEnumNetworkEvents has returned an
+	// FD_CONNECT with the error of the connect (WC-2). The documents keep the two apart (EV-6).
+	EventTakesError bool
+
 	// DisconnectAgain reports whether DisconnectEx without TF_REUSE_SOCKET succeeds on a connection
 	// whose sending side is shut down, such as by an earlier DisconnectEx (C-86). The documents
 	// have WSAENOTCONN.
@@ -74,13 +83,32 @@ type UrgentRules struct {
 	// byte replaces the first (C-13).
 	Queues bool
 
-	// InlineAtMark reports whether SIOCATMARK is always TRUE while SO_OOBINLINE is on (C-13b).
+	// InlineAtMark reports whether SIOCATMARK tells only of urgent bytes that have come out of line,
+	// so that it is TRUE for all that come while SO_OOBINLINE is on, and FALSE for a byte that was
+	// there before until that is read (C-13b, WC-5).
 	InlineAtMark bool
 }
 
 // Urgent returns the rules of the profile for urgent data.
 func (p Profile) Urgent() UrgentRules { return profileColumns[p.known()].calls.urgent }
 
-// WholeSends reports whether a send is accepted whole whenever the send queue is below SO_SNDBUF.
-// Otherwise a send is accepted as far as there is room (C-07).
+// WholeSends reports whether a send is accepted whole whenever the send queue is below SO_SNDBUF,
+// set or not. Otherwise a send is accepted as far as there is room (C-07).
 func (p Profile) WholeSends() bool { return profileColumns[p.known()].calls.wholeSends }
+
+// StreamRules says where profiles differ in calls on streams. Package internal/socket uses it.
+type StreamRules struct {
+	// SendMsg is the error of WSASendMsg on a stream (WC-6).
+	SendMsg wsa.Errno
+
+	// PeerOfAttempt reports whether getpeername succeeds while a connect is in progress (WC-3).
+	PeerOfAttempt bool
+
+	// ResetsUnread reports whether data that waits at shutdown(SD_RECEIVE), or comes later, resets
+	// the connection (SH-2). Otherwise it is acknowledged and stays queued, until the window is
+	// closed (C-47, WC-4).
+	ResetsUnread bool
+}
+
+// Streams returns the rules of the profile for calls on streams.
+func (p Profile) Streams() StreamRules { return profileColumns[p.known()].calls.streams }

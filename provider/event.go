@@ -139,7 +139,8 @@ func (p *Provider) EventSelect(s wsa.SOCKET, ev *Event, mask int32) error {
 
 // EnumNetworkEvents returns what was recorded for a socket since the last call,
 // and clears it, together with ev, which may be nil (API-WSAEnumNetworkEvents,
-// EV-6). SO_ERROR isn't touched. On a socket without a selection there is
+// EV-6). SO_ERROR isn't touched, but the measured profiles clear it when FD_CONNECT
+// has the error (WC-2). On a socket without a selection there is
 // nothing.
 //
 // When the network is down, it fails with WSAENETDOWN and returns the events

@@ -9,7 +9,8 @@ import "github.com/wsstack/wsstack/wsa"
 //	FIONREAD            out u32: the bytes that wait for recv, urgent ones that
 //	                    are out of line excluded (OB-8)
 //	SIOCATMARK          out u32: 1 when no urgent byte waits or, with
-//	                    SO_OOBINLINE, all before it has been read (OB-9, OB-10)
+//	                    SO_OOBINLINE, all before it has been read (OB-9, OB-10);
+//	                    in the measured profiles WC-5
 //	SIO_KEEPALIVE_VALS  in tcp_keepalive (KA-20 to KA-25)
 //	SIO_ADDRESS_LIST_CHANGE       the next change of the list of local
 //	                              addresses of the socket's family

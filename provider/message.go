@@ -31,9 +31,9 @@ func (p *Provider) RecvMsg(s wsa.SOCKET, buf, control []byte, flags int32) (m Me
 // options of the socket for one datagram. An invalid address is the NULL
 // pointer.
 //
-// Errors are those of SendTo; WSAEOPNOTSUPP on a stream; WSAEADDRNOTAVAIL for a
-// source address that isn't the stack's; WSAEINVAL for control messages that are
-// malformed, unknown or out of range.
+// Errors are those of SendTo; WSAEOPNOTSUPP on a stream, in the measured profiles
+// WSAEINVAL (WC-6); WSAEADDRNOTAVAIL for a source address that isn't the stack's;
+// WSAEINVAL for control messages that are malformed, unknown or out of range.
 func (p *Provider) SendMsg(s wsa.SOCKET, buf, control []byte, flags int32, to netip.AddrPort) (n int, _ error) {
 	sock, err := p.socket(s)
 	if err == 0 {

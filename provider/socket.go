@@ -121,7 +121,8 @@ func (p *Provider) connectOn(t *wait.Thread, s wsa.SOCKET, addr netip.AddrPort) 
 
 // Shutdown disables receives (SD_RECEIVE), sends (SD_SEND) or both
 // (API-shutdown). It never waits (LG-27) and can't be undone; repeating it
-// succeeds (SH-5).
+// succeeds (SH-5). After SD_RECEIVE data that is queued, or comes later, resets the
+// connection (SH-2); in the measured profiles it waits, and closes the window (WC-4).
 //
 // Errors (SH-6): WSAEINVAL for another how; on a stream WSAENOTCONN when it
 // isn't connected, WSAECONNRESET or WSAECONNABORTED when its connection has
@@ -175,7 +176,8 @@ func (p *Provider) GetSockName(s wsa.SOCKET) (addr netip.AddrPort, _ error) {
 }
 
 // GetPeerName returns the peer's address (API-getpeername): WSAENOTCONN on a
-// socket without a peer.
+// socket without a peer. In the measured profiles it has one while a connect is in
+// progress (WC-3).
 func (p *Provider) GetPeerName(s wsa.SOCKET) (addr netip.AddrPort, _ error) {
 	sock, err := p.socket(s)
 	if err == 0 {

@@ -7,7 +7,8 @@ import (
 )
 
 // Send sends buf (API-send): on a stream, all of it or, when non-blocking, as
-// much as there is room for, at least one byte; on a connected datagram
+// much as there is room for, at least one byte, in the measured profiles all of it
+// while less than SO_SNDBUF is queued (WC-1); on a connected datagram
 // socket, one datagram. MSG_DONTROUTE is accepted and ignored (DR-3). MSG_OOB
 // makes the last byte urgent (OB-1).
 //

@@ -83,7 +83,7 @@ Send                              NOTCONN/CONNRESET  CONNRESET  CONNRESET
 Send-none                         NOTCONN/CONNRESET  CONNRESET  CONNRESET
 Send-oob                          NOTCONN/CONNRESET  CONNRESET  CONNRESET
 SendAsync                         NOTCONN/CONNRESET  CONNRESET  CONNRESET
-SendMsg                           OPNOTSUPP          OPNOTSUPP  OPNOTSUPP
+SendMsg                           OPNOTSUPP/INVAL    OPNOTSUPP/INVAL OPNOTSUPP/INVAL
 SendTo                            NOTCONN/CONNRESET  CONNRESET  CONNRESET
 SendToAsync                       NOTCONN/CONNRESET  CONNRESET  CONNRESET
 SetSockOpt                        NOTCONN            ok         NOTCONN

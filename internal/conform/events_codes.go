@@ -59,7 +59,7 @@ var eventsCodesScenarios = []Scenario{
 			w := c.watch(wsa.FD_ALL_EVENTS)
 			c.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			w.want("refused", "CONNECT 10061")
-			c.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 10061)
+			c.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, byProfile[uint32](e, 10061, 0)) // WC-2
 			link.Partition()
 			c.as("Connect again").connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
 			e.Net.Sleep(19 * time.Second)

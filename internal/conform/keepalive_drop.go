@@ -388,8 +388,7 @@ func dropAsMeasured(e *Env) {
 				for _, call := range []func(handle) error{recv, send, down} {
 					e.Code("a later call", call(s), wsa.WSAECONNRESET)
 				}
-				s.as("the first set of SO_KEEPALIVE").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENETRESET) // C-11
-				s.as("the second").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOTCONN)
+				s.as("the first set of SO_KEEPALIVE").set(wsa.SOL_SOCKET, wsa.SO_KEEPALIVE, 1, wsa.WSAENOTCONN) // C-11
 				s.as("another option").set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1, wsa.WSAENOTCONN)
 				s.reads(wsa.SOL_SOCKET, wsa.SO_ERROR, 0) // C-02
 				s.peerName(wsa.WSAENOTCONN)
@@ -397,7 +396,7 @@ func dropAsMeasured(e *Env) {
 			})
 		}
 	}
-	e.Notef("WSAENETRESET once if no call was in progress, then WSAECONNRESET; the first set of SO_KEEPALIVE WSAENETRESET")
+	e.Notef("WSAENETRESET once if no call was in progress, then WSAECONNRESET; a set of SO_KEEPALIVE is WSAENOTCONN then")
 }
 
 // changesAtDrop has the two codes that wait in progress when the connection is

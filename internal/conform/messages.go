@@ -29,10 +29,12 @@ const (
 )
 
 // flagCode is what the pages say of a call, rule by rule.
-func flagCode(c flagged, stream, nonblocking bool, flags int32) wsa.Errno {
+func (e *Env) flagCode(c flagged, stream, nonblocking bool, flags int32) wsa.Errno {
 	has := func(flag int32) bool { return flags&flag != 0 }
 	receives := c.known&wsa.MSG_WAITALL != 0
 	switch {
+	case c.message && stream && !receives:
+		return e.sendMsgOnStream()
 	case c.message && stream:
 		return wsa.WSAEOPNOTSUPP
 	case has(^c.known):
@@ -44,6 +46,11 @@ func flagCode(c flagged, stream, nonblocking bool, flags int32) wsa.Errno {
 		return wsa.WSAEOPNOTSUPP
 	}
 	return 0
+}
+
+// sendMsgOnStream is the code of WSASendMsg on a stream (WC-6).
+func (e *Env) sendMsgOnStream() wsa.Errno {
+	return byProfile(e, wsa.WSAEOPNOTSUPP, wsa.WSAEINVAL)
 }
 
 // everyFlags are all combinations of the flags and an unknown one.
@@ -160,7 +167,7 @@ var messagesScenarios = []Scenario{
 								err = nil
 							}
 							what := fmt.Sprintf("%s on a %s socket, non-blocking %v, flags %#x", c.name, kind, nonblocking, flags)
-							e.Code(what, err, flagCode(c, kind == "stream", nonblocking, flags))
+							e.Code(what, err, e.flagCode(c, kind == "stream", nonblocking, flags))
 							calls++
 						}
 					}
@@ -175,7 +182,7 @@ var messagesScenarios = []Scenario{
 			for what, s := range map[string]handle{"fresh": e.stream(), "listening": e.listener(e.P, 81), "reset": reset} {
 				for _, c := range flaggedCalls {
 					for _, flags := range everyFlags() {
-						if want := flagCode(c, true, false, flags); want != 0 {
+						if want := e.flagCode(c, true, false, flags); want != 0 {
 							e.Code(fmt.Sprintf("%s, %s, flags %#x", c.name, what, flags), c.call(e, s, flags), want)
 						}
 					}

@@ -35,7 +35,7 @@ func areas() [][]Scenario {
 		downScenarios,
 		vectorsScenarios,
 		lengthsScenarios, optionsExistScenarios,
-		callsDatagramScenarios,
+		callsStreamScenarios, callsDatagramScenarios,
 		wireIPScenarios,
 	}
 }

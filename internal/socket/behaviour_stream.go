@@ -24,7 +24,7 @@ type stream struct {
 	receiving atomic.Int32 // how many receive calls are in progress
 	sending   atomic.Int32 // how many send calls wait
 	partial   atomic.Int64 // the bytes that calls with MSG_WAITALL have, and may give back
-	quota     atomic.Int64 // SO_SNDBUF in bytes; noQuota while it isn't set
+	quota     atomic.Int64 // SO_SNDBUF in bytes; its complement while it isn't set
 	accepted  atomic.Int64 // the bytes that sends have accepted
 	urgent    urgent.Data
 
@@ -38,8 +38,8 @@ type stream struct {
 	unhold     func()              // lets go of an exclusive listener's address; may be nil
 	shutReset  bool                // shutdown has reset the connection (SH-2)
 	reason     wsa.Errno           // why the connection died: what later calls return
-	dropSeen   bool                // a call was told of the keep-alive drop (C-10)
-	dropTaken  bool                // a set of SO_KEEPALIVE was told of the drop (C-11)
+	dropSeen   bool                // a call was told of the keep-alive drop (C-10, C-11)
+	dropTold   bool                // FD_CLOSE has told of it (C-11)
 }
 
 // streamBehaviour is that of streams: TCP.
@@ -147,7 +147,7 @@ func (streamBehaviour) shutSendLocked(s *Socket) {
 }
 
 // shutRecvLocked resets the connection, now or when data comes that nobody can receive any
-// more (SH-2).
+// more (SH-2), where the profile says so.
 func (streamBehaviour) shutRecvLocked(s *Socket) {
 	s.noRecv.Store(true)
 	s.events.ownReset = true

@@ -138,14 +138,19 @@ func (s *Socket) LocalAddr() (netip.AddrPort, wsa.Errno) {
 }
 
 // RemoteAddr is getpeername: WSAENOTCONN on a socket without a peer, and after
-// a keep-alive drop (KA-31).
+// a keep-alive drop (KA-31). A profile may show the peer of a connect that is in
+// progress (WC-3).
 func (s *Socket) RemoteAddr() (netip.AddrPort, wsa.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.enterLocked(); err != 0 {
 		return netip.AddrPort{}, err
 	}
-	if s.state&(options.Connected|options.Dead) == 0 || s.droppedLocked() || s.context != nil {
+	known := options.Connected | options.Dead
+	if s.host.Profile().Streams().PeerOfAttempt {
+		known |= options.Connecting
+	}
+	if s.state&known == 0 || s.droppedLocked() || s.context != nil {
 		return netip.AddrPort{}, wsa.WSAENOTCONN
 	}
 	return s.remote, 0

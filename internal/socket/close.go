@@ -52,10 +52,14 @@ func (s *Socket) finishSendingLocked() {
 
 // resetIfUnreadLocked resets a connection that was shut down for receiving and
 // has data queued, or is sent some. What comes when no receive is pending any more
-// is not acknowledged: nobody gets it (SH-2).
+// is not acknowledged: nobody gets it (SH-2). In the measured profiles the peer
+// doesn't notice until its window is closed (WC-4).
 func (s *Socket) resetIfUnreadLocked() {
+	if !s.shutRecv || !s.host.Profile().Streams().ResetsUnread {
+		return
+	}
 	pending := s.receiving.Load() > 0 || len(s.ops.queues[opRecv]) > 0 // they take the data (C-47)
-	if !s.shutRecv || s.conn == nil || s.state != options.Connected || s.closed || pending {
+	if s.conn == nil || s.state != options.Connected || s.closed || pending {
 		return
 	}
 	s.noRecv.Store(false)

@@ -103,6 +103,7 @@ func (s *Socket) NetworkEvents(reset func()) (events int32, codes [wsa.FD_MAX_EV
 		s.observeLocked()
 	}
 	events, codes = s.events.BecomeTaken()
+	s.toldLocked(events, &codes)
 	if reset != nil {
 		reset()
 	}

@@ -128,10 +128,11 @@ func (v *optionView) ConnectionError(set bool) wsa.Errno {
 	return 0
 }
 
-// TakeDrop is the first answer of a set of SO_KEEPALIVE after a drop (C-11).
+// TakeDrop is the answer of a set of SO_KEEPALIVE after a drop that nobody was told of
+// (C-11).
 func (v *optionView) TakeDrop() bool {
-	first := (*Socket)(v).droppedLocked() && !v.dropTaken
-	v.dropTaken = v.dropTaken || first
+	first := (*Socket)(v).droppedLocked() && !v.dropSeen && !v.dropTold
+	v.dropSeen = v.dropSeen || first
 	return first
 }
 

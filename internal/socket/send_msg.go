@@ -27,7 +27,8 @@ type sendControl struct {
 // (the interface and the source address), TTL or HOPLIMIT, TOS or TCLASS, and
 // ECN.
 //
-// Errors are those of SendTo; WSAEOPNOTSUPP on a stream; WSAEADDRNOTAVAIL for a
+// Errors are those of SendTo; WSAEOPNOTSUPP on a stream, in the measured profiles WSAEINVAL
+// (WC-6); WSAEADDRNOTAVAIL for a
 // source address that isn't the stack's; WSAEINVAL for control messages that are
 // malformed, unknown or out of range, congestion experienced (3) included.
 func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int, wsa.Errno) {
@@ -38,7 +39,7 @@ func (s *Socket) SendMsg(b, control []byte, flags int32, to netip.AddrPort) (int
 func (s *Socket) SendMsgUntil(b, control []byte, flags int32, to netip.AddrPort, d *wait.Deadline) (_ int, code wsa.Errno) {
 	defer s.debugCall("sendmsg", &code)
 	if s.behaviour.connectionOriented() {
-		return 0, wsa.WSAEOPNOTSUPP
+		return 0, s.host.Profile().Streams().SendMsg
 	}
 	ctl, err := s.parseControl(&sendControl{}, control)
 	if err != 0 {

@@ -229,6 +229,16 @@ func (s *Socket) deadErrnoLocked(waited bool) wsa.Errno {
 	return ends.LaterDrop
 }
 
+// toldLocked follows a WSAEnumNetworkEvents that has returned these events. A drop is then no news
+// to a set of SO_KEEPALIVE (C-11), and SO_ERROR hasn't the error of a connect that FD_CONNECT had
+// (WC-2).
+func (s *Socket) toldLocked(events int32, codes *[wsa.FD_MAX_EVENTS]wsa.Errno) {
+	s.dropTold = s.dropTold || events&wsa.FD_CLOSE != 0 && s.droppedLocked()
+	if events&wsa.FD_CONNECT != 0 && codes[wsa.FD_CONNECT_BIT] != 0 && s.host.Profile().Endings().EventTakesError {
+		s.pending, s.values.StickyError = 0, 0
+	}
+}
+
 // enterLocked holds the checks that every call but closesocket starts with, in
 // the order of the documents: WSAENETDOWN, then WSAENOTSOCK.
 func (s *Socket) enterLocked() wsa.Errno {

@@ -33,6 +33,9 @@ func (s *Socket) undropped() bool { return !s.dropped.Load() }
 // waited (KA-30). before is undropped when it was made.
 func (s *Socket) caught(before bool, err wsa.Errno) wsa.Errno {
 	if before && err != 0 && s.dropped.Load() && (err == wsa.WSAENOTCONN || err == s.host.Profile().Endings().LaterDrop) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dropSeen = true
 		return wsa.WSAENETRESET
 	}
 	return err

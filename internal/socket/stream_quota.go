@@ -14,7 +14,8 @@ import (
 
 // SO_SNDBUF of a stream is a quota of bytes from acceptance until they are
 // acknowledged (BF-7). Until it is set the limit grows with the peer's window
-// (BF-21).
+// (BF-21). Where sends are accepted whole, what is queued is less than the limit and
+// one send: an application bounds it by the size of its buffers (C-07, WC-1).
 
 // leastSendLimit is the limit of a socket without a quota, in bytes, as long as
 // the peer's window is small or its answers take less than nearby: more would
@@ -25,13 +26,15 @@ const (
 	nearby         = time.Millisecond
 )
 
-// noQuota is the quota of a socket whose SO_SNDBUF isn't set.
-const noQuota = -1
-
-// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so.
-func (s *Socket) sendLimit(e *tcp.Conn) (limit int, set bool) {
-	if quota := int(s.quota.Load()); quota != noQuota {
+// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so. Where sends
+// are accepted whole, the limit without a quota is what SO_SNDBUF reads, or as much as
+// the peer's window takes.
+func (s *Socket) sendLimit(e *tcp.Conn, whole bool) (limit int, set bool) {
+	switch quota := int(s.quota.Load()); {
+	case quota >= 0:
 		return quota, true
+	case whole:
+		return min(max(^quota, e.LargestWindow()), options.DefaultBufferCap), false
 	}
 	if rtt := e.MinRTT(); rtt > 0 && rtt < nearby {
 		return leastSendLimit, false
@@ -43,11 +46,12 @@ func (s *Socket) sendLimit(e *tcp.Conn) (limit int, set bool) {
 // connection is told when to say that there is: without a quota when half of it is
 // free, so that calls don't wake up for a segment.
 func (s *Socket) room(e *tcp.Conn, n int) int {
-	limit, set := s.sendLimit(e)
+	whole := s.host.Profile().WholeSends()
+	limit, set := s.sendLimit(e, whole)
 	switch queued := e.Queued(); {
 	case set && queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
 		return n
-	case queued < limit && set && s.host.Profile().WholeSends():
+	case queued < limit && whole:
 		return n
 	case queued < limit:
 		return min(n, limit-queued)
@@ -127,11 +131,11 @@ func (s *Socket) checkAwait() (acked int64, _ wsa.Errno) {
 	return acked, 0
 }
 
-// applySendQuotaLocked makes SO_SNDBUF the quota.
+// applySendQuotaLocked makes SO_SNDBUF the quota, or its complement while it isn't set.
 func (s *Socket) applySendQuotaLocked() {
-	quota := int64(noQuota)
-	if b := s.values.SendBuffer; b.Set {
-		quota = int64(b.Bytes)
+	quota := int64(s.values.SendBuffer.Bytes)
+	if !s.values.SendBuffer.Set {
+		quota = ^quota
 	}
 	if s.quota.Swap(quota) != quota {
 		s.calls.Wake(waiter.EventOut)

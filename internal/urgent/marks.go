@@ -36,6 +36,8 @@ type Marks struct {
 	inline bool   // SO_OOBINLINE
 	lined  bool   // there is a mark in line
 	line   uint32 // it
+	late   bool   // a byte that had come out of line is in line, and nobody has read it
+	owed   uint32 // the last of those
 
 	ahead []mark       // not in line, ascending, recv hasn't come to any of them
 	slot  []urgentByte // waiting, in the order of arrival
@@ -169,6 +171,7 @@ func (m *Marks) BecomePassed(position uint32) {
 	if m.lined && serial.Before(m.line+1, position) {
 		m.lined = false
 	}
+	m.late = m.late && !serial.Before(m.owed, position)
 }
 
 // Holes is how many bytes ahead of recv aren't part of the stream.
@@ -194,6 +197,7 @@ func (m *Marks) BecomeInline() (changed bool) {
 		}
 		m.ahead = slices.Delete(m.ahead, i, i+1)
 		m.line, m.lined = u.at, true
+		m.owed, m.late = u.at, true
 	}
 	changed = len(m.slot) > 0
 	m.slot = nil
@@ -216,15 +220,22 @@ func (m *Marks) Returned(position uint32) (b []byte) {
 	if len(b) > 0 && !m.lined {
 		m.line, m.lined = position-1, true
 	}
+	if len(b) > 0 && !m.late {
+		m.owed, m.late = position-1, true
+	}
 	return b
 }
 
-// AtMark is SIOCATMARK (OB-9, OB-10). always: it is TRUE in line (C-13b).
+// AtMark is SIOCATMARK (OB-9, OB-10). always: it is TRUE in line but for a byte that had come before
+// SO_OOBINLINE was set (C-13b).
 func (m *Marks) AtMark(position uint32, always bool) bool {
-	if !m.inline {
+	switch {
+	case !m.inline:
 		return len(m.slot) == 0
+	case always:
+		return !m.late
 	}
-	return always || !m.lined || !serial.Before(position, m.line)
+	return !m.lined || !serial.Before(position, m.line)
 }
 
 // Announced reports that a byte is announced that hasn't come.

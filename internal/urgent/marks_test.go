@@ -148,3 +148,30 @@ func TestMarksBounds(t *testing.T) {
 	require.Len(t, m.slot, slotLimit)
 	require.Equal(t, byte(255), m.slot[slotLimit-1].b, "the latest one that was kept")
 }
+
+// C-13b: a byte that had come before SO_OOBINLINE was set keeps SIOCATMARK FALSE until it is read,
+// one that comes in line doesn't.
+func TestMarks_AtMark(t *testing.T) {
+	for _, passed := range []bool{false, true} { // recv has come to the byte, or is behind it
+		m := New(false)
+		m.Announce(2, 0, 0)
+		m.BecomeWaiting(2, '!')
+		position, front := uint32(2), 0
+		if passed {
+			position, front = 4, 1
+			m.BecomePassed(position)
+		}
+		require.False(t, m.AtMark(position, true))
+		require.True(t, m.BecomeInline())
+		require.Len(t, m.Returned(position), front)
+		position -= uint32(front)
+		require.False(t, m.AtMark(position, true))
+		m.BecomePassed(position)
+		require.False(t, m.AtMark(position, true))
+		m.BecomePassed(position + 1)
+		require.True(t, m.AtMark(position+1, true))
+		m.Announce(9, 0, position+1)
+		require.True(t, m.AtMark(position+1, true))
+		require.False(t, m.AtMark(position+1, false))
+	}
+}
