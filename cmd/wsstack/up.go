@@ -48,7 +48,7 @@ or SIGTERM.
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends, MTU and profile as one line of JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends and MTU as one line of JSON")
 	addLinkFlags(cmd, &cfg)
 	return cmd
 }
@@ -59,7 +59,9 @@ type announcement struct {
 	Addresses []netip.Prefix `json:"addresses"`      // addresses of the stack
 	Host      []netip.Prefix `json:"host_addresses"` // addresses of this host, in the same order
 	MTU       int            `json:"mtu"`            // MTU of the link in bytes
-	Profile   string         `json:"profile"`        // profile of the stack
+
+	// Profile is the profile of the stack, where it isn't that of the documents.
+	Profile string `json:"profile,omitempty"`
 }
 
 // announce says in one line that the stack is there. To a person it also says what to do with it.
@@ -68,15 +70,19 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 	if err != nil {
 		return err
 	}
+	profile := ""
+	if cfg.Profile != options.Documented {
+		profile = cfg.Profile.String()
+	}
 	if asJSON {
 		encoder := json.NewEncoder(w)
 		encoder.SetEscapeHTML(false)
-		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, Host: peers, MTU: cfg.MTU, Profile: cfg.Profile.String()})
+		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, Host: peers, MTU: cfg.MTU, Profile: profile})
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s is up: the stack is %s, this host %s, MTU %d", name, hostList(cfg.Stack), hostList(peers), cfg.MTU)
-	if cfg.Profile != options.Documented {
-		fmt.Fprintf(&text, ", profile %v", cfg.Profile)
+	if profile != "" {
+		fmt.Fprintf(&text, ", profile %s", profile)
 	}
 	text.WriteByte('\n')
 	if person {

@@ -16,7 +16,7 @@ func TestAnnounce(t *testing.T) {
 		asJSON, person bool
 		want           string
 	}{
-		{"JSON", true, true, `{"name":"wss0","addresses":["10.77.0.1/24","fd77::1/64"],"host_addresses":["10.77.0.2/24","fd77::2/64"],"mtu":1500,"profile":"documented"}
+		{"JSON", true, true, `{"name":"wss0","addresses":["10.77.0.1/24","fd77::1/64"],"host_addresses":["10.77.0.2/24","fd77::2/64"],"mtu":1500}
 `},
 		{"to a program", false, false, `wss0 is up: the stack is 10.77.0.1 and fd77::1, this host 10.77.0.2 and fd77::2, MTU 1500
 `},
