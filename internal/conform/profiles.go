@@ -59,5 +59,10 @@ func (e *Env) firstWindow() int {
 	return 65535
 }
 
+// inEach is what each of the profiles answers.
+func inEach[T any](e *Env, documented, windows, legacy T) T {
+	return legacyOr(e, legacy, byProfile(e, documented, windows))
+}
+
 // bufferSize is the default of both buffers (C-31).
 func (e *Env) bufferSize() uint32 { return legacyOr[uint32](e, 8192, 65536) }
