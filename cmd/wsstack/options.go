@@ -48,7 +48,8 @@ func newOptionsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
-	cmd.Flags().BoolVar(&byProfile, "profile", false, "print what each profile does, side by side")
+	cmd.Flags().Var((*profileSwitch)(&byProfile), "profile", "print what each profile does, side by side")
+	cmd.Flags().Lookup("profile").NoOptDefVal = "true"
 	return cmd
 }
 

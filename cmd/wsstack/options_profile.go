@@ -1,14 +1,31 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/wsstack/wsstack/options"
 )
+
+// profileSwitch is the value of --profile of options, which takes a name in other subcommands.
+type profileSwitch bool
+
+func (v *profileSwitch) Set(s string) error {
+	on, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("it takes no name here: it prints every profile, side by side")
+	}
+	*v = profileSwitch(on)
+	return nil
+}
+
+func (v *profileSwitch) Type() string   { return "bool" }
+func (v *profileSwitch) String() string { return strconv.FormatBool(bool(*v)) }
 
 // A profileRow is an option with what each profile does with it.
 type profileRow struct {
