@@ -31,9 +31,9 @@ var pollFlags = []struct {
 	{socket.ReadyClosed, wsa.POLLNVAL, true},
 }
 
-// Poll waits until a socket has something that was asked for, or an error, and
-// sets Revents of each; n is how many are not zero, but for those that are ignored
-// (API-WSAPoll). A zero timeout is a look, a negative one none. The time is that of the stack's clock.
+// Poll waits until a socket has something that was asked for, or an error, and sets Revents of each;
+// n is how many are not zero, but for those that are ignored (API-WSAPoll). A zero timeout is a look,
+// a negative one none. The time is that of the stack's clock.
 //
 //   - POLLRDNORM: data, or a connection to accept
 //   - POLLRDBAND: an urgent byte
@@ -42,29 +42,27 @@ var pollFlags = []struct {
 //   - POLLERR, with POLLHUP: the connect failed (EV-10), or the connection was
 //     reset, aborted or dropped (RS-4, KA-31)
 //   - POLLNVAL: no open socket. A negative one, INVALID_SOCKET for example, is
-//     ignored: it gets POLLNVAL, too, but it ends no wait and doesn't count
+//     ignored: it gets POLLNVAL, too, but it ends no wait and doesn't count. Where
+//     a profile says so, the handle of a closed socket is ignored as well (WE-8)
 //
-// Errors: WSAEINVAL for another flag in Events, and when no element names a
-// socket; WSAENETDOWN when the network fails while Poll waits.
+// Errors: WSAEINVAL for another flag in Events of a socket, and for no elements. Where none names a
+// socket, WSAEINVAL, in a profile WSAENOTSOCK (WE-8), with Revents set. WSAENETDOWN when the network
+// fails while Poll waits.
 func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	if err := p.enter(); err != 0 {
 		return 0, p.result(err)
 	}
-	members, index, stale, err := p.polled(fds)
+	members, index, n, err := p.polled(fds)
 	if err != 0 {
 		return 0, p.result(err)
 	}
-	if stale > 0 {
+	if n > 0 {
 		timeout = 0
 	}
 	socket.Await(p.host, members, timeout)
 	if p.host.Down() {
 		return 0, p.result(wsa.WSAENETDOWN)
 	}
-	for i := range fds {
-		fds[i].Revents = wsa.POLLNVAL
-	}
-	n = stale
 	for i, m := range members {
 		if fds[index[i]].Revents = revents(m.Got); m.Got != 0 {
 			n++
@@ -73,25 +71,31 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 	return n, nil
 }
 
-// polled are the sockets of fds with their places, and the number of handles
-// that are stale. Negative ones that are no handle aren't among either.
+// polled are the sockets of fds with their places, and the number of handles that are stale and
+// count. Elements that name no socket get their Revents; of those, Events don't matter.
 func (p *Provider) polled(fds []PollFD) (members []socket.Member, index []int, stale int, err wsa.Errno) {
-	for i, fd := range fds {
-		if fd.Events&^(wsa.POLLRDNORM|wsa.POLLRDBAND|wsa.POLLWRNORM) != 0 {
-			return nil, nil, 0, wsa.WSAEINVAL
-		}
+	rules := p.host.Profile().Events()
+	for i := range fds {
+		fd := &fds[i]
 		e, ok := p.handles.get(fd.Socket)
-		if !ok {
-			if int(fd.Socket) >= 0 {
+		switch {
+		case !ok:
+			fd.Revents = wsa.POLLNVAL
+			if int(fd.Socket) >= 0 && !rules.StaleIgnored {
 				stale++
 			}
 			continue
+		case fd.Events&^(wsa.POLLRDNORM|wsa.POLLRDBAND|wsa.POLLWRNORM) != 0:
+			return nil, nil, 0, wsa.WSAEINVAL
 		}
 		members = append(members, socket.Member{Socket: e.sock, Want: wanted(fd.Events)})
 		index = append(index, i)
 	}
-	if len(members) == 0 {
+	switch {
+	case len(fds) == 0:
 		return nil, nil, 0, wsa.WSAEINVAL
+	case len(members) == 0:
+		return nil, nil, 0, rules.NoSockets
 	}
 	return members, index, stale, 0
 }

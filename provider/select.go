@@ -19,14 +19,16 @@ import (
 //     or the connection has ended
 //   - writable: the socket is connected and there is room to send; a datagram
 //     socket always
-//   - exceptional: a non-blocking connect has failed
+//   - exceptional: a non-blocking connect has failed, where a profile says so any connect (WE-10),
+//     or an urgent byte waits
 //
 // A connection that was reset, aborted or dropped is readable and writable, not
 // exceptional (RS-4, KA-31). When the network fails while Select waits, every
 // member is ready (ND-2).
 //
-// Errors: WSAEINVAL when all sets are empty; WSAENOTSOCK when a member is no
-// open socket, or is closed while Select waits. The results are nil then.
+// Errors: WSAEINVAL when all sets are empty; WSAENOTSOCK when a member is no open socket, or is
+// closed while Select waits. The results are nil then. Where a profile says so, a member of read
+// that is closed while Select waits is readable (WE-9).
 func (p *Provider) Select(read, write, except []wsa.SOCKET, timeout time.Duration) (r, w, e []wsa.SOCKET, _ error) {
 	return p.selectOn(nil, read, write, except, timeout)
 }
@@ -46,13 +48,37 @@ func (p *Provider) selectOn(t *wait.Thread, read, write, except []wsa.SOCKET, ti
 	if err := socket.AwaitOn(t, p.host, members, timeout); err != 0 {
 		return nil, nil, nil, p.result(err)
 	}
-	if slices.ContainsFunc(members, func(m socket.Member) bool { return m.Got == socket.ReadyClosed }) {
+	if slices.ContainsFunc(members, closedMember) && !p.closedReadable(members, len(read)) {
 		return nil, nil, nil, p.result(wsa.WSAENOTSOCK)
 	}
 	r, members = ready(read, members)
 	w, members = ready(write, members)
 	e, _ = ready(except, members)
 	return r, w, e, nil
+}
+
+func closedMember(m socket.Member) bool { return m.Got == socket.ReadyClosed }
+
+// closedReadable makes the sockets readable that were closed meanwhile, where the profile has that and
+// each of them is among the first n members, which are those of readfds. In the other sets they have
+// nothing.
+func (p *Provider) closedReadable(members []socket.Member, n int) bool {
+	if !p.host.Profile().Events().ClosedReadable {
+		return false
+	}
+	for i, m := range members {
+		if !closedMember(m) {
+			continue
+		}
+		if !slices.ContainsFunc(members[:n], func(r socket.Member) bool { return r.Socket == m.Socket }) {
+			return false
+		}
+		members[i].Got = 0
+		if i < n {
+			members[i].Got = socket.ReadyRead
+		}
+	}
+	return true
 }
 
 // members are the sockets of the three sets, one after the other.

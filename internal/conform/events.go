@@ -128,32 +128,33 @@ var eventsScenarios = []Scenario{
 		})
 		e.Notef("WSAEWOULDBLOCK without a selection; FIONBIO 0 makes it blocking again")
 	}},
-	{ID: "EV-2", Title: "FD_READ once until a recv", Source: "API-WSAEventSelect", Run: func(e *Env) {
-		e.connected(func(c, s handle) {
-			s.send(10)
-			e.Net.Sleep(time.Second)
-			w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
-			Equal(e, "data at the selection", w.take(), "READ")
-			s.send(10)
-			w.want("more data, nothing read", "")
-			c.recv(5)
-			Equal(e, "a recv that leaves data", w.take(), "READ")
-			c.recv(100)
-			Equal(e, "a recv that leaves none", w.take(), "")
-			s.send(1)
-			w.want("new data", "READ")
-			c.recv(1)
-			s.send(1)
-			w.want("recorded", "READ")
-			c.recv(1)
-			c.recv(1, wsa.WSAEWOULDBLOCK)
-			s.send(1)
-			w.want("after WSAEWOULDBLOCK", "READ")
-			c.as("a peek").recvFlags(1, wsa.MSG_PEEK)
-			Equal(e, "after a peek", w.take(), "READ")
-		})
-		e.Notef("one FD_READ for each recv, successful or not")
-	}},
+	{ID: "EV-2", Title: "FD_READ once until a recv", Source: "API-WSAEventSelect", Profiles: documentedOnly,
+		Why: "C-142: in Windows new data records FD_READ again", Run: func(e *Env) {
+			e.connected(func(c, s handle) {
+				s.send(10)
+				e.Net.Sleep(time.Second)
+				w := c.watch(wsa.FD_READ | wsa.FD_CLOSE)
+				Equal(e, "data at the selection", w.take(), "READ")
+				s.send(10)
+				w.want("more data, nothing read", "")
+				c.recv(5)
+				Equal(e, "a recv that leaves data", w.take(), "READ")
+				c.recv(100)
+				Equal(e, "a recv that leaves none", w.take(), "")
+				s.send(1)
+				w.want("new data", "READ")
+				c.recv(1)
+				s.send(1)
+				w.want("recorded", "READ")
+				c.recv(1)
+				c.recv(1, wsa.WSAEWOULDBLOCK)
+				s.send(1)
+				w.want("after WSAEWOULDBLOCK", "READ")
+				c.as("a peek").recvFlags(1, wsa.MSG_PEEK)
+				Equal(e, "after a peek", w.take(), "READ")
+			})
+			e.Notef("one FD_READ for each recv, successful or not")
+		}},
 	{ID: "EV-2", Title: "FD_WRITE after connect and after WSAEWOULDBLOCK", Source: "API-WSAEventSelect", Run: func(e *Env) {
 		e.paired(func() {
 			l := e.listener(e.Q, 80)
@@ -206,26 +207,27 @@ var eventsScenarios = []Scenario{
 		})
 		e.Notef("once, and again after an accept that leaves requests")
 	}},
-	{ID: "EV-2", Title: "datagrams", Source: "API-WSAEventSelect", Run: func(e *Env) {
-		e.paired(func() {
-			d, q := e.datagram(), e.peerDatagram()
-			d.bind(e.Any(7))
-			w := d.watch(wsa.FD_ALL_EVENTS)
-			Equal(e, "bound", w.take(), "WRITE")
-			for range 2 {
-				// empty ones are data, too
-				q.sendTo(e.Addr(1, 7), nil)
-			}
-			w.want("two datagrams", "READ")
-			d.recv(1)
-			Equal(e, "one left", w.take(), "READ")
-			d.recv(1)
-			w.want("none left", "")
-			d.connect(e.Addr(2, 8))
-			w.want("connect", "CONNECT")
-		})
-		e.Notef("FD_WRITE at once, FD_READ for each recv, FD_CONNECT at connect")
-	}},
+	{ID: "EV-2", Title: "datagrams", Source: "API-WSAEventSelect", Profiles: documentedOnly,
+		Why: "C-143: Windows records FD_WRITE at bind and at connect", Run: func(e *Env) {
+			e.paired(func() {
+				d, q := e.datagram(), e.peerDatagram()
+				d.bind(e.Any(7))
+				w := d.watch(wsa.FD_ALL_EVENTS)
+				Equal(e, "bound", w.take(), "WRITE")
+				for range 2 {
+					// empty ones are data, too
+					q.sendTo(e.Addr(1, 7), nil)
+				}
+				w.want("two datagrams", "READ")
+				d.recv(1)
+				Equal(e, "one left", w.take(), "READ")
+				d.recv(1)
+				w.want("none left", "")
+				d.connect(e.Addr(2, 8))
+				w.want("connect", "CONNECT")
+			})
+			e.Notef("FD_WRITE at once, FD_READ for each recv, FD_CONNECT at connect")
+		}},
 	{ID: "EV-2", Title: "changes of addresses and routes", Source: "API-WSAIoctl", Run: func(e *Env) {
 		e.paired(func() {
 			d := e.datagram()
@@ -301,45 +303,46 @@ var eventsScenarios = []Scenario{
 		})
 		e.Notef("not again by another selection, whatever ended the connection")
 	}},
-	{ID: "EV-2", Title: "FD_CONNECT belongs to a connect", Source: "API-WSAEventSelect", Run: func(e *Env) {
-		e.paired(func() {
-			const mask = wsa.FD_CONNECT | wsa.FD_WRITE
-			l := e.listener(e.P, 80)
-			dial := func() handle {
-				q := e.peerStream()
-				q.connect(e.Addr(1, 80))
-				e.Net.Sleep(time.Second)
-				return q
-			}
-			q := dial()
-			q.selects(mask, "WRITE, CONNECT")
-			q.selects(mask, "WRITE, CONNECT") // it is still connected
-			s := l.accept()
-			s.selects(mask, "WRITE")
-			s.selects(mask, "WRITE")
+	{ID: "EV-2", Title: "FD_CONNECT belongs to a connect", Source: "API-WSAEventSelect", Profiles: documentedOnly,
+		Why: "C-140: in Windows another selection doesn't record it again; WE-2 has the rest", Run: func(e *Env) {
+			e.paired(func() {
+				const mask = wsa.FD_CONNECT | wsa.FD_WRITE
+				l := e.listener(e.P, 80)
+				dial := func() handle {
+					q := e.peerStream()
+					q.connect(e.Addr(1, 80))
+					e.Net.Sleep(time.Second)
+					return q
+				}
+				q := dial()
+				q.selects(mask, "WRITE, CONNECT")
+				q.selects(mask, "WRITE, CONNECT") // it is still connected
+				s := l.accept()
+				s.selects(mask, "WRITE")
+				s.selects(mask, "WRITE")
 
-			fresh, failed := e.stream(), e.stream()
-			failed.nonblocking(true)
-			failed.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
-			failed.watch(mask).want("refused", "CONNECT 10061")
-			for _, into := range []handle{fresh, failed} {
-				w := into.watch(mask)
-				w.take() // of the attempt that failed
-				o := l.acceptEx(into, nil)
-				dial()
-				Equal(e, "AcceptEx", e.outcome(o), "0 success")
-				w.want("accepted", "WRITE")
-				into.selects(mask, "WRITE")
-				into.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8)
-				into.selects(mask, "WRITE")
-			}
+				fresh, failed := e.stream(), e.stream()
+				failed.nonblocking(true)
+				failed.connect(e.Addr(2, 9), wsa.WSAEWOULDBLOCK)
+				failed.watch(mask).want("refused", "CONNECT 10061")
+				for _, into := range []handle{fresh, failed} {
+					w := into.watch(mask)
+					w.take() // of the attempt that failed
+					o := l.acceptEx(into, nil)
+					dial()
+					Equal(e, "AcceptEx", e.outcome(o), "0 success")
+					w.want("accepted", "WRITE")
+					into.selects(mask, "WRITE")
+					into.setBytes(wsa.SOL_SOCKET, wsa.SO_UPDATE_ACCEPT_CONTEXT, handleBytes(l), 8)
+					into.selects(mask, "WRITE")
+				}
 
-			e.listener(e.Q, 81)
-			c := e.bound(0)
-			o := c.connectEx(e.Addr(2, 81), nil)
-			Equal(e, "ConnectEx", e.outcome(o), "0 success")
-			c.selects(mask, "WRITE, CONNECT")
-		})
-		e.Notef("connect and ConnectEx have it; accept, AcceptEx and the context update never do")
-	}},
+				e.listener(e.Q, 81)
+				c := e.bound(0)
+				o := c.connectEx(e.Addr(2, 81), nil)
+				Equal(e, "ConnectEx", e.outcome(o), "0 success")
+				c.selects(mask, "WRITE, CONNECT")
+			})
+			e.Notef("connect and ConnectEx have it; accept, AcceptEx and the context update never do")
+		}},
 }

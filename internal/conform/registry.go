@@ -37,6 +37,7 @@ func areas() [][]Scenario {
 		lengthsScenarios, optionsExistScenarios,
 		callsStreamScenarios, callsDatagramScenarios,
 		wireIPScenarios,
+		eventsMemoryScenarios, eventsWaitScenarios,
 	}
 }
 

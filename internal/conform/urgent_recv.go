@@ -150,7 +150,7 @@ var urgentRecvScenarios = []Scenario{
 			Equal(e, "select", s.ready("rwx", 0), "wx")
 			Equal(e, "WSAPoll", s.pollEvents(wsa.POLLRDBAND|wsa.POLLRDNORM), int16(wsa.POLLRDBAND))
 			e.arrive(p, "[P.U] seq 2 urg 1", "2")
-			w.want("another one", "")
+			w.want("another one", byProfile(e, "", "OOB")) // WE-5
 			Equal(e, "recv(MSG_OOB)", s.read(wsa.MSG_OOB), byProfile(e, "2", "1"))
 			w.want("after recv(MSG_OOB)", byProfile(e, "", "OOB"))
 			Equal(e, "select", s.ready("rwx", 0), byProfile(e, "w", "wx"))

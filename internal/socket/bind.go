@@ -62,6 +62,7 @@ func (s *Socket) bindLocked(addr netip.AddrPort, implicit bool) wsa.Errno {
 		return err
 	}
 	s.becomeBoundLocked(b, implicit)
+	s.observeLocked() // FD_WRITE of a datagram socket (WE-6)
 	return 0
 }
 

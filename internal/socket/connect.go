@@ -195,7 +195,8 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 	s.urgent.Attach(c)
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.icmpError = nil
-	s.events.BecomeEnabled(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
+	s.events.BecomeAnswered(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once
+	s.events.stuck.Store(false)
 	s.local = s.present(translate.FullAddress(nic, local))
 	s.becomeConnectingLocked()
 	s.host.Signal(s) // the answer may have come before the socket was Connecting
@@ -294,6 +295,9 @@ func (s *Socket) connectDatagramLocked(addr netip.AddrPort) wsa.Errno {
 	s.remote, s.dissolved = addr, false
 	s.setFilterLocked()
 	s.events.BecomeEnabled(wsa.FD_CONNECT)
+	if s.host.Profile().Events().WriteAtBind {
+		s.events.BecomeEnabled(wsa.FD_WRITE)
+	}
 	s.becomeConnectedLocked(s.host.Clock().NowMonotonic())
 	return 0
 }

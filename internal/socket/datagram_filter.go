@@ -129,6 +129,7 @@ func (s *Socket) dropRefused() {
 	if ep == nil {
 		return
 	}
+	s.gatherRmuLocked(ep)
 	for s.kept.count.Load() > 0 || ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
 		s.dst = nil
 		res, err := s.readQueuedRmuLocked(ep, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})

@@ -15,13 +15,14 @@ import (
 // netstack's, the receive buffer.
 const keptLimit = 4096
 
-// A keptQueue holds the datagrams that a connect has taken out of an endpoint's
-// queue, where nothing can be taken from behind the first: those of the peer, which
-// precede what comes afterwards (page of connect). Socket.rmu guards it.
+// A keptQueue holds datagrams that were taken out of an endpoint's queue, and precede what is there.
+// A connect takes those of the peer (page of connect), because nothing can be taken from behind the
+// first; network events take them to tell of the next one: see gather. Socket.rmu guards it.
 type keptQueue struct {
 	list  []keptDatagram
 	bytes int
-	count atomic.Int32 // len(list), for those who have not rmu
+	count atomic.Int32  // len(list), for those who have not rmu
+	came  atomic.Uint32 // how many gather has taken; it is ahead of count, never behind
 }
 
 type keptDatagram struct {
@@ -32,12 +33,14 @@ type keptDatagram struct {
 // add takes a datagram over, if there is room: limit is in bytes, and as in
 // netstack the datagram that reaches it has its place.
 func (k *keptQueue) add(d keptDatagram, limit int) {
-	if len(k.list) < keptLimit && k.bytes < limit {
+	if k.hasRoom(limit) {
 		k.list = append(k.list, d)
 		k.bytes += len(d.data)
 		k.count.Store(int32(len(k.list)))
 	}
 }
+
+func (k *keptQueue) hasRoom(limit int) bool { return len(k.list) < keptLimit && k.bytes < limit }
 
 // takeAll empties the queue.
 func (k *keptQueue) takeAll() []keptDatagram {
@@ -93,6 +96,16 @@ func (s *Socket) keepRmuMuLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
 			k.add(d, limit)
 		}
 	}
+	for d, ok := s.takeQueuedRmuLocked(ep); ok; d, ok = s.takeQueuedRmuLocked(ep) {
+		if isFrom(peer, d.result.RemoteAddr) {
+			k.add(d, limit)
+		}
+	}
+}
+
+// takeQueuedRmuLocked takes the first datagram out of the queue of an endpoint, if there is one. The
+// caller holds rmu.
+func (s *Socket) takeQueuedRmuLocked(ep tcpip.Endpoint) (d keptDatagram, ok bool) {
 	for ep.Readiness(waiter.ReadableEvents)&waiter.ReadableEvents != 0 {
 		s.dst = nil
 		res, err := ep.Read(&s.dst, tcpip.ReadOptions{Peek: true, NeedRemoteAddr: true})
@@ -100,14 +113,33 @@ func (s *Socket) keepRmuMuLocked(ep tcpip.Endpoint, peer netip.AddrPort) {
 			continue // netstack's view of an ICMP error: recv has ours
 		}
 		if !queued(err) {
+			break
+		}
+		d.data = make([]byte, res.Total)
+		s.dst = d.data
+		d.result, err = ep.Read(&s.dst, tcpip.ReadOptions{NeedRemoteAddr: true})
+		s.dst = nil
+		return d, queued(err)
+	}
+	return d, false
+}
+
+// gatherRmuLocked takes over what an endpoint has queued, on a socket whose network events are
+// remembered: netstack tells of a datagram only when it finds the queue empty, but each one is news
+// (WE-5). It stops at the size of the receive buffer. The caller holds rmu.
+func (s *Socket) gatherRmuLocked(ep tcpip.Endpoint) {
+	if !s.events.gathers() {
+		return
+	}
+	k, limit := &s.kept, int(ep.SocketOptions().GetReceiveBufferSize())
+	for k.hasRoom(limit) {
+		d, ok := s.takeQueuedRmuLocked(ep)
+		if !ok {
 			return
 		}
-		data := make([]byte, res.Total)
-		s.dst = data
-		res, err = ep.Read(&s.dst, tcpip.ReadOptions{NeedRemoteAddr: true})
-		s.dst = nil
-		if queued(err) && isFrom(peer, res.RemoteAddr) {
-			k.add(keptDatagram{data, res}, limit)
+		if f := s.opt.filter.Load(); f == nil || f.admits(&d.result) {
+			k.came.Add(1)
+			k.add(d, limit)
 		}
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wsstack/wsstack/internal/netevents"
-	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/internal/wait"
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -21,7 +19,8 @@ type eventState struct {
 	event    Event // the event that is signalled; nil while nothing is selected
 	ownReset bool  // shutdown itself has reset the connection, which is no event (EV-7)
 
-	selected atomic.Bool   // the mask isn't 0, so that calls which re-enable events take the lock
+	selected atomic.Bool   // events are selected, or remembered: calls that re-enable them take the lock
+	stuck    atomic.Bool   // a send has found no room on this connection
 	changed  atomic.Uint32 // the Changed… bits that nobody has looked at yet
 	changes  changeState
 
@@ -29,15 +28,23 @@ type eventState struct {
 	watch    wait.Call // the call that makes the pump do so; it is listed while watchers isn't 0
 }
 
-// EventSelect is WSAEventSelect (EV-1): from now on the network events of mask
-// are recorded and signalled by ev. It replaces an earlier selection and clears
-// its record; a mask of 0 cancels. The socket becomes non-blocking, whatever the
-// mask is.
+// EventSelect is WSAEventSelect (EV-1): from now on the network events of mask are recorded and
+// signalled by ev. It replaces an earlier selection; a mask of 0 cancels. As documented it clears
+// the record; where a profile remembers events, what nobody has seen signals ev at once (WE-1). The
+// socket becomes non-blocking, whatever the mask is.
 //
 // Errors: WSAEINVAL for a mask with unknown events, or one that isn't 0
 // without an event.
 func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
 	s.catchUp()
+	err := s.selectEvents(ev, mask)
+	if err == 0 {
+		s.reenable(0) // gather needs a selection
+	}
+	return err
+}
+
+func (s *Socket) selectEvents(ev Event, mask int32) wsa.Errno {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch err := s.enterLocked(); {
@@ -52,10 +59,16 @@ func (s *Socket) EventSelect(ev Event, mask int32) wsa.Errno {
 		return 0
 	}
 	s.selectLocked(ev)
-	s.events.BecomeSelected(mask)
+	if s.events.BecomeSelected(mask) {
+		ev.Set()
+	}
 	s.observeLocked()
 	return 0
 }
+
+// gathers reports that what comes is counted, datagram by datagram: it is remembered whether
+// it was told of.
+func (e *eventState) gathers() bool { return e.Remembers() && e.selected.Load() }
 
 func (s *Socket) selectLocked(ev Event) {
 	if s.events.event == nil {
@@ -65,14 +78,14 @@ func (s *Socket) selectLocked(ev Event) {
 	s.events.selected.Store(true)
 }
 
-// deselectLocked ends the selection and forgets its record.
+// deselectLocked ends the selection.
 func (s *Socket) deselectLocked() {
 	if s.events.event == nil {
 		return
 	}
 	s.events.BecomeSelected(0)
 	s.events.event = nil
-	s.events.selected.Store(false)
+	s.events.selected.Store(s.events.Remembers())
 	s.unwatchLocked()
 }
 
@@ -136,19 +149,31 @@ func (s *Socket) reenable(events int32) {
 	s.reenableLocked(events)
 }
 
+// reenableLocked is reenable with the lock. Where nothing is selected, a Recorder that remembers
+// has to know nevertheless.
 func (s *Socket) reenableLocked(events int32) {
-	if s.events.event == nil || s.closed {
+	if !s.events.selected.Load() || s.closed {
 		return
 	}
-	s.events.BecomeEnabled(events)
+	s.events.BecomeAnswered(events)
 	s.observeLocked()
 }
 
 // enableWrite is called at the end of a send with its outcome, which it returns: only
-// one that found no room enables FD_WRITE again.
+// one that found no room enables FD_WRITE again. No send takes the record of it back.
 func (s *Socket) enableWrite(err wsa.Errno) wsa.Errno {
-	if err == wsa.WSAEWOULDBLOCK {
-		s.reenable(wsa.FD_WRITE)
+	if err != wsa.WSAEWOULDBLOCK {
+		return err
+	}
+	s.events.stuck.Store(true)
+	if !s.events.selected.Load() {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.events.BecomeEnabled(wsa.FD_WRITE)
+		s.observeLocked()
 	}
 	return err
 }
@@ -161,12 +186,10 @@ func recvEvent(flags int32) int32 {
 	return wsa.FD_READ
 }
 
-// observeLocked records what holds, and signals the event.
+// observeLocked records what holds, and signals the event. Without a selection there is nothing to
+// do: what holds then, a later one finds.
 func (s *Socket) observeLocked() {
-	if s.events.event == nil {
-		return
-	}
-	if s.events.Observe(s.conditionsLocked()) {
+	if s.events.event != nil && s.events.Observe(s.conditionsLocked()) {
 		s.events.event.Set()
 	}
 }
@@ -189,88 +212,6 @@ func (s *Socket) closeEventsLocked() {
 	s.events.BecomeEnabled(wsa.FD_ALL_EVENTS)
 	s.events.Observe(all)
 	s.events.event.Set()
-}
-
-// conditionsLocked says which events' conditions hold (EV-2 to EV-5).
-func (s *Socket) conditionsLocked() (c netevents.Conditions) {
-	c = s.behaviour.conditionsLocked(s)
-	if s.urgentLocked() {
-		c.Add(wsa.FD_OOB_BIT, 0)
-	}
-	if s.events.changes.addresses {
-		c.Add(wsa.FD_ADDRESS_LIST_CHANGE_BIT, 0)
-	}
-	if s.events.changes.route {
-		c.Add(wsa.FD_ROUTING_INTERFACE_CHANGE_BIT, s.events.changes.routeErr)
-	}
-	return c
-}
-
-func (streamBehaviour) conditionsLocked(s *Socket) (c netevents.Conditions) {
-	rules := s.host.Profile().Events()
-	switch s.state {
-	case options.Listening:
-		if s.readyStreamLocked()&ReadyRead != 0 {
-			c.Add(wsa.FD_ACCEPT_BIT, 0)
-		}
-	case options.Connected:
-		if s.connects {
-			c.Add(wsa.FD_CONNECT_BIT, 0)
-		}
-		data := s.hasDataLocked()
-		if data {
-			c.Add(wsa.FD_READ_BIT, 0)
-		}
-		if s.readyStreamLocked()&ReadyWrite != 0 && !s.shutSend {
-			c.Add(wsa.FD_WRITE_BIT, 0)
-		}
-		if s.atEndLocked() && (!data || rules.CloseBeforeData) {
-			c.Add(wsa.FD_CLOSE_BIT, 0)
-		}
-	case options.Dead:
-		if !s.events.ownReset {
-			c.Add(wsa.FD_CLOSE_BIT, rules.CloseCode(s.reason))
-		}
-	default:
-		if s.connectErr != 0 && s.async {
-			c.Add(wsa.FD_CONNECT_BIT, s.connectErr)
-		}
-	}
-	return c
-}
-
-func (datagramBehaviour) conditionsLocked(s *Socket) (c netevents.Conditions) {
-	r := s.readyDatagramLocked()
-	if r&ReadyRead != 0 && !s.shutRecv {
-		c.Add(wsa.FD_READ_BIT, 0)
-	}
-	if r&ReadyWrite != 0 && !s.shutSend {
-		c.Add(wsa.FD_WRITE_BIT, 0)
-	}
-	if s.state == options.Connected {
-		c.Add(wsa.FD_CONNECT_BIT, 0)
-	}
-	return c
-}
-
-// hasDataLocked reports that a stream has bytes for recv.
-func (s *Socket) hasDataLocked() bool {
-	if s.shutRecv {
-		return false
-	}
-	return s.readableOf(s.conn) > 0
-}
-
-// atEndLocked reports that the peer's FIN has come: on a connected stream. One that
-// has died in the meantime is not at its end: pollLocked, which is to come, says why.
-func (s *Socket) atEndLocked() bool {
-	switch st, cause := s.conn.State(); st {
-	case tcp.CloseWait, tcp.LastAck, tcp.Closing, tcp.TimeWait:
-		return true
-	case tcp.Closed:
-		return cause == tcp.None
-	}
-	return false
 }
 
 // A servant is the socket as the Waiter of its permanent call: whatever wakes

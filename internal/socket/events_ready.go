@@ -117,10 +117,16 @@ func (s *Socket) readyStreamLocked() Readiness {
 	case options.Dead:
 		return ReadyRead | ReadyWrite
 	}
-	if s.connectErr != 0 && s.async {
+	if s.attemptFailedLocked() {
 		return ReadyExcept
 	}
 	return 0
+}
+
+// attemptFailedLocked reports that the last attempt to connect has failed, and that FD_CONNECT and
+// exceptfds tell of it: that of a non-blocking connect, or in a profile any (WE-10).
+func (s *Socket) attemptFailedLocked() bool {
+	return s.connectErr != 0 && (s.async || s.host.Profile().Events().EveryConnect)
 }
 
 // readyDatagramLocked: a datagram socket is always sendable, bound or not, as

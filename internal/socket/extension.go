@@ -121,6 +121,7 @@ func (s *Socket) become(n *Socket) wsa.Errno {
 	conn.Do(func(time.Duration, *tcp.Conn) { s.urgent.TakeOver(&n.urgent) })
 	s.applyLocked()
 	s.context = &lateContext{values: n.values, accepted: true}
+	s.events.BecomeUnconnected() // from a connect that has failed
 	s.becomeConnectedLocked(n.connected)
 	s.ops.target = nil // its transfer is in a queue
 	s.calls.Wake(wait.AnyEvent)

@@ -9,6 +9,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/netevents"
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/internal/wait"
 	"github.com/wsstack/wsstack/options"
@@ -106,6 +107,7 @@ func freshSocket(h Host, family int32, kind options.Kind, protocol int32, owner 
 func newSocket(h Host, family int32, kind options.Kind, protocol int32, owner string) *Socket {
 	s := &Socket{behaviour: behaviours[kind], host: h, family: family, protocol: protocol, owner: owner, created: h.Clock().Now()}
 	s.id = h.NewID()
+	s.events.Recorder = netevents.New(h.Profile().Events().Remembers)
 	if kind != options.Stream {
 		s.datagram = &datagram{}
 		s.entry.Init(s, wait.AnyEvent)

@@ -124,6 +124,7 @@ func (s *Socket) becomeDeadLocked(reason wsa.Errno) {
 	if s.state == options.Dead {
 		return
 	}
+	s.rememberLocked()
 	s.state, s.reason = options.Dead, reason
 	if !s.host.Profile().Endings().ConnectErrors {
 		s.pending = reason

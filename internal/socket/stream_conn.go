@@ -169,6 +169,7 @@ func (streamBehaviour) applyLocked(s *Socket) {
 func (s *Socket) adoptConnLocked(c *transport.Conn) {
 	s.conn, s.opt.known = c, false
 	s.urgent.Attach(c)
+	s.events.stuck.Store(false)
 	c.SetOwner(s)
 	s.urgent.Announced() // what was announced before nobody was told of
 }

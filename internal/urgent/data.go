@@ -186,6 +186,16 @@ func (u *Data) Waiting() bool { return u.waiting.Load() }
 // Holes is how many bytes of what can be read aren't part of the stream.
 func (u *Data) Holes() int { return int(u.holes.Load()) }
 
+// Inflow is how many urgent bytes have come out of line, and how many bytes have come that are part
+// of the stream, with the connection locked: its network events are told of both.
+func (u *Data) Inflow(e *tcp.Conn) (urgent, ordinary uint32) {
+	ordinary = uint32(e.Counters.BytesIn)
+	if u.marks != nil {
+		urgent, ordinary = u.marks.came, ordinary-u.marks.out
+	}
+	return urgent, ordinary
+}
+
 // Take is recv(MSG_OOB): the byte that waits.
 func (u *Data) Take(now time.Duration, e *tcp.Conn, peek bool) (b byte, found bool) {
 	u.Pull(now, e)

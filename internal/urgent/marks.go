@@ -42,6 +42,8 @@ type Marks struct {
 	ahead []mark       // not in line, ascending, recv hasn't come to any of them
 	slot  []urgentByte // waiting, in the order of arrival
 	back  []byte       // to be put in front of the stream: see BecomeInline
+	came  uint32       // how many have ever waited
+	out   uint32       // how many bytes are gone from the stream: those, but what is back in line
 }
 
 // A mark is an urgent byte ahead of recv.
@@ -124,6 +126,8 @@ func (m *Marks) BecomeWaiting(at uint32, b byte) (first bool) {
 		m.slot = m.slot[min(len(m.slot), 1):] // OB-7
 	}
 	m.slot = append(m.slot, urgentByte{at, b})
+	m.came++
+	m.out++
 	return first
 }
 
@@ -200,6 +204,7 @@ func (m *Marks) BecomeInline() (changed bool) {
 		m.owed, m.late = u.at, true
 	}
 	changed = len(m.slot) > 0
+	m.out -= uint32(len(m.slot))
 	m.slot = nil
 	m.ahead = slices.DeleteFunc(m.ahead, func(k mark) bool {
 		if !k.here {
