@@ -44,7 +44,7 @@ var lingerOptionsScenarios = []Scenario{
 				e.Go("waitall", func() { reading.as("Recv MSG_WAITALL").recvFlags(5, wsa.MSG_WAITALL, wsa.WSAEINTR) }),
 				e.Go("send", func() { writing.send(64<<20, wsa.WSAEINTR) }),
 				e.Go("accept", func() { listening.accept(wsa.WSAEINTR) }),
-				e.Go("select", func() { selected.ready("r", -1, wsa.WSAENOTSOCK) }),
+				e.Go("select", func() { selected.ready("r", -1, byProfile(e, wsa.WSAENOTSOCK, 0)) /* C-145 */ }),
 			}
 			e.Net.Sleep(time.Second)
 			for _, s := range []handle{reading, writing, listening, watched, selected} {

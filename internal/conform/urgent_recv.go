@@ -253,6 +253,7 @@ var urgentRecvScenarios = []Scenario{
 				}
 			}
 			Equal(e, "recv", s.readAll(), "a|bc|d|-")
+			e.Net.Sleep(e.ackDelay())
 			l := e.Segments("a")
 			Equal(e, "acknowledged", l[len(l)-1].Segment.Ack, 8)
 		})
