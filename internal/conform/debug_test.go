@@ -65,7 +65,7 @@ func (d departures) Handle(_ context.Context, rec slog.Record) error {
 // withoutDebug are the scenarios in which sockets have SO_DEBUG off for a while:
 // they set every option, or use ConnectEx, after which options have their defaults
 // until the context is updated (IN-6), as those of a socket that is used again do (IN-7, IN-8).
-var withoutDebug = []string{"KA-32", "KA-33", "RS-1", "CT-3", "MS-4", "IN-6", "IN-7", "IN-8", "TF-4", "EV-2"}
+var withoutDebug = []string{"KA-32", "KA-33", "RS-1", "CT-3", "MS-4", "IN-6", "IN-7", "IN-8", "TF-4", "EV-2", "WC-3", "WE-10"}
 
 // nobodys reports a RST that answers a segment for which there is no socket. In the
 // scenarios of the area CA there always is a listener.
