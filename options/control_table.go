@@ -62,7 +62,7 @@ var controls = []control{
 	},
 	{
 		code: wsa.SIO_TCP_SET_ACK_FREQUENCY, symbol: "SIO_TCP_SET_ACK_FREQUENCY", typ: "BYTE", size: 1,
-		text:  "Segments per acknowledgement. Every batch is acknowledged at once, as with 1.",
+		text:  "Segments per acknowledgement, in profiles that delay acknowledgements: with 1 none waits. A second full segment never lets one wait.",
 		kinds: Stream,
 		apply: func(v *Values, _ Endpoint, in []byte) wsa.Errno {
 			v.TCP.AckFrequency = in[0]

@@ -152,7 +152,7 @@ type TCPValues struct {
 
 	InitialRTT            uint16 // Rtt of SIO_TCP_INITIAL_RTO in milliseconds; 0: the default
 	MaxSynRetransmissions uint8  // the field of SIO_TCP_INITIAL_RTO; 0: the default, 0xFE: none
-	AckFrequency          uint8  // SIO_TCP_SET_ACK_FREQUENCY in segments, stored without effect
+	AckFrequency          uint8  // SIO_TCP_SET_ACK_FREQUENCY in segments; 0 until set
 	InitialWindow         uint32 // SIO_TCP_SET_ICW, stored without effect
 }
 

@@ -36,7 +36,7 @@ func areas() [][]Scenario {
 		vectorsScenarios,
 		lengthsScenarios, optionsExistScenarios,
 		callsStreamScenarios, callsDatagramScenarios,
-		wireIPScenarios,
+		wireTCPScenarios, wireIPScenarios,
 		eventsMemoryScenarios, eventsWaitScenarios,
 	}
 }

@@ -79,6 +79,7 @@ type liveState struct {
 	synLife     time.Duration
 	congestion  options.Congestion
 	urgentModes uint32
+	ackEvery    int // NG-11
 }
 
 // liveLocked is what a connection with an address should have.
@@ -89,7 +90,7 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 		ttl: ip.TTL, tos: ip.TOS &^ ecn, fragment: v.IPv4.DoesFragment(),
 		debug: v.Debug, noDelay: v.NoDelay, expedited: v.TCP.Urgent.AtByte,
 		recv: tcp.Unset, maxrt: v.TCP.MaxRetransmit, congestion: v.TCP.Congestion,
-		urgentModes: s.urgentModesLocked(),
+		urgentModes: s.urgentModesLocked(), ackEvery: int(v.TCP.AckFrequency),
 	}
 	if v.RecvBuffer.Set {
 		l.recv = int(v.RecvBuffer.Bytes)
@@ -104,7 +105,7 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	l, v := s.liveLocked(remote), &s.values.TCP
 	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment}
 	c.MinMSS = s.host.MinMSS()
-	c.Quota, c.NoDelay, c.Expedited = l.recv, l.noDelay, l.expedited
+	c.Quota, c.NoDelay, c.Expedited, c.AckEvery = l.recv, l.noDelay, l.expedited, l.ackEvery
 	c.Tap = s.tapLocked()
 	c.Timestamps, c.FailOnICMP = v.Timestamps, v.FailOnICMP
 	c.Algorithm = algorithms[l.congestion]
@@ -150,6 +151,7 @@ func (streamBehaviour) applyLocked(s *Socket) {
 	s.conn.Do(func(now time.Duration, e *tcp.Conn) {
 		e.SetNoDelay(l.noDelay)
 		e.SetExpedited(l.expedited)
+		e.SetAckEvery(l.ackEvery)
 		e.SetLifetime(now, l.maxrt)
 		e.SetSynLimit(now, l.synTries, l.synLife)
 		if fresh || l.congestion != old.congestion {

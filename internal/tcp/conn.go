@@ -27,9 +27,12 @@ type Config struct {
 	Algorithm congestion.Algorithm // live: the congestion control
 	NoDelay   bool                 // live: TCP_NODELAY
 
-	// DelayAck is how long the acknowledgement of a segment may wait for a second one; 0: none
-	// waits.
+	// DelayAck is how long the acknowledgement of a segment may wait for others; 0: none waits.
 	DelayAck time.Duration
+
+	// AckEvery, which is live, says which segment doesn't let the acknowledgement wait any longer,
+	// counted from the last acknowledgement; 0: the second one.
+	AckEvery int
 
 	// Limit is how often a segment is sent without an answer; 0: 16.
 	Limit int

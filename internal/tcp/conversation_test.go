@@ -159,6 +159,8 @@ func (l *lone) call(verb string, args []string) error {
 		l.SetSynLimit(l.now, n[0], time.Duration(n[1])*time.Second)
 	case "newreno":
 		l.SetAlgorithm(congestion.NewReno)
+	case "ackevery":
+		l.SetAckEvery(n[0])
 	case "lowwater":
 		l.SetLowWater(n[0])
 	case "unreachable":

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/wsstack/wsstack/internal/serial"
@@ -278,7 +279,7 @@ func (c *Conn) refuses() bool {
 // largest packets that devices make of segments.
 const burstAck = 128 << 10
 
-// oweDelayed notes that an acknowledgement is owed for data that came in order: every second
+// oweDelayed notes that an acknowledgement is owed for data that came in order: every second full
 // segment at least draws one (RFC 9293 §3.8.6.3). In a burst, whose end draws one, segments that
 // follow each other count as one large segment, as they are where a device puts them together: each
 // burstAck draws an acknowledgement, or each eighth of a smaller window.
@@ -293,7 +294,7 @@ func (c *Conn) oweDelayed(now time.Duration, n int) {
 	switch {
 	case r.unackedBytes >= enough:
 		c.owe(ackNow)
-	case c.cfg.DelayAck == 0, r.unacked > 1, r.unackedBytes > r.least: // a device may have put two together
+	case c.cfg.DelayAck == 0, r.unacked >= cmp.Or(c.cfg.AckEvery, 2), r.unackedBytes > r.least: // two that a device has put together
 		c.owe(ackSoon)
 	default:
 		c.owe(ackLater)

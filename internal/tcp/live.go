@@ -23,6 +23,9 @@ func (c *Conn) SetNoDelay(on bool) { c.gate.NoDelay = on }
 // SetExpedited sets TCP_EXPEDITED_1122, for segments from now on, in both directions (OB-16).
 func (c *Conn) SetExpedited(on bool) { c.cfg.Expedited = on }
 
+// SetAckEvery sets Config.AckEvery, for segments from now on.
+func (c *Conn) SetAckEvery(n int) { c.cfg.AckEvery = n }
+
 // SetLowWater says how many bytes may be queued at most for the event Acked. With 0, as at first,
 // each acknowledgement of data is an event.
 func (c *Conn) SetLowWater(bytes int) { c.lowWater = bytes }
