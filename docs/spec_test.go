@@ -91,6 +91,7 @@ var specAreas = []specArea{
 	{"WC", "calls, where machines do something else than their pages say", ""},
 	{"WW", "the wire: what a host looks like from outside", ""},
 	{"WE", "events and polling, where machines do something else than their pages say", ""},
+	{"IO", "IP options and extension headers", ""},
 }
 
 const specHead = `# The specification

@@ -32,12 +32,34 @@ func headerBytes(check func(b []byte) (string, wsa.Errno)) codec[string] {
 // ipOptionList checks the options of an IPv4 header (RFC 791 §3.1) and fills them up with ends of
 // the list to a multiple of four bytes.
 func ipOptionList(b []byte) (string, wsa.Errno) {
-	if len(b) > maxIPOptions || !wellFormed(b, ipOptionNOP, 0) {
+	if len(b) > maxIPOptions || !wellFormed(b, ipOptionNOP, 0) || !routes(b) {
 		return "", wsa.WSAEINVAL
 	}
 	padded := make([]byte, (len(b)+3)&^3)
 	copy(padded, b)
 	return string(padded), 0
+}
+
+// routes reports whether there is one source route at most among well-formed options, with the hops
+// before the destination and a pointer to the first of them (RFC 791 §3.1).
+func routes(b []byte) bool {
+	const loose, strict, hops, hop = 131, 137, 3, 4
+	found := false
+	for len(b) > 0 && b[0] != ipOptionEnd {
+		if b[0] == ipOptionNOP {
+			b = b[1:]
+			continue
+		}
+		o := b[:b[1]]
+		if o[0] == loose || o[0] == strict {
+			if found || len(o) <= hops || (len(o)-hops)%hop != 0 || o[2] != hops+1 {
+				return false
+			}
+			found = true
+		}
+		b = b[len(o):]
+	}
+	return true
 }
 
 // optionsHeader checks a header of hop-by-hop or of destination options (RFC 8200 §4.3). The stack
@@ -49,9 +71,23 @@ func optionsHeader(b []byte) (string, wsa.Errno) {
 	return string(b), 0
 }
 
-// routingHeader checks a routing header (RFC 8200 §4.4). Type 0 is forbidden (RFC 5095).
+// routingHeader checks a routing header (RFC 8200 §4.4). Type 0 is forbidden (RFC 5095). Of the types
+// whose first hop the stack knows, 2 (RFC 6275 §6.4) and 4 (RFC 8754 §2), the addresses must be there
+// while segments are left.
 func routingHeader(b []byte) (string, wsa.Errno) {
 	if !isExtension(b) || b[2] == 0 {
+		return "", wsa.WSAEINVAL
+	}
+	const mobile, segments, fixed, address = 2, 4, 8, 16
+	good := true
+	switch left := int(b[3]); {
+	case left == 0:
+	case b[2] == mobile:
+		good = left == 1 && len(b) == fixed+address
+	case b[2] == segments:
+		good = left <= int(b[4]) && fixed+address*(int(b[4])+1) <= len(b)
+	}
+	if !good {
 		return "", wsa.WSAEINVAL
 	}
 	return string(b), 0

@@ -27,6 +27,12 @@ func TestHeaderOptions(t *testing.T) {
 		{name: "a length below 2", level: ip, opt: wsa.IP_OPTIONS, in: []byte{7, 1, 0, 0}, err: wsa.WSAEINVAL},
 		{name: "a length beyond the end", level: ip, opt: wsa.IP_OPTIONS, in: []byte{7, 5, 0, 0}, err: wsa.WSAEINVAL},
 
+		{name: "a source route", level: ip, opt: wsa.IP_OPTIONS, in: []byte{131, 7, 4, 10, 0, 0, 9, 0}, want: []byte{131, 7, 4, 10, 0, 0, 9, 0}},
+		{name: "a source route without hops", level: ip, opt: wsa.IP_OPTIONS, in: []byte{131, 3, 4, 0}, err: wsa.WSAEINVAL},
+		{name: "a part of a hop", level: ip, opt: wsa.IP_OPTIONS, in: []byte{137, 6, 4, 10, 0, 0}, err: wsa.WSAEINVAL},
+		{name: "a hop behind", level: ip, opt: wsa.IP_OPTIONS, in: []byte{131, 7, 8, 10, 0, 0, 9, 0}, err: wsa.WSAEINVAL},
+		{name: "two source routes", level: ip, opt: wsa.IP_OPTIONS, in: []byte{131, 7, 4, 10, 0, 0, 9, 137, 7, 4, 10, 0, 0, 9, 0, 0}, err: wsa.WSAEINVAL},
+
 		{name: "router alert", level: ipv6, opt: wsa.IPV6_HOPOPTS, in: header(0, 0, 5, 2, 0, 0, 1, 0), want: header(0, 0, 5, 2, 0, 0, 1, 0)},
 		{name: "filler", level: ipv6, opt: wsa.IPV6_DSTOPTS, in: header(), want: header()},
 		{name: "an option beyond the end", level: ipv6, opt: wsa.IPV6_HOPOPTS, in: header(0, 0, 5, 5), err: wsa.WSAEINVAL},
@@ -38,6 +44,11 @@ func TestHeaderOptions(t *testing.T) {
 		{name: "the longest", level: ipv6, opt: wsa.IPV6_DSTOPTS, in: append([]byte{0, 31}, make([]byte, 254)...), want: append([]byte{0, 31}, make([]byte, 254)...)},
 		{name: "too long", level: ipv6, opt: wsa.IPV6_DSTOPTS, in: append([]byte{0, 32}, make([]byte, 262)...), err: wsa.WSAEINVAL},
 		{name: "type 2", level: ipv6, opt: wsa.IPV6_RTHDR, in: header(0, 0, 2, 0), want: header(0, 0, 2, 0)},
+		{name: "type 2, with an address", level: ipv6, opt: wsa.IPV6_RTHDR, in: append([]byte{0, 2, 2, 1}, make([]byte, 20)...), want: append([]byte{0, 2, 2, 1}, make([]byte, 20)...)},
+		{name: "type 2, without", level: ipv6, opt: wsa.IPV6_RTHDR, in: header(0, 0, 2, 1), err: wsa.WSAEINVAL},
+		{name: "type 4", level: ipv6, opt: wsa.IPV6_RTHDR, in: append([]byte{0, 4, 4, 1, 1}, make([]byte, 35)...), want: append([]byte{0, 4, 4, 1, 1}, make([]byte, 35)...)},
+		{name: "type 4, more segments than there are", level: ipv6, opt: wsa.IPV6_RTHDR, in: append([]byte{0, 2, 4, 1, 1}, make([]byte, 19)...), err: wsa.WSAEINVAL},
+		{name: "another type, with a segment left", level: ipv6, opt: wsa.IPV6_RTHDR, in: header(0, 0, 253, 1), want: header(0, 0, 253, 1)},
 		{name: "type 0 (RFC 5095)", level: ipv6, opt: wsa.IPV6_RTHDR, in: header(0, 0, 0, 0), err: wsa.WSAEINVAL},
 	} {
 		t.Run(wsa.OptionName(tc.level, tc.opt)+" "+tc.name, func(t *testing.T) {

@@ -23,8 +23,12 @@ const icmpHeader = 8
 
 // quoted is how much of an ICMP error is looked at: its header, the longest IP
 // header with what may be between it and the transport header, 8 bytes of that,
-// and the start of a datagram's payload.
-const quoted = icmpHeader + header.IPv4MaximumHeaderSize + 8 + socket.MaxQuote
+// and the start of a datagram's payload. Few have what quotedExtensions is for: the headers that a
+// socket over IPv6 may add.
+const (
+	quoted           = icmpHeader + header.IPv4MaximumHeaderSize + 8 + socket.MaxQuote
+	quotedExtensions = 3 * 256
+)
 
 // A quote is an ICMP error, with the packet of ours that it is about.
 type quote struct {
@@ -122,7 +126,11 @@ func (q *quote) unreachable() bool {
 func readError(pkt *netstack.PacketBuffer) (q quote, ok bool) {
 	head := pkt.TransportHeader().Slice()
 	b := append(make([]byte, 0, quoted), head...)
-	b = append(b, pkt.Data().AsRange().Capped(quoted).ToSlice()...)
+	more := quoted
+	if pkt.NetworkProtocolNumber == header.IPv6ProtocolNumber {
+		more += quotedExtensions
+	}
+	b = append(b, pkt.Data().AsRange().Capped(more).ToSlice()...)
 	if len(b) < icmpHeader {
 		return q, false
 	}
@@ -206,19 +214,22 @@ func (q *quote) read4(ip []byte) bool {
 	return q.readTransport(h.SourceAddressSlice(), h.DestinationAddressSlice(), ip[at:])
 }
 
-// read6 reads the packet that an ICMPv6 error quotes. The only extension header
-// that a packet of ours has is that of a fragment.
+// read6 reads the packet that an ICMPv6 error quotes. A packet of ours has the extension headers
+// that a socket adds, and that of a fragment between them.
 func (q *quote) read6(ip []byte) bool {
 	if len(ip) < header.IPv6MinimumSize {
 		return false
 	}
 	h := header.IPv6(ip)
-	next, rest := h.NextHeader(), ip[header.IPv6MinimumSize:]
-	if next == header.IPv6FragmentHeader {
+	next, rest, ok := skipExtensions(h.NextHeader(), ip[header.IPv6MinimumSize:])
+	if ok && next == header.IPv6FragmentHeader {
 		if len(rest) < header.IPv6FragmentHeaderSize || header.IPv6Fragment(rest).FragmentOffset() != 0 {
 			return false
 		}
-		next, rest = rest[0], rest[header.IPv6FragmentHeaderSize:]
+		next, rest, ok = skipExtensions(rest[0], rest[header.IPv6FragmentHeaderSize:])
+	}
+	if !ok {
+		return false
 	}
 	q.protocol = tcpip.TransportProtocolNumber(next)
 	return q.readTransport(h.SourceAddressSlice(), h.DestinationAddressSlice(), rest)

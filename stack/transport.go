@@ -26,6 +26,7 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 		PathMTU: func(remote tcpip.Address, mtu uint32) {
 			s.pathMTU.learn(addrPort(remote, 0).Addr(), mtu)
 		},
+		Extended:    s.writeSegment,
 		MinPathMTU:  s.cfg.MinPathMTU,
 		OddResets:   wire.OddResets,
 		AckInResets: wire.AckInResets,

@@ -38,6 +38,7 @@ func areas() [][]Scenario {
 		callsStreamScenarios, callsDatagramScenarios,
 		wireTCPScenarios, wireIPScenarios,
 		eventsMemoryScenarios, eventsWaitScenarios,
+		headerOptionsScenarios,
 	}
 }
 

@@ -22,9 +22,10 @@ type OwnPacket struct {
 	Protocol       tcpip.TransportProtocolNumber
 	TTL, TOS       uint8
 	DF             bool
-	HeaderIncluded bool   // Payload begins with the IP header
-	FragmentMTU    uint32 // bytes of the packets it is cut into; 0: by netstack, to the interface's
-	Payload        []byte // borrowed until the call returns
+	HeaderIncluded bool         // Payload begins with the IP header
+	FragmentMTU    uint32       // bytes of the packets it is cut into; 0: as many as the interface takes
+	Extras         *inet.Extras // what is added to the headers; nil: nothing
+	Payload        []byte       // borrowed until the call returns
 }
 
 // ownPacketLocked fills in what the options and the control messages say of a
@@ -34,6 +35,7 @@ func (s *Socket) ownPacketLocked(to netip.Addr, ctl *sendControl) (OwnPacket, ws
 	p := OwnPacket{
 		Remote: to.Unmap(), Protocol: tcpip.TransportProtocolNumber(s.protocol),
 		TTL: v.TTL, TOS: v.TOS, DF: !v.DoesFragment(), HeaderIncluded: s.headerIncludedLocked(),
+		Extras: extrasOf(v),
 	}
 	if p.Remote.IsMulticast() {
 		p.TTL = v.MulticastTTL
@@ -105,7 +107,8 @@ func (s *Socket) writeOwnWmuLocked(b []byte, to netip.AddrPort, ctl *sendControl
 		return true, wsa.WSAENOTCONN // the peer was removed since the check
 	}
 	mtu := s.fragmentMTULocked(len(b), to.Addr())
-	if mtu == 0 && s.behaviour.hasPorts() && !ctl.hasSource(to.Addr()) {
+	plain := mtu == 0 && !ctl.hasSource(to.Addr()) && extrasOf(s.ipValuesLocked(to.Addr())) == nil
+	if plain && s.behaviour.hasPorts() {
 		s.mappedTTLLocked(to.Addr(), opts)
 		s.mu.Unlock()
 		return false, 0

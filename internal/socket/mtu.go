@@ -11,8 +11,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// overhead is the headers that the stack puts in front of a message.
-func (s *Socket) overhead(to netip.Addr) int {
+// overheadLocked is the headers that the stack puts in front of a message.
+func (s *Socket) overheadLocked(to netip.Addr) int {
 	n := header.IPv6MinimumSize
 	if to.Unmap().Is4() {
 		n = header.IPv4MinimumSize
@@ -20,7 +20,15 @@ func (s *Socket) overhead(to netip.Addr) int {
 	if s.behaviour.hasPorts() {
 		n += header.UDPMinimumSize
 	}
-	return n
+	return n + extrasOf(s.ipValuesLocked(to)).Size()
+}
+
+// extrasOf is what the options of a level add to the headers of packets (IO-1, IO-5); nil: nothing.
+func extrasOf(v *options.IPValues) *inet.Extras {
+	if v.Options == "" && v.RoutingHeader == "" && v.DestOptions == "" {
+		return nil
+	}
+	return &inet.Extras{Options: v.Options, Routing: v.RoutingHeader, Destination: v.DestOptions}
 }
 
 // checkFragmentLocked fails a message that is too long for a packet and may not
@@ -38,7 +46,7 @@ func (s *Socket) checkFragmentLocked(size int, to netip.AddrPort) wsa.Errno {
 	if v.MTUDiscover != options.MTUDiscoverProbe {
 		mtu = s.pathMTULocked(to.Addr(), mtu)
 	}
-	if ok && uint64(size+s.overhead(to.Addr())) > uint64(min(mtu, v.UserMTU)) {
+	if ok && uint64(size+s.overheadLocked(to.Addr())) > uint64(min(mtu, v.UserMTU)) {
 		return wsa.WSAEMSGSIZE
 	}
 	return 0
@@ -92,7 +100,7 @@ func (s *Socket) fragmentMTULocked(size int, to netip.Addr) uint32 {
 		}
 	}
 	mtu = max(mtu, least)
-	if uint64(size+s.overhead(to)) <= uint64(mtu) {
+	if uint64(size+s.overheadLocked(to)) <= uint64(mtu) {
 		return 0
 	}
 	if nic, ok := s.mtuLocked(to); ok && nic <= mtu {

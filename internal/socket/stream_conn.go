@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/waiter"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/internal/tcp/congestion"
 	"github.com/wsstack/wsstack/internal/transport"
@@ -70,6 +71,7 @@ var algorithms = map[options.Congestion]congestion.Algorithm{
 type liveState struct {
 	ttl, tos    uint8
 	fragment    bool
+	extras      inet.Extras
 	debug       bool
 	noDelay     bool
 	expedited   bool
@@ -92,6 +94,9 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 		recv: tcp.Unset, maxrt: v.TCP.MaxRetransmit, congestion: v.TCP.Congestion,
 		urgentModes: s.urgentModesLocked(), ackEvery: int(v.TCP.AckFrequency),
 	}
+	if x := extrasOf(ip); x != nil {
+		l.extras = *x
+	}
 	if v.RecvBuffer.Set {
 		l.recv = int(v.RecvBuffer.Bytes)
 	}
@@ -103,7 +108,7 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 // settingsLocked is what a connection with an address is made with.
 func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	l, v := s.liveLocked(remote), &s.values.TCP
-	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment}
+	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment, Extras: extrasOf(s.ipValuesLocked(remote))}
 	c.MinMSS = s.host.MinMSS()
 	c.Quota, c.NoDelay, c.Expedited, c.AckEvery = l.recv, l.noDelay, l.expedited, l.ackEvery
 	c.Tap = s.tapLocked()
@@ -141,8 +146,8 @@ func (streamBehaviour) applyLocked(s *Socket) {
 		return
 	}
 	s.opt.live, s.opt.known = l, true
-	if fresh || l.ttl != old.ttl || l.tos != old.tos || l.fragment != old.fragment {
-		s.conn.SetIP(l.ttl, l.tos, l.fragment)
+	if fresh || l.ttl != old.ttl || l.tos != old.tos || l.fragment != old.fragment || l.extras != old.extras {
+		s.conn.SetIP(l.ttl, l.tos, l.fragment, extrasOf(s.ipValuesLocked(s.remote.Addr())))
 	}
 	if fresh || l.debug != old.debug {
 		s.conn.SetTap(s.tapLocked())

@@ -59,6 +59,7 @@ type Config struct {
 	InitialRTO time.Duration // the time-out before a round trip was measured; 0: 1 s (RFC 6298 §2.1)
 	FinWait    time.Duration // how long FIN-WAIT-2 lasts once the socket is closed; 0: 60 s
 	Segmenting int           // the largest payload that the device cuts up; 0: it cuts up none
+	Overhead   int           // live: the IP options or extension headers of each packet, in bytes; they come off the payload
 
 	// Expedited, which is live, says that the urgent pointer is that of RFC 1122: it points to
 	// the urgent byte, not behind it.

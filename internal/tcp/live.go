@@ -42,6 +42,21 @@ func (c *Conn) SetAlgorithm(a congestion.Algorithm) {
 	}
 }
 
+// SetOverhead sets Config.Overhead and Config.Segmenting. Segments that are in flight and would be
+// too large are cut before they are sent again.
+func (c *Conn) SetOverhead(bytes, segmenting int) {
+	c.cfg.Segmenting = segmenting
+	if bytes == c.cfg.Overhead {
+		return
+	}
+	c.cfg.Overhead = bytes
+	if !c.state.Synchronized() {
+		return // the handshake will look
+	}
+	c.fit()
+	c.out.board.split(c.snd.mss, false)
+}
+
 // SetLifetime sets TCP_MAXRT (Config.Lifetime), which is counted from now on where something is
 // without an answer. The same time once more changes nothing.
 func (c *Conn) SetLifetime(now, d time.Duration) {

@@ -13,7 +13,7 @@ func (c *Conn) fit() {
 	if c.cfg.PathMSS != 0 {
 		room = min(room, c.cfg.PathMSS)
 	}
-	mss := min(room, c.snd.peer)
+	mss := min(room, c.snd.peer) - c.cfg.Overhead // RFC 9293 §3.7.1: as IP options do
 	if c.stamps {
 		mss -= stampSize // RFC 6691: options come off what is sent
 	}
@@ -45,7 +45,7 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	switch {
 	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
 		return false
-	case room < minPath || room >= c.snd.mss:
+	case room < minPath || room-c.cfg.Overhead >= c.snd.mss:
 		return false
 	}
 	c.timers.path, c.blackHole = 0, blackHole{} // nothing has to be guessed any more
@@ -57,5 +57,5 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 func (c *Conn) shrink(room int) {
 	c.cfg.PathMSS = room
 	c.fit()
-	c.out.board.split(c.snd.mss)
+	c.out.board.split(c.snd.mss, true)
 }

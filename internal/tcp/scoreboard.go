@@ -350,9 +350,9 @@ func (b *scoreboard) shorten(r *record, cut int) {
 	b.smallRecords += r.countSmall()
 }
 
-// split makes records of at most size bytes, the new size of a segment. A record that was larger,
-// and isn't SACKed, counts as lost.
-func (b *scoreboard) split(size int) {
+// split makes records of at most size bytes, the new size of a segment. With lost a record that was
+// larger, and isn't SACKed, counts as lost.
+func (b *scoreboard) split(size int, lost bool) {
 	small := true
 	for i := range b.records {
 		small = small && int(b.records[i].size) <= size
@@ -364,7 +364,7 @@ func (b *scoreboard) split(size int) {
 	b.records, b.base = make([]record, 0, 2*len(old)), 1
 	for _, r := range old {
 		large := int(r.size) > size
-		if large && r.flags&recordSACKed == 0 {
+		if lost && large && r.flags&recordSACKed == 0 {
 			r.flags |= recordLost
 		}
 		end, fin := r.end(), r.flags&recordFIN

@@ -8,6 +8,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -16,10 +17,11 @@ import (
 // packets.
 type Settings struct {
 	tcp.Config
-	TTL      uint8 // time to live, or hop limit; 0: the route's default
-	TOS      uint8 // type of service, or traffic class; the two low bits are ECN's, and don't count
-	Fragment bool  // routers may cut up IPv4 packets: DF is clear, and there is an IP ID
-	Tap      Tap   // nil: the listener's, and none for a connection of Dial
+	TTL      uint8        // time to live, or hop limit; 0: the route's default
+	TOS      uint8        // type of service, or traffic class; the two low bits are ECN's, and don't count
+	Fragment bool         // routers may cut up IPv4 packets: DF is clear, and there is an IP ID
+	Extras   *inet.Extras // what is added to the IP headers; nil: nothing
+	Tap      Tap          // nil: the listener's, and none for a connection of Dial
 }
 
 // A Tap is shown every segment of a connection (SO_DEBUG). With out the segment leaves: RSTs and
@@ -272,10 +274,11 @@ func (c *Conn) Do(f func(now time.Duration, engine *tcp.Conn)) {
 func (c *Conn) ID() ID { return c.way.id }
 
 // SetIP sets what the headers of the connection's packets have from now on. The parameters are the
-// fields of Settings.
-func (c *Conn) SetIP(ttl, tos uint8, fragment bool) {
+// fields of Settings. What is added to the headers comes off the payload of a segment.
+func (c *Conn) SetIP(ttl, tos uint8, fragment bool, extras *inet.Extras) {
 	now := c.lock()
-	c.way.headers = headers{ttl, tos &^ ecnMask, fragment}
+	c.way.headers = headers{ttl, tos &^ ecnMask, fragment, extras}
+	c.engine.SetOverhead(extras.Size(), c.way.segmenting())
 	c.unlock(now)
 }
 

@@ -1,6 +1,11 @@
 package transport
 
-import "gvisor.dev/gvisor/pkg/tcpip"
+import (
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/wsstack/wsstack/internal/inet"
+)
 
 // Hooks are what the owner of the netstack wants to be told, and what it wants to be otherwise. A
 // hook may be nil, and the others may be zero.
@@ -12,6 +17,10 @@ type Hooks struct {
 	// PathMTU is told of an ICMP error that was believed: packets of mtu bytes reach the address.
 	PathMTU func(remote tcpip.Address, mtu uint32)
 
+	// Extended sends a segment whose packet has more in its header than netstack can write. It may
+	// be called with a connection locked, and takes no lock of this package.
+	Extended func(*Extended) tcpip.Error
+
 	// MinPathMTU is the least size of IPv4 packets, in bytes, that an ICMP error brings about.
 	MinPathMTU uint32
 
@@ -21,6 +30,16 @@ type Hooks struct {
 
 	// AckInResets gives a RST without ACK its sequence number as acknowledgement number, too.
 	AckInResets bool
+}
+
+// An Extended is a segment on its way to Hooks.Extended.
+type Extended struct {
+	Route   *stack.Route // the way to the destination, which isn't the first hop where there are several
+	TTL     uint8
+	TOS     uint8
+	DF      bool
+	Extras  *inet.Extras // what is added to the header
+	Segment []byte       // with its checksum
 }
 
 // Configure sets the Hooks. It is called once, before anything else.

@@ -182,7 +182,7 @@ func (s *stream) abuse(r *rand.Rand) {
 			s.Queued()
 			s.Readable()
 		case 6:
-			s.SetIP(uint8(64+r.IntN(100)), uint8(r.Uint32()), r.IntN(2) == 0)
+			s.SetIP(uint8(64+r.IntN(100)), uint8(r.Uint32()), r.IntN(2) == 0, nil)
 		case 7:
 			s.SetTap(func(bool, *engine.Segment) {})
 		case 8:

@@ -116,7 +116,7 @@ func TestLeftSegments(t *testing.T) {
 		at := engine.Seq(1001)
 		for name, call := range map[string]func(){
 			"Do":       func() { c.Do(func(time.Duration, *engine.Conn) {}) },
-			"SetIP":    func() { c.SetIP(1, 2, false) },
+			"SetIP":    func() { c.SetIP(1, 2, false, nil) },
 			"SetTap":   func() { c.SetTap(nil) },
 			"AfterEnd": func() { c.AfterEnd(func() {}) },
 			"Report":   func() { w.p.Report(c.ID(), Report{}) },

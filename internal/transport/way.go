@@ -7,6 +7,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/tcp"
 )
 
@@ -15,8 +16,9 @@ type way struct {
 	route *stack.Route // the way to the peer through netstack
 	id    ID           // the tuple of the connection
 	headers
-	ackInResets bool // Hooks.AckInResets
-	tap         Tap  // shown what leaves; nil: nobody is
+	ackInResets bool                        // Hooks.AckInResets
+	extended    func(*Extended) tcpip.Error // Hooks.Extended
+	tap         Tap                         // shown what leaves; nil: nobody is
 }
 
 // headers are what the IP headers of a connection's packets have.
@@ -24,6 +26,8 @@ type headers struct {
 	ttl      uint8 // time to live, or hop limit; 0: the route's
 	tos      uint8 // type of service, or traffic class, without the bits of ECN
 	fragment bool  // routers may cut up IPv4 packets
+
+	extras *inet.Extras // what is added to the headers; nil: nothing, and netstack writes them
 }
 
 // mss is how many bytes of payload fit a packet to the peer.
@@ -36,12 +40,12 @@ func (w *way) configure(cfg *tcp.Config) {
 	if mss := w.mss(); cfg.MSS == 0 || cfg.MSS > mss {
 		cfg.MSS = mss
 	}
-	cfg.Segmenting = w.segmenting()
+	cfg.Segmenting, cfg.Overhead = w.segmenting(), w.extras.Size()
 }
 
 // segmenting is how many bytes of payload the device, or the netstack below, takes at once.
 func (w *way) segmenting() int {
-	if !w.route.HasHostGSOCapability() && !w.route.HasGVisorGSOCapability() {
+	if !w.route.HasHostGSOCapability() && !w.route.HasGVisorGSOCapability() || w.extras != nil {
 		return 0
 	}
 	return min(int(w.route.GSOMaxSize()), 65535) - header.IPv6MinimumSize - header.TCPMinimumSize - tcp.MaxOptions
@@ -83,27 +87,13 @@ func (w *way) cut(s *tcp.Segment) {
 
 // writePacket sends a segment as one packet.
 func (w *way) writePacket(s *tcp.Segment) {
-	options := s.Options.Len()
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
-		ReserveHeaderBytes: header.TCPMinimumSize + options + int(w.route.MaxHeaderLength()),
-		Payload:            s.Payload,
-	})
-	s.Payload = buffer.Buffer{}
-	defer pkt.DecRef()
-	if s.Cut > 0 && pkt.Data().Size() > s.Cut && w.route.HasHostGSOCapability() {
-		pkt.GSOOptions = w.gso(s.Cut)
-	}
-	w.encode(pkt, s, options)
-	tos := w.tos
-	if s.ECNCapable {
-		tos |= ecnECT0
-	}
-	ttl := w.ttl
-	if ttl == 0 {
-		ttl = w.route.DefaultTTL()
-	}
 	stats := w.route.Stats().TCP
-	err := w.route.WritePacket(stack.NetworkHeaderParams{Protocol: header.TCPProtocolNumber, TTL: ttl, TOS: tos, DF: !w.fragment}, pkt)
+	var err tcpip.Error
+	if w.extras != nil {
+		err = w.sendExtended(s)
+	} else {
+		err = w.send(s)
+	}
 	if err != nil {
 		stats.SegmentSendErrors.Increment()
 		return
@@ -115,6 +105,49 @@ func (w *way) writePacket(s *tcp.Segment) {
 	if s.Flags.Has(tcp.RST) {
 		stats.ResetsSent.Increment()
 	}
+}
+
+// params are the fields of the IP header of a segment.
+func (w *way) params(s *tcp.Segment) stack.NetworkHeaderParams {
+	p := stack.NetworkHeaderParams{Protocol: header.TCPProtocolNumber, TTL: w.ttl, TOS: w.tos, DF: !w.fragment}
+	if s.ECNCapable {
+		p.TOS |= ecnECT0
+	}
+	if p.TTL == 0 {
+		p.TTL = w.route.DefaultTTL()
+	}
+	return p
+}
+
+// sendExtended sends a segment whose packet has more in its header than netstack can write. The
+// checksum is that of a packet from end to end, whatever hops are between.
+func (w *way) sendExtended(s *tcp.Segment) tcpip.Error {
+	options := s.Options.Len()
+	b := make([]byte, header.TCPMinimumSize+options+int(s.Payload.Size()))
+	_, _ = s.Payload.ReadAt(b[header.TCPMinimumSize+options:], 0)
+	s.Payload.Release()
+	s.Payload = buffer.Buffer{}
+	w.encodeHeader(b, s, options)
+	inet.PutChecksum(b[header.TCPChecksumOffset:],
+		checksum.Checksum(b, w.route.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(len(b)))), false)
+	p := w.params(s)
+	return w.extended(&Extended{Route: w.route, TTL: p.TTL, TOS: p.TOS, DF: p.DF, Extras: w.extras, Segment: b})
+}
+
+// send sends a segment through netstack.
+func (w *way) send(s *tcp.Segment) tcpip.Error {
+	options := s.Options.Len()
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{
+		ReserveHeaderBytes: header.TCPMinimumSize + options + int(w.route.MaxHeaderLength()),
+		Payload:            s.Payload,
+	})
+	s.Payload = buffer.Buffer{}
+	defer pkt.DecRef()
+	if s.Cut > 0 && pkt.Data().Size() > s.Cut && w.route.HasHostGSOCapability() {
+		pkt.GSOOptions = w.gso(s.Cut)
+	}
+	w.encode(pkt, s, options)
+	return w.route.WritePacket(w.params(s), pkt)
 }
 
 // gso is the metadata that has the device cut a packet into payloads of size bytes, and write the
@@ -134,12 +167,7 @@ func (w *way) gso(size int) stack.GSO {
 func (w *way) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 	h := header.TCP(pkt.TransportHeader().Push(header.TCPMinimumSize + options))
 	pkt.TransportProtocolNumber = header.TCPProtocolNumber
-	h.Encode(&header.TCPFields{
-		SrcPort: w.id.LocalPort, DstPort: w.id.RemotePort, SeqNum: uint32(s.Seq), AckNum: uint32(s.Ack),
-		DataOffset: uint8(header.TCPMinimumSize + options), Flags: header.TCPFlags(s.Flags),
-		WindowSize: s.Window, UrgentPointer: s.Urgent,
-	})
-	s.Options.Append(h[header.TCPMinimumSize:header.TCPMinimumSize])
+	w.encodeHeader(h, s, options)
 	sum := w.route.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(pkt.Size()))
 	switch {
 	case pkt.GSOOptions.Type != stack.GSONone:
@@ -147,6 +175,16 @@ func (w *way) encode(pkt *stack.PacketBuffer, s *tcp.Segment, options int) {
 	case w.route.RequiresTXTransportChecksum():
 		h.SetChecksum(^h.CalculateChecksum(checksum.Combine(sum, pkt.Data().Checksum())))
 	}
+}
+
+// encodeHeader writes the header of a segment but for the checksum.
+func (w *way) encodeHeader(h header.TCP, s *tcp.Segment, options int) {
+	h.Encode(&header.TCPFields{
+		SrcPort: w.id.LocalPort, DstPort: w.id.RemotePort, SeqNum: uint32(s.Seq), AckNum: uint32(s.Ack),
+		DataOffset: uint8(header.TCPMinimumSize + options), Flags: header.TCPFlags(s.Flags),
+		WindowSize: s.Window, UrgentPointer: s.Urgent,
+	})
+	s.Options.Append(h[header.TCPMinimumSize:header.TCPMinimumSize])
 }
 
 // reply sends a segment that is no connection's, as the answer to one that came from an origin.
@@ -162,8 +200,13 @@ func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 		return
 	}
 	defer route.Release()
-	w := way{route: route, id: a.id, headers: h, ackInResets: p.hooks.AckInResets, tap: tap}
+	w := p.way(route, a, h, tap)
 	w.write(s)
+}
+
+// way is the way of what goes to an origin, by a route.
+func (p *Protocol) way(route *stack.Route, a origin, h headers, tap Tap) way {
+	return way{route: route, id: a.id, headers: h, ackInResets: p.hooks.AckInResets, extended: p.hooks.Extended, tap: tap}
 }
 
 // find finds the way to a peer, and sets what depends on it in the settings. With the NIC 0 any
@@ -175,8 +218,7 @@ func (p *Protocol) find(a origin, set *Settings) (way, tcpip.Error) {
 	}
 	a.id.LocalAddress = route.LocalAddress()
 	a.id = a.id.in(route.NICID())
-	w := way{route: route, id: a.id, headers: headers{set.TTL, set.TOS &^ ecnMask, set.Fragment},
-		ackInResets: p.hooks.AckInResets, tap: set.Tap}
+	w := p.way(route, a, headers{set.TTL, set.TOS &^ ecnMask, set.Fragment, set.Extras}, set.Tap)
 	w.configure(&set.Config)
 	return w, nil
 }

@@ -42,7 +42,7 @@ func TestIPHeader(t *testing.T) {
 		c := l.poll()
 		_, _ = c.Send([]byte("x"))
 		require.Equal(w.t, made, ip(w.t, w.sees("PA 1000")[0]))
-		c.SetIP(7, 0x23, false)
+		c.SetIP(7, 0x23, false, nil)
 		_, _ = c.Send([]byte("x"))
 		w.say(1000, engine.Segment{Seq: 1001, Ack: p.seq() + 2, Flags: engine.ACK}) // Nagle lets it go
 		set := []any{uint8(7), uint8(0x20), true}
@@ -56,7 +56,7 @@ func TestIPHeader(t *testing.T) {
 		dialed, err := connect(w.p, ID{RemoteAddress: hostA[w.net], LocalPort: 5, RemotePort: 6}, w.net, Settings{TTL: 9, TOS: 0xff, Fragment: true})
 		require.Nil(w.t, err)
 		require.Equal(w.t, []any{uint8(9), uint8(0xfc), whole}, ip(w.t, w.sees("S 6")[0]))
-		dialed.SetIP(0, 0, false)
+		dialed.SetIP(0, 0, false, nil)
 		w.seconds(1)
 		require.Equal(w.t, []any{uint8(64), uint8(0), true}, ip(w.t, w.sees("S 6")[0]), "0 is the route's default")
 	})
