@@ -23,16 +23,15 @@ var dontRouteScenarios = []Scenario{
 		Equal(e, "SYNs", e.Count("a", has(trace.SYN)), 1)
 		e.Notef("reads 1, and the route table is used")
 	}},
-	{ID: "DR-2", Title: "SO_DONTROUTE on IPv6", Source: "S-SET, C-28", Profiles: documentedOnly,
-		Why: "C-28: Windows ignores SO_DONTROUTE on both families", Once: true, Run: func(e *Env) {
-			e.Pair()
-			s := e.open(e.P, wsa.AF_INET6, wsa.SOCK_STREAM, 0)
-			for _, v := range []uint32{0, 1} {
-				s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, v, wsa.WSAENOPROTOOPT)
-			}
-			s.reads(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, 0)
-			e.Notef("WSAENOPROTOOPT for 0 and 1, reads 0")
-		}},
+	{ID: "DR-2", Title: "SO_DONTROUTE on IPv6", Source: "S-SET, C-28", Once: true, Run: func(e *Env) {
+		e.Pair()
+		s := e.open(e.P, wsa.AF_INET6, wsa.SOCK_STREAM, 0)
+		for _, v := range []uint32{0, 1} {
+			s.set(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, v, byProfile(e, wsa.WSAENOPROTOOPT, 0))
+		}
+		s.reads(wsa.SOL_SOCKET, wsa.SO_DONTROUTE, byProfile[uint32](e, 0, 1))
+		e.Notef("%s for 0 and 1, reads %d", name(byProfile(e, wsa.WSAENOPROTOOPT, 0)), byProfile(e, 0, 1))
+	}},
 	{ID: "DR-3", Title: "MSG_DONTROUTE is ignored", Source: "API-send", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			c.sendSome([]byte("abc"), wsa.MSG_DONTROUTE)

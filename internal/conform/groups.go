@@ -13,15 +13,15 @@ import (
 
 // groupsScenarios are GP-1 to GP-5: socket groups.
 var groupsScenarios = []Scenario{
-	{ID: "GP-1", Title: "no group", Source: "S-API", Profiles: documentedOnly,
-		Why: "C-16: Windows stores SO_GROUP_PRIORITY on every socket", Once: true, Run: func(e *Env) {
-			e.Pair()
-			s := e.stream()
-			s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
-			s.as("get SO_GROUP_PRIORITY").get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, wsa.WSAENOPROTOOPT)
-			s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 1, wsa.WSAENOPROTOOPT)
-			e.Notef("SO_GROUP_ID 0, SO_GROUP_PRIORITY WSAENOPROTOOPT")
-		}},
+	{ID: "GP-1", Title: "no group", Source: "S-API", Once: true, Run: func(e *Env) {
+		e.Pair()
+		s := e.stream()
+		s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
+		code := byProfile(e, wsa.WSAENOPROTOOPT, 0) // C-16
+		s.as("get SO_GROUP_PRIORITY").get(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, code)
+		s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 1, code)
+		e.Notef("SO_GROUP_ID 0, SO_GROUP_PRIORITY %s", name(code))
+	}},
 	{ID: "GP-2", Title: "SO_GROUP_ID can't be set", Source: "S-API", Once: true, Run: func(e *Env) {
 		e.Pair()
 		for _, s := range []handle{e.stream(), e.datagram()} {
@@ -29,20 +29,21 @@ var groupsScenarios = []Scenario{
 		}
 		e.Notef("WSAENOPROTOOPT")
 	}},
-	{ID: "GP-3", Title: "groups are not offered", Source: "S-API", Profiles: documentedOnly,
-		Why: "C-16: Windows stores SO_GROUP_PRIORITY on every socket", Once: true, Run: func(e *Env) {
-			e.Pair()
-			for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
-				for _, g := range []uint32{0, wsa.SG_UNCONSTRAINED_GROUP, wsa.SG_CONSTRAINED_GROUP, 4711} {
-					s := e.plain(typ, g) // not WSAEINVAL for an unknown group: g is ignored (GP-5)
-					s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
-					for _, v := range []uint32{0, 1, 0xFFFFFFFF} {
-						s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, v, wsa.WSAENOPROTOOPT)
-					}
+	{ID: "GP-3", Title: "groups are not offered", Source: "S-API", Once: true, Run: func(e *Env) {
+		e.Pair()
+		code := byProfile(e, wsa.WSAENOPROTOOPT, 0) // C-16
+		for _, typ := range []int32{wsa.SOCK_STREAM, wsa.SOCK_DGRAM} {
+			for _, g := range []uint32{0, wsa.SG_UNCONSTRAINED_GROUP, wsa.SG_CONSTRAINED_GROUP, 4711} {
+				s := e.plain(typ, g) // not WSAEINVAL for an unknown group: g is ignored (GP-5)
+				s.reads(wsa.SOL_SOCKET, wsa.SO_GROUP_ID, 0)
+				for _, v := range []uint32{0, 1} {
+					s.as("set SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, v, code)
 				}
+				s.as("a negative SO_GROUP_PRIORITY").set(wsa.SOL_SOCKET, wsa.SO_GROUP_PRIORITY, 0xFFFFFFFF, byProfile(e, wsa.WSAENOPROTOOPT, wsa.WSAEINVAL))
 			}
-			e.Notef("every g makes a socket outside of any group, whose priority is WSAENOPROTOOPT")
-		}},
+		}
+		e.Notef("every g makes a socket outside of any group; a set of its priority: %s", name(code))
+	}},
 	{ID: "GP-4", Title: "nobody is served first", Source: "S-API", Run: func(e *Env) {
 		e.Pair(simnet.Rate(10e6, 1<<20)) // both have data to send most of the time
 		e.Do(func() {
