@@ -296,6 +296,8 @@ func (c *Conn) oweDelayed(now time.Duration, n int) {
 		c.owe(ackNow)
 	case c.cfg.DelayAck == 0, r.unacked >= cmp.Or(c.cfg.AckEvery, 2), r.unackedBytes > r.least: // two that a device has put together
 		c.owe(ackSoon)
+	case r.told != r.next && r.told.From(r.next) < r.least: // no room for a second one, which a sender that avoids silly windows holds
+		c.owe(ackSoon)
 	default:
 		c.owe(ackLater)
 		if c.timers.ack == 0 {
