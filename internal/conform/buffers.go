@@ -180,7 +180,7 @@ var buffersScenarios = []Scenario{
 		e.Notef("5,000 into an empty queue of 4,000, then what there is room for; as measured, all of it")
 	}},
 	{ID: "BF-8", Title: "a blocking send returns when all is accepted", Source: "API-send", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.played(func(s handle, p *simnet.Peer) {
 				s.sndbuf(2000)
 				s.send(1000)

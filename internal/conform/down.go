@@ -196,7 +196,7 @@ var downScenarios = []Scenario{
 		e.Notef("TCP retransmits until the carrier is back; WSAENETUNREACH without a route; nothing is WSAENETDOWN")
 	}},
 	{ID: "ND-3", Title: "the address is removed", Source: "W-ERR 10053", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only (EO-5, WC-2)", Run: func(e *Env) {
 			e.connected(func(c, s handle) {
 				pending := e.Go("recv", func() { c.as("the pending Recv").recv(1, wsa.WSAECONNABORTED) })
 				idle := e.datagram()

@@ -94,7 +94,7 @@ var keepAliveDroppedScenarios = []Scenario{
 	}},
 	{ID: "KA-36", Title: "time exceeded", Source: "W-ERR, RFC 792", Run: timeExceeded},
 	{ID: "KA-37", Title: "drop, time-out, reset and ICMP", Source: "design", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only (EO-5, WC-2)", Run: func(e *Env) {
 			ends := []struct {
 				name string
 				want wsa.Errno

@@ -81,7 +81,7 @@ var lingerOptionsScenarios = []Scenario{
 		e.Notef("995, and the connection ends gracefully")
 	}},
 	{ID: "LG-19", Title: "TransmitFile in progress", Source: "API-closesocket", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts a whole file while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts a whole file while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			w := e.Wire()
 			e.Do(func() {
 				for i, flags := range []uint32{0, reuseFlags} {

@@ -294,7 +294,7 @@ var resetScenarios = []Scenario{
 		e.Notef("a connection that was about to be given up lives on")
 	}},
 	{ID: "RS-2", Title: "connect-phase expiry and local aborts", Source: "API-connect, API-shutdown", Profiles: documentedOnly,
-		Why: "C-47: Windows doesn't reset a connection for data after SD_RECEIVE", Run: func(e *Env) {
+		Why: "C-47: in Windows nothing is reset (WC-4)", Run: func(e *Env) {
 			w := e.Wire()
 			p := w.Listen(80)
 			e.Do(func() {
@@ -315,7 +315,7 @@ var resetScenarios = []Scenario{
 			e.Notef("WSAETIMEDOUT before ESTABLISHED, WSAECONNABORTED after our own RST")
 		}},
 	{ID: "RS-3", Title: "sending to a peer that has closed", Source: "OBS", Profiles: documentedOnly,
-		Why: "RS-3 as measured is what Windows does", Run: func(e *Env) {
+		Why: "RS-3: as measured the code is WSAECONNABORTED", Run: func(e *Env) {
 			e.connected(func(c, s handle) {
 				s.close()
 				e.Net.Sleep(time.Second)

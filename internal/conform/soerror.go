@@ -39,7 +39,7 @@ var soErrorScenarios = []Scenario{
 		e.Notef("0")
 	}},
 	{ID: "EO-2", Title: "set by asynchronous failures", Source: "S-GET", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only, and a get leaves it", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only, and a get leaves it (EO-3, EO-5, WC-2)", Run: func(e *Env) {
 			e.paired(func() {
 				refused := e.stream()
 				refused.nonblocking(true)
@@ -52,7 +52,7 @@ var soErrorScenarios = []Scenario{
 			e.Notef("WSAECONNREFUSED, WSAECONNRESET")
 		}},
 	{ID: "EO-2", Title: "every asynchronous failure", Source: "S-GET, W-ERR", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only, and a get leaves it", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only, and a get leaves it (EO-3, EO-5, WC-2)", Run: func(e *Env) {
 			e.wired(func(w *simnet.Wire) {
 				check := func(what string, s handle, want wsa.Errno) {
 					Equal(e, what, s.soError(), want)
@@ -99,7 +99,7 @@ var soErrorScenarios = []Scenario{
 			e.Notef("WSAETIMEDOUT, WSAEHOSTUNREACH, WSAECONNABORTED, WSAENETRESET and WSAECONNRESET, each once")
 		}},
 	{ID: "EO-2", Title: "an ICMP error on a datagram socket", Source: "S-GET, API-recvfrom", Profiles: documentedOnly,
-		Why: "C-02: in Windows a get leaves SO_ERROR", Run: func(e *Env) {
+		Why: "C-02: in Windows a get leaves SO_ERROR (EO-3, WC-2)", Run: func(e *Env) {
 			e.paired(func() {
 				for _, byRecv := range []bool{false, true} {
 					u := e.datagram()
@@ -119,7 +119,7 @@ var soErrorScenarios = []Scenario{
 			e.Notef("WSAECONNRESET once, to SO_ERROR or to recv, whoever is first (EO-9)")
 		}},
 	{ID: "EO-2", Title: "ICMP errors of datagrams", Source: "W-ERR", Profiles: documentedOnly,
-		Why: "C-02: in Windows a get leaves SO_ERROR", Run: softErrors},
+		Why: "C-02: in Windows a get leaves SO_ERROR (EO-3, WC-2)", Run: softErrors},
 	{ID: "EO-3", Title: "get returns and resets", Source: "S-GET, C-02", Run: func(e *Env) {
 		e.refused(func(s handle) {
 			Equal(e, "first get", s.soError(), wsa.WSAECONNREFUSED)
@@ -144,7 +144,7 @@ var soErrorScenarios = []Scenario{
 		e.Notef("neither reads nor sets the other, but for the 0 of success")
 	}},
 	{ID: "EO-4", Title: "the value and the outcome of the call", Source: "S-GET", Profiles: documentedOnly,
-		Why: "C-02: in Windows a get leaves SO_ERROR", Run: func(e *Env) {
+		Why: "C-02: in Windows a get leaves SO_ERROR (EO-3, WC-2)", Run: func(e *Env) {
 			e.refused(func(s handle) {
 				// The code of a failed call is what the call returns, never SO_ERROR.
 				s.as("a failing call").set(wsa.SOL_SOCKET, 0x7777, 1, wsa.WSAENOPROTOOPT)
@@ -217,7 +217,7 @@ var soErrorScenarios = []Scenario{
 		e.Notef("WSAECONNREFUSED at once after select")
 	}},
 	{ID: "EO-9", Title: "fatal errors go on after SO_ERROR was read", Source: "S-GET", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only (EO-5, WC-2)", Run: func(e *Env) {
 			e.connected(func(c, s handle) {
 				s.reset()
 				Equal(e, "SO_ERROR", c.soError(), wsa.WSAECONNRESET)
@@ -233,7 +233,7 @@ var soErrorScenarios = []Scenario{
 			e.Notef("TCP keeps failing, the datagram socket's error is consumed by recv")
 		}},
 	{ID: "EO-9", Title: "fatal errors of every kind", Source: "S-GET", Profiles: documentedOnly,
-		Why: "C-02: in Windows SO_ERROR holds failures of connect only", Run: func(e *Env) {
+		Why: "C-02: in Windows SO_ERROR holds failures of connect only (EO-5, WC-2)", Run: func(e *Env) {
 			link := e.Pair()
 			e.Do(func() {
 				c := e.cut(link)

@@ -143,7 +143,7 @@ var urgentScenarios = []Scenario{
 		e.Notef("WSAEOPNOTSUPP on datagram sockets, WSAENOTCONN, WSAESHUTDOWN; nothing for nothing")
 	}},
 	{ID: "OB-1", Title: "a non-blocking send that is cut short", Source: "W-OOB", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.played(func(s handle, p *simnet.Peer) {
 				s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
 				s.nonblocking(true)
@@ -157,7 +157,7 @@ var urgentScenarios = []Scenario{
 			e.Notef("the last byte that was accepted is urgent; one that fails announces nothing")
 		}},
 	{ID: "OB-1", Title: "a blocking send that times out", Source: "W-OOB, TO-3", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.played(func(s handle, p *simnet.Peer) {
 				s.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1000)
 				s.set(wsa.SOL_SOCKET, wsa.SO_SNDTIMEO, 50)
@@ -172,7 +172,7 @@ var urgentScenarios = []Scenario{
 			e.Notef("what follows isn't urgent")
 		}},
 	{ID: "OB-1", Title: "a send that is refused while another one waits", Source: "W-OOB", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.played(func(s handle, p *simnet.Peer) {
 				s.sndbuf(1000)
 				s.say(strings.Repeat("x", 900))
@@ -190,7 +190,7 @@ var urgentScenarios = []Scenario{
 			e.Notef("what is announced of the other one stays: acknowledgements in between have its pointer")
 		}},
 	{ID: "OB-1", Title: "an overlapped send", Source: "W-OOB, API-WSASend", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.urgent(func(s handle, p *simnet.Peer) {
 				s.sndbuf(1000)
 				s.say(strings.Repeat("x", 900))
@@ -202,7 +202,7 @@ var urgentScenarios = []Scenario{
 			e.Notef("one notification, of the last byte, on a non-blocking socket as well")
 		}},
 	{ID: "OB-1", Title: "an overlapped send that ends early", Source: "W-OOB, LG-19", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.urgent(func(s handle, p *simnet.Peer) {
 				s.sndbuf(1000)
 				s.say(strings.Repeat("x", 900))
@@ -225,7 +225,7 @@ var urgentScenarios = []Scenario{
 			e.Notef("what was accepted ends with the urgent byte; neither what follows nor the FIN is urgent")
 		}},
 	{ID: "OB-1", Title: "SD_SEND while a send waits", Source: "W-OOB", Profiles: documentedOnly,
-		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued", Run: func(e *Env) {
+		Why: "C-07: Windows accepts whole sends while less than SO_SNDBUF is queued (BF-8, WC-1)", Run: func(e *Env) {
 			e.played(func(s handle, p *simnet.Peer) {
 				s.sndbuf(1000)
 				s.say(strings.Repeat("x", 900))

@@ -133,7 +133,7 @@ var validationScenarios = []Scenario{
 		e.Notef("*optlen 42 becomes 4, the rest is untouched")
 	}},
 	{ID: "AV-10", Title: "every non-zero int is TRUE", Source: "S-SET", Profiles: documentedOnly,
-		Why: "C-20: of four Booleans Windows takes the first byte alone", Once: true, Run: func(e *Env) {
+		Why: "C-20: of some Booleans Windows takes the first byte alone (WL-3)", Once: true, Run: func(e *Env) {
 			e.Pair()
 			s := e.stream()
 			for _, v := range []uint32{1, 2, 0xFFFFFFFF, 0x100, 0x80000000} {
@@ -155,7 +155,7 @@ var validationScenarios = []Scenario{
 		e.Notef("the first 4 of 8 and of 42 bytes count")
 	}},
 	{ID: "AV-12", Title: "set with a negative optlen", Source: "S-SET, C-77", Profiles: documentedOnly,
-		Why: "C-77: Windows takes a negative length for what the socket layer keeps, and has WSAENOBUFS else", Once: true, Run: func(e *Env) {
+		Why: "C-77: Windows takes a negative length for what the socket layer keeps, and has WSAENOBUFS else (WL-1 to WL-5)", Once: true, Run: func(e *Env) {
 			e.Pair()
 			s := e.stream()
 			for _, n := range []int32{-1, -4, -0x80000000} {

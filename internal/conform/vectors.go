@@ -285,7 +285,7 @@ var vectorsScenarios = []Scenario{
 		e.Notef("success; %s", name(code))
 	}},
 	{ID: "TV-24", Title: "lengths 0, 1, 3, 4, 8 and NULL", Source: "vectors", Profiles: documentedOnly,
-		Why: "C-21: Windows takes Booleans of one byte", Once: true, Run: func(e *Env) {
+		Why: "C-21: in Windows the lengths go by class (WL-1 to WL-5)", Once: true, Run: func(e *Env) {
 			e.Pair()
 			common := [][2]int32{{wsa.SOL_SOCKET, wsa.SO_DEBUG}, {wsa.SOL_SOCKET, wsa.SO_REUSEADDR}, {wsa.SOL_SOCKET, wsa.SO_KEEPALIVE},
 				{wsa.SOL_SOCKET, wsa.SO_LINGER}, {wsa.SOL_SOCKET, wsa.SO_SNDBUF}, {wsa.SOL_SOCKET, wsa.SO_RCVTIMEO}, {wsa.IPPROTO_TCP, wsa.TCP_NODELAY},
