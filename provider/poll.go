@@ -72,11 +72,13 @@ func (p *Provider) Poll(fds []PollFD, timeout time.Duration) (n int, _ error) {
 }
 
 // polled are the sockets of fds with their places, and the number of handles that are stale and
-// count. Elements that name no socket get their Revents; of those, Events don't matter.
+// count. Elements that name no socket get their Revents, whatever their Events are; the others have
+// none then, also where the call fails.
 func (p *Provider) polled(fds []PollFD) (members []socket.Member, index []int, stale int, err wsa.Errno) {
 	rules := p.host.Profile().Events()
 	for i := range fds {
 		fd := &fds[i]
+		fd.Revents = 0
 		e, ok := p.handles.get(fd.Socket)
 		switch {
 		case !ok:

@@ -19,6 +19,11 @@ var eventsWaitScenarios = []Scenario{
 			e.polls("beside one that is ready", 0, "1 [1 4 4]", c.s, negative[0], negative[1])
 			e.polls("beside one that isn't", time.Second, "0 [4 0]", negative[0], fresh.s)
 			e.poll(e.P, nil, 0, wsa.WSAEINVAL)
+			fds := []provider.PollFD{{Socket: negative[0], Events: wsa.POLLPRI, Revents: 77}, {Socket: c.s, Events: wsa.POLLPRI, Revents: 77}}
+			e.poll(e.P, fds, 0, wsa.WSAEINVAL)
+			Equal(e, "revents of a call that fails", fmt.Sprint(fds[0].Revents, fds[1].Revents), fmt.Sprint(wsa.POLLNVAL, 0))
+			fds[1].Events = wsa.POLLWRNORM
+			Equal(e, "flags of an element that is ignored", e.poll(e.P, fds, 0), 1)
 		})
 		e.Notef("POLLNVAL in revents, not in the result, and no end of the wait")
 	}},
