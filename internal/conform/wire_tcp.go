@@ -75,7 +75,7 @@ func layout(packet []byte) string {
 
 // offers is a layout with the MSS and the window scale of A in the place of M and W.
 func (e *Env) offers(layout string) string {
-	return strings.NewReplacer("M", fmt.Sprintf("M%X", e.ownMSS()), "W", fmt.Sprintf("W%d", e.Profile.Wire().WindowScale)).Replace(layout)
+	return strings.NewReplacer("M", fmt.Sprintf("M%X", e.ownMSS()), "W", fmt.Sprintf("W%d", byProfile(e, 7, 8))).Replace(layout)
 }
 
 // synLayout is WW-1.
@@ -88,8 +88,12 @@ func synLayout(e *Env) {
 			s.connect(e.Addr(9, 80), wsa.WSAEWOULDBLOCK)
 			syn := e.received(w)
 			Equal(e, "options", layout(syn), e.offers(want))
-			Equal(e, "window", int(tcpHeader(syn).WindowSize()), e.firstWindow())
-			e.Notef("%s, window %d", layout(syn), e.firstWindow())
+			window := byProfile(e, 65535, 45*e.ownMSS()) // the MSS of IPv6 is 1,440
+			if e.Family == wsa.AF_INET {
+				window = byProfile(e, 65535, 44*e.ownMSS())
+			}
+			Equal(e, "window", int(tcpHeader(syn).WindowSize()), window)
+			e.Notef("%s, window %d", layout(syn), window)
 			s.close()
 		}
 	})
@@ -287,7 +291,7 @@ func delayedAcks(e *Env) {
 			lines := e.Segments("a")
 			Equal(e, what+", acknowledged", int(lines[len(lines)-1].Segment.Ack), sent)
 		}
-		wait := e.ackDelay().Seconds()
+		wait := inEach(e, 0, 0.04, 0.2)
 		if wait == 0 {
 			acknowledged("a segment", []int{10}, "0.000")
 			acknowledged("three segments", []int{1000, 1000, 10}, "0.000 0.001 0.002")
@@ -340,32 +344,31 @@ func ackFrequency(e *Env) {
 
 // synSchedule is WW-6.
 func synSchedule(e *Env) {
-	want := legacyOr(e, "0.000 3.000 9.000", byProfile(e, "0.000 1.000 3.000 7.000 15.000", "0.000 1.000 3.000"))
+	want := inEach(e, "0.000 1.000 3.000 7.000 15.000", "0.000 1.000 3.000", "0.000 3.000 9.000")
+	fails := inEach(e, 21.0, 7, 21)
 	e.wired(func(*simnet.Wire) {
 		s := e.stream()
 		for range 2 { // the socket may try again
-			s.unanswered(want, e.silence().Seconds())
+			s.unanswered(want, fails)
 		}
 		s.initialRTO(500, wsa.TCP_INITIAL_RTO_DEFAULT_MAX_SYN_RETRANSMISSIONS)
 		s.unanswered(byProfile(e, "0.000 0.500 1.500 3.500 7.500", "0.000 0.500 1.500"), byProfile(e, 15.5, 3.5))
 		s.initialRTO(500, 1)
 		s.unanswered("0.000 0.500", 1.5)
 	})
-	e.Notef("SYNs at %s s, WSAETIMEDOUT at %v", want, e.silence())
+	e.Notef("SYNs at %s s, WSAETIMEDOUT at %v s", want, fails)
 }
 
 // refusedSyns is WW-7.
 func refusedSyns(e *Env) {
-	want, code := "0.000", wsa.WSAECONNREFUSED
-	if wire := e.Profile.Wire(); wire.RefusedTries > 1 {
-		want = "0.000 0.520 1.040" // 500 ms after each RST
-	}
+	want, code := byProfile(e, "0.000", "0.000 0.520 1.040"), wsa.WSAECONNREFUSED // 500 ms after each RST
+	after := byProfile(e, 20*time.Millisecond, 1060*time.Millisecond)
 	e.paired(func() {
 		s := e.stream()
 		for range 2 {
 			start := e.Start()
 			s.connect(e.Addr(2, 1), code)
-			e.took("time", start, e.refusal())
+			e.took("time", start, after)
 			Equal(e, "SYNs", e.times("a", start, has(trace.SYN)), want)
 		}
 		s.set(wsa.IPPROTO_TCP, wsa.TCP_NOSYNRETRIES, 1)
@@ -375,7 +378,7 @@ func refusedSyns(e *Env) {
 		s = e.stream()
 		s.connect(e.Addr(1, 1), code) // over the loopback, too
 	})
-	e.Notef("SYNs at %s s, WSAECONNREFUSED at %s", want, seconds(e.refusal()))
+	e.Notef("SYNs at %s s, WSAECONNREFUSED at %s", want, seconds(after))
 }
 
 // refusedAtFirst is WW-7: somebody listens by the second SYN.
