@@ -40,7 +40,7 @@ var measuredCalls = callColumn{
 	},
 	urgent:     UrgentRules{Queues: true, InlineAtMark: true},
 	wholeSends: true,
-	streams:    StreamRules{SendMsg: wsa.WSAEINVAL, PeerOfAttempt: true},
+	streams:    StreamRules{SendMsg: wsa.WSAEINVAL, PeerOfAttempt: true, TransmitPeerFirst: true},
 	datagrams:  measuredDatagrams,
 	creation:   measuredCreation,
 }
@@ -100,6 +100,10 @@ func (p Profile) WholeSends() bool { return profileColumns[p.known()].calls.whol
 type StreamRules struct {
 	// SendMsg is the error of WSASendMsg on a stream (WC-6).
 	SendMsg wsa.Errno
+
+	// TransmitPeerFirst reports whether TransmitFile on a datagram or raw socket without a peer fails
+	// with WSAENOTCONN rather than WSAEINVAL (C-132, WC-8).
+	TransmitPeerFirst bool
 
 	// PeerOfAttempt reports whether getpeername succeeds while a connect is in progress (WC-3).
 	PeerOfAttempt bool

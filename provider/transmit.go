@@ -30,7 +30,8 @@ import (
 // TF_DISCONNECT fail with WSAESHUTDOWN.
 //
 // Errors: those of Send but WSAEWOULDBLOCK and WSAETIMEDOUT; WSAEINVAL for a datagram or raw
-// socket, TF_REUSE_SOCKET without TF_DISCONNECT, other flags (assumed), and for more than
+// socket, in the measured profiles WSAENOTCONN where it has no peer (WC-8); WSAEINVAL for
+// TF_REUSE_SOCKET without TF_DISCONNECT, other flags (assumed), and for more than
 // 2,147,483,646 bytes in all; WSAEINTR when the socket is closed meanwhile. A file that
 // can't be read ends the call with the wsa.Errno that the error is or wraps, else with
 // WSASYSCALLFAILURE (assumed); what was read before has been sent, and no FIN follows.

@@ -8,7 +8,7 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// callsStreamScenarios are WC-1 to WC-7: calls on streams, as measured on machines and as
+// callsStreamScenarios are WC-1 to WC-8: calls on streams, as measured on machines and as
 // documented.
 var callsStreamScenarios = []Scenario{
 	{ID: "WC-1", Title: "a send without SO_SNDBUF", Source: "OBS, C-07", Once: true, Run: func(e *Env) {
@@ -168,5 +168,17 @@ var callsStreamScenarios = []Scenario{
 			})
 		}
 		e.Notef("WSAENOTCONN once anything has told of the drop")
+	}},
+	{ID: "WC-8", Title: "TransmitFile on a datagram socket", Source: "OBS, API-TransmitFile", Run: func(e *Env) {
+		want := byProfile(e, wsa.WSAEINVAL, wsa.WSAENOTCONN)
+		e.paired(func() {
+			for _, s := range []handle{e.datagram(), e.raw(252)} {
+				s.transmitFile(nil, nil, 0, want)
+				s.transmitFileAsync(nil, nil, 0, want)
+				s.connect(e.Addr(2, 7))
+				s.as("TransmitFile with a peer").transmitFile(nil, nil, 0, wsa.WSAEINVAL)
+			}
+		})
+		e.Notef("%v, and WSAEINVAL with a peer", want)
 	}},
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/wsstack/wsstack/internal/wait"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -29,7 +30,8 @@ import (
 //	                 done when the peer has closed its side, and when all that it has
 //	                 sent is read
 //
-// Errors: those of SendAsync; WSAEINVAL for TransmitFile on a socket that isn't a stream,
+// Errors: those of SendAsync; WSAEINVAL for TransmitFile on a socket that isn't a stream, in the
+// measured profiles WSAENOTCONN where it has no peer (WC-8); WSAEINVAL
 // for TF_DISCONNECT on such a socket (assumed), TF_REUSE_SOCKET without it, unknown flags,
 // an offset that isn't within the file, an element of two kinds or of no file, and for
 // more than 2,147,483,646 bytes. The operation may end with the code of the end of its
@@ -71,6 +73,8 @@ func (s *Socket) startTransmit(op *Op) (*Op, wsa.Errno) {
 			return t.invalid
 		case s.behaviour.connectionOriented():
 			t.begin(blockLimit)
+		case t.ofFile && s.state != options.Connected && s.host.Profile().Streams().TransmitPeerFirst:
+			return wsa.WSAENOTCONN
 		case t.ofFile, t.disconnects():
 			return wsa.WSAEINVAL
 		default:
