@@ -92,6 +92,7 @@ var specAreas = []specArea{
 	{"WW", "the wire: what a host looks like from outside", ""},
 	{"WE", "events and polling, where machines do something else than their pages say", ""},
 	{"IO", "IP options and extension headers", ""},
+	{"ZN", "zones of link-local addresses, and protection levels", ""},
 }
 
 const specHead = `# The specification

@@ -83,9 +83,9 @@ func (l ipLevel) commonRows() []compiler {
 		inRange("DWORD", MTUDiscoverDo, MTUDiscoverProbe), // observed: 0 can't be set
 		func(v *IPValues) *uint32 { return &v.MTUDiscover })
 	protection := ipRow(l, wsa.IP_PROTECTION_LEVEL, "PROTECTION_LEVEL",
-		"Who may send to the socket: 10 anybody, 20 all but Teredo, 30 the same site; -1 until set. Set before bind.",
+		"Who may connect or send to the socket: 10 anybody, 20 all but Teredo, 30 the same link or site; -1 until set, which counts as 20. Set before bind.",
 		oneOf("int", 10, 20, 30), func(v *IPValues) *int32 { return &v.ProtectionLevel }).
-		initially(unspecified).lacks("stored: connections and datagrams from anywhere are taken at every level; the page wants 30 to let in link-local peers only, 20 none by Teredo")
+		initially(unspecified)
 	protection.setIn = Fresh
 	protection.alt = []alternative[int32]{{
 		in: measuredProfiles, conflict: "C-43", text: "-1 can be set",

@@ -32,7 +32,8 @@ type Queue struct {
 
 	mu       sync.Mutex
 	settings [2]transport.Settings // for IPv4 and IPv6
-	paused   bool                  // SO_PAUSE_ACCEPT
+	admits   func(transport.ID) bool
+	paused   bool // SO_PAUSE_ACCEPT
 	closed   bool
 	list     []*Arrival
 	live     int  // of the list, those that are counted: see fullLocked
@@ -85,11 +86,12 @@ func (p *Arrival) ended() bool {
 	return st == tcp.Closed
 }
 
-// Set tells what holds for SYNs from now on (IN-4).
-func (q *Queue) Set(paused bool, v4, v6 transport.Settings) {
+// Set tells what holds for SYNs from now on (IN-4). admits, which takes no lock, says whose are taken;
+// the others find nobody who listens.
+func (q *Queue) Set(paused bool, admits func(transport.ID) bool, v4, v6 transport.Settings) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.paused, q.settings = paused, [2]transport.Settings{v4, v6}
+	q.paused, q.admits, q.settings = paused, admits, [2]transport.Settings{v4, v6}
 }
 
 // make implements transport.ListenConfig.
@@ -108,7 +110,7 @@ func (q *Queue) ask(id transport.ID, _ *tcp.Segment) transport.Decision {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case q.paused, q.closed:
+	case q.paused, q.closed, !q.admits(id):
 		return transport.Reject
 	case q.conditional:
 		q.list = append(q.list, &Arrival{ID: id, Requested: true})

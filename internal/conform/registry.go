@@ -39,6 +39,7 @@ func areas() [][]Scenario {
 		wireTCPScenarios, wireIPScenarios,
 		eventsMemoryScenarios, eventsWaitScenarios,
 		headerOptionsScenarios,
+		zonesScenarios,
 	}
 }
 

@@ -29,7 +29,8 @@ type recvRules struct {
 	broadcast     bool
 	multicastOnly bool // SO_REUSE_MULTICASTPORT
 	report        [2]options.Report
-	coalesce      uint32 // UDP_RECV_MAX_COALESCED_SIZE
+	coalesce      uint32   // UDP_RECV_MAX_COALESCED_SIZE
+	protection    [2]int32 // IP_PROTECTION_LEVEL, IPV6_PROTECTION_LEVEL
 
 	// peer is the one of a connected socket, which receives nothing of others,
 	// also if it was queued before connect; port 0 stands for any, as raw sockets
@@ -49,6 +50,7 @@ func (s *Socket) setFilterLocked() {
 		multicastOnly: v.ReuseMulticastPort == 1,
 		report:        [2]options.Report{v.IPv4.Report, v.IPv6.Report},
 		coalesce:      v.UDP.CoalesceMax,
+		protection:    [2]int32{v.IPv4.ProtectionLevel, v.IPv6.ProtectionLevel},
 		peer:          s.peerOf(s.remote),
 	}
 	if f := s.opt.filter.Load(); f == nil || f.recvRules != rules {
@@ -65,7 +67,7 @@ func (f *recvFilter) admits(res *tcpip.ReadResult) bool {
 	if !destination.IsValid() {
 		return true
 	}
-	if !f.interfaces[ipv6].Admits(uint32(nic)) {
+	if !f.interfaces[ipv6].Admits(uint32(nic)) || !options.AdmitsPeer(f.protection[ipv6], translate.Addr(res.RemoteAddr.Addr), destination) {
 		return false
 	}
 	switch {

@@ -135,7 +135,7 @@ func applyWire(c *tcp.Config, wire options.Wire) {
 func (streamBehaviour) applyLocked(s *Socket) {
 	s.applySendQuotaLocked()
 	if s.backlog != nil {
-		s.backlog.Set(s.values.PauseAccept, s.settingsLocked(netip.IPv4Unspecified()), s.settingsLocked(netip.IPv6Unspecified()))
+		s.backlog.Set(s.values.PauseAccept, s.protectionLocked(), s.settingsLocked(netip.IPv4Unspecified()), s.settingsLocked(netip.IPv6Unspecified()))
 	}
 	if s.conn == nil {
 		return

@@ -6,6 +6,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/wsstack/wsstack/internal/translate"
+	"github.com/wsstack/wsstack/internal/transport"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -42,6 +44,18 @@ func (s *Socket) checkZoneLocked(a netip.Addr) wsa.Errno {
 	}
 	_, _, err := s.host.Source(s.boundAddr(), a)
 	return err
+}
+
+// protectionLocked says whose SYNs are taken, by IP_PROTECTION_LEVEL and IPV6_PROTECTION_LEVEL (ZN-5).
+func (s *Socket) protectionLocked() func(transport.ID) bool {
+	v4, v6 := s.values.IPv4.ProtectionLevel, s.values.IPv6.ProtectionLevel
+	return func(id transport.ID) bool {
+		peer, level := translate.Addr(id.RemoteAddress), v6
+		if peer.Is4() {
+			level = v4
+		}
+		return options.AdmitsPeer(level, peer, translate.Addr(id.LocalAddress))
+	}
 }
 
 // changesEndpoint reports whether a datagram socket that is bound to the wildcard has another
