@@ -130,11 +130,11 @@ var eventsMemoryScenarios = []Scenario{
 		e.connected(func(c, s handle) {
 			s.nonblocking(true)
 			c.sndbuf(64 << 10)
-			w := c.watch(wsa.FD_READ)
+			c.selects(wsa.FD_READ, "")
 			c.send(5)
 			c.send(4 << 20) // more than SO_SNDBUF: the queue is full
 			c.selects(wsa.FD_WRITE, "WRITE")
-			w = c.watch(wsa.FD_WRITE)
+			w := c.watch(wsa.FD_WRITE)
 			c.as("a send without room").sendSome([]byte("x"), 0, wsa.WSAEWOULDBLOCK)
 			w.want("no room", "")
 			c.selects(everyEvent, "CONNECT")
@@ -338,11 +338,9 @@ func (h handle) once(what, events string) {
 }
 
 // dial connects a socket of B to a port of A.
-func (e *Env) dial(port uint16) handle {
-	q := e.peerStream()
-	q.connect(e.Addr(1, port))
+func (e *Env) dial(port uint16) {
+	e.peerStream().connect(e.Addr(1, port))
 	e.Net.Sleep(time.Second)
-	return q
 }
 
 // failedConnect is a socket of A whose non-blocking connect was refused.
