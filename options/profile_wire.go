@@ -43,7 +43,8 @@ type Wire struct {
 	ConnectLife  time.Duration
 
 	// RefusedTries is how often a SYN that a RST answers is sent before connect fails with
-	// WSAECONNREFUSED, each time RefusedPause after the RST (NB-2).
+	// WSAECONNREFUSED, each time RefusedPause after the RST (NB-2). Addresses of the host itself
+	// refuse at once.
 	RefusedTries int
 	RefusedPause time.Duration
 

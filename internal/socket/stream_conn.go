@@ -116,6 +116,9 @@ func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	c.Algorithm = algorithms[l.congestion]
 	c.Lifetime, c.SynLimit, c.SynLifetime = l.maxrt, l.synTries, l.synLife
 	applyWire(&c.Config, s.host.Profile().Wire())
+	if s.host.IsLocal(remote) { // nobody but this host has refused it
+		c.RefusedTries = 1
+	}
 	if v.InitialRTT != wsa.TCP_INITIAL_RTO_DEFAULT_RTT {
 		c.InitialRTO = time.Duration(v.InitialRTT) * time.Millisecond
 	}
