@@ -59,7 +59,7 @@ var callsStreamScenarios = []Scenario{
 	}},
 	{ID: "WC-3", Title: "getpeername while connecting", Source: "OBS, API-getpeername", Run: func(e *Env) {
 		e.wired(func(*simnet.Wire) {
-			s := e.connecting(9, 1000, 0)
+			s := e.connecting(1000, 0)
 			if want := byProfile(e, wsa.WSAENOTCONN, 0); want == 0 {
 				Equal(e, "the peer", s.peerName(), e.Addr(9, 1000))
 			} else {

@@ -11,7 +11,6 @@ var (
 	documentedOnly = []options.Profile{options.Documented}
 	notLegacy      = []options.Profile{options.Documented, options.Windows}
 	measured       = []options.Profile{options.Windows, options.Legacy}
-	windowsOnly    = []options.Profile{options.Windows}
 	legacyOnly     = []options.Profile{options.Legacy}
 )
 

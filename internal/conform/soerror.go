@@ -20,12 +20,12 @@ func (e *Env) refused(fn func(s handle)) {
 	})
 }
 
-// connecting is a non-blocking socket of A with a connect in progress.
-func (e *Env) connecting(number int, port uint16, failOnICMP uint32) handle {
+// connecting is a non-blocking socket of A with a connect in progress, which nobody answers.
+func (e *Env) connecting(port uint16, failOnICMP uint32) handle {
 	s := e.stream()
 	s.set(wsa.IPPROTO_TCP, wsa.TCP_FAIL_CONNECT_ON_ICMP_ERROR, failOnICMP)
 	s.nonblocking(true)
-	s.connect(e.Addr(number, port), wsa.WSAEWOULDBLOCK)
+	s.connect(e.Addr(9, port), wsa.WSAEWOULDBLOCK) // where nobody is
 	return s
 }
 
@@ -58,14 +58,14 @@ var soErrorScenarios = []Scenario{
 					Equal(e, what, s.soError(), want)
 					Equal(e, what+", again", s.soError(), 0)
 				}
-				s := e.connecting(9, 1000, 0)
+				s := e.connecting(1000, 0)
 				e.Net.Sleep(e.silence() - time.Millisecond)
 				Equal(e, "while the connect is pending", s.soError(), 0)
 				e.Net.Sleep(2 * time.Millisecond)
 				check("a connect that nobody answered", s, wsa.WSAETIMEDOUT)
 
 				w.Discard()
-				s = e.connecting(9, 1001, 1)
+				s = e.connecting(1001, 1)
 				e.Net.Sleep(time.Millisecond)
 				syn, err := w.Receive(time.Second)
 				e.Check(err == nil, "no SYN: %v", err)
@@ -74,14 +74,14 @@ var soErrorScenarios = []Scenario{
 				check("host unreachable", s, wsa.WSAEHOSTUNREACH)
 
 				p := w.Listen(1002)
-				s = e.connecting(9, 1002, 0)
+				s = e.connecting(1002, 0)
 				p.Accept("mss 1000")
 				s.shutdown(wsa.SD_RECEIVE)
 				e.arrive(p, "[P.] seq 1:6 ack 1")
 				check("our own RST", s, wsa.WSAECONNABORTED)
 
 				p = w.Listen(1003)
-				s = e.connecting(9, 1003, 0)
+				s = e.connecting(1003, 0)
 				p.Accept("mss 1000")
 				s.keepAlive(time.Second, time.Second, 1)
 				e.Net.Sleep(2*time.Second - time.Millisecond)
@@ -90,7 +90,7 @@ var soErrorScenarios = []Scenario{
 				check("a drop", s, wsa.WSAENETRESET)
 
 				p = w.Listen(1004)
-				s = e.connecting(9, 1004, 0)
+				s = e.connecting(1004, 0)
 				p.Accept("mss 1000")
 				s.send(1)
 				e.arrive(p, "[R.] seq 1 ack 2")
