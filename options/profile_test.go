@@ -209,6 +209,11 @@ func TestProfile_BroadcastOnStream(t *testing.T) {
 		assert.Equal(t, wsa.WSAENOPROTOOPT, Set(v, ep, sol, wsa.SO_BROADCAST, le(1)))
 		assert.Zero(t, getInt(t, v, ep, sol, wsa.SO_BROADCAST))
 	})
+	inProfile(t, measuredProfiles, Datagram, func(t *testing.T, ep *fake, v *Values) {
+		ep.family = wsa.AF_INET6
+		assert.Zero(t, Set(v, ep, sol, wsa.SO_BROADCAST, le(1)))
+		assert.EqualValues(t, 1, getInt(t, v, ep, sol, wsa.SO_BROADCAST))
+	})
 }
 
 // C-30.

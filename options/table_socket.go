@@ -63,8 +63,8 @@ func socketRows() []compiler {
 			access: getAndSet, codec: boolean, lengths: classB, kinds: Datagram | Raw, families: inet4,
 			field: func(v *Values) *bool { return &v.Broadcast },
 			alt: []alternative[bool]{{
-				in: measuredProfiles, conflict: "C-29", text: "FALSE on a stream, where set fails",
-				change: func(r *row[bool]) { r.kinds, r.setKinds = AnyKind, Datagram|Raw },
+				in: measuredProfiles, conflict: "C-29", text: "FALSE on a stream, where set fails; on AF_INET6 as on AF_INET",
+				change: func(r *row[bool]) { r.kinds, r.setKinds, r.families = AnyKind, Datagram|Raw, anyFamily },
 			}},
 		},
 		row[lingerValue]{

@@ -66,7 +66,7 @@ func layerBooleans(e *Env) {
 		for _, name := range []int32{wsa.SO_DEBUG, wsa.SO_REUSEADDR, wsa.SO_EXCLUSIVEADDRUSE} {
 			list = append(list, optionOf{typ, wsa.SOL_SOCKET, name})
 		}
-		if typ != wsa.SOCK_STREAM && !e.v6() {
+		if typ != wsa.SOCK_STREAM && byProfile(e, !e.v6(), true) {
 			list = append(list, optionOf{typ, wsa.SOL_SOCKET, wsa.SO_BROADCAST})
 		}
 	}
@@ -265,7 +265,7 @@ func otherKinds(e *Env) {
 	}
 	s := e.stream()
 	s.as("SO_BROADCAST set").set(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 1, wsa.WSAENOPROTOOPT)
-	if get := byProfile(e, wsa.WSAENOPROTOOPT, 0); get == 0 && !e.v6() {
+	if get := byProfile(e, wsa.WSAENOPROTOOPT, 0); get == 0 {
 		s.reads(wsa.SOL_SOCKET, wsa.SO_BROADCAST, 0)
 	} else {
 		s.as("SO_BROADCAST get").get(wsa.SOL_SOCKET, wsa.SO_BROADCAST, wsa.WSAENOPROTOOPT)
