@@ -13,17 +13,23 @@ func (c *Conn) fit() {
 	if c.cfg.PathMSS != 0 {
 		room = min(room, c.cfg.PathMSS)
 	}
-	mss := min(room, c.snd.peer) - c.cfg.Overhead // RFC 9293 §3.7.1: as IP options do
-	if c.stamps {
-		mss -= stampSize // RFC 6691: options come off what is sent
-	}
-	if mss = max(mss, 1); mss == c.snd.mss {
+	mss := c.payload(room)
+	if mss == c.snd.mss {
 		return
 	}
 	c.snd.mss = mss
 	if c.out.control != nil {
 		c.out.control.SetMSS(mss)
 	}
+}
+
+// payload is the size of a segment where the path has room for so much, counted as Config.MSS is.
+func (c *Conn) payload(room int) int {
+	mss := min(room, c.snd.peer) - c.cfg.Overhead // RFC 9293 §3.7.1: as IP options do
+	if c.stamps {
+		mss -= stampSize // RFC 6691: options come off what is sent
+	}
+	return max(mss, 1)
 }
 
 // Unreachable takes an ICMP error that says that the peer can't be reached. With
@@ -45,7 +51,7 @@ func (c *Conn) PathMTU(room int, quoted Seq) bool {
 	switch {
 	case !c.state.Synchronized() || !quoted.In(c.snd.una, c.InFlight()):
 		return false
-	case room < minPath || room-c.cfg.Overhead >= c.snd.mss:
+	case room < minPath || c.payload(room) >= c.snd.mss:
 		return false
 	}
 	c.timers.path, c.blackHole = 0, blackHole{} // nothing has to be guessed any more
