@@ -3,6 +3,7 @@ package stack
 import (
 	"encoding/binary"
 	"math"
+	"net/netip"
 
 	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/internal/translate"
@@ -25,7 +26,12 @@ func (s *Stack) sendPacket(p *socket.OwnPacket) tcpip.Error {
 	}
 	nic, hop := p.NIC, p.Remote.Unmap()
 	if first := p.Extras.Hop(hop); first != hop && !p.HeaderIncluded {
-		nic, hop = 0, first // which may be on another link
+		if !s.isHop(first) {
+			return &tcpip.ErrHostUnreachable{}
+		}
+		if hop = first; !translate.Scoped(hop) {
+			nic = 0 // it may be on another link
+		}
 	}
 	r, err := s.ns.FindRoute(nic, translate.Address(p.Local), translate.Address(hop), proto, true)
 	if err != nil {
@@ -42,6 +48,12 @@ func (s *Stack) sendPacket(p *socket.OwnPacket) tcpip.Error {
 	defer pkt.DecRef()
 	pkt.TransportProtocolNumber = p.Protocol
 	return r.WritePacket(netstack.NetworkHeaderParams{Protocol: p.Protocol, TTL: p.TTL, TOS: p.TOS, DF: p.DF}, pkt)
+}
+
+// isHop reports an address that packets may be sent through: that of one host (RFC 1122 §3.2.1.3,
+// RFC 8200 §4.4), in the form that it has on the wire.
+func (s *Stack) isHop(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.Is4In6() && !s.isBroadcast(a)
 }
 
 // writeSegment is transport.Hooks.Extended.
@@ -92,6 +104,8 @@ func (s *Stack) writeMessage(r *netstack.Route, p *socket.OwnPacket) tcpip.Error
 		return &tcpip.ErrMessageTooLong{}
 	case len(whole) <= mtu:
 		return s.writeIncluded(r, whole)
+	case m.v4 && m.DF:
+		return &tcpip.ErrMessageTooLong{}
 	}
 	headers := len(m.packet(fragment{more: true}, nil))
 	const unit = 8 // fragments but the last are multiples of it

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -280,11 +281,14 @@ func (e *Env) reassembled(w *simnet.Wire, list []headerOption, mtu int, message 
 func sourceRoutes(e *Env) {
 	e.wired(func(w *simnet.Wire) {
 		hop, end := e.Addr(9, 0).Addr(), e.Addr(77, 0).Addr()
-		o := headerOption{wsa.IPPROTO_IP, wsa.IP_OPTIONS, append([]byte{131, 7, 4}, hop.AsSlice()...)}
+		o, group := headerOption{wsa.IPPROTO_IP, wsa.IP_OPTIONS, []byte{131, 7, 4}}, netip.MustParseAddr("224.0.0.1")
 		last := func(packet []byte) []byte { return packet[23:27] }
 		if e.v6() {
-			o = headerOption{wsa.IPPROTO_IPV6, wsa.IPV6_RTHDR, append([]byte{0, 2, 2, 1, 0, 0, 0, 0}, hop.AsSlice()...)}
+			o, group = headerOption{wsa.IPPROTO_IPV6, wsa.IPV6_RTHDR, []byte{0, 2, 2, 1, 0, 0, 0, 0}}, netip.MustParseAddr("ff02::1")
 			last = func(packet []byte) []byte { return packet[48:64] }
+		}
+		through := func(hop netip.Addr) []headerOption {
+			return []headerOption{{o.level, o.name, append(slices.Clip(o.value), hop.AsSlice()...)}}
 		}
 		check := func(what string, packet []byte) {
 			p := trace.Parse(packet)
@@ -293,17 +297,19 @@ func sourceRoutes(e *Env) {
 			e.sound(packet, end)
 		}
 		d := e.datagram()
-		d.addAll([]headerOption{o})
+		d.addAll(through(group))
+		d.sayTo(netip.AddrPortFrom(end, 53), "x", wsa.WSAEHOSTUNREACH)
+		d.addAll(through(hop))
 		d.sayTo(netip.AddrPortFrom(end, 53), "x")
 		check("a datagram", e.received(w))
 		s := e.stream()
-		s.addAll([]headerOption{o})
+		s.addAll(through(hop))
 		s.nonblocking(true)
 		s.connect(netip.AddrPortFrom(end, 80), wsa.WSAEWOULDBLOCK)
 		check("a SYN", e.received(w))
 		Equal(e, "the peer", d.e.Addr(77, 53), netip.AddrPortFrom(end, 53))
 	})
-	e.Notef("the packet goes to the first hop, the route ends with the destination, whose checksum it has")
+	e.Notef("the packet goes to the first hop, the route ends with the destination, whose checksum it has; nothing goes through a group")
 }
 
 // badHeaderOptions is IO-5.
