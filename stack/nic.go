@@ -53,7 +53,32 @@ func (s *Stack) addLoopback() error {
 		}
 		s.addRoute(route{destination: p.Masked(), nic: n})
 	}
+	s.routeGroups()
 	return nil
+}
+
+// groups are the destinations that no single host has: the limited broadcast address and multicast.
+var groups = []netip.Prefix{
+	netip.PrefixFrom(netip.AddrFrom4(limitedBroadcast), 32),
+	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("ff00::/8"),
+}
+
+// isOwn reports a route to an address of the stack.
+func (r route) isOwn() bool {
+	return r.nic.id == loopbackID && r.destination.IsSingleIP() && !r.isGroup()
+}
+
+// isGroup reports a route of routeGroups.
+func (r route) isGroup() bool {
+	return r.nic.id == loopbackID && slices.Contains(groups, r.destination)
+}
+
+// routeGroups routes the groups to the loopback, as long as it is the only interface.
+func (s *Stack) routeGroups() {
+	lo := s.nics[0]
+	for _, p := range groups {
+		s.addRoute(route{destination: p, nic: lo})
+	}
 }
 
 func (s *Stack) createNIC(n *nic) error {
@@ -62,6 +87,7 @@ func (s *Stack) createNIC(n *nic) error {
 	}
 	s.mu.Lock()
 	s.nics = append(s.nics, n)
+	s.removeRoutesLocked(route.isGroup)
 	s.mu.Unlock()
 	s.work.add(n.link)
 	if n.self != nil {
@@ -227,12 +253,15 @@ func (s *Stack) removeNIC(n *nic) {
 	s.nics = slices.DeleteFunc(slices.Clone(s.nics), func(o *nic) bool { return o == n })
 	s.removeRoutesLocked(func(r route) bool {
 		return r.nic == n || slices.ContainsFunc(n.addresses, func(p netip.Prefix) bool {
-			return r.nic.id == loopbackID && r.destination.IsSingleIP() && r.destination.Addr() == p.Addr()
+			return r.isOwn() && r.destination.Addr() == p.Addr()
 		})
 	})
 	s.setOwnLocked()
 	others := s.nics // the loopback and, of a router, all
 	s.mu.Unlock()
+	if len(others) == 1 {
+		s.routeGroups()
+	}
 	s.ns.RemoveNIC(n.id)
 	s.work.remove(n.link)
 	s.work.remove(n.self)
@@ -283,7 +312,7 @@ func (s *Stack) addRoute(r route) {
 	s.table = append(s.table, r)
 	slices.SortStableFunc(s.table, func(a, b route) int { return cmp.Compare(b.destination.Bits(), a.destination.Bits()) })
 	hint, _ := r.nic.source(r.hop(r.destination.Addr()), r.destination.Addr())
-	if r.nic.id == loopbackID && r.destination.IsSingleIP() {
+	if r.isOwn() {
 		hint = r.destination.Addr()
 	}
 	s.mu.Unlock()
@@ -398,7 +427,7 @@ func (s *Stack) source(bound, remote netip.Addr) (netip.Addr, tcpip.NICID, wsa.E
 		switch {
 		case r.nic.id == loopbackID && bound.IsValid():
 			source, ok = bound, true // every own address is there, but link-local ones
-		case r.nic.id == loopbackID && r.destination.IsSingleIP():
+		case r.isOwn():
 			source = remote
 		case bound.IsValid():
 			source, ok = bound, r.nic.has(bound) || s.cfg.Forwarding && anyHas(s.nics[1:], bound) || s.adopted.has(bound)

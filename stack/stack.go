@@ -35,7 +35,8 @@ import (
 // the documented defaults.
 type Config struct {
 	// Device is the packet device of the first interface; nil means that there is the loopback
-	// alone. The devices of a stack belong to it: Close closes them.
+	// alone, and broadcasts and multicasts stay on it. The devices of a stack belong to it: Close
+	// closes them.
 	Device tun.Device
 
 	// Addresses are the addresses of Device's interface, each with the prefix that is on link. The
