@@ -85,6 +85,17 @@ func TestExtras_Hops(t *testing.T) {
 	}
 }
 
+// A link-local first hop is on the link that the destination is on.
+func TestExtras_LinkLocalHop(t *testing.T) {
+	s, _ := silent(t, stack.Config{}, func([]byte) { t.Error("a packet on the other link") })
+	var sent int
+	require.NoError(t, s.AddDevice(tun.NewFunc(1500, func([]byte) { sent++ }), prefixes("fd01::1/64", "fe80::1/64")...))
+	_, err := withHops(t, s, netip.MustParseAddr("fe80::9")).SendTo([]byte("data"), 0, netip.MustParseAddrPort("[fe80::2%3]:80"))
+	require.Zero(t, err)
+	s.Settle()
+	require.Equal(t, 1, sent)
+}
+
 // What may not be cut up is not, where the first hop is on a link that takes less than the one to
 // the destination.
 func TestExtras_DontFragment(t *testing.T) {
