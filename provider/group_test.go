@@ -52,8 +52,11 @@ func TestGroupsOnTheLoopback(t *testing.T) {
 		assert.NoError(t, err)
 
 		// With another interface they leave by its routes, of which there are none here.
-		require.NoError(t, st.AddDevice(tun.NewFunc(1500, nil), prefixes("10.0.0.1/24")...))
-		s := socket(wsa.AF_INET)
-		assert.Equal(t, wsa.WSAENETUNREACH, p.Connect(s, netip.MustParseAddrPort("239.1.1.1:99")))
+		device := tun.NewFunc(1500, nil)
+		require.NoError(t, st.AddDevice(device, prefixes("10.0.0.1/24")...))
+		s, group := socket(wsa.AF_INET), netip.MustParseAddrPort("239.1.1.1:99")
+		assert.Equal(t, wsa.WSAENETUNREACH, p.Connect(s, group))
+		require.NoError(t, st.RemoveDevice(device))
+		assert.NoError(t, p.Connect(s, group))
 	}
 }
