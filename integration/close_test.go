@@ -82,17 +82,15 @@ func closeDelivers(t *testing.T, r role) {
 			closing, other = server, client
 		}
 		data := pattern(200_000)
+		closed := make(chan error, 1)
 		go func() {
-			if _, err := closing.Write(data); err != nil {
-				t.Errorf("write: %v", err)
-			}
-			if err := closing.Close(); err != nil {
-				t.Errorf("close: %v", err)
-			}
+			_, err := closing.Write(data)
+			closed <- errors.Join(err, closing.Close())
 		}()
 		require.NoError(t, other.SetDeadline(time.Now().Add(patience)))
 		got, err := io.ReadAll(other)
 		require.NoError(t, err)
+		require.NoError(t, <-closed, "write and close") // the FIN may be here before Close returns
 		require.True(t, bytes.Equal(data, got), "%d bytes of %d", len(got), len(data))
 	}
 }
