@@ -27,29 +27,18 @@ var eventsWaitScenarios = []Scenario{
 		})
 		e.Notef("POLLNVAL in revents, not in the result, and no end of the wait")
 	}},
-	{ID: "WE-8", Title: "stale handles", Source: "OBS", Profiles: measured, Why: "C-144: as documented they count, and end the wait", Run: func(e *Env) {
+	{ID: "WE-8", Title: "stale handles", Source: "API-WSAPoll, OBS, C-144", Run: func(e *Env) {
+		none := byProfile(e, wsa.WSAEINVAL, wsa.WSAENOTSOCK)
 		e.connected(func(c, _ handle) {
 			fresh, stale := e.stream(), e.stream()
 			stale.close()
-			e.polls("beside one that is ready", 0, "1 [4 1]", stale.s, c.s)
-			e.polls("beside one that isn't", time.Second, "0 [0 4]", fresh.s, stale.s)
+			e.polls("beside one that is ready", 0, byProfile(e, "2 [4 1]", "1 [4 1]"), stale.s, c.s)
+			e.polls("beside one that isn't", byProfile(e, -1, time.Second), byProfile(e, "1 [0 4]", "0 [0 4]"), fresh.s, stale.s)
 			for _, bad := range [][]wsa.SOCKET{{stale.s}, {wsa.INVALID_SOCKET}, {bogus, wsa.INVALID_SOCKET}} {
-				e.polls("no socket", time.Second, "10038 "+fmt.Sprint([]int{4, 4}[:len(bad)]), bad...)
+				e.polls("no socket", time.Second, fmt.Sprint(int(none), []int{4, 4}[:len(bad)]), bad...)
 			}
 		})
-		e.Notef("ignored as well; nothing but them WSAENOTSOCK")
-	}},
-	{ID: "WE-8", Title: "stale handles as documented", Source: "API-WSAPoll", Profiles: documentedOnly, Why: "C-144: Windows ignores them", Run: func(e *Env) {
-		e.connected(func(c, _ handle) {
-			fresh, stale := e.stream(), e.stream()
-			stale.close()
-			e.polls("beside one that is ready", 0, "2 [4 1]", stale.s, c.s)
-			e.polls("beside one that isn't", -1, "1 [0 4]", fresh.s, stale.s)
-			for _, bad := range [][]wsa.SOCKET{{stale.s}, {wsa.INVALID_SOCKET}, {bogus, wsa.INVALID_SOCKET}} {
-				e.polls("no socket", time.Second, "10022 "+fmt.Sprint([]int{4, 4}[:len(bad)]), bad...)
-			}
-		})
-		e.Notef("they count and end the wait; nothing but them WSAEINVAL")
+		e.Notef("they %s; nothing but them %s", byProfile(e, "count and end the wait", "are ignored"), none.Symbol())
 	}},
 	{ID: "WE-9", Title: "a handle twice", Source: "API-select, OBS", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
