@@ -152,14 +152,20 @@ func TestLengths_F(t *testing.T) {
 			}
 			assert.Equal(t, two, Setsockopt(v, ep, s.level, s.name, []byte{2, 0, 0, 0, 0, 0, 0, 0}, n))
 		}
-		assert.Equal(t, wsa.WSAEFAULT, Setsockopt(v, ep, s.level, s.name, le(1), 0))
-		for _, n := range negative {
-			assert.Equal(t, wsa.WSAENOBUFS, Setsockopt(v, ep, s.level, s.name, le(1), n))
-		}
-		for _, n := range append(negative, 0) {
-			gets(t, s, ep, v, n, wsa.WSAEFAULT, nil, n)
-		}
+		belowOne(t, s, ep, v)
 	})
+}
+
+// belowOne checks lengths below 1 where the transport has the value.
+func belowOne(t *testing.T, s spec, ep *fake, v *Values) {
+	t.Helper()
+	assert.Equal(t, wsa.WSAEFAULT, Setsockopt(v, ep, s.level, s.name, le(1), 0))
+	for _, n := range negative {
+		assert.Equal(t, wsa.WSAENOBUFS, Setsockopt(v, ep, s.level, s.name, le(1), n))
+	}
+	for _, n := range append(negative, 0) {
+		gets(t, s, ep, v, n, wsa.WSAEFAULT, nil, n)
+	}
 }
 
 // WL-4: small values of IP are one byte where there is no room for more.
@@ -183,13 +189,7 @@ func TestLengths_Y(t *testing.T) {
 			}
 			assert.Equal(t, large, Setsockopt(v, ep, s.level, s.name, []byte{1, 1, 0, 0, 0, 0, 0, 0}, n), "257, %d bytes", n)
 		}
-		assert.Equal(t, wsa.WSAEFAULT, Setsockopt(v, ep, s.level, s.name, le(1), 0))
-		for _, n := range negative {
-			assert.Equal(t, wsa.WSAENOBUFS, Setsockopt(v, ep, s.level, s.name, le(1), n))
-		}
-		for _, n := range append(negative, 0) {
-			gets(t, s, ep, v, n, wsa.WSAEFAULT, nil, n)
-		}
+		belowOne(t, s, ep, v)
 	})
 }
 
