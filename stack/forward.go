@@ -154,18 +154,6 @@ func (t *transit) largest(p *tun.Packet) int {
 	return min(t.size, at+int(offset[0]>>4)*4+int(p.GSO.MSS))
 }
 
-// nextLink is the interface that the route table has for another host.
-func (s *Stack) nextLink(to netip.Addr) *nic {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, r := range s.table {
-		if r.nic.id != loopbackID && r.destination.Contains(to) {
-			return r.nic
-		}
-	}
-	return nil
-}
-
 // hop is the packet one hop further. It shares the payload, and has a header of
 // its own.
 func (t *transit) hop(p *tun.Packet) tun.Packet {

@@ -211,6 +211,7 @@ func (s *Stack) setOwnLocked() {
 		}
 	}
 	s.own.Store(&own)
+	s.changedLocked()
 }
 
 // removeNIC takes an interface away, with its addresses and routes; its device

@@ -76,6 +76,7 @@ func (s *Stack) addRoute(r route) {
 	if r.isOwn() {
 		hint = r.destination.Addr()
 	}
+	s.changedLocked()
 	s.mu.Unlock()
 	line := r.line()
 	line.SourceHint = translate.Address(hint)
@@ -106,6 +107,7 @@ func (s *Stack) removeRoutesLocked(match func(route) bool) {
 		gone = append(gone, r.line())
 		return true
 	})
+	s.changedLocked()
 	s.ns.RemoveRoutes(func(r tcpip.Route) bool {
 		return slices.ContainsFunc(gone, func(o tcpip.Route) bool {
 			return r.Equal(o) && r.Gateway == o.Gateway // Equal leaves the gateway out

@@ -118,6 +118,11 @@ type Config struct {
 	// either, the only names are those of Hosts and "localhost".
 	Resolver Resolver
 
+	// Changed is called after each change of the addresses or routes, for whoever remembers
+	// something of them; nil means that nobody does. It is called with the stack locked, so it must
+	// not wait and not call the stack. Calls may overlap with everything else.
+	Changed func()
+
 	// IGMP makes the stack report its memberships of groups to the link, with IGMP and MLD;
 	// without it a socket joins a group, but no router or switch learns of it.
 	IGMP bool
@@ -187,6 +192,7 @@ type Stack struct {
 	nics  []*nic                       // the interfaces, the loopback first
 	table []route                      // the route table, longest prefix first
 	own   atomic.Pointer[ownAddresses] // the addresses of nics, for the hooks
+	index atomic.Pointer[routeIndex]   // of table; nil: table has changed
 }
 
 // New makes a stack and starts it. Errors name the field of cfg that is wrong.

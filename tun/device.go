@@ -91,6 +91,10 @@ type Offload struct {
 type Packet struct {
 	Data buffer.Buffer // the bytes of the packet, beginning with the IP header
 	GSO  GSO           // the offload metadata
+
+	// Mark is a note of a device for the devices behind it, which no wire carries. The devices of
+	// this package hand it on. Stacks send packets with a Mark of 0, and don't look at it.
+	Mark uint32
 }
 
 // A GSOType says into what a packet is to be cut up.
