@@ -53,6 +53,9 @@ func (c *Conn) sendSyn(now time.Duration) Segment {
 	if c.timers.resend == 0 {
 		c.timers.resend = now + c.rtt.rto()
 	}
+	if again {
+		c.Counters.Resent++
+	}
 	s := c.synSegment(now)
 	s.Resent = again
 	return s

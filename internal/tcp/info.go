@@ -7,6 +7,7 @@ type Counters struct {
 	BytesIn       uint64 // bytes that came in order
 	BytesOut      uint64 // bytes that were sent for the first time
 	BytesResent   uint64 // bytes that were sent again
+	Resent        uint64 // segments that were sent again: SYNs, data and FINs
 	EarlySegments uint64 // segments that came ahead of missing ones
 	EarlyBytes    uint64 // the bytes in them
 	DupAcksIn     uint64 // duplicate acknowledgements that came (RFC 5681 §2)

@@ -162,6 +162,7 @@ func (c *Conn) resend(now time.Duration, s *Segment, n uint32) {
 		o.prr.Sent(int(r.size))
 	}
 	c.Counters.BytesResent += uint64(size)
+	c.Counters.Resent++
 }
 
 // sendNew sends data for the first time, as far as Nagle's algorithm, the

@@ -62,6 +62,8 @@ type Conn struct {
 	armed    time.Duration // when the timer fires; 0: it isn't set
 	gone     bool          // the connection has left the table
 	enlisted bool          // the connection is in the list of bursts
+	causes   Causes        // what has happened since record was last called
+	log      Log           // nil: no Recorder has heard of the connection
 	ends     []func()      // the functions of AfterEnd
 
 	orphan *list.Element // guarded by the lock of orphans; nil: the connection isn't one
@@ -165,6 +167,7 @@ func (c *Conn) arrive(now time.Duration, a *delivery) {
 		}
 		return
 	}
+	c.causes |= SegmentIn
 	c.engine.Segment(now, s)
 	if c.engine.Prompt() {
 		c.output(now)
@@ -183,6 +186,7 @@ func (c *Conn) unlock(now time.Duration) {
 		c.arm(now)
 		events := c.engine.TakeEvents()
 		c.snapshot.store(c.engine)
+		c.record("")
 		c.retire(events)
 		c.mu.Unlock()
 		c.tell(events)
@@ -213,6 +217,7 @@ func (c *Conn) output(now time.Duration) {
 			s.Payload.Release()
 			continue
 		}
+		c.causes |= SegmentOut
 		c.way.write(&s)
 	}
 }
@@ -237,6 +242,7 @@ func (c *Conn) arm(now time.Duration) {
 func (c *Conn) fire() {
 	now := c.lock()
 	c.armed = 0
+	c.causes |= TimerFired
 	c.engine.SetGarbage(c.proto.garbage.Load())
 	c.engine.Timer(now)
 	c.unlock(now)

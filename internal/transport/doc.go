@@ -27,6 +27,7 @@
 //	ListenConfig.Arrived          nothing of this package            call this package
 //	ListenConfig.Make, Ask, Lost  the Listener                       take leaf locks of its own
 //	Tap                           the Conn or the Listener, maybe    take leaf locks of its own
+//	Recorder, Log                 Conn, Listener or TIME-WAIT        take leaf locks of its own
 //	Conn.AfterEnd's function      the Conn, maybe                    take leaf locks of its own
 //	Hooks.Freed                   a Conn or TIME-WAIT, maybe         take leaf locks of its own
 //	Hooks.PathMTU                 a Conn                             take leaf locks of its own

@@ -11,8 +11,9 @@ func (c *Conn) retire(events tcp.Events) {
 	c.gone = true
 	timeWait := events&tcp.TimeWaitBegan != 0
 	if timeWait {
-		c.proto.waits.add(c.way.id, waiting{Remains: c.engine.Remains(), headers: c.way.headers, dialed: c.dialed})
+		c.proto.waits.add(c.way.id, waiting{Remains: c.engine.Remains(), headers: c.way.headers, dialed: c.dialed, log: c.log})
 	}
+	c.ended(timeWait)
 	c.proto.table.remove(c)
 	c.proto.orphans.remove(c)
 	c.way.route.Release()
@@ -78,6 +79,7 @@ func (c *Conn) destroy() {
 	now := c.lock()
 	c.engine.Abort()
 	c.snapshot.store(c.engine)
+	c.record("")
 	c.retire(tcp.Over)
 	c.unlock(now)
 }

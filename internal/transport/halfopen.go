@@ -24,6 +24,8 @@ type half struct {
 	agenda.Slot               // At: when something is due; Order: the order of arrival
 	set         Settings      // of the connection, with what the way to the peer decides
 	since       time.Duration // when the handshake began
+	resent      uint64        // how often the SYN-ACK has left again
+	log         Log           // nil: no Recorder has heard of the connection
 
 	held     bool          // the record is a request that is held: nothing leaves yet
 	last     time.Duration // of a request: when the SYN came last
@@ -78,6 +80,10 @@ func (l *Listener) removeLocked(h *half) {
 	} else {
 		l.proto.halfOpen.Add(-1)
 	}
+	if h.log != nil {
+		h.log.End()
+		h.log = nil
+	}
 }
 
 // admitLocked begins the handshake of a record that was entered: the SYN-ACK leaves.
@@ -88,6 +94,7 @@ func (l *Listener) admitLocked(h *half) outcome {
 	o := outcome{about: h, answer: h.SynAck(now, h.set.Config)}
 	l.scheduleLocked(now, h)
 	l.armLocked(now)
+	l.noteLocked(h, SegmentIn|SegmentOut)
 	return o
 }
 
@@ -147,6 +154,8 @@ func (l *Listener) due() (again []outcome) {
 		}
 		if !h.held && h.Next() <= now {
 			again = append(again, outcome{about: h, answer: h.SynAck(now, h.set.Config)})
+			h.resent++
+			l.noteLocked(h, TimerFired|SegmentOut)
 		}
 		l.scheduleLocked(now, h)
 	}

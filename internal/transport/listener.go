@@ -124,7 +124,7 @@ func (l *Listener) Close() {
 func (l *Listener) empty() []*half {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := slices.SortedFunc(maps.Values(l.records), func(a, b *half) int { return cmp.Compare(a.Order, b.Order) })
+	all := l.inOrderLocked()
 	for _, h := range all {
 		l.removeLocked(h)
 	}
@@ -133,6 +133,11 @@ func (l *Listener) empty() []*half {
 		l.timer.Stop()
 	}
 	return all
+}
+
+// inOrderLocked returns the records in order of arrival.
+func (l *Listener) inOrderLocked() []*half {
+	return slices.SortedFunc(maps.Values(l.records), func(a, b *half) int { return cmp.Compare(a.Order, b.Order) })
 }
 
 // deliver takes a segment for the port that belongs to no connection, and reports whether the

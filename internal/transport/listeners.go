@@ -2,6 +2,7 @@ package transport
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -68,6 +69,16 @@ func (t *listeners) at(a *origin) *Listener {
 func (l *Listener) everywhere(net tcpip.NetworkProtocolNumber) bool {
 	c := &l.cfg
 	return c.Addr == tcpip.Address{} && (c.Net == net || c.Dual && c.Net == header.IPv6ProtocolNumber)
+}
+
+// all returns the listeners by their ports, and those at a port by their Order.
+func (t *listeners) all() (all []*Listener) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, port := range slices.Sorted(maps.Keys(t.byPort)) {
+		all = append(all, t.byPort[port]...)
+	}
+	return all
 }
 
 // close ends all listeners without a segment.

@@ -58,6 +58,8 @@ type Protocol struct {
 	orphans   orphans      // the connections whose socket is closed
 	halfOpen  atomic.Int32 // how many connections are half open, on all listeners
 	garbage   atomic.Bool  // keep-alive probes carry an octet
+
+	recorder atomic.Pointer[Recorder] // nil: nobody records
 }
 
 var _ stack.TransportProtocol = (*Protocol)(nil)

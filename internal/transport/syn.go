@@ -103,6 +103,8 @@ func (l *Listener) cookieLocked(a origin, s *tcp.Segment) *half {
 func (l *Listener) laterLocked(h *half, s *tcp.Segment) outcome {
 	switch v, answer := h.Segment(s, 65535); v {
 	case tcp.SynRepeat:
+		h.resent++
+		l.noteLocked(h, SegmentIn|SegmentOut)
 		return outcome{about: h, answer: h.Repeat(l.proto.now(), h.set.Config)}
 	case tcp.Ends:
 		l.removeLocked(h)
@@ -132,11 +134,14 @@ func (l *Listener) completeLocked(h *half) *Conn {
 	}
 	c := p.newConn(w)
 	c.engine = h.Conn(p.now(), set.Config)
+	c.engine.Counters.Resent = h.resent
 	c.snapshot.store(c.engine)
+	c.log = h.log
 	if p.table.add(c) != nil {
 		w.route.Release()
 		return nil
 	}
+	h.log = nil // it is the connection's
 	l.removeLocked(h)
 	return c
 }

@@ -41,6 +41,7 @@ type waiting struct {
 	tcp.Remains
 	headers                // of the answers
 	dialed   bool          // Dial has made the connection: Hooks.Freed is told of the end
+	log      Log           // is told of the end; nil: no Recorder has heard of the connection
 	since    time.Duration // when TIME-WAIT began
 	until    time.Duration // when TIME-WAIT ends
 	answers  uint8         // how many answers left in the second since answered
@@ -79,9 +80,7 @@ func (t *timeWaits) add(id ID, w waiting) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		if w.dialed {
-			t.proto.freed(id)
-		}
+		w.end(t.proto, id)
 		return
 	}
 	w.since = t.proto.now()
@@ -134,14 +133,22 @@ func (t *timeWaits) dropLocked() {
 // taken out of the order when they are most of it.
 func (t *timeWaits) removeLocked(id ID, w *waiting) {
 	delete(t.records, id)
-	if w.dialed {
-		t.proto.freed(id)
-	}
+	w.end(t.proto, id)
 	if len(t.order) > 2*len(t.records)+shortOrder {
 		t.order = slices.DeleteFunc(t.order, func(d deadline) bool {
 			w := t.records[d.id]
 			return w == nil || w.since > d.at-2*MSL
 		})
+	}
+}
+
+// end tells who has to know that the tuple is free.
+func (w *waiting) end(p *Protocol, id ID) {
+	if w.dialed {
+		p.freed(id)
+	}
+	if w.log != nil {
+		w.log.End()
 	}
 }
 
