@@ -82,13 +82,23 @@ func (t *Table) toward(inside netip.Addr, remote netip.AddrPort) netip.AddrPort 
 }
 
 // find finds the mapping of an inside endpoint for what goes to an endpoint outside. A Forward comes
-// first.
+// first, and what answers a connection from outside leaves by the mapping that the connection came
+// by, unless there is another one for that endpoint.
 func (t *Table) find(p Protocol, inside, remote netip.AddrPort) *mapping {
 	if m := t.inside[insideKey{p, inside, netip.AddrPort{}}]; m != nil {
 		return m
 	}
-	return t.inside[insideKey{p, inside, t.toward(inside.Addr(), remote)}]
+	if m := t.inside[insideKey{p, inside, t.toward(inside.Addr(), remote)}]; m != nil {
+		return m
+	}
+	if s := t.answers[insideKey{p, inside, remote}]; s != nil {
+		return s.m
+	}
+	return nil
 }
+
+// answer is where the session is in Table.answers, if it is there.
+func (s *session) answer() insideKey { return insideKey{s.m.protocol, s.m.inside, s.remote} }
 
 // newMapping makes a mapping, which isn't in the tables yet.
 func (t *Table) newMapping(p Protocol, inside, toward netip.AddrPort, port uint16) *mapping {
@@ -162,6 +172,9 @@ func (t *Table) end(s *session) {
 	t.sessions.Remove(s)
 	m := s.m
 	delete(m.sessions, s.remote)
+	if t.answers[s.answer()] == s {
+		delete(t.answers, s.answer())
+	}
 	if m.peers[s.remote.Addr()]--; m.peers[s.remote.Addr()] == 0 {
 		delete(m.peers, s.remote.Addr())
 	}

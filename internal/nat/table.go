@@ -28,6 +28,7 @@ type Table struct {
 	now      time.Duration
 	inside   map[insideKey]*mapping
 	ports    map[portKey]*mapping    // each port has one mapping at most (RFC 4787 REQ-3)
+	answers  map[insideKey]*session  // connections that began outside and whose answers no mapping is for
 	used     map[Protocol]int        // how many ports have mappings
 	sessions agenda.Agenda[*session] // all sessions, in the order of their ends
 	order    uint64                  // of the latest session
@@ -75,6 +76,7 @@ func New(c Config) (*Table, error) {
 // clear makes all tables empty.
 func (t *Table) clear() {
 	t.inside, t.ports, t.used = map[insideKey]*mapping{}, map[portKey]*mapping{}, map[Protocol]int{}
+	t.answers = map[insideKey]*session{}
 	t.sessions = agenda.Agenda[*session]{}
 	t.outbound, t.inbound, t.hairpin = fragments{}, fragments{}, fragments{}
 }
@@ -286,6 +288,9 @@ func (t *Table) inwards(v *view, m *mapping) Verdict {
 			return drop(&t.stats.Full)
 		}
 		s = t.open(m, from)
+		if t.find(v.protocol, m.inside, from) == nil {
+			t.answers[s.answer()] = s
+		}
 		s.see(v, false)
 		t.prolong(s)
 		return Pass
