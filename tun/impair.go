@@ -35,8 +35,9 @@ type ImpairConfig struct {
 	Rand rand.Source
 
 	// Observe is called with the fate of every packet before the packet travels on; nil stands for
-	// no function. Observe borrows the packet. It runs where [Impairment.Filter] runs, and the
-	// rules for Filter apply to it. Calls for the two directions may overlap.
+	// no function. Observe borrows the packet, and may set its Tag. It runs where
+	// [Impairment.Filter] runs, and the rules for Filter apply to it. Calls for the two directions
+	// may overlap.
 	Observe func(d Direction, p *Packet, fate Fate)
 }
 
@@ -157,23 +158,21 @@ func (i *Impaired) SetIn(m Impairment) error { return i.in.set(m) }
 func (i *Impaired) Impairments() (out, in Impairment) { return i.out.get(), i.in.get() }
 
 // ImpairStats holds the counters of one direction. A packet may count as several of Duplicated,
-// Corrupted and Reordered.
+// Corrupted, Reordered and Marked.
 type ImpairStats struct {
 	Packets     uint64 // packets that came to the link
 	Bytes       uint64 // bytes in these packets
 	Partitioned uint64 // packets that Partition has dropped
 	Filtered    uint64 // packets that Filter has dropped
 	TooBig      uint64 // packets that MTU has dropped
-	Lost        uint64 // packets that Loss or Burst has dropped
+	Lost        uint64 // packets that Loss, LossPackets or Burst has dropped
 	QueueFull   uint64 // packets that were dropped because too many were waiting
 	Duplicated  uint64 // packets that arrive twice
 	Corrupted   uint64 // packets of which one bit was flipped
 	Reordered   uint64 // packets that were delayed by ReorderDelay
-}
 
-// Dropped returns the number of packets that didn't arrive.
-func (s ImpairStats) Dropped() uint64 {
-	return s.Partitioned + s.Filtered + s.TooBig + s.Lost + s.QueueFull
+	QueueDropped uint64 // packets that the discipline of the queue has dropped
+	Marked       uint64 // packets that the discipline of the queue has marked
 }
 
 // Stats returns the counters of both directions.

@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -33,7 +34,7 @@ func (p *path) fateLocked(packet *Packet, now time.Duration) (fate Fate) {
 		return Partitioned
 	case m.MTU != 0 && size > int64(m.MTU):
 		return TooBig
-	case p.burstLocked() || p.chance(m.Loss):
+	case p.numberedLocked() || p.burstLocked() || p.draw(&p.lots.loss, m.Loss, m.LossCorrelation):
 		return Lost
 	case p.held.Len() >= QueuePackets || p.heldBytes+size > QueueBytes:
 		return QueueFull
@@ -44,13 +45,13 @@ func (p *path) fateLocked(packet *Packet, now time.Duration) (fate Fate) {
 			return QueueFull
 		}
 	}
-	if p.chance(m.Duplicate) {
+	if p.draw(&p.lots.duplicate, m.Duplicate, m.DuplicateCorrelation) {
 		fate |= Duplicated
 	}
-	if p.chance(m.Corrupt) {
+	if p.draw(&p.lots.corrupt, m.Corrupt, m.CorruptCorrelation) {
 		fate |= Corrupted
 	}
-	if p.chance(m.Reorder) {
+	if p.draw(&p.lots.reorder, m.Reorder, m.ReorderCorrelation) {
 		fate |= Reordered
 	}
 	return fate
@@ -60,26 +61,70 @@ func (p *path) chance(probability float64) bool {
 	return probability > 0 && p.rng.Float64() < probability
 }
 
-func (p *path) burstLocked() bool {
-	b := p.impairment.Burst
-	if b.Enter == 0 {
-		return false
-	}
-	if p.burst {
-		p.burst = !p.chance(b.Leave)
-	} else {
-		p.burst = p.chance(b.Enter)
-	}
-	return p.burst && (b.Loss == 0 || p.chance(b.Loss))
+// lots is what the lots of a path remember.
+type lots struct {
+	burst                             bool // the bad state of Burst
+	loss, duplicate, corrupt, reorder lot
+	jitter                            [2]drift
 }
 
-func (p *path) countLocked(fate Fate) {
-	s := &p.stats
-	for i, counter := range []*uint64{&s.Partitioned, &s.Filtered, &s.TooBig, &s.Lost, &s.QueueFull, &s.Duplicated, &s.Corrupted, &s.Reordered} {
-		if fate&(1<<i) != 0 {
-			*counter++
+// A lot is a chance that may come out as the time before.
+type lot struct{ last, drawn bool }
+
+// draw draws a lot. With a correlation, the result is the one before with that probability, so that
+// the share of true stays the probability.
+func (p *path) draw(l *lot, probability, correlation float64) bool {
+	if probability == 0 || correlation == 0 {
+		return p.chance(probability)
+	}
+	if !l.drawn || !p.chance(correlation) {
+		*l = lot{last: p.chance(probability), drawn: true}
+	}
+	return l.last
+}
+
+// forget lets the lots begin anew that have another probability in m than in before.
+func (l *lots) forget(before, m *Impairment) {
+	if m.Burst.Enter == 0 {
+		l.burst = false
+	}
+	for _, lot := range []struct {
+		lot         *lot
+		before, now float64
+	}{
+		{&l.loss, before.Loss, m.Loss}, {&l.duplicate, before.Duplicate, m.Duplicate},
+		{&l.corrupt, before.Corrupt, m.Corrupt}, {&l.reorder, before.Reorder, m.Reorder},
+	} {
+		if lot.before != lot.now {
+			lot.lot.drawn = false
 		}
 	}
+}
+
+// numberedLocked reports whether the packet that was counted last is one of LossPackets.
+func (p *path) numberedLocked() bool {
+	if len(p.impairment.LossPackets) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(p.impairment.LossPackets, p.stats.Packets)
+	return found
+}
+
+// burstLocked moves on between the states of Burst, and reports whether the packet is lost there.
+func (p *path) burstLocked() bool {
+	b := p.impairment.Burst
+	switch {
+	case b.Enter == 0:
+		return false
+	case p.lots.burst:
+		p.lots.burst = !p.chance(b.Leave)
+	default:
+		p.lots.burst = p.chance(b.Enter)
+	}
+	if !p.lots.burst {
+		return p.chance(b.GoodLoss)
+	}
+	return b.Loss == 0 || p.chance(b.Loss)
 }
 
 // corruptLocked flips one bit.

@@ -31,7 +31,8 @@ type path struct {
 	impairment Impairment
 	rng        *rand.Rand
 	deliver    func([]Packet) // takes ownership; nil: not started
-	burst      bool           // the bad state of Burst
+	clear      bool           // whether the impairment lets all packets pass at once
+	lots       lots           // what the lots remember
 	busy       time.Duration  // when the transmission of what waits for Rate ends
 	last       time.Duration  // the arrival of the last packet in order
 	held       agenda.Agenda[*heldPacket]
@@ -63,10 +64,9 @@ func (p *path) set(m Impairment) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.impairment = m
-	if m.Burst.Enter == 0 {
-		p.burst = false
-	}
+	m.LossPackets = ordered(m.LossPackets)
+	p.lots.forget(&p.impairment, &m)
+	p.impairment, p.clear = m, m.perfect()
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (p *path) isClosed() bool {
 // has no packets to overtake. If so, bypass counts them and calls observe.
 func (p *path) bypass(packets []Packet) bool {
 	p.mu.Lock()
-	if !p.impairment.perfect() || p.held.Len() > 0 || p.delivering || p.closed {
+	if !p.clear || p.held.Len() > 0 || p.delivering || p.closed {
 		p.mu.Unlock()
 		return false
 	}
@@ -190,7 +190,7 @@ func (p *path) admit(packet Packet) {
 	} else {
 		fate = p.fateLocked(&packet, now)
 	}
-	p.countLocked(fate)
+	p.stats.count(fate)
 	p.mu.Unlock()
 	if p.observe != nil {
 		p.observe(p.direction, &packet, fate)
@@ -219,15 +219,14 @@ func (p *path) holdLocked(packet Packet, now time.Duration, fate Fate) {
 		leaves = max(now, p.busy) + time.Duration(float64(packet.Data.Size())*8e9/float64(m.Rate))
 		p.busy = leaves
 	}
-	delay := m.Delay
-	if m.Jitter > 0 {
-		delay = max(0, delay+time.Duration(p.rng.Int64N(2*int64(m.Jitter)+1))-m.Jitter)
+	arrival := leaves + p.delayLocked()
+	if !m.JitterReorders {
+		arrival = max(arrival, p.last)
 	}
-	arrival := max(leaves+delay, p.last)
 	if fate&Reordered != 0 {
 		arrival += m.reorderDelay()
 	} else {
-		p.last = arrival
+		p.last = max(arrival, p.last)
 	}
 	p.pushLocked(packet, arrival)
 	if fate&Duplicated != 0 {

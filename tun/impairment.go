@@ -2,11 +2,9 @@ package tun
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/wsstack/wsstack/internal/inet"
 )
 
 // An Impairment is what one direction of a link does to packets. The zero Impairment does nothing.
@@ -27,8 +25,22 @@ type Impairment struct {
 	// router whose ICMP messages get lost. 0 stands for no limit.
 	MTU int
 
-	// Loss is the probability that a packet is lost, independently of other packets.
+	// LossPackets are the numbers of packets that are lost. The first packet that has come to this
+	// direction of the link since the link was made has the number 1; ImpairStats.Packets is the
+	// number of the last one. There may be 65,536 numbers, in any order.
+	LossPackets []uint64
+
+	// Loss is the probability that a packet is lost. Each packet is lost by itself, unless there is
+	// a LossCorrelation.
 	Loss float64
+
+	// LossCorrelation is the correlation of the fates of two packets in a row, from 0 to below 1:
+	// the probability that a packet has the fate of the packet before, whatever Loss says. The
+	// share of packets that are lost stays the same, and the correlation of packets that are k
+	// apart is LossCorrelation to the power of k. (Linux's netem mixes its random numbers instead,
+	// which makes what is rare rarer still.) DuplicateCorrelation, CorruptCorrelation and
+	// ReorderCorrelation work in the same way.
+	LossCorrelation float64
 
 	// Burst makes the link lose runs of packets.
 	Burst Burst
@@ -36,28 +48,74 @@ type Impairment struct {
 	// Duplicate is the probability that a packet arrives twice.
 	Duplicate float64
 
+	// DuplicateCorrelation is the correlation of Duplicate, from 0 to below 1: see LossCorrelation.
+	DuplicateCorrelation float64
+
 	// Corrupt is the probability that one bit of a packet is flipped.
 	Corrupt float64
+
+	// CorruptCorrelation is the correlation of Corrupt, from 0 to below 1: see LossCorrelation.
+	CorruptCorrelation float64
 
 	// Rate is the speed of the link in bits per second. A packet waits until the packets before it
 	// have left. 0 stands for no limit.
 	Rate int64
 
-	// Queue is the number of bytes that may wait because of Rate. A packet that would make more
-	// bytes wait is dropped. 0 stands for 100 ms of Rate, and at least 64 KiB.
+	// RateTrace is the speed of the link as a trace file of Mahimahi has it, instead of Rate. The
+	// trace starts when it is set, and repeats. nil stands for Rate.
+	RateTrace *RateTrace
+
+	// Queue is the number of bytes that may wait because of Rate or RateTrace. A packet that would
+	// make more bytes wait is dropped. 0 stands for no limit where QueuePackets is set or the
+	// Discipline is CoDel, and elsewhere for 100 ms of Rate, or of the mean of RateTrace, and at
+	// least 64 KiB.
 	Queue int
+
+	// QueuePackets is the number of packets that may wait. 0 stands for no limit; with CoDel it
+	// stands for 1,000.
+	QueuePackets int
+
+	// Discipline decides which packets the queue drops.
+	Discipline Discipline
+
+	// CoDelTarget is the time for which packets may wait for long, at most CoDelInterval. 0 stands
+	// for 5 ms.
+	CoDelTarget time.Duration
+
+	// CoDelInterval is how long packets may wait longer than CoDelTarget before one is dropped, at
+	// least 1 ms. 0 stands for 100 ms.
+	CoDelInterval time.Duration
+
+	// ECN has CoDel mark packets whose sender can tell (ECT, RFC 3168) instead of dropping them.
+	ECN bool
 
 	// Delay is the time from the moment at which a packet has left to its arrival, at most 24
 	// hours.
 	Delay time.Duration
 
-	// Jitter is the largest deviation from Delay. The delays of packets are evenly distributed from
-	// Delay−Jitter to Delay+Jitter, but packets stay in order.
+	// Jitter is how much the delays of packets deviate from Delay: the largest deviation where
+	// JitterDistribution is Uniform, and otherwise the standard deviation. No delay is below 0, so
+	// that the mean is above Delay where Delay is small. Packets stay in order, which makes those
+	// later that a slow packet holds up, unless JitterReorders is set.
 	Jitter time.Duration
+
+	// JitterDistribution is the distribution of the deviations. Their mean is 0.
+	JitterDistribution Distribution
+
+	// JitterCorrelation makes the delay drift instead of jumping about, from 0 to below 1: it is
+	// the correlation of the deviations of two packets in a row. The distribution stays the same.
+	// The correlation is exact where the distribution is Normal, and a little less elsewhere.
+	JitterCorrelation float64
+
+	// JitterReorders lets packets overtake packets that have a longer delay.
+	JitterReorders bool
 
 	// Reorder is the probability that a packet takes ReorderDelay longer than others, so that later
 	// packets overtake it.
 	Reorder float64
+
+	// ReorderCorrelation is the correlation of Reorder, from 0 to below 1: see LossCorrelation.
+	ReorderCorrelation float64
 
 	// ReorderDelay is the additional delay of packets that are reordered. 0 stands for a quarter of
 	// Delay, and at least 1 ms.
@@ -65,13 +123,15 @@ type Impairment struct {
 }
 
 // Burst is the loss model of Gilbert and Elliott. Before each packet, the link may change between a
-// good state and a bad state, in which packets are lost. In the long run the link loses the share
-// Enter/(Enter+Leave)*Loss of all packets, in bursts of 1/Leave packets on average. The zero Burst
-// loses nothing.
+// good state and a bad state, which lose different shares of packets. In the long run the link is
+// in the bad state for the share Enter/(Enter+Leave) of all packets, for 1/Leave packets at a time
+// on average. The zero Burst loses nothing. With Enter and Leave alone this is Gilbert's simple
+// model: all packets of the bad state are lost, and none of the good state.
 type Burst struct {
-	Enter float64 // the probability of a change from the good state to the bad state; 0: no bursts
-	Leave float64 // the probability of a change from the bad state to the good state
-	Loss  float64 // the probability that a packet is lost in the bad state; 0 stands for 1
+	Enter    float64 // the probability of a change from the good state to the bad state; 0: no bursts
+	Leave    float64 // the probability of a change from the bad state to the good state
+	Loss     float64 // the probability that a packet is lost in the bad state; 0 stands for 1
+	GoodLoss float64 // the probability that a packet is lost in the good state
 }
 
 // The following are defaults and bounds of an Impairment.
@@ -81,50 +141,70 @@ const (
 	minReorderDelay     = time.Millisecond
 	maxImpairmentDelay  = 24 * time.Hour
 	reorderDelayQuarter = 4
+
+	defaultCoDelInterval = 100 * time.Millisecond
 )
 
 // validate returns an error that names the field which isn't possible, or nil.
 func (m *Impairment) validate() error {
-	bad := func(field, format string, args ...any) error {
-		return fmt.Errorf("impairment.%s: %s", field, fmt.Sprintf(format, args...))
-	}
-	for _, p := range []struct {
-		field string
-		value float64
-	}{
-		{"Loss", m.Loss}, {"Burst.Enter", m.Burst.Enter}, {"Burst.Leave", m.Burst.Leave}, {"Burst.Loss", m.Burst.Loss},
-		{"Duplicate", m.Duplicate}, {"Corrupt", m.Corrupt}, {"Reorder", m.Reorder},
-	} {
-		if math.IsNaN(p.value) || p.value < 0 || p.value > 1 {
-			return bad(p.field, "%v is not a probability, 0 to 1", p.value)
+	for _, p := range parameters {
+		if err := p.Check(m); err != nil {
+			return fmt.Errorf("impairment.%s: %w", p.Field, err)
 		}
-	}
-	if m.Burst.Enter > 0 && m.Burst.Leave == 0 {
-		return bad("Burst.Leave", "0 never ends a burst; use Partition")
-	}
-	for _, d := range []struct {
-		field string
-		value time.Duration
-	}{{"Delay", m.Delay}, {"Jitter", m.Jitter}, {"ReorderDelay", m.ReorderDelay}} {
-		if d.value < 0 || d.value > maxImpairmentDelay {
-			return bad(d.field, "%v is not between 0 and %v", d.value, maxImpairmentDelay)
-		}
-	}
-	switch {
-	case m.MTU != 0 && (m.MTU < inet.MinMTU4 || m.MTU > inet.MaxMTU):
-		return bad("MTU", "%d is not between %d and %d", m.MTU, inet.MinMTU4, inet.MaxMTU)
-	case m.Rate < 0:
-		return bad("Rate", "%d bits per second is less than nothing", m.Rate)
-	case m.Queue < 0:
-		return bad("Queue", "%d bytes is less than nothing", m.Queue)
 	}
 	return nil
 }
 
 // perfect reports whether packets pass unchanged and at once.
 func (m *Impairment) perfect() bool {
-	return !m.Partition && m.Filter == nil && m.MTU == 0 && m.Loss == 0 && m.Burst.Enter == 0 &&
-		m.Duplicate == 0 && m.Corrupt == 0 && m.Rate == 0 && m.Delay == 0 && m.Jitter == 0 && m.Reorder == 0
+	return m.Filter == nil && !slices.ContainsFunc(parameters, func(p Parameter) bool {
+		return len(p.Needs) == 0 && p.Text(m) != ""
+	})
+}
+
+// Set changes the parameters that a list names, such as "loss=0.1,delay=50ms,jitter-reorder". The
+// others stay as they are. [Parameters] has the names. A parameter that is on or off is turned on
+// without a value, and the numbers of loss-packets go on after a comma: "loss-packets=1,5,10-12".
+// The error names the parameter that isn't known, or the value that isn't possible, and nothing is
+// changed then.
+func (m *Impairment) Set(list string) error {
+	changed := *m
+	for words := strings.Split(list, ","); len(words) > 0; {
+		name, text, found := strings.Cut(words[0], "=")
+		p, ok := FindParameter(name)
+		if !ok {
+			return fmt.Errorf("%q is not a parameter of a link, such as loss=0.1", name)
+		}
+		words = words[1:]
+		for p.list && len(words) > 0 && isNumbers(words[0]) {
+			text += "," + words[0]
+			words = words[1:]
+		}
+		if !found && p.Placeholder != "" {
+			return fmt.Errorf("%s needs a value: %s=%s", name, name, p.Placeholder)
+		}
+		if err := p.Set(&changed, text); err != nil {
+			return fmt.Errorf("%s %q: %w", name, text, err)
+		}
+	}
+	*m = changed
+	return nil
+}
+
+// String returns the list for Set that makes this impairment from the zero Impairment. Filter has
+// no text. The text is empty where there is no parameter to name.
+func (m *Impairment) String() string {
+	var words []string
+	for _, p := range parameters {
+		switch text := p.Text(m); {
+		case text == "":
+		case p.Placeholder == "":
+			words = append(words, p.Name)
+		default:
+			words = append(words, p.Name+"="+text)
+		}
+	}
+	return strings.Join(words, ",")
 }
 
 // queue returns the value of Queue, or its default, in bytes.
@@ -140,40 +220,4 @@ func (m *Impairment) reorderDelay() time.Duration {
 		return m.ReorderDelay
 	}
 	return max(m.Delay/reorderDelayQuarter, minReorderDelay)
-}
-
-// A Fate says what an Impairment has done to a packet, as a set of bits. The zero Fate says that
-// the packet passes unchanged, maybe later.
-type Fate uint16
-
-// The bits of a Fate. A dropped packet has exactly one bit; Duplicated, Corrupted and Reordered can
-// be set together.
-const (
-	Partitioned Fate = 1 << iota // Partition has dropped the packet.
-	Filtered                     // Filter has dropped the packet.
-	TooBig                       // MTU has dropped the packet.
-	Lost                         // Loss or Burst has dropped the packet.
-	QueueFull                    // The packet was dropped because too much was waiting.
-	Duplicated                   // The packet arrives twice.
-	Corrupted                    // One bit of the packet is flipped.
-	Reordered                    // The packet arrives later by ReorderDelay.
-
-	dropped = Partitioned | Filtered | TooBig | Lost | QueueFull
-)
-
-// Dropped reports whether the packet was dropped.
-func (f Fate) Dropped() bool { return f&dropped != 0 }
-
-var fateNames = [...]string{"partitioned", "filtered", "too big", "lost", "queue full", "duplicated", "corrupted", "reordered"}
-
-// String returns the names of the bits, such as "duplicated, reordered". The text is empty for the
-// zero Fate.
-func (f Fate) String() string {
-	var names []string
-	for i, name := range fateNames {
-		if f&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
 }
