@@ -95,6 +95,11 @@ type Packet struct {
 	// Mark is a note of a device for the devices behind it, which no wire carries. The devices of
 	// this package hand it on. Stacks send packets with a Mark of 0, and don't look at it.
 	Mark uint32
+
+	// Tag is a number by which an observer knows the packet again (see ImpairConfig.Observe). It
+	// isn't sent. An Impaired and the ends of a Pipe carry Tag along, for copies and for what is cut
+	// from the packet as well. To other devices Tag means nothing.
+	Tag uint64
 }
 
 // A GSOType says into what a packet is to be cut up.

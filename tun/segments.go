@@ -74,7 +74,7 @@ func headersOf(b []byte, g *GSO) (h headers, ok bool) {
 func Segments(p *Packet, emit func(Packet)) {
 	switch {
 	case p.GSO == GSO{}:
-		emit(Packet{Data: p.Data.Clone()})
+		emit(Packet{Data: p.Data.Clone(), Tag: p.Tag})
 		return
 	case p.Data.Size() > maxPacket:
 		return
@@ -83,7 +83,7 @@ func Segments(p *Packet, emit func(Packet)) {
 	flatten(whole, &p.Data)
 	if p.GSO.Type == GSONone {
 		if p.GSO.complete(whole) {
-			emit(Packet{Data: buffer.MakeWithData(whole)})
+			emit(Packet{Data: buffer.MakeWithData(whole), Tag: p.Tag})
 		}
 		return
 	}
@@ -100,7 +100,7 @@ func Segments(p *Packet, emit func(Packet)) {
 		copy(b[h.payload:], rest)
 		rest = rest[n:]
 		h.finish(b, i, mss, len(rest) == 0)
-		emit(Packet{Data: buffer.MakeWithData(b)})
+		emit(Packet{Data: buffer.MakeWithData(b), Tag: p.Tag})
 	}
 }
 
