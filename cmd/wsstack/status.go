@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/changes"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
@@ -56,15 +57,15 @@ func snakeCase(name string) string {
 
 // socketStatus is one socket on the status page.
 type socketStatus struct {
-	ID        uint64        `json:"id"`         // number of the socket in the stack
-	Network   string        `json:"network"`    // network as package net names it, such as "tcp4"
-	State     string        `json:"state"`      // TCP state, or the state of a socket for datagrams
-	Local     string        `json:"local"`      // local address; "": none
-	Remote    string        `json:"remote"`     // address of the peer; "": no peer
-	RecvQueue int           `json:"recv_queue"` // bytes that are received and not read
-	SendQueue int           `json:"send_queue"` // bytes that are sent and not acknowledged
-	Connected string        `json:"connected"`  // time since the connect; "": not connected
-	Options   []optionValue `json:"options"`    // options whose values differ from their defaults
+	ID        uint64           `json:"id"`         // number of the socket in the stack
+	Network   string           `json:"network"`    // network as package net names it, such as "tcp4"
+	State     string           `json:"state"`      // TCP state, or the state of a socket for datagrams
+	Local     string           `json:"local"`      // local address; "": none
+	Remote    string           `json:"remote"`     // address of the peer; "": no peer
+	RecvQueue int              `json:"recv_queue"` // bytes that are received and not read
+	SendQueue int              `json:"send_queue"` // bytes that are sent and not acknowledged
+	Connected string           `json:"connected"`  // time since the connect; "": not connected
+	Options   []changes.Option `json:"options"`    // options whose values differ from their defaults
 }
 
 func newStatusReport(h host) statusReport {
@@ -91,7 +92,7 @@ func newSocketStatus(info endpoint.Info, p options.Profile) socketStatus {
 		ID: info.ID, Network: network, State: info.State,
 		Local: addressText(info.Local), Remote: addressText(info.Remote),
 		RecvQueue: info.RecvQueue, SendQueue: info.SendQueue,
-		Options: changedOptions(info.Options, def),
+		Options: changes.Of(&info.Options, &def),
 	}
 	if info.Connected > 0 {
 		s.Connected = info.Connected.Round(time.Millisecond).String()

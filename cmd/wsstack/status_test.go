@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -184,58 +183,6 @@ func TestPrefersJSON(t *testing.T) {
 	} {
 		if got := prefersJSON(accept); got != want {
 			t.Errorf("prefersJSON(%q) = %v, want %v", accept, got, want)
-		}
-	}
-}
-
-func TestChangedOptions(t *testing.T) {
-	def := streamDefaults()
-	if got := changedOptions(def, def); len(got) != 0 {
-		t.Errorf("changedOptions of the defaults = %v, want none", got)
-	}
-	v := def
-	v.Linger.On, v.Linger.Timeout, v.Linger.Established = true, 5, true
-	v.RecvBuffer = options.Buffer{Bytes: 1024, Set: true}
-	want := []optionValue{{"SO_LINGER", "true"}, {"SO_LINGER seconds", "5"}, {"SO_RCVBUF", "1024"}}
-	if got := changedOptions(v, def); !reflect.DeepEqual(got, want) {
-		t.Errorf("changedOptions() = %v, want %v", got, want)
-	}
-}
-
-// The names of fields are strings here: they must still be the fields' names.
-func TestValueSymbols(t *testing.T) {
-	fields := map[string]bool{} // true: a value, not a structure of some
-	var walk func(prefix string, typ reflect.Type)
-	walk = func(prefix string, typ reflect.Type) {
-		for i := range typ.NumField() {
-			f := typ.Field(i)
-			fields[prefix+f.Name] = f.IsExported() && f.Type.Kind() != reflect.Struct
-			if f.Type.Kind() == reflect.Struct {
-				walk(prefix+f.Name+".", f.Type)
-			}
-		}
-	}
-	walk("", reflect.TypeFor[options.Values]())
-	known := map[string]bool{}
-	for _, o := range optionTable() {
-		known[o.Symbol] = true
-	}
-	for name, value := range fields {
-		if _, named := valueSymbols[name]; value && !named && !hiddenValues[name] {
-			t.Errorf("valueSymbols has no name for %s", name)
-		}
-	}
-	for name, symbol := range valueSymbols {
-		if first, _, _ := strings.Cut(symbol, " "); !known[first] {
-			t.Errorf("%s: there is no option %s", name, first)
-		}
-		if !fields[name] {
-			t.Errorf("valueSymbols has %s, which options.Values hasn't", name)
-		}
-	}
-	for name := range hiddenValues {
-		if !fields[name] {
-			t.Errorf("hiddenValues has %s, which options.Values hasn't", name)
 		}
 	}
 }

@@ -217,6 +217,7 @@ func (s *Socket) inheritLocked(c *transport.Conn) (*Socket, wsa.Errno) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.adoptConnLocked(c)
+	n.noteAllLocked()
 	n.holdAddressLocked(s.binding)
 	n.applyLocked()
 	n.becomeConnectedLocked(n.establishedAtLocked())

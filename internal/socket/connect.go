@@ -193,6 +193,7 @@ func (s *Socket) handshakeLocked(nic tcpip.NICID, local, remote netip.AddrPort) 
 	}
 	s.conn, s.opt.live, s.opt.known = c, s.liveLocked(remote.Addr()), true
 	s.urgent.Attach(c)
+	s.noteAllLocked()
 	s.remote, s.connectErr, s.async = remote, 0, s.nonblocking.Load()
 	s.icmpError = nil
 	s.events.BecomeAnswered(wsa.FD_CONNECT | wsa.FD_WRITE) // each attempt ends once

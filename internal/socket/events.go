@@ -134,6 +134,7 @@ func (s *Socket) SetNonblocking(on bool) wsa.Errno {
 	if !on && s.events.event != nil {
 		return wsa.WSAEINVAL
 	}
+	s.noteModeLocked(on)
 	s.nonblocking.Store(on)
 	return 0
 }

@@ -119,6 +119,9 @@ func (s *Socket) become(n *Socket) wsa.Errno {
 	s.unhold = unhold // RU-12
 	s.adoptConnLocked(conn)
 	conn.Do(func(time.Duration, *tcp.Conn) { s.urgent.TakeOver(&n.urgent) })
+	if s.valuesLocked() != nil {
+		s.noteLocked(&n.values) // the connection had those of the listener
+	}
 	s.applyLocked()
 	s.context = &lateContext{values: n.values, accepted: true}
 	s.events.BecomeUnconnected() // from a connect that has failed

@@ -28,9 +28,11 @@ func (s *Socket) setsockopt(level, name int32, optval []byte, optlen int32) wsa.
 	if err := s.enterLocked(); err != 0 {
 		return err
 	}
+	before := s.valuesLocked()
 	if err := options.Setsockopt(&s.values, (*optionView)(s), level, name, optval, optlen); err != 0 {
 		return err
 	}
+	s.noteLocked(before)
 	s.applyLocked()
 	return 0
 }

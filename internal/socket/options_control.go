@@ -22,11 +22,13 @@ func (s *Socket) control(code uint32, in, out []byte) (n int, err wsa.Errno) {
 	if err := s.enterLocked(); err != 0 {
 		return 0, err
 	}
+	before := s.valuesLocked()
 	n, err, ok := options.Control(&s.values, (*optionView)(s), code, in, out)
 	switch {
 	case !ok:
 		return 0, wsa.WSAEOPNOTSUPP
 	case err == 0:
+		s.noteLocked(before)
 		s.applyLocked()
 	}
 	return n, err

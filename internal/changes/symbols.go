@@ -1,22 +1,9 @@
-package main
+package changes
 
-import (
-	"fmt"
-	"reflect"
-
-	"github.com/wsstack/wsstack/options"
-)
-
-// optionValue is an option of a socket for the status page.
-type optionValue struct {
-	Symbol string `json:"symbol"` // name of the option in the SDK
-	Value  string `json:"value"`  // value as Go prints it
-}
-
-// valueSymbols has the names of the options for the fields of options.Values. A word behind a name
+// symbols has the names of the options for the fields of options.Values. A word behind a name
 // says which part of the option the field is. A test checks that every field is here or in
-// hiddenValues.
-var valueSymbols = map[string]string{
+// hidden.
+var symbols = map[string]string{
 	"Debug":                "SO_DEBUG",
 	"ReuseAddr":            "SO_REUSEADDR",
 	"ExclusiveAddrUse":     "SO_EXCLUSIVEADDRUSE",
@@ -126,9 +113,9 @@ var valueSymbols = map[string]string{
 	"StickyError":   "SO_ERROR",
 }
 
-// hiddenValues are the fields that no option of the socket sets, and those that say how an option
+// hidden are the fields that no option of the socket sets, and those that say how an option
 // was set.
-var hiddenValues = map[string]bool{
+var hidden = map[string]bool{
 	"BufferCap":             true,
 	"Linger.Established":    true,
 	"Linger.Fallback":       true,
@@ -139,44 +126,4 @@ var hiddenValues = map[string]bool{
 	"IPv4.DestOptions":      true, // of the other family
 	"IPv4.RoutingHeader":    true, // of the other family
 	"IPv6.ReceiveBroadcast": true, // of the other family
-}
-
-// changedOptions lists the options whose values in v differ from the defaults in def. It walks over
-// the fields by reflection, so a new option is listed without a change here.
-func changedOptions(v, def options.Values) []optionValue {
-	list := []optionValue{}
-	walkValues("", reflect.ValueOf(v), reflect.ValueOf(def), func(path string, value any) {
-		if hiddenValues[path] {
-			return
-		}
-		symbol := valueSymbols[path]
-		if symbol == "" {
-			symbol = path
-		}
-		text := fmt.Sprint(value)
-		if b, ok := value.(string); ok { // the bytes of a header
-			text = fmt.Sprintf("% x", b)
-		}
-		list = append(list, optionValue{symbol, text})
-	})
-	return list
-}
-
-// walkValues calls yield for each field of v, nested ones included, that differs
-// from the same field of def.
-func walkValues(prefix string, v, def reflect.Value, yield func(path string, value any)) {
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		if !field.IsExported() {
-			continue
-		}
-		path, a, b := prefix+field.Name, v.Field(i), def.Field(i)
-		_, whole := a.Interface().(fmt.Stringer) // such as netip.Addr
-		switch {
-		case a.Kind() == reflect.Struct && !whole:
-			walkValues(path+".", a, b, yield)
-		case !reflect.DeepEqual(a.Interface(), b.Interface()):
-			yield(path, a.Interface())
-		}
-	}
 }
