@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -60,6 +59,9 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	if cfg.Device != nil || cfg.Clock != nil || cfg.NewWaiter != nil {
 		return nil, fmt.Errorf("simnet: host %s: Device, Clock and NewWaiter are the network's", name)
 	}
+	if err := n.checkBubble("Host"); err != nil {
+		return nil, err
+	}
 	n.mu.Lock()
 	for _, h := range n.hosts {
 		if h.name == name {
@@ -81,8 +83,13 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	}
 	if !n.real {
 		cfg.Clock = clockView{n.clock, owner{host: h}}
-		cfg.NewWaiter = func() endpoint.Waiter { return n.newWaiter() }
 		cfg.Stepped = true
+	}
+	if n.bubble != 0 {
+		cfg.Clock = n.wall
+	}
+	if !n.real || n.bubble != 0 {
+		cfg.NewWaiter = n.newSocketWaiter
 	}
 	p, err := n.newLinkEnd(name, h, mtu)
 	if err != nil {

@@ -85,6 +85,7 @@ func (e *linkEnd) observe(packet *tun.Packet, fate tun.Fate) {
 	if peer != nil {
 		to = peer.node()
 	}
+	e.n.bells.ring()
 	e.n.trace.add(e.n.now(), e.n.wall.Now(), link, e.node(), to, packet, fate)
 }
 

@@ -38,11 +38,13 @@ package simnet
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/wsstack/wsstack/internal/outside"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -58,22 +60,27 @@ type TB interface {
 type Network struct {
 	tb       TB            // whose failure a failure is; nil: errors are returned
 	seed     uint64        // see Seed
-	real     bool          // see RealTime
+	real     bool          // see RealTime; set in a bubble, too
+	insists  bool          // see Bubble
 	offload  bool          // see Offload
 	runLimit time.Duration // see RunLimit
 
-	clock *clock              // virtual time; nil in real time
-	wall  tcpip.Clock         // what Clock returns
-	begun tcpip.MonotonicTime // when New was called, in real time
-	group sync.WaitGroup      // the goroutines of Go, in real time
-	steps steps
-	trace recorder
+	clock   *clock              // virtual time; nil in real time
+	wall    tcpip.Clock         // what Clock returns
+	begun   tcpip.MonotonicTime // when New was called, in real time
+	bubble  outside.Bubble      // the bubble that New was called in; 0: none
+	blocked blockedCalls        // in real time
+	bells   bells               // in real time
+	closing chan struct{}       // closed when Close begins, in real time
+	steps   steps
+	trace   recorder
 
 	mu       sync.Mutex // a leaf, but for the clock's; guards the fields below
 	turns    turnQueue
-	current  *task // the goroutine that runs; nil: none does
-	driving  bool  // a call runs the network
-	closed   bool  // Close was called
+	current  *task         // the goroutine that runs; nil: none does
+	driving  bool          // a call runs the network
+	closed   bool          // Close was called
+	settling chan struct{} // closed when the bubble has settled; nil: nobody waits for that
 	watchdog watchdog
 	tasks    []*task // those that aren't done, oldest first
 	hosts    []*Host
@@ -115,13 +122,8 @@ func New(tb TB, opts ...Option) *Network {
 	for _, o := range opts {
 		o(n)
 	}
-	if n.real {
-		n.wall = tcpip.NewStdClock()
-		n.begun = n.wall.NowMonotonic()
-	} else {
-		n.clock = &clock{}
-		n.wall = clockView{n.clock, owner{all: true}}
-	}
+	n.must(n.chooseMode())
+	n.setClock()
 	if tb != nil {
 		tb.Cleanup(func() {
 			if err := n.Close(); err != nil {
@@ -130,6 +132,25 @@ func New(tb TB, opts ...Option) *Network {
 		})
 	}
 	return n
+}
+
+// setClock gives a new network its clock.
+func (n *Network) setClock() {
+	if !n.real {
+		n.clock = &clock{}
+		n.wall = clockView{n.clock, owner{all: true}}
+		return
+	}
+	n.closing = make(chan struct{})
+	if n.bubble == 0 {
+		n.wall = tcpip.NewStdClock()
+	} else {
+		n.wall = &bubbleClock{begun: time.Now(), bells: &n.bells}
+	}
+	n.begun = n.wall.NowMonotonic()
+	if n.bubble != 0 && n.tb == nil {
+		go n.isOpenUntilClose() // ends when Close begins
+	}
 }
 
 // fail ends the test where err isn't nil and there is a test, and returns err.
@@ -156,8 +177,12 @@ func (n *Network) Clock() tcpip.Clock { return n.wall }
 func (n *Network) Now() time.Duration { return n.now().Truncate(time.Microsecond) }
 
 // Timers is how many timers have yet to fire, for tests that look for leaks. In real time it is 0.
+// In a bubble it counts those of the hosts and links, and those of Clock.
 func (n *Network) Timers() int {
-	if n.real {
+	switch {
+	case n.bubble != 0:
+		return int(n.wall.(*bubbleClock).timers.Load())
+	case n.real:
 		return 0
 	}
 	return n.clock.running()
@@ -173,16 +198,23 @@ func (n *Network) now() time.Duration {
 // Time is the wall time of the network, which deadlines are made of.
 func (n *Network) Time() time.Time { return n.wall.Now() }
 
-// Close ends the goroutines of Go, wherever they wait, and closes the hosts. In real time it closes
-// the hosts and waits for the goroutines. Close is idempotent and safe for concurrent use;
-// goroutines of Go don't call it.
+// Close ends the goroutines of Go, wherever they wait, and closes the hosts. In real time and in a
+// bubble it closes the hosts, so that calls on sockets fail, ends the goroutines of Go that wait for
+// something else of the network, and waits for all of them; in a bubble it fails where one hasn't
+// returned by the RunLimit. Close is idempotent and safe for concurrent use; goroutines of Go don't
+// call it.
 func (n *Network) Close() error {
+	if err := n.checkBubble("Close"); err != nil {
+		return err
+	}
 	n.closeOnce.Do(func() {
 		n.mu.Lock()
 		n.closed = true
 		tasks, hosts, wires := n.tasks, n.hosts, n.wires
 		n.mu.Unlock()
-		if !n.real {
+		if n.real {
+			close(n.closing)
+		} else {
 			for _, t := range append([]*task{}, tasks...) {
 				t.stop()
 				t.finish() // one that never began
@@ -193,17 +225,34 @@ func (n *Network) Close() error {
 			errs = append(errs, h.Stack.Close())
 		}
 		for _, w := range wires {
+			w.wake()
 			errs = append(errs, w.device.Close())
 			w.end.closeFar()
 		}
 		for _, h := range hosts {
 			h.closeEnds()
 		}
-		n.group.Wait()
-		errs = append(errs, n.trace.flush())
+		errs = append(errs, n.joinTasks(), n.trace.flush())
 		n.closeErr = errors.Join(errs...)
 	})
 	return n.closeErr
+}
+
+// joinTasks waits for the goroutines of Go in real time.
+func (n *Network) joinTasks() error {
+	limit := n.runLimit
+	if n.bubble == 0 {
+		limit = 1<<63 - 1
+	}
+	none := func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.tasks) == 0
+	}
+	if !n.real || n.await(none, limit, false) {
+		return nil
+	}
+	return fmt.Errorf("simnet: the network is closed, but %v later goroutines of it haven't returned; end them before the bubble ends\n%s", limit, n.report())
 }
 
 func (n *Network) isClosed() bool {

@@ -33,7 +33,10 @@ func (n *Network) report() string {
 	}
 	for _, t := range n.tasks {
 		state := "is ready"
-		if t.reason != "" {
+		switch {
+		case n.real:
+			state = "hasn't returned"
+		case t.reason != "":
 			state = fmt.Sprintf("waits for %s since %s", t.reason, seconds(t.since))
 		}
 		kind := ""
@@ -43,6 +46,7 @@ func (n *Network) report() string {
 		fmt.Fprintf(&b, "%sgoroutine %q %s\n", kind, t.name, state)
 	}
 	n.mu.Unlock()
+	n.blocked.report(&b)
 	if n.clock != nil {
 		if next, ok := n.clock.next(); ok {
 			fmt.Fprintf(&b, "the next timer is set for %s\n", seconds(next))

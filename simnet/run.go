@@ -11,7 +11,7 @@ func (n *Network) Run() error {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	return n.fail(n.runUntil(func() bool { return !n.busy() }, n.runLimit, "the goroutines have returned"))
+	return n.fail(n.runUntil(func() bool { return !n.busy() }, n.runLimit, false, "the goroutines have returned"))
 }
 
 // busy reports whether a function of Go has not returned.
@@ -32,12 +32,12 @@ func (n *Network) Do(name string, fn func()) error {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	if !n.real && n.running() && inTask() {
+	if inTask() && (n.real || n.running()) {
 		fn()
 		return nil
 	}
 	t := n.Go(name, fn)
-	return n.fail(n.runUntil(t.Done, n.runLimit, name+" has returned"))
+	return n.fail(n.runUntil(t.Done, n.runLimit, false, name+" has returned"))
 }
 
 // running reports whether a goroutine of the network runs.
@@ -62,8 +62,7 @@ func (n *Network) AdvanceTo(t time.Duration) error {
 		n.tb.Helper()
 	}
 	if n.real {
-		time.Sleep(t - n.now())
-		return nil
+		return n.fail(n.sleepUntil(t))
 	}
 	if _, err := n.drive(t, nil); err != nil {
 		return n.fail(err)
@@ -72,25 +71,39 @@ func (n *Network) AdvanceTo(t time.Duration) error {
 	return nil
 }
 
+// sleepUntil is AdvanceTo in real time. In a bubble it returns when what is due at t has happened.
+func (n *Network) sleepUntil(t time.Duration) error {
+	n.mustBeHere("Advance")
+	time.Sleep(t - n.now())
+	if n.bubble == 0 {
+		return nil
+	}
+	return n.settleBubble()
+}
+
 // RunUntil runs the network until the condition holds, which is looked at after every step, on the
 // goroutine of the caller. RunUntil fails when the limit, a span of time, has passed before, and at
 // once where nothing can happen any more.
+//
+// In real time and in a bubble other goroutines run at the same time as the condition, which is
+// looked at when something has happened on the network, and now and then besides: each millisecond,
+// and in a bubble after a thousandth of the time that has passed, if that is longer. In a bubble,
+// where nobody but the runtime knows what can still happen, RunUntil fails after the limit only.
 func (n *Network) RunUntil(condition func() bool, limit time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	return n.fail(n.runUntil(condition, limit, "the condition holds"))
+	return n.fail(n.runUntil(condition, limit, true, "the condition holds"))
 }
 
-// runUntil is RunUntil without the end of the test; what says what the condition is.
-func (n *Network) runUntil(condition func() bool, limit time.Duration, what string) error {
+// runUntil is RunUntil without the end of the test. Without polling the condition is one that only
+// the network changes; what says what the condition is.
+func (n *Network) runUntil(condition func() bool, limit time.Duration, polling bool, what string) error {
 	end := n.now() + limit
 	if n.real {
-		for !condition() {
-			if n.now() >= end {
-				return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
-			}
-			time.Sleep(time.Millisecond)
+		n.mustBeHere("a call that runs the network")
+		if !n.await(condition, limit, polling) {
+			return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
 		}
 		return nil
 	}

@@ -155,6 +155,7 @@ func (n *Network) drive(limit time.Duration, until func() bool) (outcome, error)
 }
 
 func (n *Network) beginDrive() {
+	n.mustBeHere("a call that runs the network")
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {

@@ -29,10 +29,10 @@ type task struct {
 	yield func(struct{}) bool     // gives the turn back
 
 	// The fields below are guarded by n.mu.
-	reason string        // what the task waits for; "" while it doesn't wait
-	since  time.Duration // when the wait began
-	done   bool          // the function has returned
-	joined []*waiter     // signalled at the end
+	reason string            // what the task waits for; "" while it doesn't wait
+	since  time.Duration     // when the wait began
+	done   bool              // the function has returned
+	joined []endpoint.Waiter // signalled at the end
 }
 
 // A killed is the panic that unwinds a task when its network is closed. Only task.main recovers it.
@@ -68,7 +68,7 @@ func (k *Task) Done() bool {
 // Wait waits until the function has returned. It is called on another goroutine of the network.
 func (k *Task) Wait() {
 	t := k.t
-	w := t.n.newWaiter()
+	w := t.n.NewWaiter()
 	t.n.mu.Lock()
 	done := t.done
 	t.joined = append(t.joined, w)
@@ -79,6 +79,7 @@ func (k *Task) Wait() {
 }
 
 func (n *Network) start(name string, background bool, fn func()) *Task {
+	n.mustBeHere("Go")
 	t := &task{n: n, name: name, background: background, fn: fn}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -87,10 +88,7 @@ func (n *Network) start(name string, background bool, fn func()) *Task {
 	}
 	n.tasks = append(n.tasks, t)
 	if n.real {
-		n.group.Go(func() { // ends when fn returns
-			defer t.finish()
-			fn()
-		})
+		go t.run() // ends when fn returns; Close waits for that
 		return &Task{t}
 	}
 	t.next, t.stop = iter.Pull(t.main)
@@ -98,7 +96,15 @@ func (n *Network) start(name string, background bool, fn func()) *Task {
 	return &Task{t}
 }
 
-// main is the bottom of every task's stack: inTask looks for it.
+// run is the goroutine of a task in real time.
+//
+//go:noinline
+func (t *task) run() {
+	defer t.finish()
+	t.fn()
+}
+
+// main is the bottom of every task's stack in virtual time: inTask looks for it.
 //
 //go:noinline
 func (t *task) main(yield func(struct{}) bool) {
@@ -124,6 +130,7 @@ func (t *task) finish() {
 	for _, w := range joined {
 		w.Signal()
 	}
+	t.n.bells.ring()
 }
 
 // park gives the turn back until somebody pushes the task again. Precondition:
@@ -134,17 +141,17 @@ func (t *task) park() {
 	}
 }
 
-var mainEntry = funcEntry((*task).main)
+var mainEntry, runEntry = funcEntry((*task).main), funcEntry((*task).run)
 
-// inTask reports whether the caller runs on a goroutine of Go. Only one of these goroutines runs at
-// a time, so that it is the current one. inTask looks for task.main at the bottom of the stack: a
-// goroutine has no other cheap identity.
+// inTask reports whether the caller runs on a goroutine of Go. In virtual time only one of these
+// goroutines runs at a time, so that it is the current one. inTask looks for task.main or task.run
+// at the bottom of the stack: a goroutine has no other cheap identity.
 func inTask() bool {
 	var pcs [64]uintptr
 	for skip := 2; ; skip += len(pcs) {
 		n := runtime.Callers(skip, pcs[:])
 		for i := n - 1; i >= 0; i-- {
-			if f := runtime.FuncForPC(pcs[i] - 1); f != nil && f.Entry() == mainEntry {
+			if f := runtime.FuncForPC(pcs[i] - 1); f != nil && (f.Entry() == mainEntry || f.Entry() == runEntry) {
 				return true
 			}
 		}
@@ -157,29 +164,30 @@ func inTask() bool {
 // A waiter is the endpoint.Waiter of virtual time.
 type waiter struct {
 	n         *Network
-	real      endpoint.Waiter // the waiter in real time, where the rest is unused; nil in virtual time
-	signalled bool            // Signal was called, and nobody waited; guarded by n.mu
-	parked    *task           // who waits; nil: nobody does; guarded by n.mu
+	signalled bool  // Signal was called, and nobody waited; guarded by n.mu
+	parked    *task // who waits; nil: nobody does; guarded by n.mu
 }
 
 // NewWaiter returns a waiter for goroutines of the network that wait for each other: one calls
 // Wait, and another one, or a timer, calls Signal. One goroutine at a time may wait.
-func (n *Network) NewWaiter() endpoint.Waiter { return n.newWaiter() }
-
-func (n *Network) newWaiter() *waiter {
-	w := &waiter{n: n}
+func (n *Network) NewWaiter() endpoint.Waiter {
 	if n.real {
-		w.real = endpoint.NewChannelWaiter()
+		n.mustBeHere("NewWaiter")
+		return n.newChannelWaiter(true)
 	}
-	return w
+	return &waiter{n: n}
+}
+
+// newSocketWaiter is a waiter of a host's sockets.
+func (n *Network) newSocketWaiter() endpoint.Waiter {
+	if n.real {
+		return n.newChannelWaiter(false)
+	}
+	return &waiter{n: n}
 }
 
 // Wait implements endpoint.Waiter: here the turn goes to somebody else.
 func (w *waiter) Wait(reason string) {
-	if w.real != nil {
-		w.real.Wait(reason)
-		return
-	}
 	n := w.n
 	n.mu.Lock()
 	if w.signalled {
@@ -198,10 +206,6 @@ func (w *waiter) Wait(reason string) {
 
 // Signal implements endpoint.Waiter.
 func (w *waiter) Signal() {
-	if w.real != nil {
-		w.real.Signal()
-		return
-	}
 	w.n.mu.Lock()
 	defer w.n.mu.Unlock()
 	t := w.parked
@@ -218,6 +222,7 @@ func (n *Network) caller(what string) *task {
 	n.mu.Lock()
 	t, closed := n.current, n.closed
 	n.mu.Unlock()
+	n.mustBeHere(what)
 	switch in := inTask(); {
 	case t != nil && in:
 		return t
@@ -234,11 +239,11 @@ func (n *Network) caller(what string) *task {
 // Advance. With zero or less everything else that is ready goes first.
 func (n *Network) Sleep(d time.Duration) {
 	if n.real {
-		time.Sleep(d)
+		n.sleep(d)
 		return
 	}
 	t := n.caller("Sleep")
-	w := n.newWaiter()
+	w := &waiter{n: n}
 	if d <= 0 {
 		n.mu.Lock()
 		n.pushLocked(turn{task: t})
@@ -248,4 +253,19 @@ func (n *Network) Sleep(d time.Duration) {
 	}
 	clockView{n.clock, owner{}}.AfterFunc(d, w.Signal)
 	w.Wait("sleep")
+}
+
+// sleep is Sleep in real time. Close ends goroutines of Go that sleep.
+func (n *Network) sleep(d time.Duration) {
+	n.mustBeHere("Sleep")
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-n.closing:
+		if inTask() {
+			runtime.Goexit()
+		}
+		<-timer.C
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -56,6 +57,9 @@ func (n *Network) Wire(h *Host, name string, addresses ...string) *Wire {
 }
 
 func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, error) {
+	if err := n.checkBubble("Wire"); err != nil {
+		return nil, err
+	}
 	w := &Wire{n: n, host: h, name: name, lastPort: 40000}
 	for _, s := range addresses {
 		a, err := netip.ParseAddr(s)
@@ -140,6 +144,9 @@ func (w *Wire) take(wanted func(*Packet) bool) (Packet, bool) {
 // for a Wire silence is an answer.
 var errNothing = errors.New("nothing arrived")
 
+// errClosed says that Close has ended the wait, in real time.
+var errClosed = errors.New("the network was closed")
+
 // await waits for a packet that is wanted, until a time since New.
 func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, err error) {
 	ok := false
@@ -150,8 +157,8 @@ func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, 
 		return ok
 	}
 	n := w.n
-	if n.real || !n.running() || !inTask() {
-		if err := n.runUntil(try, max(0, until-n.now()), "a packet arrived"); err != nil {
+	if !n.real && !(n.running() && inTask()) {
+		if err := n.runUntil(try, max(0, until-n.now()), false, "a packet arrived"); err != nil {
 			var hang *HangError
 			if n.now() < until && !errors.As(err, &hang) {
 				return p, err
@@ -160,18 +167,32 @@ func (w *Wire) await(wanted func(*Packet) bool, until time.Duration) (p Packet, 
 		}
 		return p, nil
 	}
-	waiter := n.NewWaiter()
+	waiter := n.newSocketWaiter()
 	w.setWaiter(waiter)
 	defer w.setWaiter(nil)
 	timer := n.wall.AfterFunc(max(0, until-n.now()), waiter.Signal)
 	defer timer.Stop()
 	for !try() {
-		if n.now() >= until {
+		switch {
+		case n.now() >= until:
 			return p, errNothing
+		case n.real && n.isClosed() && inTask():
+			runtime.Goexit()
+		case n.real && n.isClosed():
+			return p, errClosed
 		}
 		waiter.Wait("a packet on wire " + w.name)
 	}
 	return p, nil
+}
+
+// wake makes a Receive in progress look again.
+func (w *Wire) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.wait != nil {
+		w.wait.Signal()
+	}
 }
 
 // setWaiter sets the waiter of a Receive in progress; nil: there is none any more.

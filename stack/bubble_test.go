@@ -193,3 +193,18 @@ func TestImpairedDeviceInABubble(t *testing.T) {
 	})
 	require.NoError(t, b.Close())
 }
+
+// What stacks of a bubble leave behind is of no use to those of another, or outside: the waiters of
+// calls that have waited, for instance.
+func TestStacksOfBubblesShareNothing(t *testing.T) {
+	use := func(t *testing.T) {
+		a, b := pair(t)
+		for _, name := range []string{"deadlines", "a context", "a dialer", "datagrams", "overlapped calls", "a Poller"} {
+			bubbleUses[name](t, a, b)
+		}
+	}
+	for range 3 {
+		synctest.Test(t, use)
+		use(t)
+	}
+}

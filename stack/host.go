@@ -36,11 +36,16 @@ func (h *host) Down() bool                { return h.down.Load() }
 // bubbles of testing/synctest, and mustn't ring a bell that was made inside.
 func (h *host) Collects() bool { return h.outside.Outside() }
 
+// NewWaiter returns no nil in a stack that was made in a bubble of testing/synctest: whoever gets
+// nil pools channels for all stacks of the process, and those of a bubble are the bubble's.
 func (h *host) NewWaiter() wait.Waiter {
-	if h.cfg.NewWaiter == nil {
+	switch {
+	case h.cfg.NewWaiter != nil:
+		return h.cfg.NewWaiter()
+	case h.outside.Outside():
 		return nil
 	}
-	return h.cfg.NewWaiter()
+	return wait.NewChannelWaiter()
 }
 
 // What Config says of sockets.

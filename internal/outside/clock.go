@@ -28,7 +28,7 @@ const aYear = 365 * 24 * time.Hour
 // time of a bubble. The time is cheaper to read than the latter is to find out.
 func (c *Clock) elapsed() (since time.Duration, foreign bool) {
 	since = time.Since(c.start)
-	return since, (since < 0 || since > aYear) && c.door.errands != nil && bubbled()
+	return since, (since < 0 || since > aYear) && c.door.errands != nil && Bubbled()
 }
 
 // Now implements tcpip.Clock.

@@ -4,18 +4,7 @@
 // both sides touch is made outside, by a goroutine that was started there.
 package outside
 
-import (
-	"sync"
-	"time"
-)
-
-// bubbled reports whether the caller is in a bubble: there, and on no other
-// goroutine, readings of the time have no monotonic part (package runtime: "Don't
-// return a monotonic time inside a synctest bubble").
-func bubbled() bool {
-	t := time.Now()
-	return t == t.Round(0)
-}
+import "sync"
 
 // A Door leads out of a bubble. It is safe for concurrent use. The zero Door
 // leads nowhere: Do runs every function on the goroutine of the caller.
@@ -35,7 +24,7 @@ type errand struct {
 // Open starts the goroutine of the Door, which ends with Close. In a bubble Open does nothing:
 // everything that touches what is made there is in the bubble, too.
 func (d *Door) Open() {
-	if bubbled() {
+	if Bubbled() {
 		return
 	}
 	d.errands, d.closed = make(chan *errand), make(chan struct{})
@@ -71,7 +60,7 @@ func (d *Door) serve() {
 // Do runs f and returns when f has returned. Where the caller is in a bubble and the Door isn't, f
 // runs outside of the bubble. f must not wait for anything.
 func (d *Door) Do(f func()) {
-	if d.errands == nil || !bubbled() {
+	if d.errands == nil || !Bubbled() {
 		f()
 		return
 	}
