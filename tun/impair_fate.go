@@ -36,14 +36,8 @@ func (p *path) fateLocked(packet *Packet, now time.Duration) (fate Fate) {
 		return TooBig
 	case p.numberedLocked() || p.burstLocked() || p.draw(&p.lots.loss, m.Loss, m.LossCorrelation):
 		return Lost
-	case p.held.Len() >= QueuePackets || p.heldBytes+size > QueueBytes:
+	case p.held.Len()+p.queue.len() >= QueuePackets || p.heldBytes+size > QueueBytes || !p.roomLocked(size, now):
 		return QueueFull
-	}
-	if m.Rate > 0 && p.busy > now {
-		waiting := int64(float64(p.busy-now) * float64(m.Rate) / 8e9)
-		if waiting+size > m.queue() {
-			return QueueFull
-		}
 	}
 	if p.draw(&p.lots.duplicate, m.Duplicate, m.DuplicateCorrelation) {
 		fate |= Duplicated

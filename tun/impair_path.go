@@ -13,9 +13,11 @@ import (
 
 // A path is one direction of an Impaired.
 //
-//	submit ──▶ fate ──▶ held, by time of arrival ──▶ drain ──▶ deliver
-//	             │                                     ▲
-//	             └──▶ dropped                        timer
+//	submit ──▶ fate ──▶ queue ──▶ held, by time of arrival ──▶ drain ──▶ deliver
+//	             │        │                                      ▲
+//	             └────────┴──▶ dropped                         timer
+//
+// Packets pass the queue only where the impairment asks for one, or packets are still in it.
 //
 // The goroutine that finds packets due delivers them, without mu, while delivering is set; other
 // goroutines only add packets. So deliver is never called by two goroutines at a time, and packets
@@ -33,10 +35,12 @@ type path struct {
 	deliver    func([]Packet) // takes ownership; nil: not started
 	clear      bool           // whether the impairment lets all packets pass at once
 	lots       lots           // what the lots remember
-	busy       time.Duration  // when the transmission of what waits for Rate ends
+	busy       time.Duration  // when the transmission of what waits for Rate ends, outside of queue
+	queue      bottleneck     // advances under filterMu, or in set
+	reports    []report       // what queue has done and observe wasn't told; taken under filterMu
 	last       time.Duration  // the arrival of the last packet in order
 	held       agenda.Agenda[*heldPacket]
-	heldBytes  int64
+	heldBytes  int64 // the size of what is in queue and held
 	sequence   uint64
 	timer      tcpip.Timer
 	wake       time.Duration // when timer fires; 0: not set
@@ -52,9 +56,16 @@ type heldPacket struct {
 	packet      Packet
 }
 
+// A report is the fate of a packet that queue has dropped, or of a copy of one that it has marked.
+type report struct {
+	packet Packet
+	fate   Fate
+}
+
 func newPath(d Direction, cfg *ImpairConfig, rng *rand.Rand, deliver func([]Packet)) *path {
 	p := &path{direction: d, clock: cfg.Clock, rng: rng, deliver: deliver}
 	p.idle.L = &p.mu
+	p.queue.leave, p.queue.judged = p.leaveLocked, p.judgedLocked
 	return p
 }
 
@@ -64,9 +75,17 @@ func (p *path) set(m Impairment) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	used := !p.queue.idle()
+	now := p.now()
+	p.queue.advance(now)
 	m.LossPackets = ordered(m.LossPackets)
 	p.lots.forget(&p.impairment, &m)
 	p.impairment, p.clear = m, m.perfect()
+	p.queue.set(&m, now, p.busy)
+	p.queue.advance(now)
+	if used {
+		p.armLocked() // what is due now isn't delivered here: Filter may have called
+	}
 	return nil
 }
 
@@ -97,7 +116,7 @@ func (p *path) counters() ImpairStats {
 func (p *path) inFlight() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held.Len()
+	return p.held.Len() + p.queue.len()
 }
 
 func (p *path) isClosed() bool {
@@ -110,7 +129,7 @@ func (p *path) isClosed() bool {
 // has no packets to overtake. If so, bypass counts them and calls observe.
 func (p *path) bypass(packets []Packet) bool {
 	p.mu.Lock()
-	if !p.clear || p.held.Len() > 0 || p.delivering || p.closed {
+	if !p.clear || p.held.Len() > 0 || !p.queue.idle() || len(p.reports) > 0 || p.delivering || p.closed {
 		p.mu.Unlock()
 		return false
 	}
@@ -181,6 +200,8 @@ func (p *path) admit(packet Packet) {
 	filtered := p.filter(&packet)
 	p.mu.Lock()
 	now := p.now()
+	p.queue.advance(now)
+	reports := p.takeReportsLocked()
 	size := packet.Data.Size()
 	p.stats.Packets++
 	p.stats.Bytes += uint64(size)
@@ -192,6 +213,7 @@ func (p *path) admit(packet Packet) {
 	}
 	p.stats.count(fate)
 	p.mu.Unlock()
+	p.tell(reports)
 	if p.observe != nil {
 		p.observe(p.direction, &packet, fate)
 	}
@@ -207,18 +229,29 @@ func (p *path) admit(packet Packet) {
 	p.holdLocked(packet, now, fate)
 }
 
-// holdLocked computes the arrival of a packet.
+// holdLocked lets a packet wait until it may leave.
 func (p *path) holdLocked(packet Packet, now time.Duration, fate Fate) {
-	if p.closed {
+	m := &p.impairment
+	switch {
+	case p.closed:
 		packet.Data.Release()
 		return
+	case p.queuesLocked():
+		p.heldBytes += packet.Data.Size()
+		p.queue.put(waitingPacket{packet, fate, now})
+		return
 	}
-	m := &p.impairment
 	leaves := now
 	if m.Rate > 0 {
 		leaves = max(now, p.busy) + time.Duration(float64(packet.Data.Size())*8e9/float64(m.Rate))
 		p.busy = leaves
 	}
+	p.travelLocked(packet, leaves, fate)
+}
+
+// travelLocked computes the arrival of a packet that leaves at a time.
+func (p *path) travelLocked(packet Packet, leaves time.Duration, fate Fate) {
+	m := &p.impairment
 	arrival := leaves + p.delayLocked()
 	if !m.JitterReorders {
 		arrival = max(arrival, p.last)
@@ -250,7 +283,7 @@ func (p *path) drainLocked() {
 	}
 	p.delivering = true
 	for !p.closed {
-		now := p.now()
+		now := p.serveLocked()
 		p.batch = p.batch[:0]
 		for p.held.Len() > 0 && p.held.First().At <= now && len(p.batch) < batchSize {
 			packet := p.held.Pop().packet
@@ -270,11 +303,24 @@ func (p *path) drainLocked() {
 	p.armLocked()
 }
 
+// earliestLocked is when there is something to do, and whether there ever is.
+func (p *path) earliestLocked() (at time.Duration, ok bool) {
+	at, ok = p.queue.next()
+	if p.held.Len() > 0 && (!ok || p.held.First().At < at) {
+		at, ok = p.held.First().At, true
+	}
+	if len(p.reports) > 0 {
+		at, ok = p.now(), true
+	}
+	return at, ok
+}
+
 func (p *path) armLocked() {
-	if p.closed || p.held.Len() == 0 || p.wake == p.held.First().At {
+	at, ok := p.earliestLocked()
+	if p.closed || !ok || p.wake == at {
 		return
 	}
-	p.wake = p.held.First().At
+	p.wake = at
 	wait := max(0, p.wake-p.now())
 	if p.timer == nil {
 		p.timer = p.clock.AfterFunc(wait, p.fire)
@@ -302,6 +348,10 @@ func (p *path) close() {
 	for p.held.Len() > 0 {
 		packet := p.held.Pop().packet
 		packet.Data.Release()
+	}
+	p.queue.close()
+	for _, r := range p.takeReportsLocked() {
+		r.packet.Data.Release()
 	}
 	p.heldBytes = 0
 	for p.delivering {

@@ -141,8 +141,6 @@ const (
 	minReorderDelay     = time.Millisecond
 	maxImpairmentDelay  = 24 * time.Hour
 	reorderDelayQuarter = 4
-
-	defaultCoDelInterval = 100 * time.Millisecond
 )
 
 // validate returns an error that names the field which isn't possible, or nil.
@@ -205,14 +203,6 @@ func (m *Impairment) String() string {
 		}
 	}
 	return strings.Join(words, ",")
-}
-
-// queue returns the value of Queue, or its default, in bytes.
-func (m *Impairment) queue() int64 {
-	if m.Queue != 0 {
-		return int64(m.Queue)
-	}
-	return max(minDefaultQueue, int64(float64(m.Rate)/8*defaultQueueTime.Seconds()))
 }
 
 func (m *Impairment) reorderDelay() time.Duration {
