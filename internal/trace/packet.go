@@ -2,6 +2,7 @@ package trace
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 	"net/netip"
 )
 
@@ -60,6 +61,21 @@ type Packet struct {
 
 // Fragmented reports whether the packet is a fragment of a larger one.
 func (p *Packet) Fragmented() bool { return p.FragmentOffset != 0 || p.MoreFragments }
+
+// Identity is a number that a packet keeps on its way through routers, and that others most likely
+// don't have. It comes from all that routers leave alone. b is what the packet was parsed from.
+func (p *Packet) Identity(b []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(p.Source.AsSlice())
+	h.Write(p.Dest.AsSlice())
+	var fixed [13]byte
+	binary.BigEndian.PutUint32(fixed[:], p.ID)
+	binary.BigEndian.PutUint64(fixed[4:], uint64(p.FragmentOffset))
+	fixed[12] = p.Protocol
+	h.Write(fixed[:])
+	h.Write(b[min(p.Transport, len(b)):])
+	return h.Sum64()
+}
 
 // Parse reads the headers of an IP packet. The packet may be cut off behind the headers.
 func Parse(b []byte) Packet {

@@ -74,6 +74,11 @@ func (t *Tracer) Line(at time.Duration, from, to string, packet []byte) string {
 	return string(t.Append(nil, at, from, to, packet))
 }
 
+// Text is what Line says of a packet, without the time and the hosts.
+func (t *Tracer) Text(packet []byte) string {
+	return string(t.appendPacket(nil, packet, Parse(packet), t.Ports))
+}
+
 // AppendTime appends a time in seconds, rounded down to whole milliseconds.
 func AppendTime(dst []byte, at time.Duration) []byte {
 	if at < 0 {
