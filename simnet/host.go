@@ -104,6 +104,7 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	n.mu.Lock()
 	n.hosts = append(n.hosts[:len(n.hosts):len(n.hosts)], h)
 	n.mu.Unlock()
+	n.records.made(h)
 	return h, nil
 }
 

@@ -76,17 +76,18 @@ func (e *linkEnd) closeFar() {
 	}
 }
 
-// observe is told of every packet that the node sends, before it leaves.
+// observe is told of every packet that the node sends, before it leaves, and again when a queue
+// drops or marks it.
 func (e *linkEnd) observe(packet *tun.Packet, fate tun.Fate) {
 	e.mu.Lock()
 	peer, link := e.peer, e.link
 	e.mu.Unlock()
-	to := "nowhere"
+	to := nowhere
 	if peer != nil {
 		to = peer.node()
 	}
 	e.n.bells.ring()
-	e.n.trace.add(e.n.now(), e.n.wall.Now(), link, e.node(), to, packet, fate)
+	e.n.trace.add(&sending{at: e.n.now(), wall: e.n.wall.Now(), link: link, from: e.node(), to: to, packet: packet, fate: fate}, &e.n.records)
 }
 
 // node is the name of the host or wire.

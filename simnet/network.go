@@ -74,6 +74,7 @@ type Network struct {
 	closing chan struct{}       // closed when Close begins, in real time
 	steps   steps
 	trace   recorder
+	records records
 
 	mu       sync.Mutex // a leaf, but for the clock's; guards the fields below
 	turns    turnQueue
@@ -274,6 +275,8 @@ func (n *Network) impaired(e *linkEnd) (*tun.Impaired, error) {
 		Observe: func(d tun.Direction, packet *tun.Packet, fate tun.Fate) {
 			if d == tun.Out {
 				e.observe(packet, fate)
+			} else {
+				n.records.arrived(packet.Tag, n)
 			}
 		},
 	})

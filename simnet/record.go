@@ -17,8 +17,8 @@ import (
 // options, or an ICMP error with the headers that it quotes.
 const snapLength = 112
 
-// A record is one packet of the trace.
-type record struct {
+// A traced is one packet of the trace.
+type traced struct {
 	at       time.Duration    // since New
 	from, to string           // the names of the nodes
 	fate     tun.Fate         // what becomes of the packet
@@ -32,7 +32,7 @@ type recorder struct {
 	limit int // how many records are kept at most
 
 	mu      sync.Mutex // a leaf, but for the locks of capture files; guards the fields below
-	records []record
+	records []traced
 	next    int            // the index of the oldest record, once there are as many as the limit
 	total   uint64         // how many packets there were
 	digest  uint64         // see Network.Digest
@@ -49,26 +49,54 @@ type captureFile struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func (r *recorder) add(at time.Duration, wall time.Time, link *Link, from, to string, packet *tun.Packet, fate tun.Fate) {
+// nowhere is the name of the node at the other end where there is no link.
+const nowhere = "nowhere"
+
+// A sending is a packet that a node sends, or sent before and a queue judges now.
+type sending struct {
+	at       time.Duration // since New
+	wall     time.Time     // the same on the wall clock
+	link     *Link         // nil: there is no link
+	from, to string        // the names of the nodes
+	packet   *tun.Packet   // the packet, which is borrowed
+	fate     tun.Fate      // what becomes of it
+}
+
+// verdicts are the fates that a packet meets after it was sent, while it waits in a queue.
+const verdicts = tun.QueueDropped | tun.Marked
+
+// add records a packet that is sent, and gives it a tag, or what a queue does to it later. The
+// latter has a line of its own in the trace.
+func (r *recorder) add(s *sending, recordings *records) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	size := int(packet.Data.Size())
+	size := int(s.packet.Data.Size())
 	if cap(r.buf) < size {
 		r.buf = make([]byte, max(2048, size))
 	}
 	data := r.buf[:size]
-	packet.Data.ReadAt(data, 0) // its error says only that the end was reached
-	r.total++
-	r.mix(uint64(at))
-	r.mix(uint64(fate)<<32 | uint64(crc32.Checksum(data, castagnoli)))
-	r.mix(uint64(len(from))<<32 | uint64(crc32.Checksum([]byte(from+">"+to), castagnoli)))
+	s.packet.Data.ReadAt(data, 0) // its error says only that the end was reached
+	if s.fate&verdicts == 0 {
+		r.total++
+		s.packet.Tag = r.total
+		recordings.add(s.packet.Tag, s.at, s.from, s.to, data, s.fate)
+	} else {
+		recordings.judged(s.packet.Tag, s.at, s.fate)
+	}
+	r.mix(uint64(s.at))
+	r.mix(uint64(s.fate)<<32 | uint64(crc32.Checksum(data, castagnoli)))
+	r.mix(uint64(len(s.from))<<32 | uint64(crc32.Checksum([]byte(s.from+">"+s.to), castagnoli)))
 	for _, f := range r.files {
-		f.write(link, wall, from, packet, fate)
+		f.write(s)
 	}
-	if r.limit <= 0 {
-		return
+	if r.limit > 0 {
+		r.keepLocked(s, data)
 	}
-	rec := record{at: at.Truncate(time.Microsecond), from: from, to: to, fate: fate, length: uint16(min(size, snapLength))}
+}
+
+// keepLocked keeps a packet for Trace.
+func (r *recorder) keepLocked(s *sending, data []byte) {
+	rec := traced{at: s.at.Truncate(time.Microsecond), from: s.from, to: s.to, fate: s.fate, length: uint16(min(len(data), snapLength))}
 	copy(rec.data[:], data)
 	if len(r.records) < r.limit {
 		r.records = append(r.records, rec)
@@ -85,20 +113,30 @@ func (r *recorder) mix(v uint64) {
 	r.digest ^= r.digest >> 32
 }
 
-func (f *captureFile) write(link *Link, wall time.Time, from string, packet *tun.Packet, fate tun.Fate) {
-	if f.link != nil && f.link != link {
+// write writes a packet. One that a queue drops or marks has been written before, when it was sent,
+// and is there again on an interface of the queue's.
+func (f *captureFile) write(s *sending) {
+	if f.link != nil && f.link != s.link {
 		return
 	}
-	id, ok := f.ids[from]
+	name := s.from
+	if s.fate&verdicts != 0 {
+		name += " (queue)"
+	}
+	id, ok := f.ids[name]
 	if !ok {
-		id, _ = f.file.Interface(from) // the file keeps its error for Flush
-		f.ids[from] = id
+		id, _ = f.file.Interface(name) // the file keeps its error for Flush
+		f.ids[name] = id
 	}
-	comment := fate.String()
+	f.file.WriteAt(s.wall, id, tun.Out, s.packet, fateComment(s.fate))
+}
+
+// fateComment is the comment of a packet in a capture.
+func fateComment(fate tun.Fate) string {
 	if fate.Dropped() {
-		comment = "dropped: " + comment
+		return "dropped: " + fate.String()
 	}
-	f.file.WriteAt(wall, id, tun.Out, packet, comment)
+	return fate.String()
 }
 
 func (r *recorder) flush() error {
@@ -112,7 +150,7 @@ func (r *recorder) flush() error {
 	return nil
 }
 
-func (r *recorder) snapshot() []record {
+func (r *recorder) snapshot() []traced {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Concat(r.records[r.next:], r.records[:r.next])
@@ -140,7 +178,7 @@ type Segment = trace.Segment
 func (n *Network) Trace() []Line { return lines(n.trace.snapshot()) }
 
 // lines makes lines of records.
-func lines(records []record) []Line {
+func lines(records []traced) []Line {
 	t := trace.Tracer{Ports: manyConnections(records)}
 	lines := make([]Line, len(records))
 	for i := range records {
@@ -162,7 +200,7 @@ func lines(records []record) []Line {
 }
 
 // manyConnections reports whether lines need ports to tell connections apart.
-func manyConnections(records []record) bool {
+func manyConnections(records []traced) bool {
 	var a, b uint16
 	for i := range records {
 		p := trace.Parse(records[i].data[:records[i].length])
