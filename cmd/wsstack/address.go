@@ -52,8 +52,10 @@ func (c networkConfig) validate() error {
 		}
 		return f.withHint("--mtu 1500 is the default")
 	}
-	_, err := c.kernelAddresses()
-	return err
+	if _, err := c.kernelAddresses(); err != nil {
+		return err
+	}
+	return c.Wire.Bad.validate()
 }
 
 // kernelAddresses picks the addresses of the kernel's side: for each prefix the

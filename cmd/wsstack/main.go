@@ -63,7 +63,8 @@ func newRootCommand() *cobra.Command {
 		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
 	})
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newVersionCommand())
+	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newVersionCommand(),
+		newImpairmentsTopic())
 	return root
 }
 

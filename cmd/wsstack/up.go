@@ -86,8 +86,8 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 	}
 	text.WriteByte('\n')
 	if person {
-		if wire := cfg.Wire.String(); wire != "" {
-			fmt.Fprintf(&text, "each way: %s\n", wire)
+		if bad := cfg.Wire.Bad.String(); bad != "" {
+			text.WriteString(bad + "\n")
 		}
 		switch cfg.Wire.Pcap {
 		case "":

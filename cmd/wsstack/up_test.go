@@ -3,14 +3,13 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/wsstack/wsstack/options"
 )
 
 func TestAnnounce(t *testing.T) {
 	cfg := defaultNetwork()
-	cfg.Wire = wireConfig{Delay: 50 * time.Millisecond, Pcap: "link.pcapng"}
+	cfg.Wire = wireConfig{Bad: impairments{Both: "delay=50ms"}, Pcap: "link.pcapng"}
 	for _, tt := range []struct {
 		name           string
 		asJSON, person bool
@@ -21,7 +20,7 @@ func TestAnnounce(t *testing.T) {
 		{"to a program", false, false, `wss0 is up: the stack is 10.77.0.1 and fd77::1, this host 10.77.0.2 and fd77::2, MTU 1500
 `},
 		{"to a person", false, true, `wss0 is up: the stack is 10.77.0.1 and fd77::1, this host 10.77.0.2 and fd77::2, MTU 1500
-each way: delay 50ms
+each way: delay=50ms
 packets are recorded in link.pcapng
 
 Try in another terminal:

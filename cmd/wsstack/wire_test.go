@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,11 +34,11 @@ func TestWireFlags(t *testing.T) {
 		t.Errorf("--seed 0 gives %v, want a pointer to 0", got.Seed)
 	}
 	got.Seed = nil
-	want := wireConfig{Pcap: "f", Delay: 1500 * time.Millisecond, Jitter: 10 * time.Microsecond, Loss: 0.01, Rate: 500_000}
+	want := wireConfig{Pcap: "f", Bad: impairments{Both: "delay=1.5s,jitter=10us,loss=1e-2,rate=500k"}}
 	if got != want {
 		t.Errorf("the flags give %+v, want %+v", got, want)
 	}
-	if got, want := want.String(), "delay 1.5s, jitter 10µs, loss 0.01, 500000 bit/s"; got != want {
+	if got, want := want.Bad.String(), "each way: loss=0.01,rate=500k,delay=1.5s,jitter=10µs"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 }
@@ -51,9 +50,20 @@ func TestWireFlags_Impossible(t *testing.T) {
 		"loss":   {"", "-0.1", "1.0001", "NaN", "Inf", "1%", "2"},
 		"rate":   {"", "-1", "1.5M", "10m", "1GG", "k", "9223372036854775808", "9223372036855M"},
 		"seed":   {"", "-1", "18446744073709551616"},
+
+		"loss-correlation":    {"", "1", "-0.1", "NaN"},
+		"loss-packets":        {"0", "x", "2-1", "1,,2", "1-", "1-70000", "-1"},
+		"burst-enter":         {"", "2"},
+		"path-mtu":            {"", "67", "65536", "1k5"},
+		"jitter-distribution": {"", "Normal", "cauchy"},
+		"queue-discipline":    {"", "red"},
+		"queue":               {"", "-1", "9223372036854775808"},
+		"rate-trace":          {"", "no/such/file", "a,b"},
+		"jitter-reorder":      {"2"},
+		"to-stack":            {"", "loss", "los=1", "loss=2", "loss=0.1,", "loss=0.1,7", "loss-packets=1,,2", "mtu=1500"},
 	} {
 		for _, v := range values {
-			_, err := parseWire(t, "--"+flag, v)
+			_, err := parseWire(t, "--"+flag+"="+v)
 			if err == nil || !strings.Contains(err.Error(), `"--`+flag+`" flag: `) || strings.Contains(err.Error(), "strconv") {
 				t.Errorf("--%s %q: error %v, want one that names the flag", flag, v, err)
 			}
@@ -118,7 +128,7 @@ func sendNumbered(t *testing.T, w wireConfig, count int) string {
 }
 
 func TestWireConfig_Seed(t *testing.T) {
-	seeded := func(n uint64) wireConfig { return wireConfig{Loss: 0.5, Seed: &n} }
+	seeded := func(n uint64) wireConfig { return wireConfig{Bad: impairments{Both: "loss=0.5"}, Seed: &n} }
 	first := sendNumbered(t, seeded(1), 200)
 	if len(first) < 50 || len(first) > 150 {
 		t.Errorf("of 200 packets %d arrive, want about half", len(first))
@@ -133,7 +143,7 @@ func TestWireConfig_Seed(t *testing.T) {
 
 func TestWireConfig_Capture(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "link.pcapng")
-	if got := sendNumbered(t, wireConfig{Pcap: name, Loss: 1}, 3); got != "" {
+	if got := sendNumbered(t, wireConfig{Pcap: name, Bad: impairments{Both: "loss=1"}}, 3); got != "" {
 		t.Errorf("with loss 1 arrive %q", got)
 	}
 	b, err := os.ReadFile(name)
@@ -165,12 +175,4 @@ func TestCapture_FlushesWhileOpen(t *testing.T) {
 		}
 	}
 	t.Error("the packet isn't in the file")
-}
-
-func TestParseRate(t *testing.T) {
-	for s, want := range map[string]int64{"0": 0, "9600": 9600, "1k": 1000, "10M": 10_000_000, "1G": 1_000_000_000, "9223372036854775807": math.MaxInt64} {
-		if got, err := parseRate(s); got != want || err != nil {
-			t.Errorf("parseRate(%q) = %d, %v, want %d", s, got, err, want)
-		}
-	}
 }
