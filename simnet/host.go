@@ -8,26 +8,29 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
 
-// A Host is a stack on the network, with one interface to begin with. The network closes the Host.
-// Closing it before is a crash, of which the peers learn only by the resets that the Host sends.
+// A Host is a stack on the network, with one interface to begin with, or a router. The network
+// closes the Host. Closing it before is a crash, of which the peers learn only by the resets that
+// the Host sends.
 type Host struct {
 	*stack.Stack
-	name string
-	n    *Network
-	mu   sync.Mutex // guards ends
-	ends []*linkEnd // the interfaces, the first one first
-}
+	name     string
+	n        *Network
+	forwards bool // Config.Forwarding
+	router   bool // made by Router or RouterConfig: there is no first interface
 
-// A Node is one end of a link: a Host or a Wire.
-type Node interface {
-	Name() string
-	nextEnd(addrs []netip.Prefix, mtu int) (*linkEnd, error)
+	closed atomic.Bool
+
+	mu     sync.Mutex                   // guards the fields below
+	ends   []*linkEnd                   // the interfaces, the oldest first
+	routes map[netip.Prefix]stack.Route // those of Config, Route and AutoRoutes, by destination
+	auto   map[netip.Prefix]bool        // which of them are of AutoRoutes
 }
 
 // defaultMTU is the MTU of Ethernet, in bytes.
@@ -50,27 +53,19 @@ func (n *Network) HostConfig(name string, cfg stack.Config) *Host {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	h, err := n.newHost(name, cfg)
+	h, err := n.newHost(name, cfg, false)
 	n.must(err)
 	return h
 }
 
-func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
-	if cfg.Device != nil || cfg.Clock != nil || cfg.NewWaiter != nil {
-		return nil, fmt.Errorf("simnet: host %s: Device, Clock and NewWaiter are the network's", name)
+func (n *Network) newHost(name string, cfg stack.Config, router bool) (*Host, error) {
+	if cfg.Device != nil || cfg.Clock != nil || cfg.NewWaiter != nil || cfg.Changed != nil {
+		return nil, fmt.Errorf("simnet: host %s: Device, Clock, NewWaiter and Changed are the network's", name)
 	}
 	if err := n.checkBubble("Host"); err != nil {
 		return nil, err
 	}
-	n.mu.Lock()
-	for _, h := range n.hosts {
-		if h.name == name {
-			n.mu.Unlock()
-			return nil, fmt.Errorf("simnet: there is a host %q already", name)
-		}
-	}
-	n.mu.Unlock()
-	h := &Host{name: name, n: n}
+	h := &Host{name: name, n: n, forwards: cfg.Forwarding, router: router, auto: map[netip.Prefix]bool{}}
 	mtu := int(cfg.MTU)
 	if mtu == 0 {
 		mtu = defaultMTU
@@ -78,9 +73,13 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
 		return nil, fmt.Errorf("simnet: host %s: Config.MTU: %d is not between %d and %d", name, mtu, inet.MinMTU4, inet.MaxMTU)
 	}
+	if err := n.topology.claim("host", name); err != nil {
+		return nil, err
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = n.reader("host " + name)
 	}
+	cfg.Changed = n.topology.changed
 	if !n.real {
 		cfg.Clock = clockView{n.clock, owner{host: h}}
 		cfg.Stepped = true
@@ -91,16 +90,16 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	if !n.real || n.bubble != 0 {
 		cfg.NewWaiter = n.newSocketWaiter
 	}
-	p, err := n.newLinkEnd(name, h, mtu)
+	var err error
+	if !router {
+		err = h.addFirst(&cfg, mtu)
+	} else if h.Stack, err = stack.New(cfg); err != nil {
+		err = fmt.Errorf("simnet: router %s: %w", name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	cfg.Device = p.impaired
-	h.ends = []*linkEnd{p}
-	if h.Stack, err = stack.New(cfg); err != nil {
-		p.closeFar()
-		return nil, fmt.Errorf("simnet: host %s: %w", name, errors.Join(err, p.impaired.Close()))
-	}
+	h.routes = routesOf(&cfg)
 	n.mu.Lock()
 	n.hosts = append(n.hosts[:len(n.hosts):len(n.hosts)], h)
 	n.mu.Unlock()
@@ -108,39 +107,101 @@ func (n *Network) newHost(name string, cfg stack.Config) (*Host, error) {
 	return h, nil
 }
 
+// addFirst makes the stack of a host, with its first interface.
+func (h *Host) addFirst(cfg *stack.Config, mtu int) error {
+	p, err := h.n.newLinkEnd(h.name, h, mtu)
+	if err != nil {
+		return err
+	}
+	cfg.Device = h.attach(p)
+	h.ends = []*linkEnd{p}
+	if h.Stack, err = stack.New(*cfg); err != nil {
+		p.closeFar()
+		return fmt.Errorf("simnet: host %s: %w", h.name, errors.Join(err, p.impaired.Close()))
+	}
+	return nil
+}
+
+// attach returns the device that the stack has for an end.
+func (h *Host) attach(p *linkEnd) tun.Device {
+	p.outer = p.impaired
+	return p.outer
+}
+
+// Close closes the stack: see stack.Stack. To the network it is a crash.
+func (h *Host) Close() error {
+	h.closed.Store(true)
+	h.n.topology.changed()
+	return h.Stack.Close()
+}
+
 // Name is the name that Host was called with.
 func (h *Host) Name() string { return h.name }
 
-// nextEnd returns an interface that has no link. The first interface is there from the beginning;
-// others need addresses.
-func (h *Host) nextEnd(addrs []netip.Prefix, mtu int) (*linkEnd, error) {
+func (h *Host) network() *Network { return h.n }
+
+// nextEnd returns an interface that has no link. The first interface of a host that is no router is
+// there from the beginning; others need addresses.
+func (h *Host) nextEnd(c *linkConfig, i int) (*linkEnd, error) {
+	addrs, mtu := c.addresses[i], c.mtu[i]
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if first := h.ends[0]; first.peer == nil {
+	if !h.router && h.ends[0].linked() == nil {
+		first := h.ends[0]
 		switch {
 		case mtu != 0 && mtu != first.mtu:
-			return nil, fmt.Errorf("simnet: the MTU of %s's first interface is set by HostConfig", h.name)
+			return nil, fmt.Errorf("simnet: the MTU of %s's first interface is set by HostConfig; From(%s, MTU(%d)) sets that of the other end alone",
+				h.name, c.nodes[1-i].Name(), mtu)
 		case len(addrs) > 0:
 			return nil, fmt.Errorf("simnet: the addresses of %s's first interface are set by Host", h.name)
 		}
 		return first, nil
 	}
-	if len(addrs) == 0 {
-		return nil, fmt.Errorf("simnet: another link of %s needs Addresses for it", h.name)
+	if err := h.checkPort(addrs, c.nodes[1-i]); err != nil {
+		return nil, err
 	}
 	if mtu == 0 {
 		mtu = defaultMTU
 	}
-	p, err := h.n.newLinkEnd(fmt.Sprintf("%s/%d", h.name, len(h.ends)), h, mtu)
+	number := len(h.ends)
+	if h.router {
+		number++
+	}
+	p, err := h.n.newLinkEnd(fmt.Sprintf("%s/%d", h.name, number), h, mtu)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.Stack.AddDevice(p.impaired, addrs...); err != nil {
+	if err := h.Stack.AddDevice(h.attach(p), addrs...); err != nil {
 		p.closeFar()
 		return nil, fmt.Errorf("simnet: host %s: %w", h.name, errors.Join(err, p.impaired.Close()))
 	}
 	h.ends = append(h.ends, p)
 	return p, nil
+}
+
+// checkPort returns an error where an interface to a node can't have these addresses. The caller
+// holds h.mu.
+func (h *Host) checkPort(addrs []netip.Prefix, to Node) error {
+	if len(addrs) == 0 && h.router {
+		return fmt.Errorf("simnet: the link of router %s and %s needs Addresses of the router, such as 10.0.0.1/24", h.name, to.Name())
+	}
+	if len(addrs) == 0 {
+		return fmt.Errorf("simnet: another link of %s needs Addresses for it", h.name)
+	}
+	if !h.forwards {
+		return nil
+	}
+	for _, p := range h.ends {
+		for _, old := range p.addresses() {
+			for _, a := range addrs {
+				if old.Masked() == a.Masked() && !a.Addr().IsLinkLocalUnicast() {
+					return fmt.Errorf("simnet: %s and %s of router %s are of one network, but of two links: "+
+						"the router couldn't tell by which link the others of that network are reached", old, a, h.name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // closeEnds closes the interfaces in real time.

@@ -3,6 +3,7 @@ package simnet
 import (
 	"sync"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -16,16 +17,20 @@ import (
 // other end of the Pipe.
 type linkEnd struct {
 	n        *Network
-	name     string        // of the host or wire, with a number where the host has several ends
-	host     *Host         // whose end it is; nil: a Wire's
+	id       uint32        // not 0, and no other end's
+	name     string        // of the node, with a number where it has several ends
+	owner    Node          // whose end it is
+	host     *Host         // the owner, if that is a host; else nil
 	mtu      int           // in bytes
-	impaired *tun.Impaired // the device that the stack or the Wire has
+	impaired *tun.Impaired // the device that the owner has
+	outer    tun.Device    // the device that the stack of a host has, which is impaired or wraps it
 	near     tun.Device    // nil in virtual time
 	far      tun.Device    // nil in virtual time
 
 	mu      sync.Mutex         // a leaf, but for n.mu; guards the fields below
 	peer    *linkEnd           // the other end; nil: there is no link yet
 	link    *Link              // nil: there is no link yet
+	view    *inspection        // sees what arrives, first; nil: nobody does
 	receive func([]tun.Packet) // takes what arrives; nil: not started
 	inbox   []tun.Packet       // what has arrived, from first on: each packet waits for its turn
 	first   int
@@ -35,9 +40,13 @@ type linkEnd struct {
 	one     [1]tun.Packet // the argument of receive
 }
 
-// newLinkEnd makes an end of a host, or of a Wire if h is nil.
-func (n *Network) newLinkEnd(name string, h *Host, mtu int) (e *linkEnd, err error) {
-	e = &linkEnd{n: n, name: name, host: h, mtu: mtu}
+// anyMTU is the MTU of ends without an interface: the smaller one of a link counts.
+const anyMTU = inet.MaxMTU
+
+// newLinkEnd makes an end of a node.
+func (n *Network) newLinkEnd(name string, owner Node, mtu int) (e *linkEnd, err error) {
+	e = &linkEnd{n: n, id: n.topology.lastID.Add(1), name: name, owner: owner, mtu: mtu}
+	e.host, _ = owner.(*Host)
 	if n.real {
 		e.near, e.far = tun.Pipe(mtu)
 		if err := e.far.Start(e.forward); err != nil {
@@ -58,15 +67,25 @@ func (e *linkEnd) device() tun.Device {
 
 // forward carries packets to the peer in real time.
 func (e *linkEnd) forward(packets []tun.Packet) {
-	e.mu.Lock()
-	peer := e.peer
-	e.mu.Unlock()
-	if peer != nil {
+	if peer := e.linked(); peer != nil {
+		packets = peer.arrive(packets)
 		peer.far.Send(packets) // an error means that the peer has been closed
 	}
 	for i := range packets {
 		packets[i].Data.Release()
 	}
+}
+
+// arrive has the Inspector, if there is one, see packets that arrive. It owns the packets, and
+// returns those that the node gets, which the caller owns.
+func (e *linkEnd) arrive(packets []tun.Packet) []tun.Packet {
+	e.mu.Lock()
+	view := e.view
+	e.mu.Unlock()
+	if view == nil {
+		return packets
+	}
+	return view.inspect(&passage{n: e.n, from: e.peerName(), to: e.node(), back: e}, packets)
 }
 
 // closeFar closes the end in real time.
@@ -80,22 +99,22 @@ func (e *linkEnd) closeFar() {
 // drops or marks it.
 func (e *linkEnd) observe(packet *tun.Packet, fate tun.Fate) {
 	e.mu.Lock()
-	peer, link := e.peer, e.link
+	link := e.link
 	e.mu.Unlock()
-	to := nowhere
-	if peer != nil {
-		to = peer.node()
-	}
+	to := e.peerName()
 	e.n.bells.ring()
 	e.n.trace.add(&sending{at: e.n.now(), wall: e.n.wall.Now(), link: link, from: e.node(), to: to, packet: packet, fate: fate}, &e.n.records)
 }
 
-// node is the name of the host or wire.
-func (e *linkEnd) node() string {
-	if e.host != nil {
-		return e.host.name
+// node is the name of the owner.
+func (e *linkEnd) node() string { return e.owner.Name() }
+
+// peerName is the name of the node at the other end of the link.
+func (e *linkEnd) peerName() string {
+	if peer := e.linked(); peer != nil {
+		return peer.node()
 	}
-	return e.name
+	return nowhere
 }
 
 // MTU implements tun.Device.
@@ -175,9 +194,13 @@ func (e *linkEnd) deliver() bool {
 		e.inbox = append(e.inbox[:0], e.inbox[e.first:]...)
 		e.first = 0
 	}
-	receive := e.receive
+	receive, view := e.receive, e.view
 	e.mu.Unlock()
-	receive(e.one[:])
+	packets := e.one[:]
+	if view != nil {
+		packets = e.arrive(packets)
+	}
+	receive(packets)
 	return true
 }
 

@@ -76,6 +76,8 @@ type Network struct {
 	trace   recorder
 	records records
 
+	topology topology
+
 	mu       sync.Mutex // a leaf, but for the clock's; guards the fields below
 	turns    turnQueue
 	current  *task         // the goroutine that runs; nil: none does
@@ -87,6 +89,7 @@ type Network struct {
 	hosts    []*Host
 	links    []*Link
 	wires    []*Wire
+	ports    []*linkEnd // the ends of switches and middleboxes
 
 	closeOnce sync.Once
 	closeErr  error
@@ -230,6 +233,7 @@ func (n *Network) Close() error {
 			errs = append(errs, w.device.Close())
 			w.end.closeFar()
 		}
+		errs = append(errs, n.closePorts())
 		for _, h := range hosts {
 			h.closeEnds()
 		}

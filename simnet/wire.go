@@ -11,20 +11,18 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 
 	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/trace"
 	"github.com/wsstack/wsstack/tun"
 )
 
-// A Wire is a link to one host whose other end the test plays by hand: it
-// sees every packet and answers, or not. Peer plays a TCP conversation.
+// A Wire is a link to one node whose other end the test plays by hand: it sees every packet and
+// answers, or not. Peer plays a TCP conversation. The Link is nil until there is one.
 //
 // A Wire belongs to one goroutine: the one that runs the network, or one of Go.
 // Receive and Expect run the network, or wait in it, until a packet comes.
 type Wire struct {
 	*Link
 	n         *Network
-	host      *Host // at the other end
 	name      string
 	addresses []netip.Addr
 	end       *linkEnd
@@ -45,22 +43,24 @@ type Packet struct {
 // defaultLimit is how long Receive and Expect wait unless told otherwise.
 const defaultLimit = time.Minute
 
-// Wire makes a hand-played peer of a host, with addresses such as "10.0.0.9". The link has no
-// impairments at first.
-func (n *Network) Wire(h *Host, name string, addresses ...string) *Wire {
+// Wire makes a hand-played peer of a node, with addresses such as "10.0.0.9". The link has no
+// impairments at first. With nil for the node there is no link yet: Network.Link makes one, with
+// options, and with the Addresses that a router needs for it. Beside a Switch what a Wire sends
+// needs no route: what no neighbour has goes to the router that was linked first.
+func (n *Network) Wire(node Node, name string, addresses ...string) *Wire {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	w, err := n.newWire(h, name, addresses)
+	w, err := n.newWire(node, name, addresses)
 	n.must(err)
 	return w
 }
 
-func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, error) {
+func (n *Network) newWire(node Node, name string, addresses []string) (*Wire, error) {
 	if err := n.checkBubble("Wire"); err != nil {
 		return nil, err
 	}
-	w := &Wire{n: n, host: h, name: name, lastPort: 40000}
+	w := &Wire{n: n, name: name, lastPort: 40000}
 	for _, s := range addresses {
 		a, err := netip.ParseAddr(s)
 		if err != nil {
@@ -68,15 +68,21 @@ func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, erro
 		}
 		w.addresses = append(w.addresses, a)
 	}
-	var err error
-	if w.end, err = n.newLinkEnd(name, nil, inet.MaxMTU); err != nil {
+	err := n.topology.claim("wire", name)
+	if err != nil {
+		return nil, err
+	}
+	if w.end, err = n.newLinkEnd(name, w, anyMTU); err != nil {
 		return nil, err
 	}
 	w.device = w.end.impaired
 	if err := w.device.Start(w.receive); err != nil {
 		return nil, err
 	}
-	if w.Link, err = n.newLink(h, w, nil); err != nil {
+	if node != nil && node != Node((*Host)(nil)) {
+		_, err = n.newLink(node, w, nil)
+	}
+	if err != nil {
 		w.end.closeFar()
 		return nil, errors.Join(err, w.device.Close())
 	}
@@ -89,11 +95,13 @@ func (n *Network) newWire(h *Host, name string, addresses []string) (*Wire, erro
 // Name is the name that Network.Wire was called with.
 func (w *Wire) Name() string { return w.name }
 
-func (w *Wire) nextEnd([]netip.Prefix, int) (*linkEnd, error) {
+func (w *Wire) network() *Network { return w.n }
+
+func (w *Wire) nextEnd(c *linkConfig, i int) (*linkEnd, error) {
 	if w.Link != nil {
-		return nil, fmt.Errorf("simnet: wire %s has its host already", w.name)
+		return nil, fmt.Errorf("simnet: wire %s has its link already", w.name)
 	}
-	return w.end, nil
+	return w.end, c.noInterface(i, "wire")
 }
 
 // receive is the end of the link.

@@ -186,7 +186,7 @@ func TestWire_Datagrams(t *testing.T) {
 	require.Contains(t, failure(func(tb simnet.TB) {
 		n, a, w := wired(tb)
 		n.Link(w, a)
-	}), "has its host already")
+	}), "has its link already")
 }
 
 // Garbage from the wire harms nobody.
