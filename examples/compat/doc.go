@@ -3,6 +3,9 @@
 // on the other. Each file is one library. Where the real server is a program of
 // its own, one in Go stands in for it.
 //
+// The tests of bubble_*_test.go are in virtual time: client, server and network are in a bubble of
+// testing/synctest, and what happens when is known to the nanosecond.
+//
 // It is a module of its own, so that what the libraries need stays out of
 // wsstack's go.mod.
 package compat
