@@ -32,8 +32,8 @@ func JitterDistribution(d tun.Distribution) LinkOption {
 	return change(func(m *tun.Impairment) { m.JitterDistribution = d })
 }
 
-// JitterCorrelation makes the delay drift, from 0 to below 1: see
-// tun.Impairment.JitterCorrelation.
+// JitterCorrelation is the correlation of the delays of two packets in a row, as LossCorrelation is
+// that of Loss.
 func JitterCorrelation(c float64) LinkOption {
 	return change(func(m *tun.Impairment) { m.JitterCorrelation = c })
 }

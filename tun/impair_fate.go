@@ -59,7 +59,9 @@ func (p *path) chance(probability float64) bool {
 type lots struct {
 	burst                             bool // the bad state of Burst
 	loss, duplicate, corrupt, reorder lot
-	jitter                            [2]drift
+
+	deviation time.Duration // from Delay, of the last packet
+	deviates  bool          // whether there was one
 }
 
 // A lot is a chance that may come out as the time before.
@@ -81,6 +83,9 @@ func (p *path) draw(l *lot, probability, correlation float64) bool {
 func (l *lots) forget(before, m *Impairment) {
 	if m.Burst.Enter == 0 {
 		l.burst = false
+	}
+	if m.Jitter != before.Jitter || m.JitterDistribution != before.JitterDistribution {
+		l.deviates = false
 	}
 	for _, lot := range []struct {
 		lot         *lot

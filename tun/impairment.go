@@ -102,9 +102,9 @@ type Impairment struct {
 	// JitterDistribution is the distribution of the deviations. Their mean is 0.
 	JitterDistribution Distribution
 
-	// JitterCorrelation makes the delay drift instead of jumping about, from 0 to below 1: it is
-	// the correlation of the deviations of two packets in a row. The distribution stays the same.
-	// The correlation is exact where the distribution is Normal, and a little less elsewhere.
+	// JitterCorrelation is the correlation of the deviations of two packets in a row, from 0 to
+	// below 1: the probability that a packet has the deviation of the packet before. See
+	// LossCorrelation.
 	JitterCorrelation float64
 
 	// JitterReorders lets packets overtake packets that have a longer delay.

@@ -38,60 +38,44 @@ func (d Distribution) String() string {
 	return fmt.Sprintf("Distribution(%d)", uint8(d))
 }
 
-// A drift is a sequence of standard normal numbers with a correlation: an autoregressive process of
-// order 1.
-type drift struct {
-	last  float64
-	drawn bool // whether there is a last number
-}
-
-// nextLocked draws the next number of a drift.
-func (p *path) nextLocked(d *drift) float64 {
-	z := p.rng.NormFloat64()
-	if c := p.impairment.JitterCorrelation; c > 0 && d.drawn {
-		z = float64(c*d.last) + float64(math.Sqrt(1-c*c)*z)
-	}
-	d.last, d.drawn = z, true
-	return z
-}
-
 // delayLocked draws the delay of a packet.
 func (p *path) delayLocked() time.Duration {
 	m := &p.impairment
-	switch {
-	case m.Jitter == 0:
+	if m.Jitter == 0 {
 		return m.Delay
-	case m.JitterDistribution == Uniform && m.JitterCorrelation == 0:
-		return max(0, m.Delay+time.Duration(p.rng.Int64N(2*int64(m.Jitter)+1))-m.Jitter)
 	}
-	return max(0, m.Delay+time.Duration(p.deviationLocked()*float64(m.Jitter)))
+	l := &p.lots
+	if m.JitterCorrelation == 0 || !l.deviates || !p.chance(m.JitterCorrelation) {
+		l.deviation, l.deviates = p.deviationLocked(), true
+	}
+	return max(0, m.Delay+l.deviation)
 }
 
-// deviationLocked draws a deviation as a multiple of Jitter.
-func (p *path) deviationLocked() float64 {
-	z := p.nextLocked(&p.lots.jitter[0])
+// deviationLocked draws a deviation.
+func (p *path) deviationLocked() time.Duration {
+	jitter := p.impairment.Jitter
+	times := 0.
 	switch p.impairment.JitterDistribution {
+	case Uniform:
+		return time.Duration(p.rng.Int64N(2*int64(jitter)+1)) - jitter
 	case Normal:
-		return cutNormal(z)
+		times = p.normalLocked()
 	case Pareto:
-		return paretoOf(z)
+		times = p.paretoLocked()
 	case ParetoNormal:
 		// The variances of the two parts are 9 and 1.
-		return (3*paretoOf(z) + cutNormal(p.nextLocked(&p.lots.jitter[1]))) / math.Sqrt(10)
-	default:
-		return 1 - float64(2*upper(z))
+		times = (float64(3*p.paretoLocked()) + p.normalLocked()) / math.Sqrt(10)
 	}
+	return time.Duration(times * float64(jitter))
 }
 
-// upper is the probability that a standard normal number is greater than z.
-func upper(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
+// normalLocked draws a standard normal number, which is cut at 4. Once in 16,000 times it would be
+// beyond that.
+func (p *path) normalLocked() float64 { return min(max(p.rng.NormFloat64(), -4), 4) }
 
-// cutNormal cuts a standard normal number, which is greater than 4 once in 30,000 times.
-func cutNormal(z float64) float64 { return min(max(z, -4), 4) }
-
-// The Pareto distribution of shape 3 goes from 1 to infinity; what is beyond paretoMost is left
-// out, a thousandth. The moments are those of what remains: of x³ from 1 to paretoMost, with the
-// density 3/(x⁴·paretoShare).
+// The Pareto distribution of shape 3 goes from 1 to infinity. What is beyond paretoMost, a
+// thousandth, is left out, and the moments are those of what remains: of numbers from 1 to
+// paretoMost with the density 3/(x⁴·paretoShare).
 const (
 	paretoMost   = 10
 	paretoShare  = 1 - 1./(paretoMost*paretoMost*paretoMost)
@@ -101,9 +85,9 @@ const (
 
 var paretoDeviation = math.Sqrt(paretoSquare - paretoMean*paretoMean)
 
-// paretoOf turns a standard normal number into one with a Pareto distribution, mean 0 and standard
-// deviation 1: by way of the share of normal numbers that are greater.
-func paretoOf(z float64) float64 {
-	share := 1 - float64(paretoShare*(1-upper(z))) // from a thousandth to 1
-	return (1/math.Cbrt(share) - paretoMean) / paretoDeviation
+// paretoLocked draws a number with that Pareto distribution, moved and stretched to mean 0 and
+// standard deviation 1. It is the inverse of the distribution function, of an even number.
+func (p *path) paretoLocked() float64 {
+	beyond := 1 - float64(paretoShare*p.rng.Float64()) // from a thousandth to 1
+	return (1/math.Cbrt(beyond) - paretoMean) / paretoDeviation
 }
