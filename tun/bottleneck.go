@@ -19,8 +19,8 @@ const maxServedRate = 1 << 62
 // next. Packets leave at exact times however late advance is called. A bottleneck is not safe for
 // concurrent use. The zero bottleneck sends at once.
 type bottleneck struct {
-	leave  func(w *waitingPacket, at time.Duration) // takes a packet that has been sent
-	judged func(w *waitingPacket, fate Fate)        // takes a packet that is dropped, borrows one that is marked
+	leave  func(w waitingPacket, at time.Duration) // takes a packet that has been sent
+	judged func(w waitingPacket, fate Fate)        // takes a packet that is dropped, borrows one that is marked
 
 	rate    int64         // in bits per second; 0: see trace
 	trace   *RateTrace    // nil and no rate: everything is sent at once
@@ -195,7 +195,7 @@ func (b *bottleneck) sent(at time.Duration) {
 	b.sending, b.free = false, at
 	w := b.current
 	b.current = waitingPacket{}
-	b.leave(&w, at)
+	b.leave(w, at)
 }
 
 // take takes the next packet that the discipline lets pass, to be sent from now on, and reports
@@ -206,12 +206,12 @@ func (b *bottleneck) take(now time.Duration) bool {
 		b.bytes -= b.current.packet.Data.Size()
 		switch b.judge(&b.current, now) {
 		case codelDrop:
-			b.judged(&b.current, QueueDropped)
+			b.judged(b.current, QueueDropped)
 			b.current = waitingPacket{}
 			continue
 		case codelMark:
 			markCE(&b.current.packet)
-			b.judged(&b.current, Marked)
+			b.judged(b.current, Marked)
 		}
 		b.sending = true
 		return true

@@ -7,8 +7,9 @@ import "sync/atomic"
 //
 // Packets that the inner device counts as Drops are in the file all the same, because they were
 // sent. An [Impaired] that wraps the Captured tells the Captured what becomes of packets, so the
-// packets that the Impaired drops are in the file as well, once, with the reason as a comment. The
-// usual order shows what was on the wire:
+// packets that the Impaired drops are in the file as well, once, with the reason as a comment. (A
+// received packet that the queue of the Impaired drops or marks is there twice: when it came, and
+// with the comment, when that happened.) The usual order shows what was on the wire:
 //
 //	dev, _ = tun.Capture(dev, file, "tun0")
 //	dev, _ = tun.Impair(dev, tun.ImpairConfig{…})
@@ -105,7 +106,8 @@ func (c *Captured) reports() func(Direction, *Packet, Fate) {
 }
 
 // writeFate writes each packet that Send doesn't see: all packets that are received, and the
-// packets that were dropped instead of being sent.
+// packets that were dropped instead of being sent. Of a packet that is received, it writes what the
+// queue does to the packet later.
 func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 	comment := ""
 	switch {
@@ -115,6 +117,8 @@ func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 		comment = "dropped: " + fate.String()
 	case d == Out:
 		return
+	case fate&Marked != 0:
+		comment = fate.String()
 	}
 	c.file.Write(c.number, d, p, comment)
 }

@@ -38,6 +38,11 @@ type ImpairConfig struct {
 	// no function. Observe borrows the packet, and may set its Tag. It runs where
 	// [Impairment.Filter] runs, and the rules for Filter apply to it. Calls for the two directions
 	// may overlap.
+	//
+	// Of a packet that waits in a queue with a discipline it isn't known yet whether the packet is
+	// dropped or marked there. Observe is called when the packet comes, without these bits, and once
+	// more at the time at which the queue drops or marks the packet, with QueueDropped or Marked
+	// alone. The calls are in the order of these times.
 	Observe func(d Direction, p *Packet, fate Fate)
 }
 
@@ -148,7 +153,12 @@ func observers(d Device, observe func(Direction, *Packet, Fate)) func(Direction,
 }
 
 // SetOut replaces the impairment of packets that are sent from now on. Packets on their way aren't
-// affected. The error names the field of m that isn't possible; nothing is changed then.
+// affected, except those in a queue that has a discipline, a limit in packets or a RateTrace: they
+// keep their order, and leave at the new rate and under the new discipline, as does the rest of the
+// packet that is being sent; their delay is the one that holds when they leave. (In a queue that
+// has only Rate and Queue, it is settled when a packet comes when it leaves.) A smaller queue drops
+// nothing that waits. A RateTrace that is set again goes on. The error names the field of m that
+// isn't possible; nothing is changed then.
 func (i *Impaired) SetOut(m Impairment) error { return i.out.set(m) }
 
 // SetIn replaces the impairment of packets that are received from now on, as SetOut does.
@@ -158,7 +168,7 @@ func (i *Impaired) SetIn(m Impairment) error { return i.in.set(m) }
 func (i *Impaired) Impairments() (out, in Impairment) { return i.out.get(), i.in.get() }
 
 // ImpairStats holds the counters of one direction. A packet may count as several of Duplicated,
-// Corrupted, Reordered and Marked.
+// Corrupted, Reordered and Marked; one that counts as QueueDropped may count as one of these, too.
 type ImpairStats struct {
 	Packets     uint64 // packets that came to the link
 	Bytes       uint64 // bytes in these packets
@@ -178,8 +188,8 @@ type ImpairStats struct {
 // Stats returns the counters of both directions.
 func (i *Impaired) Stats() (out, in ImpairStats) { return i.out.counters(), i.in.counters() }
 
-// InFlight returns the number of packets that are on their way, in both directions. Pending doesn't
-// count these packets, which arrive when the clock has advanced.
+// InFlight returns the number of packets that are on their way, those in queues included, in both
+// directions. Pending doesn't count these packets, which arrive when the clock has advanced.
 func (i *Impaired) InFlight() int { return i.out.inFlight() + i.in.inFlight() }
 
 // MTU implements Device.

@@ -37,7 +37,8 @@ type path struct {
 	lots       lots           // what the lots remember
 	busy       time.Duration  // when the transmission of what waits for Rate ends, outside of queue
 	queue      bottleneck     // advances under filterMu, or in set
-	reports    []report       // what queue has done and observe wasn't told; taken under filterMu
+	reports    []report       // what queue has done and nobody has told observe; taken under filterMu
+	telling    bool           // somebody tells observe what was taken from reports
 	last       time.Duration  // the arrival of the last packet in order
 	held       agenda.Agenda[*heldPacket]
 	heldBytes  int64 // the size of what is in queue and held

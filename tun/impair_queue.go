@@ -19,13 +19,13 @@ func (p *path) roomLocked(size int64, now time.Duration) bool {
 }
 
 // leaveLocked takes a packet that has left the queue.
-func (p *path) leaveLocked(w *waitingPacket, at time.Duration) {
+func (p *path) leaveLocked(w waitingPacket, at time.Duration) {
 	p.heldBytes -= w.packet.Data.Size()
 	p.travelLocked(w.packet, at, w.fate)
 }
 
 // judgedLocked takes a packet that the queue has dropped, or borrows one that it has marked.
-func (p *path) judgedLocked(w *waitingPacket, fate Fate) {
+func (p *path) judgedLocked(w waitingPacket, fate Fate) {
 	p.stats.count(fate)
 	packet := w.packet
 	if fate.Dropped() {
@@ -39,12 +39,15 @@ func (p *path) judgedLocked(w *waitingPacket, fate Fate) {
 // takeReportsLocked takes what tell is to be told. Precondition: filterMu is locked, or p is closed.
 func (p *path) takeReportsLocked() []report {
 	reports := p.reports
-	p.reports = nil
+	p.reports, p.telling = nil, len(reports) > 0
 	return reports
 }
 
 // tell calls observe for what the queue has done. Precondition: filterMu is locked, and mu isn't.
 func (p *path) tell(reports []report) {
+	if len(reports) == 0 {
+		return
+	}
 	for i := range reports {
 		r := &reports[i]
 		if p.observe != nil {
@@ -52,6 +55,9 @@ func (p *path) tell(reports []report) {
 		}
 		r.packet.Data.Release()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.telling = false
 }
 
 // serveLocked lets the queue do what is due, tells observe about it, and returns the time up to
@@ -59,7 +65,7 @@ func (p *path) tell(reports []report) {
 // than that time, so that observe knows of packets before they are delivered.
 func (p *path) serveLocked() time.Duration {
 	now := p.now()
-	if at, ok := p.queue.next(); len(p.reports) == 0 && (!ok || at > now) {
+	if at, ok := p.queue.next(); len(p.reports) == 0 && !p.telling && (!ok || at > now) {
 		return now
 	}
 	p.mu.Unlock()

@@ -2,6 +2,7 @@ package tun
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ func ReadRateTrace(file string) (*RateTrace, error) {
 // the trace. A trace has at most 4,194,304 opportunities, and is at most 24 hours long. An error
 // names the trace and the line.
 func ParseRateTrace(name string, r io.Reader) (*RateTrace, error) {
-	t := &RateTrace{name: name}
+	t := &RateTrace{name: cmp.Or(name, "trace")}
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, maxTraceLine), maxTraceLine)
 	for s.Scan() {
