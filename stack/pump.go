@@ -58,6 +58,17 @@ func (p *pump) ring(part int) {
 	}
 }
 
+// rung reports whether somebody has rung since the last call of rung, for a pump of one part without
+// a goroutine: without a ring there is nothing to do.
+func (p *pump) rung() bool {
+	select {
+	case <-p.parts[0].bell:
+		return true
+	default:
+		return false
+	}
+}
+
 // wake makes the part that serves the sockets take a turn.
 func (p *pump) wake() { p.ring(0) }
 
@@ -225,6 +236,9 @@ func (s *Stack) runPump(part int) {
 // doesn't wait for the goroutines of the application. For a stack joined to another by tun.Pipe it promises
 // only this side; see the function Settle.
 func (s *Stack) Settle() {
+	if s.cfg.Stepped && !s.work.rung() {
+		return
+	}
 	s.settleMu.Lock()
 	defer s.settleMu.Unlock()
 	if s.cfg.Stepped {
