@@ -19,9 +19,13 @@ import (
 )
 
 // pattern is the scenario of the determinism tests: eight connections at once,
-// both directions, over a link that loses, reorders, duplicates and delays.
-func pattern(tb simnet.TB, seed uint64) (trace string, packets, digest uint64) {
+// both directions, over a link that loses, reorders, duplicates and delays. The functions watch the
+// network from its beginning.
+func pattern(tb simnet.TB, seed uint64, watch ...func(*simnet.Network)) (trace string, packets, digest uint64) {
 	n := simnet.New(tb, simnet.Seed(seed))
+	for _, f := range watch {
+		f(n)
+	}
 	a := n.Host("a", "10.0.0.1/24", "fd00::1/64")
 	b := n.Host("b", "10.0.0.2/24", "fd00::2/64")
 	n.Link(a, b, simnet.Delay(20*time.Millisecond), simnet.Jitter(5*time.Millisecond), simnet.Loss(0.03),
@@ -77,6 +81,31 @@ func pattern(tb simnet.TB, seed uint64) (trace string, packets, digest uint64) {
 		panic(err)
 	}
 	return trace, packets, digest
+}
+
+// A recording changes nothing of what is sent, and is the same in each run.
+func TestDeterminism_Recording(t *testing.T) {
+	_, packets, digest := pattern(nil, 7)
+	var first string
+	for i := range 5 {
+		var whole, part *simnet.Recording
+		_, p, d := pattern(nil, 7, func(n *simnet.Network) {
+			whole = n.Record()
+			n.Clock().AfterFunc(100*time.Millisecond, func() { part = n.Record() })
+			n.Clock().AfterFunc(200*time.Millisecond, func() { part.Stop() })
+		})
+		require.Equal(t, packets, p)
+		require.Equal(t, digest, d)
+		require.Len(t, whole.Packets(), int(packets))
+		require.Len(t, whole.Connections(), 16)
+		require.NotEmpty(t, part.Packets())
+		require.Less(t, len(part.Packets()), int(packets)/2)
+		text := fmt.Sprintf("%+v %+v %+v", whole.Connections(), whole.Packets(), part.Connections())
+		if i == 0 {
+			first = text
+		}
+		require.True(t, first == text, "run %d", i)
+	}
 }
 
 // runs is the number of repetitions: WSSTACK_DETERMINISM_RUNS, or 50.

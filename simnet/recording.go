@@ -9,14 +9,16 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// The bounds of a Recording.
-const (
-	recordedPackets     = 1 << 16 // the latest ones
-	recordedConnections = 1 << 12 // the first ones; each end counts
-	recordedSamples     = 1 << 14 // of one end
-	allRecordedSamples  = 1 << 19 // of all ends together
-	fewSamples          = 64      // so many samples of an end stay in any case
-)
+// bounds are how much a Recording holds.
+type bounds struct {
+	packets int // the latest ones
+	ends    int // the first ones
+	samples int // of one end
+	all     int // samples of all ends together
+	few     int // so many samples of an end stay when there are too many of all ends
+}
+
+var recordingBounds = bounds{packets: 1 << 16, ends: 1 << 12, samples: 1 << 14, all: 1 << 19, few: 64}
 
 // What a Recording has.
 type (
@@ -52,7 +54,9 @@ const Never = record.Never
 // every second one goes, but for those of a change of state or option, so that what is new is there
 // in full, and what is old is coarse. Left says how much isn't there.
 type Recording struct {
-	n *Network
+	n      *Network
+	bounds bounds
+	begun  time.Time // when the network was made, on the wall clock
 
 	// The fields below are guarded by n.records.mu.
 	first   uint64          // the tag of the first packet
@@ -71,7 +75,7 @@ type recordedEnd struct{ record.Connection }
 // and every mode of the network; several recordings may go on at once. Where nobody records, packets
 // and connections cost nothing more. Record isn't called inside of a Filter.
 func (n *Network) Record() *Recording {
-	r := &Recording{n: n, byTrack: map[*track]*recordedEnd{}}
+	r := &Recording{n: n, bounds: recordingBounds, begun: n.wall.Now().Add(-n.now()), byTrack: map[*track]*recordedEnd{}}
 	w := &n.records
 	w.hooking.Lock()
 	defer w.hooking.Unlock()
@@ -124,7 +128,12 @@ func (r *Recording) Left() (packets, samples uint64) {
 	w := &r.n.records
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return r.total - uint64(len(r.packets)), r.leftOut
+	left := r.leftLocked()
+	return left.Packets, left.Samples
+}
+
+func (r *Recording) leftLocked() record.Left {
+	return record.Left{Packets: r.total - uint64(len(r.packets)), Samples: r.leftOut}
 }
 
 // snapshot returns what there is, as a copy.
@@ -133,13 +142,13 @@ func (r *Recording) snapshot() *record.Recording {
 	for _, h := range r.n.hostList() {
 		s.Nodes = append(s.Nodes, h.name)
 	}
-	s.Left.Packets, s.Left.Samples = r.Left()
 	w := &r.n.records
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	oldest := int(r.total) % max(1, len(r.packets))
-	if len(r.packets) < recordedPackets {
-		oldest = 0
+	s.Left = r.leftLocked()
+	oldest := 0
+	if len(r.packets) == r.bounds.packets {
+		oldest = int(r.total % uint64(len(r.packets)))
 	}
 	s.Packets = slices.Concat(r.packets[oldest:], r.packets[:oldest])
 	for _, e := range r.ends {
@@ -164,11 +173,16 @@ func (r *Recording) addLocked(tag uint64, p *record.Packet) {
 		r.first = tag
 	}
 	r.total++
-	if len(r.packets) < recordedPackets {
+	if len(r.packets) < r.bounds.packets {
 		r.packets = append(r.packets, *p)
 		return
 	}
-	r.packets[(tag-r.first)%recordedPackets] = *p
+	*r.slot(tag) = *p
+}
+
+// slot is where the packet with a tag is, or would be.
+func (r *Recording) slot(tag uint64) *record.Packet {
+	return &r.packets[(tag-r.first)%uint64(r.bounds.packets)]
 }
 
 // packetLocked is the packet with a tag; nil: it isn't there, or not any more.
@@ -176,7 +190,7 @@ func (r *Recording) packetLocked(tag uint64) *record.Packet {
 	if r.total == 0 || tag < r.first || tag-r.first >= r.total || r.total-(tag-r.first) > uint64(len(r.packets)) {
 		return nil
 	}
-	return &r.packets[(tag-r.first)%recordedPackets]
+	return r.slot(tag)
 }
 
 // arrivedLocked notes when the packet with a tag has reached the other node for the first time.
@@ -200,7 +214,7 @@ func (r *Recording) sampleLocked(t *track, s *Sample, changed bool) {
 	switch {
 	case e != nil && !changed:
 		return
-	case e == nil && len(r.ends) >= recordedConnections:
+	case e == nil && len(r.ends) >= r.bounds.ends:
 		r.leftOut++
 		return
 	}
@@ -213,12 +227,12 @@ func (r *Recording) sampleLocked(t *track, s *Sample, changed bool) {
 			s.Event = EventState
 		}
 	}
-	if len(e.Samples) >= recordedSamples {
+	if len(e.Samples) >= r.bounds.samples {
 		r.thinLocked(e)
 	}
-	if r.samples >= allRecordedSamples {
+	if r.samples >= r.bounds.all {
 		for _, e := range r.ends {
-			if len(e.Samples) > fewSamples {
+			if len(e.Samples) > r.bounds.few {
 				r.thinLocked(e)
 			}
 		}
