@@ -255,13 +255,19 @@ func (a *analyser) dropped(p *Packet) {
 	}
 }
 
-// notes are the words for what is remarkable about a packet.
-func (p *Packet) notes() (words []string) {
+// found are the names of the packet's Notes.
+func (p *Packet) found() (words []string) {
 	for i, name := range noteNames {
 		if p.Notes&(1<<i) != 0 {
 			words = append(words, name)
 		}
 	}
+	return words
+}
+
+// notes are the words for what is remarkable about a packet.
+func (p *Packet) notes() []string {
+	words := p.found()
 	if p.Fate != 0 {
 		words = append(words, p.Fate.String())
 	}

@@ -62,13 +62,7 @@ func (a *Analysis) packetCells(p *Packet) []string {
 	} else {
 		add("", "", "", "", "", "", "")
 	}
-	var found []string
-	for i, name := range noteNames {
-		if p.Notes&(1<<i) != 0 {
-			found = append(found, name)
-		}
-	}
-	add(strconv.Itoa(p.Size), strconv.FormatBool(p.Fate.Dropped()), p.Fate.String(), join(found), cell(p.Comment), cell(p.Line))
+	add(strconv.Itoa(p.Size), strconv.FormatBool(p.Fate.Dropped()), p.Fate.String(), join(p.found()), cell(p.Comment), cell(p.Line))
 	return cells
 }
 
