@@ -2,13 +2,12 @@ package simnet
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"testing/synctest"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
-
-	"github.com/wsstack/wsstack/internal/monotonic"
 	"github.com/wsstack/wsstack/internal/outside"
 )
 
@@ -66,16 +65,19 @@ func (n *Network) checkBubble(call string) error {
 	case here == n.bubble:
 		return nil
 	case n.bubble == 0:
-		return errors.New("simnet: " + call + ": the network was made outside of this bubble of testing/synctest: " +
-			"call simnet.New in the function that synctest.Test runs")
+		return errors.New("simnet: " + call + outsideOfThisBubble)
 	case here == 0:
 		return errors.New("simnet: " + call + outsideOfBubble)
 	}
 	return errors.New("simnet: " + call + ": the network belongs to another bubble of testing/synctest: each bubble needs a network of its own")
 }
 
-const outsideOfBubble = ": the network belongs to a bubble of testing/synctest, but the caller doesn't: " +
-	"goroutines that use the network or its sockets are started in the bubble, and end in it"
+const (
+	outsideOfThisBubble = ": the network was made outside of this bubble of testing/synctest: " +
+		"call simnet.New in the function that synctest.Test runs"
+	outsideOfBubble = ": the network belongs to a bubble of testing/synctest, but the caller doesn't: " +
+		"goroutines that use the network or its sockets are started in the bubble, and end in it"
+)
 
 // mustBeHere is checkBubble for calls of which a wrong one is a bug of the program: it panics.
 func (n *Network) mustBeHere(call string) {
@@ -84,68 +86,44 @@ func (n *Network) mustBeHere(call string) {
 	}
 }
 
+// die ends the process with a panic on a goroutine of its own: the caller has locks, on which the
+// cleanup of a test, or a server that recovers from panics, would wait forever.
+func die(text string) {
+	text += "\n\n" + string(debug.Stack())
+	go panic(text)
+	select {}
+}
+
 // isOpenUntilClose is a goroutine that a network without a test has in a bubble. When the bubble
 // ends before the network is closed, package synctest panics and prints the goroutines that are
 // left: this one says by its name what is missing.
 func (n *Network) isOpenUntilClose() { <-n.closing }
 
-// A bubbleClock is the clock of a bubble. It panics where it is used outside of bubbles: the
-// runtime would end the process a little later, without a word of what is wrong.
-type bubbleClock struct {
-	begun  time.Time    // when the network was made
-	bells  *bells       // rung when a timer fires
-	timers atomic.Int64 // how many have yet to fire
+// maxPacketsPerInstant is how many packets may be sent without time passing before the network is
+// said to run in circles: more than a gigabyte. A variable for tests.
+var maxPacketsPerInstant int64 = 1_000_000
+
+// An instant counts the packets that were sent at the present time of a bubble.
+type instant struct {
+	at, packets atomic.Int64
 }
 
-var _ tcpip.Clock = (*bubbleClock)(nil)
-
-// Now implements tcpip.Clock.
-func (c *bubbleClock) Now() time.Time {
-	now := time.Now()
-	if !outside.Fake(now) {
-		panic("simnet: a socket" + outsideOfBubble)
+// sent is called for each packet of a network in real time. In a bubble it ends the process where
+// something runs in circles: the time of a bubble doesn't pass while there is something to do, and nobody
+// outside can see that it stands still.
+func (n *Network) sent() {
+	n.bells.ring()
+	if n.bubble == 0 {
+		return
 	}
-	return now
-}
-
-// NowMonotonic implements tcpip.Clock.
-func (c *bubbleClock) NowMonotonic() tcpip.MonotonicTime {
-	return monotonic.At(startMonotonic + c.Now().Sub(c.begun))
-}
-
-// AfterFunc implements tcpip.Clock.
-func (c *bubbleClock) AfterFunc(d time.Duration, f func()) tcpip.Timer {
-	c.Now() // panics outside
-	c.timers.Add(1)
-	return &bubbleTimer{c, time.AfterFunc(d, func() {
-		c.timers.Add(-1)
-		c.bells.ring()
-		f()
-	})}
-}
-
-// A bubbleTimer is a timer that its clock counts while it has yet to fire.
-type bubbleTimer struct {
-	clock *bubbleClock
-	timer *time.Timer
-}
-
-// Stop implements tcpip.Timer.
-func (t *bubbleTimer) Stop() bool {
-	t.clock.Now()
-	stopped := t.timer.Stop()
-	if stopped {
-		t.clock.timers.Add(-1)
+	now, i := int64(n.now()), &n.instant
+	if i.at.Swap(now) != now {
+		i.packets.Store(0)
 	}
-	return stopped
-}
-
-// Reset implements tcpip.Timer.
-func (t *bubbleTimer) Reset(d time.Duration) {
-	t.clock.Now()
-	t.clock.timers.Add(1)
-	if t.timer.Reset(d) { // it hadn't fired, and doesn't any more
-		t.clock.timers.Add(-1)
+	if i.packets.Add(1) == maxPacketsPerInstant {
+		die(fmt.Sprintf("simnet: %d packets were sent at %s, and there is still more to do at that time: "+
+			"something runs in circles, or sends until a time that doesn't come, because a link has neither Delay nor Rate",
+			maxPacketsPerInstant, seconds(time.Duration(now))))
 	}
 }
 

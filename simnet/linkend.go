@@ -102,7 +102,7 @@ func (e *linkEnd) observe(packet *tun.Packet, fate tun.Fate) {
 	link := e.link
 	e.mu.Unlock()
 	to := e.peerName()
-	e.n.bells.ring()
+	e.n.sent()
 	e.n.trace.add(&sending{at: e.n.now(), wall: e.n.wall.Now(), link: link, from: e.node(), to: to, packet: packet, fate: fate}, &e.n.records)
 }
 

@@ -71,11 +71,11 @@ type Network struct {
 	bubble  outside.Bubble      // the bubble that New was called in; 0: none
 	blocked blockedCalls        // in real time
 	bells   bells               // in real time
+	instant instant             // in a bubble
 	closing chan struct{}       // closed when Close begins, in real time
 	steps   steps
 	trace   recorder
 	records records
-	keep    *keeper // see KeepOnFailure; nil: nothing is kept
 
 	topology topology
 
@@ -129,14 +129,9 @@ func New(tb TB, opts ...Option) *Network {
 	}
 	n.must(n.chooseMode())
 	n.setClock()
-	if n.keep != nil {
-		n.must(n.keep.begin(n))
-	}
 	if tb != nil {
 		tb.Cleanup(func() {
-			err := n.Close()
-			n.keep.end(n, err != nil)
-			if err != nil {
+			if err := n.Close(); err != nil {
 				tb.Fatalf("%v", err)
 			}
 		})
@@ -152,11 +147,7 @@ func (n *Network) setClock() {
 		return
 	}
 	n.closing = make(chan struct{})
-	if n.bubble == 0 {
-		n.wall = tcpip.NewStdClock()
-	} else {
-		n.wall = &bubbleClock{begun: time.Now(), bells: &n.bells}
-	}
+	n.wall = &realClock{bubbled: n.bubble != 0, begun: time.Now(), bells: &n.bells}
 	n.begun = n.wall.NowMonotonic()
 	if n.bubble != 0 && n.tb == nil {
 		go n.isOpenUntilClose() // ends when Close begins
@@ -191,7 +182,7 @@ func (n *Network) Now() time.Duration { return n.now().Truncate(time.Microsecond
 func (n *Network) Timers() int {
 	switch {
 	case n.bubble != 0:
-		return int(n.wall.(*bubbleClock).timers.Load())
+		return int(n.wall.(*realClock).timers.Load())
 	case n.real:
 		return 0
 	}
@@ -224,6 +215,7 @@ func (n *Network) Close() error {
 		n.mu.Unlock()
 		if n.real {
 			close(n.closing)
+			n.bells.ring()
 		} else {
 			for _, t := range append([]*task{}, tasks...) {
 				t.stop()

@@ -52,6 +52,7 @@ func (n *Network) Advance(d time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
+	n.mustBeHere("Advance")
 	return n.AdvanceTo(n.now() + d)
 }
 
@@ -99,14 +100,11 @@ func (n *Network) RunUntil(condition func() bool, limit time.Duration) error {
 // runUntil is RunUntil without the end of the test. Without polling the condition is one that only
 // the network changes; what says what the condition is.
 func (n *Network) runUntil(condition func() bool, limit time.Duration, polling bool, what string) error {
-	end := n.now() + limit
+	n.mustBeHere("a call that runs the network")
 	if n.real {
-		n.mustBeHere("a call that runs the network")
-		if !n.await(condition, limit, polling) {
-			return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
-		}
-		return nil
+		return n.runUntilReal(condition, limit, polling, what)
 	}
+	end := n.now() + limit
 	how, err := n.drive(end, condition)
 	switch {
 	case err != nil:
@@ -125,10 +123,27 @@ func (n *Network) runUntil(condition func() bool, limit time.Duration, polling b
 	return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
 }
 
+// runUntilReal is runUntil in real time.
+func (n *Network) runUntilReal(condition func() bool, limit time.Duration, polling bool, what string) error {
+	met := false
+	over := func() bool {
+		met = condition()
+		return met || n.isClosed()
+	}
+	switch ended := n.await(over, limit, polling); {
+	case met:
+		return nil
+	case ended:
+		return fmt.Errorf("simnet: the network was closed before %s", what)
+	}
+	return fmt.Errorf("simnet: %v have passed before %s\n%s", limit, what, n.report())
+}
+
 // Idle runs the network until nothing is left to do at this instant. No time passes.
 func (n *Network) Idle() error {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
+	n.mustBeHere("Idle")
 	return n.AdvanceTo(n.now())
 }
