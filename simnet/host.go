@@ -27,6 +27,8 @@ type Host struct {
 
 	closed atomic.Bool
 
+	translators atomic.Pointer[[]*Translator] // the NATs of its ports; nil: none
+
 	mu     sync.Mutex                   // guards the fields below
 	ends   []*linkEnd                   // the interfaces, the oldest first
 	routes map[netip.Prefix]stack.Route // those of Config, Route and AutoRoutes, by destination
@@ -125,6 +127,9 @@ func (h *Host) addFirst(cfg *stack.Config, mtu int) error {
 // attach returns the device that the stack has for an end.
 func (h *Host) attach(p *linkEnd) tun.Device {
 	p.outer = p.impaired
+	if h.forwards {
+		p.outer = h.newPort(p, p.outer)
+	}
 	return p.outer
 }
 

@@ -28,6 +28,7 @@ type linkConfig struct {
 	impairment [2]tun.Impairment   // of what nodes[i] sends
 	chosen     [2]bool             // which directions options apply to
 	addresses  [2][]netip.Prefix   // of the interface that nodes[i] gets
+	nat        [2]*natChange       // of the ends of routers; nil: as it is
 	mtu        [2]int              // of the interface that nodes[i] gets, in bytes; 0: the default
 	making     bool                // Link makes the link; else Set changes it
 	then       []func(*Link) error // what else is to be done, once the link is there
@@ -176,6 +177,13 @@ func (l *Link) join() {
 
 // finish does what options want to be done at last.
 func (l *Link) finish(c *linkConfig) error {
+	for i, p := range l.ends {
+		if c.nat[i] != nil {
+			if err := c.nat[i].apply(p); err != nil {
+				return err
+			}
+		}
+	}
 	for _, then := range c.then {
 		if err := then(l); err != nil {
 			return err

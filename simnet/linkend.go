@@ -24,6 +24,7 @@ type linkEnd struct {
 	mtu      int           // in bytes
 	impaired *tun.Impaired // the device that the owner has
 	outer    tun.Device    // the device that the stack of a host has, which is impaired or wraps it
+	port     *port         // of a router; nil: it isn't one's
 	near     tun.Device    // nil in virtual time
 	far      tun.Device    // nil in virtual time
 

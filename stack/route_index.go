@@ -69,6 +69,15 @@ func (s *Stack) nextLink(to netip.Addr) *nic {
 	return r.nic
 }
 
+// DeviceTo is the device by which packets for another host leave; nil: there is no route. DeviceTo
+// must not be called in Device.Send.
+func (s *Stack) DeviceTo(to netip.Addr) tun.Device {
+	if n := s.nextLink(to.Unmap().WithZone("")); n != nil {
+		return n.device
+	}
+	return nil
+}
+
 // NextHop is who takes a packet for an address that leaves by a device: the gateway of the route
 // that the stack has for the address by this device, or the address itself, where it is on link.
 // The result isn't valid where there is no such route. A nil device is Config.Device. A device that
