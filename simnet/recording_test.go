@@ -321,3 +321,62 @@ func TestRecording_WritePcapng(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// Recordings begin, are looked at and end while connections come and go on other goroutines.
+func TestRecording_Concurrently(t *testing.T) {
+	n := simnet.New(t, simnet.RealTime())
+	a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
+	n.Link(a, b)
+	l, err := b.Listen("tcp4", ":80")
+	require.NoError(t, err)
+	n.Background("server", func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n.Go("echo", func() {
+				io.Copy(c, c)
+				c.Close()
+			})
+		}
+	})
+	clients := []*simnet.Task{}
+	for range 4 {
+		clients = append(clients, n.Go("client", func() {
+			for range 10 {
+				c, err := a.Dial("tcp4", "10.0.0.2:80")
+				require.NoError(t, err)
+				require.NoError(t, c.(setter).SetNoDelay(true))
+				n.Go("writer", func() {
+					c.Write(make([]byte, 50_000))
+					c.(interface{ CloseWrite() error }).CloseWrite()
+				})
+				got, err := io.ReadAll(c)
+				require.NoError(t, err)
+				require.Len(t, got, 50_000)
+				c.Close()
+			}
+		}))
+	}
+	whole := n.Record()
+	for busy := true; busy; {
+		r := n.Record()
+		r.Packets()
+		r.Connections()
+		r.Stop()
+		busy = false
+		for _, c := range clients {
+			busy = busy || !c.Done()
+		}
+	}
+	require.NoError(t, l.Close())
+	ends := whole.Connections()
+	require.GreaterOrEqual(t, len(ends), 80)
+	for _, e := range ends {
+		for i := 1; i < len(e.Samples); i++ {
+			require.GreaterOrEqual(t, e.Samples[i].At, e.Samples[i-1].At)
+			require.GreaterOrEqual(t, e.Samples[i].SndUna, e.Samples[i-1].SndUna)
+		}
+	}
+}
