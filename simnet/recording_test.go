@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,6 +267,38 @@ func TestRecording_QueueJudgesLater(t *testing.T) {
 	stream := pcapng(t, &capture)
 	require.EqualValues(t, dropped, stream["a (queue) [dropped: standing queue]"])
 	require.Equal(t, 300, stream["a []"])
+}
+
+// A packet that a queue marks arrives.
+func TestRecording_QueueMarks(t *testing.T) {
+	n, _, w := wired(t)
+	w.Set(simnet.Rate(400_000, 0), simnet.CoDel(5*time.Millisecond, 20*time.Millisecond), simnet.ECN(true))
+	r := n.Record()
+	from, to := netip.MustParseAddrPort("10.0.0.9:9"), netip.MustParseAddrPort("10.0.0.1:9")
+	packet := simnet.EncodeUDP(from, to, make([]byte, 100))
+	packet[1] = 2 // ECT(0); to a link the checksum doesn't matter
+	for range 300 {
+		w.Inject(packet)
+		n.Advance(time.Millisecond)
+	}
+	n.Advance(10 * time.Second)
+	marked := 0
+	for _, p := range r.Packets() {
+		if p.Fate&tun.Marked != 0 {
+			marked++
+			require.Greater(t, p.Arrived, p.At)
+			require.NotEmpty(t, p.Comment)
+		}
+	}
+	require.NotZero(t, marked)
+	require.EqualValues(t, w.Stats(w).Marked, marked)
+	var file bytes.Buffer
+	require.NoError(t, r.WritePcapng(&file))
+	for comment := range pcapng(t, &file) {
+		if strings.Contains(comment, "marked") {
+			require.Contains(t, comment, "w [marked CE, after ")
+		}
+	}
 }
 
 // pcapng counts the packets of a file, by interface and comments.

@@ -100,7 +100,7 @@ type Sample struct {
 	RTTVariance time.Duration
 	RTO         time.Duration // the retransmission time-out
 
-	Retransmissions uint64 // segments with data that were sent again so far
+	Retransmissions uint64 // segments that were sent again so far: SYNs, data and FINs
 
 	Option string // name and new value of the option; only of Option events
 }
