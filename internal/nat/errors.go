@@ -17,7 +17,7 @@ func (t *Table) leaveError(v *view, own bool) Verdict {
 	if own && inner.address(destination) != t.cfg.Outside && !t.isInside(inner.address(destination)) {
 		return Pass
 	}
-	verdict = t.leaveQuoted(v, &inner, own)
+	verdict = t.leaveQuoted(v, &inner)
 	if verdict == Pass {
 		t.stats.Outbound++
 	}
@@ -25,7 +25,7 @@ func (t *Table) leaveError(v *view, own bool) Verdict {
 }
 
 // leaveQuoted translates an error that leaves, with what it quotes.
-func (t *Table) leaveQuoted(v, inner *view, own bool) Verdict {
+func (t *Table) leaveQuoted(v, inner *view) Verdict {
 	remote := inner.remote(source)
 	m := t.find(inner.protocol, inner.endpoint(destination), remote)
 	switch {
@@ -35,9 +35,7 @@ func (t *Table) leaveQuoted(v, inner *view, own bool) Verdict {
 		return drop(&t.stats.NoSession)
 	}
 	v.requote(inner, func() { inner.set(destination, netip.AddrPortFrom(t.cfg.Outside, m.port), true) })
-	if !own {
-		v.set(source, netip.AddrPortFrom(t.cfg.Outside, 0), false)
-	}
+	v.set(source, netip.AddrPortFrom(t.cfg.Outside, 0), false)
 	return Pass
 }
 
@@ -94,7 +92,7 @@ func (t *Table) returnError(v *view) Verdict {
 	case !v.hop():
 		return drop(&t.stats.Expired)
 	}
-	if verdict := t.leaveQuoted(v, &inner, false); verdict != Pass {
+	if verdict := t.leaveQuoted(v, &inner); verdict != Pass {
 		return verdict
 	}
 	if verdict := t.comeQuoted(v, &inner, m); verdict != Pass {

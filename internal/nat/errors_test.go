@@ -50,6 +50,21 @@ func TestErrorFromOutside(t *testing.T) {
 	}
 }
 
+// Options make the quoted header as long as it can be.
+func TestErrorAboutLongHeader(t *testing.T) {
+	n := newBox(t, nat.Config{})
+	n.out(udp(b, x))
+	p := tcp(a, x, syn)
+	p = slices.Concat(p[:20], slices.Repeat([]byte{1}, 40), p[20:]) // NOPs
+	p[0], p[3] = 0x4f, byte(len(p))
+	mend(p)
+	sent := slices.Clone(p)
+	n.out(p)
+	e := icmpError(hop, outside, 3, 4, p, 0)
+	n.in(e)
+	require.Equal(t, sent, e[28:])
+}
+
 // An error about nothing that an inside host has sent is dropped; one that is about a packet of the
 // router itself, or makes no sense to us, is the router's.
 func TestErrorFromOutsideAboutOthers(t *testing.T) {

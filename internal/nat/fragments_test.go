@@ -113,6 +113,9 @@ func TestFragmentsDropped(t *testing.T) {
 	tiny := cut(tcp(a, x, syn, data...), 8, 256, 2)
 	n.dropped(n.Outbound, tiny[0])
 	n.dropped(n.Outbound, tiny[1])
+	overlap := cut(tcp(b, x, syn, data...), 256, 256, 4)
+	require.Equal(t, nat.Pass, n.Outbound(0, overlap[0]))
+	n.dropped(n.Outbound, cut(tcp(b, x, syn, data...), 8, 256, 4)[1])
 	later := cut(udp(b, at(5000), data...), 256, 256, 3)
 	for _, f := range later[1:] {
 		f[8] = 1
@@ -144,6 +147,13 @@ func TestFragmentsBounded(t *testing.T) {
 	require.GreaterOrEqual(t, n.Stats().Fragments, uint64(1000-64))
 	require.Equal(t, nat.Pass, n.Inbound(0, part(0, 0)))
 	require.Empty(t, n.Waiting(), "forgotten")
+	m := newBox(t, nat.Config{})
+	m.out(udp(a, x))
+	for id := range uint16(1000) { // those that go on make room for others
+		require.Equal(t, nat.Keep, m.Inbound(0, part(id, 1)))
+		require.Equal(t, nat.Pass, m.Inbound(0, part(id, 0)))
+		require.Len(t, m.Waiting(), 1)
+	}
 	// Others aren't in the way of another direction.
 	out := cut(udp(a, x, data...), 256, 256, 1)
 	require.Equal(t, nat.Keep, n.Outbound(0, out[1]))

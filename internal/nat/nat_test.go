@@ -255,6 +255,28 @@ func TestTCPSimultaneousOpen(t *testing.T) {
 	require.Equal(t, 2*time.Hour+4*time.Minute, n.Mappings(0)[0].Expires)
 }
 
+// A connection from outside is answered by the mapping that it came by, whatever that is for.
+func TestTCPAnswersStrangers(t *testing.T) {
+	n := newBox(t, nat.Config{Mapping: nat.AddressAndPortDependent})
+	n.open(a, x)
+	n.in(tcp(y, at(5000), syn))
+	from, _ := n.out(tcp(a, y, syn|ack))
+	require.Equal(t, at(5000), from)
+	n.now = 3 * time.Hour
+	n.open(a, y)
+	require.Len(t, n.Mappings(n.now), 1)
+}
+
+// Time doesn't go back.
+func TestTime(t *testing.T) {
+	n := newBox(t, nat.Config{})
+	n.now = time.Hour
+	n.out(udp(a, x))
+	n.now = 0
+	n.out(udp(a, x))
+	require.Equal(t, time.Hour+5*time.Minute, n.Mappings(0)[0].Expires)
+}
+
 // Only a SYN begins a connection, from either side.
 func TestTCPBegins(t *testing.T) {
 	n := newBox(t, nat.Config{Forwards: []nat.Forward{{Protocol: nat.TCP, Port: 80, To: ap("10.0.0.2:8080")}}})
@@ -312,6 +334,12 @@ func TestRouterItself(t *testing.T) {
 	// The end of a connection frees its port before long.
 	n.untouched(n.Outbound, tcp(at(22), x, fin|ack))
 	require.Equal(t, 4*time.Minute, n.Mappings(0)[1].Expires)
+}
+
+// Its sockets keep their ports also where those of others are random.
+func TestRouterItselfWithRandomPorts(t *testing.T) {
+	n := newBox(t, nat.Config{RandomPorts: true, FirstPort: 6000, LastPort: 7000})
+	n.untouched(n.Outbound, udp(at(5000), x))
 }
 
 // What is for nobody outside isn't translated, and what nobody inside may have is dropped.
