@@ -76,6 +76,7 @@ type Network struct {
 	steps   steps
 	trace   recorder
 	records records
+	keep    *keeper // see KeepOnFailure; nil: nothing is kept
 
 	topology topology
 
@@ -129,9 +130,14 @@ func New(tb TB, opts ...Option) *Network {
 	}
 	n.must(n.chooseMode())
 	n.setClock()
+	if n.keep != nil {
+		n.must(n.keep.begin(n))
+	}
 	if tb != nil {
 		tb.Cleanup(func() {
-			if err := n.Close(); err != nil {
+			err := n.Close()
+			n.keep.end(n, err != nil)
+			if err != nil {
 				tb.Fatalf("%v", err)
 			}
 		})
