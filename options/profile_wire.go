@@ -8,8 +8,8 @@ import "time"
 //
 // What isn't here is the same in all profiles. The options of a SYN are MSS, NOP, window scale, NOP,
 // NOP, SACK-permitted, and with timestamps MSS, NOP, window scale, SACK-permitted, timestamps. ECN is
-// refused, all TCP segments have DF, TTL and hop limit are 128, and the initial sequence numbers are
-// those of RFC 6528.
+// refused unless the configuration of the stack has it, all TCP segments have DF, TTL and hop limit
+// are 128, and the initial sequence numbers are those of RFC 6528.
 type Wire struct {
 	// WindowScale is the window scale in a SYN while SO_RCVBUF isn't set.
 	WindowScale uint8

@@ -68,6 +68,11 @@ type Config struct {
 	// fragmented (no DF) instead. 0 means 552, as Linux has it; it is 68 to 1500.
 	MinPathMTU uint32
 
+	// ECN has TCP connections offer and accept explicit congestion notification (RFC 3168): a queue
+	// on the way marks their packets instead of dropping them, and TCP sends more slowly all the
+	// same. Windows has it off until "netsh int tcp set global ecncapability=enabled".
+	ECN bool
+
 	// Clock is the only source of time of the stack, timers and deadlines included; nil means the
 	// real clock.
 	Clock tcpip.Clock

@@ -30,6 +30,7 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 		MinPathMTU:  s.cfg.MinPathMTU,
 		OddResets:   wire.OddResets,
 		AckInResets: wire.AckInResets,
+		ECN:         s.cfg.ECN,
 	})
 	s.tcp.SetGarbage(s.cfg.KeepAlive.garbage(s.cfg.Profile))
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}

@@ -28,6 +28,9 @@ type Hooks struct {
 	// by a RST.
 	OddResets bool
 
+	// ECN has connections offer and accept ECN (RFC 3168).
+	ECN bool
+
 	// AckInResets gives a RST without ACK its sequence number as acknowledgement number, too.
 	AckInResets bool
 }

@@ -105,10 +105,11 @@ func tupleOf(id *ID) (t tuple) {
 func (t *tuple) slice() []byte { return t.bytes[:t.size] }
 
 // chooseNumbers chooses the initial sequence number and the offset of the timestamps of a
-// connection that begins now.
+// connection that begins now, and whether it has ECN.
 func (p *Protocol) chooseNumbers(id *ID, cfg *tcp.Config) {
 	t := tupleOf(id)
 	cfg.ISS, cfg.StampOffset = p.secret.ISN(p.now(), t.slice()), p.secret.StampOffset(t.slice())
+	cfg.ECN = p.hooks.ECN
 }
 
 // Number implements stack.TransportProtocol.
