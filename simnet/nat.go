@@ -196,6 +196,9 @@ func (h *Host) newPort(e *linkEnd, below tun.Device) *port {
 	return e.port
 }
 
+// translates reports whether there is a NAT at a port; of no port it says no.
+func (p *port) translates() bool { return p != nil && p.translator.Load() != nil }
+
 // setTranslator gives a port a NAT; nil: none.
 func (h *Host) setTranslator(p *port, t *Translator) {
 	h.mu.Lock()
@@ -322,7 +325,7 @@ func (p *port) which(all []*Translator, packet *tun.Packet) (*Translator, func(*
 func (h *Host) sendInside(list [][]byte) {
 	for _, b := range list {
 		d, _ := h.Stack.DeviceTo(netip.AddrFrom4([4]byte(b[16:]))).(*port)
-		if d == nil || d.translator.Load() != nil || len(b) > d.MTU() {
+		if d == nil || d.translates() || len(b) > d.MTU() {
 			continue // there is no way, or not to the inside, or not for a packet of this size
 		}
 		one := []tun.Packet{{Data: buffer.MakeWithData(b)}}

@@ -279,6 +279,47 @@ func TestNAT_Reboot(t *testing.T) {
 	})
 }
 
+// Routes lead out through a NAT, not in.
+func TestNAT_AutoRoutes(t *testing.T) {
+	inEachMode(t, func(t *testing.T, n *simnet.Network) {
+		core, wide := n.Router("core"), n.Switch("wide")
+		n.Link(core, wide, simnet.Addresses(core, "198.51.100.254/24"))
+		s := n.Host("s", "203.0.113.9/24")
+		n.Link(core, s, simnet.Addresses(core, "203.0.113.1/24"))
+		server(t, n, s)
+		var hosts []*simnet.Host
+		for i := range 2 {
+			gate, lan := n.Router(fmt.Sprint("gate", i)), n.Switch(fmt.Sprint("lan", i))
+			n.Link(gate, wide, simnet.Addresses(gate, fmt.Sprintf("198.51.100.%d/24", 1+i)), simnet.NAT(gate, simnet.NATConfig{}))
+			n.Link(gate, lan, simnet.Addresses(gate, "10.0.0.1/24"))
+			for k := range 2 {
+				h := n.Host(fmt.Sprintf("h%d.%d", i, k), fmt.Sprintf("10.0.0.%d/24", 2+k))
+				n.Link(h, lan)
+				hosts = append(hosts, h)
+			}
+		}
+		n.AutoRoutes()
+		require.Nil(t, core.DeviceTo(netip.MustParseAddr("10.0.0.2")))
+		n.Do("all", func() {
+			for i, h := range hosts {
+				c, from := dial(t, h, uint16(5000+i), "203.0.113.9:7")
+				require.Equal(t, fmt.Sprintf("198.51.100.%d:%d", 1+i/2, 5000+i), from.String())
+				require.NoError(t, echoes(c, make([]byte, 50_000)))
+			}
+			// Two hosts on one switch meet outside, and the packets leave by the port that they came by.
+			p, err := hosts[0].ListenPacket("udp4", ":6000")
+			require.NoError(t, err)
+			q, err := hosts[1].ListenPacket("udp4", ":6001")
+			require.NoError(t, err)
+			_, err = q.WriteTo([]byte("hello"), net.UDPAddrFromAddrPort(ask(t, n, p, "203.0.113.9:7")))
+			require.NoError(t, err)
+			_, from, err := p.ReadFrom(make([]byte, 5))
+			require.NoError(t, err)
+			require.Equal(t, "198.51.100.1:6001", from.String())
+		})
+	})
+}
+
 // ICMP errors find the way in: what a path takes, and how long it is.
 func TestNAT_Errors(t *testing.T) {
 	n := simnet.New(t)

@@ -17,7 +17,7 @@ import (
 //
 // AutoRoutes looks at what is there now: call it when all links are made, and again after changes,
 // as a routing protocol would find out. Links, routers and switches that are cut don't count then;
-// those that only lose packets do. What an earlier call has added, and is no longer true, goes.
+// those that only lose packets do. Networks of IPv4 behind a NAT are nobody's outside. What an earlier call has added, and is no longer true, goes.
 func (n *Network) AutoRoutes() {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -127,8 +127,8 @@ func (m *routeMap) from(h *Host, v4 bool) (routes []stack.Route) {
 				}
 			}
 			for _, r := range s.routers {
-				if _, found := first[r.host]; found {
-					continue
+				if _, found := first[r.host]; found || v4 && r.port.translates() {
+					continue // nobody outside reaches what is behind a NAT
 				}
 				via, ok := m.beside(e, r, v4)
 				if !ok {
