@@ -91,6 +91,7 @@ func startRaft(t *testing.T, n *simnet.Network, size int) []*raftNode {
 			ID: raft.ServerID(strconv.Itoa(i)), Address: raft.ServerAddress(node.Addr().String()),
 		})
 	}
+	transports := make([]*raft.NetworkTransport, size)
 	for i, node := range nodes {
 		cfg := raft.DefaultConfig()
 		cfg.LocalID = members.Servers[i].ID
@@ -102,11 +103,23 @@ func startRaft(t *testing.T, n *simnet.Network, size int) []*raftNode {
 		var err error
 		node.Raft, err = raft.NewRaft(cfg, node, store, store, raft.NewInmemSnapshotStore(), transport)
 		require.NoError(t, err)
-		t.Cleanup(func() { // connections that are left end with the network
-			require.NoError(t, node.Shutdown().Error())
-			require.NoError(t, transport.Close())
-		})
+		transports[i] = transport
 	}
+	t.Cleanup(func() {
+		var ends []raft.Future
+		for i, node := range nodes {
+			ends = append(ends, node.Shutdown())
+			require.NoError(t, transports[i].Close())
+		}
+		// A leader only ends when its followers have answered or the connections to them are gone. A
+		// follower that has ended doesn't answer, and keeps its connections: so the hosts crash.
+		for _, node := range nodes {
+			require.NoError(t, node.host.Close())
+		}
+		for _, end := range ends {
+			require.NoError(t, end.Error())
+		}
+	})
 	require.NoError(t, nodes[0].BootstrapCluster(members).Error())
 	return nodes
 }
