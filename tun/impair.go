@@ -165,7 +165,11 @@ func (i *Impaired) SetOut(m Impairment) error { return i.out.set(m) }
 func (i *Impaired) SetIn(m Impairment) error { return i.in.set(m) }
 
 // Impairments returns the present impairments.
-func (i *Impaired) Impairments() (out, in Impairment) { return i.out.get(), i.in.get() }
+func (i *Impaired) Impairments() (out, in Impairment) {
+	out, in = i.out.get(), i.in.get()
+	out.LossPackets, in.LossPackets = slices.Clone(out.LossPackets), slices.Clone(in.LossPackets)
+	return out, in
+}
 
 // ImpairStats holds the counters of one direction. A packet may count as several of Duplicated,
 // Corrupted, Reordered and Marked; one that counts as QueueDropped may count as one of these, too.

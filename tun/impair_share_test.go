@@ -123,6 +123,9 @@ func TestImpair_LossPackets(t *testing.T) {
 	require.Equal(t, []int{11, 12, 13, 15}, p.numbers[5:])
 	out, _ := i.Impairments()
 	require.Equal(t, []uint64{1, 12, 14}, out.LossPackets)
+	out.LossPackets[2] = 16 // a copy again
+	sendNumbered(t, i, c, 16, 16, 20, 0)
+	require.Equal(t, 16, p.numbers[9])
 }
 
 // delaysOf draws n delays in milliseconds.
