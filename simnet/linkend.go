@@ -79,14 +79,15 @@ func (e *linkEnd) forward(packets []tun.Packet) {
 
 // arrive has the Inspector, if there is one, see packets that arrive. It owns the packets, and
 // returns those that the node gets, which the caller owns.
-func (e *linkEnd) arrive(packets []tun.Packet) []tun.Packet {
+func (e *linkEnd) arrive(packets []tun.Packet) (on []tun.Packet) {
 	e.mu.Lock()
 	view := e.view
 	e.mu.Unlock()
 	if view == nil {
 		return packets
 	}
-	return view.inspect(&passage{n: e.n, from: e.peerName(), to: e.node(), back: e}, packets)
+	view.inspect(&passage{n: e.n, from: e.peerName(), to: e.node(), back: e}, packets, func(p tun.Packet) { on = append(on, p) })
+	return on
 }
 
 // closeFar closes the end in real time.

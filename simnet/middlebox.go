@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -124,12 +125,12 @@ func (m *Middlebox) receive(in *linkEnd, packets []tun.Packet) {
 	if out != nil {
 		p.to = out.peerName()
 	}
-	for _, packet := range m.view.inspect(&p, packets) {
+	m.view.inspect(&p, packets, func(packet tun.Packet) {
 		if out != nil {
 			out.impaired.Send([]tun.Packet{packet}) // it fails only after Close
 		}
 		packet.Data.Release()
-	}
+	})
 }
 
 // Inspect has an Inspector see the packets of a link, of both directions unless it stands in From.
@@ -168,16 +169,9 @@ type passage struct {
 	back     *linkEnd // sends what goes back
 }
 
-// inspect asks the Inspector about packets, which it owns, and returns those that go on, which the
-// caller owns.
-func (v *inspection) inspect(at *passage, packets []tun.Packet) []tun.Packet {
-	v.mu.Lock()
-	f := v.f
-	v.mu.Unlock()
-	if f == nil {
-		return packets
-	}
-	var on []tun.Packet
+// inspect asks the Inspector about packets, which it owns, and gives those that go on to a function,
+// which owns them then. One packet has gone on before the Inspector sees the next.
+func (v *inspection) inspect(at *passage, packets []tun.Packet, on func(tun.Packet)) {
 	for _, packet := range packets {
 		verdict := v.judge(at, &packet)
 		for _, b := range verdict.Answer {
@@ -187,27 +181,26 @@ func (v *inspection) inspect(at *passage, packets []tun.Packet) []tun.Packet {
 				answer.Data.Release()
 			}
 		}
-		if !verdict.Drop {
-			on = append(on, packet)
+		template := packet // its bytes aren't looked at where they are gone
+		to, _ := destination(&packet)
+		if verdict.Drop {
+			packet.Data.Release()
+		} else {
+			on(packet)
 		}
 		for _, b := range verdict.Forward {
 			if len(b) > 0 {
-				on = append(on, inPlaceOf(packet, b))
+				on(inPlaceOf(template, to, b))
 			}
 		}
-		if verdict.Drop {
-			packet.Data.Release()
-		}
 	}
-	return on
 }
 
-// inPlaceOf is a packet with other bytes. Where they go to the same destination, they take the same
-// way.
-func inPlaceOf(packet tun.Packet, b []byte) tun.Packet {
-	before, _ := destination(&packet)
+// inPlaceOf is a packet with other bytes than one for an address. Where they go to the same address,
+// they take the same way.
+func inPlaceOf(packet tun.Packet, to netip.Addr, b []byte) tun.Packet {
 	packet.Data = buffer.MakeWithData(b)
-	if after, _ := destination(&packet); after != before {
+	if a, _ := destination(&packet); a != to {
 		packet.Mark = 0
 	}
 	return packet
@@ -215,12 +208,12 @@ func inPlaceOf(packet tun.Packet, b []byte) tun.Packet {
 
 // judge asks the Inspector about one packet.
 func (v *inspection) judge(at *passage, packet *tun.Packet) Verdict {
-	b := make([]byte, packet.Data.Size())
-	packet.Data.ReadAt(b, 0) // its error says only that the end was reached
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.f == nil {
 		return Verdict{}
 	}
+	b := make([]byte, packet.Data.Size())
+	packet.Data.ReadAt(b, 0) // its error says only that the end was reached
 	return v.f(Passing{At: at.n.Now(), From: at.from, To: at.to, Data: b})
 }

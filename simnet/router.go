@@ -90,28 +90,23 @@ func (h *Host) Unroute(destination string) {
 func (h *Host) unroute(destination string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	found := false
+	var list []netip.Prefix
 	for _, like := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		p, err := parseDestination(destination, like)
-		if err != nil && destination != "default" && like.Is4() {
-			continue // it is of IPv6
-		}
-		if err != nil {
+		if err != nil && !p.IsValid() {
 			return fmt.Errorf("simnet: route of %s: %w", h.name, err)
 		}
-		if _, ok := h.routes[p]; !ok {
-			continue
+		if _, ok := h.routes[p]; ok && err == nil {
+			list = append(list, p)
 		}
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("simnet: %s has no route to %s", h.name, destination)
+	}
+	for _, p := range list {
 		if err := h.dropRoute(p); err != nil {
 			return fmt.Errorf("simnet: route of %s to %s: %w", h.name, destination, err)
 		}
-		found = true
-		if destination != "default" {
-			return nil
-		}
-	}
-	if !found {
-		return fmt.Errorf("simnet: %s has no route to %s", h.name, destination)
 	}
 	return nil
 }

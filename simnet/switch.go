@@ -16,7 +16,8 @@ import (
 // sender's route table says: to the gateway of the route, or to the destination itself. Where a
 // host has no gateway and no neighbour has the destination, nor a network that it is in, the packet
 // goes to the router that was linked first; so hosts beside one router need no routes. Broadcasts and
-// multicasts go to everybody. What nobody takes is dropped, as where nobody answers ARP.
+// multicasts go to everybody. What nobody takes is dropped, as where nobody answers ARP; if a router
+// has sent it there, it tells the sender.
 //
 // Links are those of layer 3 everywhere: there is no Ethernet, and there are no MAC addresses, VLANs
 // and spanning trees. A circle of switches is an error of Link.
@@ -116,6 +117,9 @@ func (s *Switch) pass(t *switchTable, in *linkEnd, packet tun.Packet) {
 	port := t.toward[packet.Mark]
 	if port == nil || port == in {
 		s.unknown.Add(1)
+		if from := t.behind[in]; from != nil && from.host != nil {
+			from.host.Undelivered(&packet)
+		}
 		return
 	}
 	s.forwarded.Add(1)
