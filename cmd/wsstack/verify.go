@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"html/template"
 	"io"
 	"os"
 	"path/filepath"
@@ -52,6 +53,8 @@ type verifyRun struct {
 	Evidence string `json:"evidence,omitempty"` // what was seen
 	Failure  string `json:"failure,omitempty"`  // why the run has failed
 	Trace    string `json:"-"`                  // the segments, a line for each
+
+	Picture template.HTML `json:"-"` // the ladder diagram, of some runs with --html
 }
 
 // verifyFlags are the flags of verify.
@@ -60,6 +63,7 @@ type verifyFlags struct {
 	verbose bool
 	junit   string
 	pcap    string
+	html    string
 	profile string
 	seed    *uint64 // nil: 1
 }
@@ -78,6 +82,7 @@ func newVerifyCommand() *cobra.Command {
   wsstack verify SH RS-1
   wsstack verify -v LG-3
   wsstack verify --profile windows
+  wsstack verify --html pages KA
   wsstack verify --json | jq -r '.[] | select(.verdict == "untested") | .id'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,6 +93,7 @@ func newVerifyCommand() *cobra.Command {
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run with its segments")
 	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`; with - to standard output, instead of the table")
 	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
+	cmd.Flags().StringVar(&f.html, "html", "", "also write pages with all statements, their runs and ladder diagrams into `DIR`, which is made when it is missing; begin with index.html")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only in this `PROFILE`: documented, windows or legacy")
 	cmd.Flags().Var(newParsed(&f.seed, parseSeed), "seed", "`NUMBER` that seeds the random numbers of the simulated networks (default 1)")
 	return cmd
@@ -109,8 +115,15 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	if f.json && f.junit == standardOutput {
 		return usagef("--json and --junit - both write to standard output").withHint("leave one of them out, or name a file")
 	}
-	if f.pcap != "" {
-		if err := makeFolder(f.pcap); err != nil {
+	if f.html == standardOutput {
+		return usagef("--html of verify names a folder: each area has a page of its own").
+			withHint("wsstack verify --html pages …")
+	}
+	for _, folder := range []struct{ name, flag, what string }{{f.pcap, "pcap", "captures"}, {f.html, "html", "pages"}} {
+		if folder.name == "" {
+			continue
+		}
+		if err := makeFolder(folder.name, folder.flag, folder.what); err != nil {
 			return err
 		}
 	}
@@ -122,6 +135,11 @@ func verify(stdout, stderr io.Writer, f verifyFlags, args []string) error {
 	results, err := runScenarios(stderr, f, statements, profiles)
 	if err != nil {
 		return err
+	}
+	if f.html != "" {
+		if err := writePages(f.html, f.profile, results); err != nil {
+			return failf("can't write the pages: %w", err).withHint("choose another folder: --html %s", elsewhere(f.html))
+		}
 	}
 	if err := writeResults(stdout, f, results); err != nil {
 		return err
@@ -170,17 +188,17 @@ func reportFailure(file string, err error) *failure {
 	return failf("can't write the report: %w", err).withFileHint("junit", file)
 }
 
-// makeFolder makes the folder for captures; one that exists is fine, one in a
+// makeFolder makes the folder of a flag, for captures or pages; one that exists is fine, one in a
 // folder that doesn't is likely a mistyped name.
-func makeFolder(name string) error {
+func makeFolder(name, flag, what string) error {
 	err := os.Mkdir(name, 0o777)
 	switch info, statErr := os.Stat(name); {
 	case statErr == nil && info.IsDir():
 		return nil
 	case statErr == nil:
-		return failf("make the folder for captures: %w", err).withHint("%s is a file; choose another name", name)
+		return failf("make the folder for %s: %w", what, err).withHint("%s is a file; choose another name", name)
 	default:
-		return failf("make the folder for captures: %w", err).withFileHint("pcap", name)
+		return failf("make the folder for %s: %w", what, err).withFileHint(flag, name)
 	}
 }
 
@@ -264,7 +282,7 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 		none := v.Verdict
 		for _, c := range byID[s.ID] {
 			show.next(c)
-			r, err := runCase(f, c)
+			r, err := runCase(f, c, pictured(v.Runs, c))
 			if err != nil {
 				return nil, err
 			}
@@ -311,15 +329,23 @@ func captureName(c conform.Case) string {
 	}, c.ID+" "+c.Name()) + ".pcapng"
 }
 
-func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
+// runCase runs a case. With draw its ladder is drawn for --html.
+func runCase(f verifyFlags, c conform.Case, draw bool) (verifyRun, error) {
 	var file *os.File
-	var observe func(*simnet.Network)
+	var rec *simnet.Recording
+	observe := func(n *simnet.Network) {
+		if f.html != "" {
+			rec = n.Record()
+		}
+		if file != nil {
+			n.Capture(file)
+		}
+	}
 	if f.pcap != "" {
 		var err error
 		if file, err = os.Create(filepath.Join(f.pcap, captureName(c))); err != nil {
 			return verifyRun{}, failf("make a capture file: %w", err).withHint("choose another folder: --pcap %s", elsewhere(f.pcap))
 		}
-		observe = func(n *simnet.Network) { n.Capture(file) }
 	}
 	seed := uint64(1)
 	if f.seed != nil {
@@ -335,6 +361,10 @@ func runCase(f verifyFlags, c conform.Case) (verifyRun, error) {
 	if r.Passed() {
 		verdict = verdictPass
 	}
-	return verifyRun{Scenario: c.Title, Source: c.Source, Family: c.Family, Profile: c.Profile.String(), Verdict: verdict,
-		Evidence: r.Evidence, Failure: r.Failure, Trace: r.Trace}, nil
+	run := verifyRun{Scenario: c.Title, Source: c.Source, Family: c.Family, Profile: c.Profile.String(), Verdict: verdict,
+		Evidence: r.Evidence, Failure: r.Failure, Trace: r.Trace}
+	if rec != nil && (draw || !r.Passed()) {
+		run.Picture = ladderOf(rec, r.Packets)
+	}
+	return run, nil
 }

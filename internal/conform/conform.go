@@ -116,6 +116,7 @@ type Result struct {
 	Failure  string // empty: passed
 	Evidence string // what was seen, in words
 	Trace    string // the segments, and the times that the words count from
+	Packets  uint64 // how many packets there were before the network was closed
 }
 
 // Passed reports success.
@@ -141,8 +142,9 @@ func (e *Env) run(c Case) Result {
 	}()
 	<-done
 	trace := e.traceText()
+	packets, _ := e.Net.Digest()
 	e.close()
-	return Result{Case: c, Failure: e.failure(), Evidence: strings.Join(e.notes, "; "), Trace: trace}
+	return Result{Case: c, Failure: e.failure(), Evidence: strings.Join(e.notes, "; "), Trace: trace, Packets: packets}
 }
 
 // recoverPanic turns a panic of a scenario into its failure.
