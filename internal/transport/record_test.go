@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -109,6 +110,71 @@ func TestRecord_HalfOpenEnds(t *testing.T) {
 		w.syn(1003, 7)
 		l.Close()
 		led.expect(w.t, 1003, "SYN-RECEIVED in out", "end")
+	})
+}
+
+// A busy is a Log during whose first sample something else happens.
+type busy struct{ meanwhile func() }
+
+func (b *busy) Sample(Change) {
+	if f := b.meanwhile; f != nil {
+		b.meanwhile = nil
+		f()
+	}
+}
+
+func (*busy) End() {}
+
+// A segment that comes while a connection is looked at isn't forgotten.
+func TestRecord_SegmentMeanwhile(t *testing.T) {
+	wires(t, func(w *wire) {
+		c, iss := w.open(listen(w.t, w.s, w.net, 80), 1000)
+		w.p.Record(func(ID) Log {
+			return &busy{func() {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					w.say(1000, withData(engine.Segment{Seq: 1001, Ack: iss + 1, Flags: engine.ACK}, "data"))
+				}()
+				<-done
+				require.Zero(w.t, c.Readable(), "the connection is locked")
+			}}
+		})
+		require.Equal(w.t, 4, c.Readable())
+	})
+}
+
+// What there is comes in the order of the tuples, whatever the tables have it in.
+func TestRecord_Order(t *testing.T) {
+	wires(t, func(w *wire) {
+		l := listen(w.t, w.s, w.net, 80)
+		conns := []*stream{}
+		for port := uint16(2050); port > 2000; port-- {
+			c, _ := w.open(l, port)
+			conns = append(conns, c)
+		}
+		recorded := func() (order []uint16) {
+			led := newLedger()
+			w.p.Record(func(id ID) Log {
+				order = append(order, id.RemotePort)
+				return led.open(id)
+			})
+			return order
+		}
+		order := recorded()
+		require.Len(w.t, order, 50)
+		require.True(w.t, slices.IsSorted(order))
+		w.p.Record(nil)
+		for i, c := range conns {
+			port := uint16(2050 - i)
+			iss := iss(c)
+			c.log = nil // as if nobody had recorded
+			c.Close()
+			w.say(port, engine.Segment{Seq: 1001, Ack: iss + 2, Flags: engine.ACK | engine.FIN})
+		}
+		order = recorded()
+		require.Len(w.t, order, 50)
+		require.True(w.t, slices.IsSorted(order))
 	})
 }
 
