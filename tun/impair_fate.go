@@ -9,13 +9,15 @@ import (
 
 // filter applies Filter, without mu. It reports that the packet is dropped.
 func (p *path) filter(packet *Packet) bool {
-	m := p.get()
-	if m.Filter == nil || m.Partition {
+	p.mu.Lock()
+	filter, cut := p.impairment.Filter, p.impairment.Partition
+	p.mu.Unlock()
+	if filter == nil || cut {
 		return false
 	}
 	bytes := make([]byte, packet.Data.Size())
 	flatten(bytes, &packet.Data)
-	result := m.Filter(bytes)
+	result := filter(bytes)
 	if result == nil {
 		return true
 	}

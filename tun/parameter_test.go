@@ -90,6 +90,7 @@ func TestParameters_SetOneField(t *testing.T) {
 
 func TestFates_EachBitHasARow(t *testing.T) {
 	all, caused := Fate(0), Filtered
+	counters := map[string]bool{}
 	for i, r := range fates {
 		require.Equal(t, Fate(1)<<i, r.bit)
 		require.Equal(t, r.name, r.bit.String())
@@ -100,6 +101,8 @@ func TestFates_EachBitHasARow(t *testing.T) {
 		require.Equal(t, r.bit.Dropped(), s.Dropped() == 1, r.name)
 		*r.counter(&s) = 0
 		require.Zero(t, s, r.name)
+		require.False(t, counters[counterName(r)], "%s has a counter of its own", r.name)
+		counters[counterName(r)] = true
 	}
 	for _, p := range parameters {
 		caused |= p.Fates
