@@ -2,6 +2,7 @@ package simnet_test
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -96,4 +97,29 @@ func BenchmarkTurn(b *testing.B) {
 		}
 	})
 	require.NoError(b, n.Run())
+}
+
+// BenchmarkForward measures what a hop costs: datagrams that a switch and a router with a hundred
+// links pass on.
+func BenchmarkForward(b *testing.B) {
+	n := simnet.New(b, simnet.TraceLimit(0))
+	sw, r := n.Switch("sw"), n.Router("r")
+	n.Link(sw, r, simnet.Addresses(r, "10.0.0.1/16"))
+	var far *simnet.Host
+	for i := range 100 {
+		h := n.Host(fmt.Sprint("near", i), fmt.Sprintf("10.0.1.%d/16", i+1))
+		n.Link(h, sw)
+		far = n.Host(fmt.Sprint("far", i), fmt.Sprintf("10.1.%d.2/24", i))
+		n.Link(r, far, simnet.Addresses(r, fmt.Sprintf("10.1.%d.1/24", i)))
+	}
+	w := n.Wire(sw, "w", "10.0.2.1")
+	_, err := far.ListenPacket("udp4", ":9")
+	if err != nil {
+		b.Fatal(err)
+	}
+	packet := simnet.EncodeUDP(netip.MustParseAddrPort("10.0.2.1:7"), netip.MustParseAddrPort("10.1.99.2:9"), make([]byte, 100))
+	for b.Loop() {
+		w.Inject(packet)
+		n.Idle()
+	}
 }
