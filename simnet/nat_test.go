@@ -50,9 +50,9 @@ func newHome(n *simnet.Network, out *simnet.Host, prefix string, config simnet.N
 
 func (h *home) translator() *simnet.Translator { return h.outsideLink.Translator(h.nat) }
 
-// server has a host send back what it gets over TCP, on port 7, and answer datagrams with the
+// answers has a host send back what it gets over TCP, on port 7, and answer datagrams with the
 // endpoint that they come from.
-func server(t testing.TB, n *simnet.Network, s *simnet.Host) {
+func answers(t testing.TB, n *simnet.Network, s *simnet.Host) {
 	l, err := s.Listen("tcp4", ":7")
 	require.NoError(t, err)
 	n.Background("TCP of "+s.Name(), func() {
@@ -118,7 +118,7 @@ func echoes(c net.Conn, data []byte) error {
 func TestNAT(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{}, simnet.Delay(10*time.Millisecond))
 	n.Do("clients", func() {
 		c, first := dial(t, h.a, 5000, "198.51.100.9:7")
@@ -149,9 +149,9 @@ func TestNAT(t *testing.T) {
 func TestNAT_RouterItself(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{Filtering: simnet.AddressAndPortDependent})
-	server(t, n, h.nat)
+	answers(t, n, h.nat)
 	n.Do("all", func() {
 		_, from := dial(t, s, 5000, "198.51.100.1:7")
 		require.Equal(t, "198.51.100.9:5000", from.String())
@@ -193,7 +193,7 @@ func TestNAT_HolePunching(t *testing.T) {
 			core := n.HostConfig("core", routerConfig(0, "203.0.113.1/24"))
 			s := n.Host("s", "203.0.113.9/24")
 			n.Link(core, s)
-			server(t, n, s)
+			answers(t, n, s)
 			left := newHome(n, core, "198.51.100", tt.left, simnet.Addresses(core, "198.51.100.254/24"))
 			right := newHome(n, core, "198.51.101", tt.right, simnet.Addresses(core, "198.51.101.254/24"))
 			got := 0
@@ -234,7 +234,7 @@ func TestNAT_IdleConnection(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		n := simnet.New(t)
 		s := n.Host("s", "198.51.100.9/24")
-		server(t, n, s)
+		answers(t, n, s)
 		h := newHome(n, s, "198.51.100", simnet.NATConfig{})
 		n.Do("client", func() {
 			c, _ := dial(t, h.a, 5000, "198.51.100.9:7")
@@ -256,7 +256,7 @@ func TestNAT_IdleConnection(t *testing.T) {
 func TestNAT_Reboot(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{})
 	for name, reboot := range map[string]func(){
 		"Flush": func() { h.translator().Flush() },
@@ -286,7 +286,7 @@ func TestNAT_AutoRoutes(t *testing.T) {
 		n.Link(core, wide, simnet.Addresses(core, "198.51.100.254/24"))
 		s := n.Host("s", "203.0.113.9/24")
 		n.Link(core, s, simnet.Addresses(core, "203.0.113.1/24"))
-		server(t, n, s)
+		answers(t, n, s)
 		var hosts []*simnet.Host
 		for i := range 2 {
 			gate, lan := n.Router(fmt.Sprint("gate", i)), n.Switch(fmt.Sprint("lan", i))
@@ -328,7 +328,7 @@ func TestNAT_Errors(t *testing.T) {
 	n.Link(core, far)
 	s := n.Host("s", "203.0.113.9/24")
 	n.Link(far, s, simnet.Addresses(far, "203.0.113.1/24"))
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, core, "198.51.100", simnet.NATConfig{}, simnet.Addresses(core, "198.51.100.254/24"))
 	n.Do("path MTU", func() {
 		c, _ := dial(t, h.a, 0, "203.0.113.9:7")
@@ -368,9 +368,9 @@ func TestNAT_Errors(t *testing.T) {
 func TestNAT_Hairpinning(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 8007, To: netip.MustParseAddrPort("10.0.1.2:7")}}})
-	server(t, n, h.b)
+	answers(t, n, h.b)
 	n.Do("hairpin", func() {
 		c, from := dial(t, h.a, 5000, "198.51.100.1:8007")
 		require.Equal(t, "198.51.100.1:5000", from.String())
@@ -406,7 +406,7 @@ func TestNAT_Forwards(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{Filtering: simnet.AddressAndPortDependent})
-	server(t, n, h.a)
+	answers(t, n, h.a)
 	n.Do("client", func() {
 		_, err := s.Dial("tcp", "198.51.100.1:80")
 		require.ErrorIs(t, err, wsa.WSAECONNREFUSED, "by the router")
@@ -424,7 +424,7 @@ func TestNAT_Forwards(t *testing.T) {
 func TestNAT_Full(t *testing.T) {
 	n := simnet.New(t)
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{Sessions: 10})
 	n.Do("clients", func() {
 		c, _ := dial(t, h.a, 0, "198.51.100.9:7")
@@ -475,7 +475,7 @@ func TestNAT_Deterministic(t *testing.T) {
 	run := func(seed uint64) (uint64, uint16) {
 		n := simnet.New(t, simnet.Seed(seed))
 		s := n.Host("s", "198.51.100.9/24")
-		server(t, n, s)
+		answers(t, n, s)
 		h := newHome(n, s, "198.51.100", simnet.NATConfig{RandomPorts: true}, simnet.Loss(0.1), simnet.Delay(time.Millisecond))
 		n.Do("client", func() {
 			c, _ := dial(t, h.a, 5000, "198.51.100.9:7")
@@ -500,9 +500,9 @@ func TestNAT_Bubble(t *testing.T) {
 // natWithGoroutines is a NAT in a network that has goroutines of its own.
 func natWithGoroutines(t *testing.T, n *simnet.Network) {
 	s := n.Host("s", "198.51.100.9/24")
-	server(t, n, s)
+	answers(t, n, s)
 	h := newHome(n, s, "198.51.100", simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 80, To: netip.MustParseAddrPort("10.0.1.2:7")}}})
-	server(t, n, h.b)
+	answers(t, n, h.b)
 	n.Do("client", func() {
 		c, from := dial(t, h.a, 5000, "198.51.100.9:7")
 		require.Equal(t, "198.51.100.1:5000", from.String())
