@@ -130,7 +130,7 @@ func (p *path) isClosed() bool {
 // has no packets to overtake. If so, bypass counts them and calls observe.
 func (p *path) bypass(packets []Packet) bool {
 	p.mu.Lock()
-	if !p.clear || p.held.Len() > 0 || !p.queue.idle() || len(p.reports) > 0 || p.delivering || p.closed {
+	if !p.clear || p.held.Len() > 0 || !p.queue.idle() || p.delivering || p.closed {
 		p.mu.Unlock()
 		return false
 	}

@@ -114,6 +114,78 @@ func TestQueue_KindsOfQueues(t *testing.T) {
 	}
 }
 
+// What comes after packets whose times are settled waits for them, whatever the link is then.
+func TestQueue_WaitsForWhatIsSettled(t *testing.T) {
+	plain := Impairment{Rate: 8_000_000, Queue: 1 << 20}
+	for _, c := range []struct {
+		name string
+		to   Impairment
+		want time.Duration // of the packet that comes next
+	}{
+		{"a trace", Impairment{RateTrace: rateTrace(t, 2)}, 6 * ms}, // its opportunity at 4 ms is too early
+		{"a queue", kilobyte, 6 * ms},
+		{"a queue, then nothing", Impairment{}, 5 * ms},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			i, p, clock := newBench(t, plain, 1)
+			sendNumbered(t, i, clock, 1, 5, 1000, 0)
+			if c.to.perfect() {
+				require.NoError(t, i.SetOut(kilobyte))
+				sendNumbered(t, i, clock, 6, 6, 1000, 0)
+				require.NoError(t, i.SetOut(c.to))
+				sendNumbered(t, i, clock, 7, 7, 1000, 0)
+			} else {
+				clock.advance(2 * ms)
+				require.NoError(t, i.SetOut(c.to))
+				sendNumbered(t, i, clock, 6, 6, 1000, 0)
+			}
+			clock.advance(time.Hour)
+			require.IsIncreasing(t, p.numbers)
+			require.Equal(t, c.want, p.times[5])
+		})
+	}
+}
+
+// A discipline that is set anew has no memory.
+func TestQueue_NewDisciplineBegins(t *testing.T) {
+	fates := func(between ...Impairment) (list []Fate) {
+		i, _, c := newBench(t, standing, 1)
+		i.out.observe = func(_ Direction, _ *Packet, fate Fate) {
+			if fate != 0 {
+				list = append(list, fate)
+			}
+		}
+		sendNumbered(t, i, c, 1, 50, 1000, 0)
+		c.advance(2500 * ms / 1000) // it has begun to drop, and the next one is due at 3 ms
+		for _, m := range between {
+			require.NoError(t, i.SetOut(m))
+		}
+		c.advance(ms)
+		return list
+	}
+	require.Len(t, fates(), 2)
+	require.Len(t, fates(standing), 2)
+	require.Len(t, fates(kilobyte, standing), 1)
+}
+
+// What a change finds due is told at once, not with what happens next.
+func TestQueue_ChangeAtTheSameInstant(t *testing.T) {
+	i, _, c := newBench(t, standing, 1)
+	var told []time.Duration
+	i.out.observe = func(_ Direction, _ *Packet, fate Fate) {
+		if fate == QueueDropped {
+			told = append(told, c.now)
+		}
+	}
+	sendNumbered(t, i, c, 1, 20, 1000, 0)
+	c.advance(2*ms - 1)
+	c.now++ // the timer is due, and hasn't fired
+	require.NoError(t, i.SetOut(kilobyte))
+	require.Empty(t, told, "Filter may have called")
+	c.advance(0)
+	require.Equal(t, []time.Duration{2 * ms}, told)
+}
+
 // The bounds of every device hold for what waits.
 func TestQueue_IsBounded(t *testing.T) {
 	i, _, c := newBench(t, Impairment{Rate: 8000, QueuePackets: 1 << 30, Discipline: CoDel}, 1)
@@ -186,10 +258,16 @@ func TestQueue_ObserveLater(t *testing.T) {
 	m := standing
 	m.ECN, m.Delay, m.Duplicate = true, ms, 1
 	tag := uint64(0)
-	i, err := Impair(p, ImpairConfig{Out: m, Clock: c, Rand: rand.NewPCG(1, 1), Observe: func(_ Direction, packet *Packet, fate Fate) {
+	var i *Impaired
+	var err error
+	i, err = Impair(p, ImpairConfig{Out: m, Clock: c, Rand: rand.NewPCG(1, 1), Observe: func(_ Direction, packet *Packet, fate Fate) {
 		if fate&(QueueDropped|Marked) == 0 {
 			tag++
 			packet.Tag = tag
+		} else {
+			i.out.mu.Lock()
+			require.True(t, i.out.telling, "nobody else delivers meanwhile: see serveLocked")
+			i.out.mu.Unlock()
 		}
 		log = append(log, fmt.Sprint(c.now, " ", numberIn(packet), " tag ", packet.Tag, " ", fate, ", ", ecn(&packet.Data), ", sent ", len(p.numbers)))
 	}})
