@@ -14,7 +14,7 @@ import (
 func TestReadme(t *testing.T) {
 	readme := read(t, "../README.md")
 	programs := map[string]string{} // text to file
-	for _, pattern := range []string{"*/main.go", "badlink/*_test.go"} {
+	for _, pattern := range []string{"*/main.go", "badlink/*_test.go", "bubble/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || files == nil {
 			t.Fatal(pattern, files, err)

@@ -25,10 +25,12 @@ func TestClient(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			io.WriteString(w, "hello")
 		}))
-		web := http.Client{Transport: &http.Transport{DialContext: client.DialContext}, Timeout: 5 * time.Second}
+		web := http.Client{Transport: &http.Transport{DialContext: client.DialContext}}
+		web.Timeout = 5 * time.Second
 		start := time.Now()
-		if _, err := web.Get("http://10.0.0.1/"); !os.IsTimeout(err) || time.Since(start) != 5*time.Second {
-			t.Errorf("after %v: %v, want a time-out after 5 s", time.Since(start), err)
+		_, err = web.Get("http://10.0.0.1/")
+		if took := time.Since(start); !os.IsTimeout(err) || took != 5*time.Second {
+			t.Errorf("after %v: %v, want a time-out after 5 s", took, err)
 		}
 		web.Timeout = time.Minute
 		resp, err := web.Get("http://10.0.0.1/")
