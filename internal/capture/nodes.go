@@ -47,6 +47,9 @@ func address(a netip.Addr) string {
 	return a.String()
 }
 
+// maxWaiting is how many equal packets are remembered that a router may send on.
+const maxWaiting = 32
+
 // A way is a node and where its packets go to in the end.
 type way struct {
 	node string
@@ -56,24 +59,31 @@ type way struct {
 // next finds the receivers of packets whose senders are named.
 func (f *File) next(parsed []trace.Packet) {
 	owner := map[netip.Addr]string{}
-	hops := map[uint64]int{}  // index of the latest packet with an identity
-	usual := map[way]string{} // where a router has sent packets on
+	waiting := map[uint64][]int{} // indexes of packets that may be sent on yet, by identity
+	usual := map[way]string{}     // where a router has sent packets on
 	for i := range f.Packets {
 		p := &f.Packets[i]
 		if parsed[i].Kind == trace.Malformed {
 			continue
 		}
+		if _, ok := owner[parsed[i].Source]; !ok {
+			owner[parsed[i].Source] = p.From // the first that sends it
+		}
 		id := parsed[i].Identity(p.Data)
-		before, forwarded := hops[id]
-		forwarded = forwarded && f.Packets[before].From != p.From && f.Packets[before].To == ""
-		if forwarded {
-			f.Packets[before].To = p.From
-			usual[way{f.Packets[before].From, parsed[i].Dest}] = p.From
+		list := waiting[id]
+		if owner[parsed[i].Source] != p.From {
+			sentOn := slices.IndexFunc(list, func(k int) bool { return f.Packets[k].From != p.From })
+			if sentOn >= 0 {
+				before := list[sentOn]
+				f.Packets[before].To = p.From
+				usual[way{f.Packets[before].From, parsed[i].Dest}] = p.From
+				list = slices.Delete(list, sentOn, sentOn+1)
+			}
 		}
-		if _, ok := owner[parsed[i].Source]; !ok && !forwarded {
-			owner[parsed[i].Source] = p.From
+		if !p.Fate.Dropped() {
+			list = append(list, i)
 		}
-		hops[id] = i
+		waiting[id] = list[max(0, len(list)-maxWaiting):]
 	}
 	for i := range f.Packets {
 		p := &f.Packets[i]

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wsstack/wsstack/internal/record"
 	"github.com/wsstack/wsstack/internal/trace"
+	"github.com/wsstack/wsstack/tun"
 )
 
 // A Note is what the analysis finds about a packet.
@@ -90,15 +91,15 @@ type flowKey [2]netip.AddrPort
 type analyser struct {
 	*Analysis
 	tracer trace.Tracer
-	live   map[flowKey]int // indexes of connections
-	hops   map[uint64]int  // index of the latest packet with these bytes
+	live   map[flowKey]int  // indexes of connections
+	hops   map[uint64][]int // indexes of the packets with these bytes that may be sent on yet
 }
 
 // Analyse understands the packets of a recording, which must not change any more.
 func Analyse(rec *record.Recording) *Analysis {
 	a := &analyser{
 		Analysis: &Analysis{Recording: rec, Packets: make([]Packet, len(rec.Packets))},
-		live:     map[flowKey]int{}, hops: map[uint64]int{},
+		live:     map[flowKey]int{}, hops: map[uint64][]int{},
 	}
 	for i := range rec.Packets {
 		a.packet(i)
@@ -136,13 +137,30 @@ func (a *analyser) hop(p *Packet, parsed *trace.Packet) {
 		return
 	}
 	key := parsed.Identity(p.Data)
-	if before, ok := a.hops[key]; ok {
-		if q := &a.Packets[before]; q.To == p.From && q.To != "" && q.From != p.From {
-			p.Previous = before
-		}
+	waiting := a.hops[key]
+	sentOn := slices.IndexFunc(waiting, func(i int) bool {
+		q := &a.Packets[i]
+		return q.To == p.From && q.To != "" && q.From != p.From
+	})
+	if sentOn >= 0 {
+		p.Previous = waiting[sentOn]
+		waiting = slices.Delete(waiting, sentOn, sentOn+1)
 	}
-	a.hops[key] = p.Index
+	copies := 1
+	switch {
+	case p.Fate.Dropped():
+		copies = 0
+	case p.Fate&tun.Duplicated != 0:
+		copies = 2
+	}
+	for range copies {
+		waiting = append(waiting, p.Index)
+	}
+	a.hops[key] = waiting[max(0, len(waiting)-maxWaiting):]
 }
+
+// maxWaiting is how many equal packets are remembered that a router may send on.
+const maxWaiting = 32
 
 // flow finds the connection of a segment, and the direction in it. A SYN with another number on the
 // same ports begins another connection.

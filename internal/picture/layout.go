@@ -14,7 +14,8 @@ const (
 	arrivalSpace = 9.0  // the least distance between two arrivals at a node
 	flightHeight = 34.0 // how far an arrow of the usual delay goes down
 	breakHeight  = 42.0 // what stands for a long silence
-	longest      = 84.0 // a silence that would be longer is a break
+	longest      = 84.0 // a silence that would be longer is a break …
+	longestWait  = 252  // … and so is a wait for a packet that is on its way
 	nominalSlope = 10.0 // how far an arrow goes down whose arrival isn't known
 )
 
@@ -127,9 +128,10 @@ func (l *layout) walk() {
 	scale := l.scale(moments)
 	y := ladderTop + 8
 	last := map[any]float64{} // the place of the latest label or arrival, by lane or node
+	flying := 0               // how many packets are on their way
 	for i, m := range moments {
 		if i > 0 {
-			y = l.pass(y, m.at-moments[i-1].at, scale)
+			y = l.pass(y, m.at-moments[i-1].at, scale, flying > 0)
 		}
 		if missing := l.missing[m.k]; missing > 0 && !m.arrival {
 			y = l.skip(y, count(missing, "packet")+" not shown")
@@ -138,7 +140,10 @@ func (l *layout) walk() {
 		var lane any = l.lane(m.k)
 		space := lineHeight
 		if m.arrival {
+			flying--
 			lane, space = p.To, arrivalSpace
+		} else if p.Arrived >= 0 && !p.Fate.Dropped() {
+			flying++
 		}
 		if before, ok := last[lane]; ok {
 			y = max(y, before+space)
@@ -166,9 +171,13 @@ func (l *layout) nominal(p *Packet, scale float64) float64 {
 }
 
 // pass lets time pass. A long silence is a break.
-func (l *layout) pass(y float64, d time.Duration, scale float64) float64 {
+func (l *layout) pass(y float64, d time.Duration, scale float64, flying bool) float64 {
+	most := longest
+	if flying {
+		most = longestWait
+	}
 	units := d.Seconds() * scale
-	if units <= longest || math.IsNaN(units) {
+	if units <= most || math.IsNaN(units) {
 		return y + max(units, 0)
 	}
 	return l.skip(y, "… "+span(d)+" …")

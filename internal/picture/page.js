@@ -77,17 +77,24 @@ function draw(svg) {
   }
   const area = svg.querySelector(".area.main"), L = +area.getAttribute("x"), T = +area.getAttribute("y");
   const W = +area.getAttribute("width"), H = +area.getAttribute("height");
-  const t0 = +d.t0 + s.x * (d.t1 - d.t0), t1 = t0 + s.w * (d.t1 - d.t0);
+  const pieces = d.time.split(" ").map(p => p.split(",").map(Number));
   const hi = d.hi * (1 - s.y), lo = hi - s.h * d.hi;
   const times = svg.querySelector(".times"), xs = svg.querySelector(".xticks"), ys = svg.querySelector(".yticks");
-  const bottom = times.dataset.y ||= times.querySelector("text").getAttribute("y");
+  const bottom = times.dataset.y;
   for (const g of [times, xs, ys]) g.replaceChildren();
-  const [xt, xd] = ticks(t0, t1, 8), [yt] = ticks(lo, hi, 8);
-  for (const t of xt) {
-    const x = L + (t - t0) / (t1 - t0) * W;
-    xs.append(element("path", {class: "grid", d: `M${x},${T}V${T + H}`}));
-    times.append(element("text", {class: "dim", x, y: bottom, "text-anchor": "middle"}, t.toFixed(xd) + " s"));
+  const [yt] = ticks(lo, hi, 8);
+  for (const [t0, t1, x0, x1] of pieces) { // the axis leaves out what is between them
+    const from = Math.max(x0, s.x), to = Math.min(x1, s.x + s.w), most = Math.floor((to - from) / s.w * 9);
+    if (most < 1) continue;
+    const time = x => t0 + (x - x0) / (x1 - x0) * (t1 - t0);
+    const [xt, xd] = ticks(time(from), time(to), most);
+    for (const t of xt) {
+      const x = L + ((t - t0) / (t1 - t0) * (x1 - x0) + x0 - s.x) / s.w * W;
+      xs.append(element("path", {class: "grid", d: `M${x},${T}V${T + H}`}));
+      times.append(element("text", {class: "dim", x, y: bottom, "text-anchor": "middle"}, t.toFixed(xd) + " s"));
+    }
   }
+  for (const g of svg.querySelectorAll(".silences")) g.style.display = s.w < 1 ? "none" : "";
   for (const v of yt) {
     const y = T + H - (v - lo) / (hi - lo) * H;
     ys.append(element("path", {class: "grid", d: `M${L},${y}H${L + W}`}));

@@ -23,7 +23,7 @@ func (s *sequence) panels() []panel {
 	series := func(value func(*record.Sample) float64) (list []point) {
 		for i := range c.Samples {
 			p := &c.Samples[i]
-			if t := p.At.Seconds(); t > s.t1 {
+			if t := p.At.Seconds(); t > s.time.end() {
 				break
 			}
 			if v := value(p); v >= 0 {

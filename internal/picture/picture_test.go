@@ -74,6 +74,45 @@ func TestAnalyse_Routed(t *testing.T) {
 	require.True(t, a.Packets[8].Fate.Dropped())
 }
 
+// Equal packets, and one that arrives twice, are told apart on the way through a router.
+func TestAnalyse_EqualPackets(t *testing.T) {
+	p := &play{}
+	ack := tcp(client, server, trace.ACK, 1, 1, 0, none)
+	for i, from := range []string{"a", "a", "a", "r", "r", "r", "r"} {
+		fate := tun.Fate(0)
+		if i == 1 {
+			fate = tun.Duplicated
+		}
+		p.hop(time.Duration(i), time.Duration(i+1), from, map[string]string{"a": "r", "r": "b"}[from], fate, ack)
+	}
+	a := Analyse(&p.Recording)
+	var previous []int
+	for i := range a.Packets {
+		previous = append(previous, a.Packets[i].Previous)
+	}
+	require.Equal(t, []int{-1, -1, -1, 0, 1, 1, 2}, previous)
+}
+
+// Long silences of a time–sequence diagram are left out of its axis, in order.
+func TestTimeAxis(t *testing.T) {
+	var moments []time.Duration
+	for i := range 10 {
+		moments = append(moments, time.Duration(i)*ms, time.Hour+time.Duration(i)*ms)
+	}
+	a := newTimeAxis(moments)
+	require.Len(t, a.pieces, 2)
+	last := -1.0
+	for _, s := range []float64{0, 0.009, 1, 1800, 3599, 3600, 3600.009} {
+		x := a.place(s)
+		require.Greater(t, x, last)
+		require.True(t, x >= 0 && x <= 1)
+		last = x
+	}
+	require.Greater(t, a.place(0.009)-a.place(0), 0.4, "what happens has the room")
+	require.Len(t, newTimeAxis(moments[:1]).pieces, 1)
+	require.Len(t, newTimeAxis([]time.Duration{0, time.Second, time.Hour}).pieces, 1)
+}
+
 // The ports of a connection are used again: another SYN begins another connection.
 func TestAnalyse_PortsAgain(t *testing.T) {
 	p := &play{}
@@ -250,7 +289,7 @@ func TestTicks(t *testing.T) {
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		10 * time.Minute: "10m", 20 * time.Second: "20s", 2 * time.Hour: "2h", 90 * time.Minute: "1h30m",
-		2576 * ms: "2.58s", 61 * time.Second: "1m1s", 1234567: "1.23ms",
+		2576 * ms: "2.58s", 947400 * time.Microsecond: "947ms", 61 * time.Second: "1m1s", 1234567: "1.23ms",
 	} {
 		require.Equal(t, want, span(d))
 	}

@@ -40,14 +40,14 @@ func (a *Analysis) WriteSequence(w io.Writer, flow, dir int) error {
 // A sequence is a time–sequence diagram under way.
 type sequence struct {
 	svg
-	a      *Analysis
-	f      *Flow
-	dir    int
-	t0, t1 float64 // the times at the edges, in seconds
-	hi     float64 // highest sequence number
-	thin   bool    // there are too many segments to draw each
-	bars   int     // how many segments there are
-	drawn  int     // how many bars were drawn
+	a     *Analysis
+	f     *Flow
+	dir   int
+	time  timeAxis
+	hi    float64 // highest sequence number
+	thin  bool    // there are too many segments to draw each
+	bars  int     // how many segments there are
+	drawn int     // how many bars were drawn
 }
 
 // A point is a value at a time.
@@ -61,7 +61,7 @@ func (a *Analysis) sequence(flow, dir int, alone bool) *svg {
 	s.bounds()
 	panels := s.panels()
 	height := plotTop + plotHeight + float64(len(panels))*(panelSpace+panelSize) + 40
-	s.open(plotLeft+plotWidth+plotRight, height, "sequence", fmt.Sprintf(" data-t0=\"%g\" data-t1=\"%g\" data-hi=\"%g\"", s.t0, s.t1, s.hi), alone)
+	s.open(plotLeft+plotWidth+plotRight, height, "sequence", fmt.Sprintf(" data-time=\"%s\" data-hi=\"%g\"", s.time.data(), s.hi), alone)
 	s.text("title", 12, 20, "start", fmt.Sprintf("%s → %s", a.endName(s.f, dir), a.endName(s.f, 1-dir)))
 	s.plot()
 	y := plotTop + plotHeight + panelSpace
@@ -96,10 +96,10 @@ func (s *sequence) resent() (n int) {
 
 // bounds finds the edges of the diagram.
 func (s *sequence) bounds() {
-	first, last := time.Duration(math.MaxInt64), time.Duration(0)
+	var moments []time.Duration
 	for _, i := range s.f.Packets {
 		p := &s.a.Packets[i]
-		first, last = min(first, p.At), max(last, p.arrival())
+		moments = append(moments, p.At, p.arrival())
 		if p.Dir == s.dir {
 			s.hi = max(s.hi, float64(p.End))
 			if p.Previous < 0 && p.Segment.Len > 0 {
@@ -107,8 +107,7 @@ func (s *sequence) bounds() {
 			}
 		}
 	}
-	room := max((last-first).Seconds()*0.02, 1e-6)
-	s.t0, s.t1 = first.Seconds()-room, last.Seconds()+room
+	s.time = newTimeAxis(moments)
 	s.hi = max(s.hi, 1)
 	for _, e := range s.acknowledgements() {
 		if s.hi < 3*e.window && e.window < 1.2*s.hi {
@@ -120,7 +119,7 @@ func (s *sequence) bounds() {
 }
 
 // x and y are places of a time in seconds and of a sequence number.
-func (s *sequence) x(t float64) float64 { return (t - s.t0) / (s.t1 - s.t0) * plotWidth }
+func (s *sequence) x(t float64) float64 { return s.time.place(t) * plotWidth }
 func (s *sequence) y(v float64) float64 { return plotHeight - v/s.hi*plotHeight }
 
 // An answer is what an acknowledgement tells the sender.
@@ -158,7 +157,7 @@ func (s *sequence) plot() {
 		{"sack", "SACK"}, {"ack", "acknowledged"}, {"win", edge}, {"axis mark", "SYN, FIN, RST"}}, plotTop-14)
 	s.grid(ticks(0, s.hi, 8, bytesLabel), plotTop, plotHeight, s.hi, "yticks")
 	s.printf("<g class=\"xticks\" data-top=\"%s\">", num(plotTop))
-	for _, t := range ticks(s.t0, s.t1, 8, secondsLabel) {
+	for _, t := range s.time.ticks() {
 		s.line("grid", plotLeft+s.x(t.at), plotTop, plotLeft+s.x(t.at), plotTop+plotHeight)
 	}
 	s.WriteString("</g>\n")
@@ -187,6 +186,21 @@ func (s *sequence) begin(class string, top, height float64) {
 func (s *sequence) end(top, height float64) {
 	s.WriteString("</g></svg>\n")
 	s.printf("<path class=\"axis\" d=\"M%s,%sV%sH%s\"/>\n", num(plotLeft), num(top), num(top+height), num(plotLeft+plotWidth))
+	s.silences(top, height)
+}
+
+// silences shows where the axis of time leaves something out.
+func (s *sequence) silences(top, height float64) {
+	s.WriteString("<g class=\"silences\">")
+	for i, p := range s.time.pieces[1:] {
+		x := plotLeft + (p.x0-silenceWidth/2)*plotWidth
+		s.line("gap", x, top, x, top+height)
+		if height == plotHeight {
+			d := time.Duration((p.t0 - s.time.pieces[i].t1) * float64(time.Second))
+			s.text("dim halo", x, top+14, "middle", "… "+span(d)+" …")
+		}
+	}
+	s.WriteString("</g>\n")
 }
 
 // segments draws a bar for each segment.
@@ -292,8 +306,8 @@ func (s *sequence) grid(marks []tick, top, height, hi float64, class string) {
 
 // timeAxis labels the axis of time, below all panels.
 func (s *sequence) timeAxis(y float64) {
-	s.WriteString("<g class=\"times\">")
-	for _, t := range ticks(s.t0, s.t1, 8, secondsLabel) {
+	s.printf("<g class=\"times\" data-y=\"%s\">", num(y+18))
+	for _, t := range s.time.ticks() {
 		s.text("dim", plotLeft+s.x(t.at), y+18, "middle", t.label)
 	}
 	s.WriteString("</g>\n")

@@ -98,6 +98,8 @@ func span(d time.Duration) string {
 		d = d.Round(100 * time.Millisecond)
 	case d >= time.Second:
 		d = d.Round(10 * time.Millisecond)
+	case d >= 100*time.Millisecond:
+		d = d.Round(time.Millisecond)
 	case d >= time.Millisecond:
 		d = d.Round(10 * time.Microsecond)
 	}
