@@ -104,9 +104,7 @@ func (h *Host) unroute(destination string) error {
 		return fmt.Errorf("simnet: %s has no route to %s", h.name, destination)
 	}
 	for _, p := range list {
-		if err := h.dropRoute(p); err != nil {
-			return fmt.Errorf("simnet: route of %s to %s: %w", h.name, destination, err)
-		}
+		h.dropRoute(p)
 	}
 	return nil
 }
@@ -163,17 +161,16 @@ func (h *Host) setRoute(r stack.Route) error {
 	}
 	h.routes[r.Destination] = r
 	if ok {
-		return h.Stack.RemoveRoute(old)
+		_ = h.Stack.RemoveRoute(old) // it may be gone with its device
 	}
 	return nil
 }
 
 // dropRoute takes a route away. The caller holds h.mu.
-func (h *Host) dropRoute(p netip.Prefix) error {
-	r := h.routes[p]
+func (h *Host) dropRoute(p netip.Prefix) {
+	_ = h.Stack.RemoveRoute(h.routes[p]) // it may be gone with its device
 	delete(h.routes, p)
 	delete(h.auto, p)
-	return h.Stack.RemoveRoute(r)
 }
 
 // routesOf are the routes that a configuration makes, by destination.

@@ -17,7 +17,8 @@ import (
 //
 // AutoRoutes looks at what is there now: call it when all links are made, and again after changes,
 // as a routing protocol would find out. Links, routers and switches that are cut don't count then;
-// those that only lose packets do. Networks of IPv4 behind a NAT are nobody's outside. What an earlier call has added, and is no longer true, goes.
+// those that only lose packets do. Networks of IPv4 behind a NAT are nobody's outside. What an
+// earlier call has added, and is no longer true, goes.
 func (n *Network) AutoRoutes() {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -181,11 +182,8 @@ func (h *Host) setAutoRoutes(routes []stack.Route, v4 bool) error {
 	}
 	gone := slices.SortedFunc(maps.Keys(h.auto), func(a, b netip.Prefix) int { return cmp.Compare(a.String(), b.String()) })
 	for _, p := range gone {
-		if stays[p] || p.Addr().Is4() != v4 {
-			continue
-		}
-		if err := h.dropRoute(p); err != nil {
-			return fmt.Errorf("simnet: AutoRoutes: %s: %w", h.name, err)
+		if !stays[p] && p.Addr().Is4() == v4 {
+			h.dropRoute(p)
 		}
 	}
 	return nil

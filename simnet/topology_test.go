@@ -352,6 +352,13 @@ func TestRoute(t *testing.T) {
 	h.Route("default", "10.0.0.99")
 	require.True(t, up())
 	require.Nil(t, o.router.Links()[0].Device(h))
+	// A route by a device that is gone is no obstacle for another one.
+	second := n.Link(h, n.Switch("other"), simnet.Addresses(h, "10.5.0.2/16"))
+	h.Route("10.77.0.0/16", "10.5.0.1")
+	require.NoError(t, h.RemoveDevice(second.Device(h)))
+	h.Route("10.77.0.0/16", "10.0.0.1")
+	h.Unroute("10.77.0.0/16")
+	require.True(t, up())
 }
 
 // A hundred hosts around switches and routers are quick to make and to route.
