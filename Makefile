@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build test race fuzz fuzzsegments golden bench compare soak idle determinism bulk cover lint verify help
+.PHONY: build test race fuzz fuzzsegments golden bench compare soak idle determinism bubbles scale bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ idle: ## 100,000 idle connections with keep-alive: memory beside gonet's, and pr
 determinism: ## 1,000 runs of the same seed give the same segments
 	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
 	WSSTACK_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./internal/conform
+
+bubbles: ## 1,000 runs of a busy program in bubbles take the same virtual time, with the race detector
+	WSSTACK_BUBBLE_RUNS=1000 $(GO) test -race -count=1 -timeout 2h -run BubbleRuns ./simnet
+
+scale: ## an hour of keep-alive probes of 1,000 connections of 100 hosts, in virtual time and in a bubble
+	WSSTACK_SCALE=1 $(GO) test -count=1 -timeout 10m -v -run ManyConnections ./simnet
 
 bulk: ## ten minutes of data both ways against the kernel, compared by SHA-256
 	WSSTACK_REQUIRE_TUN=1 WSSTACK_BULK=10m $(GO) test -count=1 -timeout 20m -v -run BulkForAWhile ./integration

@@ -9,25 +9,73 @@
 //	n.Do("client", func() { … a.Dial, Write, Read … })
 //	fmt.Print(n.TraceText())
 //
-// # Time
+// # Which mode
 //
-// Time is virtual: it starts on 2000-01-01 and moves only when nothing is left
-// to do at the present instant. Ordinary blocking code runs in it on goroutines
-// started with Go. The network does one thing at a time: one goroutine runs
-// until it waits, or one packet is delivered, or one timer fires. So the same
-// seed gives the same packets at the same times, byte for byte, on every
-// machine and in every run.
+// A network is in one of three modes, and everything in this package works in all of them.
 //
-// The price is that the network must know who waits. While it is in virtual
-// time, sockets are used on goroutines of Go and in timers' functions; between
-// two calls that run the network (Run, Do, Advance, …) also on the goroutine
-// that makes those calls, as long as nothing blocks. A blocking call elsewhere
-// panics and says so. net/http servers and other code with goroutines of its
-// own need RealTime. Deadlines of connections are times of Clock:
+//   - Deterministic, the default: virtual time, and one thing at a time. The same seed gives the
+//     same packets at the same times, byte for byte, on every machine and in every run. All code
+//     that waits has to run on goroutines of Go. It is the mode for tests of protocols, for golden
+//     traces, and for a fault that has to come back.
+//   - In a bubble of testing/synctest, where New finds itself called in one: virtual time, and
+//     ordinary goroutines. Unmodified programs run in it, net/http for instance, with their own
+//     goroutines, timers, deadlines and contexts. The same program has the same outcome in each
+//     run, and takes the same time as far as no lottery decides about packets; but goroutines that
+//     are ready at the same instant run in any order, so that bytes, and what Loss and its kin hit,
+//     may differ. It is the mode for tests of programs. Bubble insists on it.
+//   - RealTime: the real clock, and ordinary goroutines, for what can't be in a bubble.
+//
+// # Deterministic
+//
+// Time starts on 2000-01-01 and moves only when nothing is left to do at the present instant.
+// Ordinary blocking code runs in it on goroutines started with Go. The network does one thing at a
+// time: one goroutine runs until it waits, or one packet is delivered, or one timer fires.
+//
+// The price is that the network must know who waits. While it is in virtual time, sockets are used
+// on goroutines of Go and in timers' functions; between two calls that run the network (Run, Do,
+// Advance, …) also on the goroutine that makes those calls, as long as nothing blocks. A blocking
+// call elsewhere panics and says so. Deadlines of connections are times of Clock:
 // c.SetReadDeadline(n.Clock().Now().Add(time.Second)).
 //
-// When nothing can happen any more while goroutines wait, the call that runs
-// the network fails at once, and says who waits for what.
+// When nothing can happen any more while goroutines wait, the call that runs the network fails at
+// once, and says who waits for what.
+//
+// # In a bubble
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		n := simnet.New(t, simnet.Bubble())
+//		a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
+//		n.Link(a, b, simnet.Delay(50*time.Millisecond), simnet.Loss(0.1))
+//		l, _ := b.Listen("tcp", ":80")
+//		go http.Serve(l, handler)
+//		transport := &http.Transport{DialContext: a.DialContext}
+//		client := http.Client{Transport: transport, Timeout: time.Minute}
+//		…
+//	})
+//
+// The clock of the network is that of the bubble, which time.Now reads: it starts on 2000-01-01 and
+// moves when all goroutines of the bubble wait durably. Go starts an ordinary goroutine, Sleep and
+// Advance are time.Sleep, and Run and Do wait for goroutines of Go as they do in every mode.
+// Advance, Idle and RunUntil let everything settle with synctest.Wait, which serves one goroutine
+// of a bubble at a time. A bubble can't tell when nothing can happen any more: Run and its kin fail
+// after the RunLimit then, with a report of who waits for what, and where nobody runs the network,
+// package synctest reports a deadlock.
+//
+// Time stands still while there is something to do. A link that has neither Delay nor Rate carries
+// any amount in no time, and a program that sends over it until a time has come sends forever; the
+// process ends after a million packets at one time, and says so.
+//
+// The network, its hosts and all that use them are made in the bubble, and end in it: New gets the
+// t that synctest.Test gives its function. Whoever uses a network of a bubble outside of it, or one
+// that was made outside in a bubble, gets a panic that says so. At the end of the test Close makes
+// calls on sockets fail; goroutines of the program that wait for something else have to end by
+// themselves.
+//
+// # Size
+//
+// A host takes some 200 KiB, most of it netstack's tables, and a connection some 6 KiB at each end.
+// An hour of keep-alive probes, every 15 s, of 1,000 connections of 100 hosts takes 4 s of a
+// processor of 2025, in a bubble 6 s.
 //
 // # Failing
 //
@@ -104,8 +152,8 @@ type Option func(*Network)
 // default is 1. Networks with the same seed and the same program behave in the same way.
 func Seed(seed uint64) Option { return func(n *Network) { n.seed = seed } }
 
-// RealTime runs the network on the real clock, with ordinary goroutines, for code that starts
-// goroutines of its own. Nothing is deterministic then.
+// RealTime runs the network on the real clock, with ordinary goroutines. Nothing is deterministic
+// then. In a bubble of testing/synctest the real clock is the bubble's.
 func RealTime() Option { return func(n *Network) { n.real = true } }
 
 // Offload lets the hosts give their interfaces TCP segments of up to 64 KiB, which are cut up
@@ -120,8 +168,9 @@ func RunLimit(d time.Duration) Option { return func(n *Network) { n.runLimit = d
 // none. The digest covers all packets in any case.
 func TraceLimit(packets int) Option { return func(n *Network) { n.trace.limit = packets } }
 
-// New makes a network. With a tb, the end of the test closes the network, and a failure ends the
-// test; programs that aren't tests have nil for it.
+// New makes a network, in a bubble of testing/synctest one on the time of the bubble. With a tb, the
+// end of the test closes the network, and a failure ends the test; programs that aren't tests have
+// nil for it.
 func New(tb TB, opts ...Option) *Network {
 	n := &Network{tb: tb, seed: 1, runLimit: 24 * time.Hour}
 	n.trace.limit = 1 << 16

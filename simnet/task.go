@@ -48,7 +48,7 @@ type killed struct{}
 // waits for one. Where the function panics, so does the call that runs the network; t.FailNow in
 // the function ends the test.
 //
-// In real time the goroutine is an ordinary one.
+// In real time and in a bubble the goroutine is an ordinary one, which may wait for anything.
 func (n *Network) Go(name string, fn func()) *Task { return n.start(name, false, fn) }
 
 // Background is Go for servers: Run doesn't wait for the function to return, and Close ends the
@@ -232,11 +232,12 @@ func (n *Network) caller(what string) *task {
 		panic(fmt.Sprintf("simnet: %s would block, but the network is closed", what))
 	}
 	panic(fmt.Sprintf("simnet: %s would block outside the goroutines of the network: in virtual time, "+
-		"blocking calls belong into Network.Go or Do (timers and other goroutines can't wait; use RealTime for those)", what))
+		"blocking calls belong into Network.Go or Do (timers and other goroutines can't wait; "+
+		"for programs with goroutines of their own, call simnet.New in a bubble of testing/synctest)", what))
 }
 
-// Sleep waits for a span of the network's time. Only goroutines of Go may call Sleep; others use
-// Advance. With zero or less everything else that is ready goes first.
+// Sleep waits for a span of the network's time. In the deterministic mode only goroutines of Go may
+// call Sleep; others use Advance. With zero or less everything else that is ready goes first.
 func (n *Network) Sleep(d time.Duration) {
 	if n.real {
 		n.sleep(d)
