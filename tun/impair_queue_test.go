@@ -170,7 +170,9 @@ func TestQueue_NewDisciplineBegins(t *testing.T) {
 
 // What a change finds due is told at once, not with what happens next.
 func TestQueue_ChangeAtTheSameInstant(t *testing.T) {
-	i, _, c := newBench(t, standing, 1)
+	m := standing
+	m.Delay = time.Second // so that nothing arrives just then
+	i, _, c := newBench(t, m, 1)
 	var told []time.Duration
 	i.out.observe = func(_ Direction, _ *Packet, fate Fate) {
 		if fate == QueueDropped {
