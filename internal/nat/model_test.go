@@ -36,11 +36,10 @@ type event struct {
 // before a packet came are gone, and a packet begins another one.
 func (m *model) ends() map[[2]netip.AddrPort]time.Duration { // by outside and remote endpoint
 	type state struct {
-		until        time.Duration
-		saw          [2]bool // SYN, out and in
-		closed       [2]bool
-		reset        bool
-		inside, none netip.AddrPort
+		until  time.Duration
+		saw    [2]bool // SYN, out and in
+		closed [2]bool
+		reset  bool
 	}
 	states := map[[2]netip.AddrPort]*state{}
 	for _, e := range m.sent {
