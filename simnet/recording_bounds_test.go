@@ -28,8 +28,11 @@ func TestRecording_BoundOfPackets(t *testing.T) {
 	for tag := uint64(0); tag < 40; tag += 2 {
 		n.records.arrived(tag, n)
 	}
+	require.NoError(t, n.Advance(time.Second))
+	n.records.arrived(22, n) // a duplicate
 	packets := r.Packets()
 	require.Len(t, packets, 10)
+	require.Zero(t, packets[2].Arrived, "the first arrival counts")
 	for i, p := range packets {
 		require.EqualValues(t, 20+i, p.At)
 		require.Equal(t, []byte{byte(20 + i)}, p.Data)
