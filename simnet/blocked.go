@@ -31,6 +31,7 @@ func (w *channelWaiter) Wait(reason string) {
 		return
 	default:
 	}
+	n.steps.Add(1)
 	c := n.blocked.add(reason, n.now())
 	defer n.blocked.remove(c)
 	if !w.ends {

@@ -113,6 +113,7 @@ type instant struct {
 // outside can see that it stands still.
 func (n *Network) sent() {
 	n.bells.ring()
+	n.steps.Add(1)
 	if n.bubble == 0 {
 		return
 	}

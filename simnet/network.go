@@ -204,7 +204,11 @@ func (n *Network) setClock() {
 	n.closing = make(chan struct{})
 	n.wall = &realClock{bubbled: n.bubble != 0, begun: time.Now(), bells: &n.bells}
 	n.begun = n.wall.NowMonotonic()
-	if n.bubble != 0 && n.tb == nil {
+	if n.bubble == 0 {
+		return
+	}
+	bubbles.add(n)
+	if n.tb == nil {
 		go n.isOpenUntilClose() // ends when Close begins
 	}
 }
@@ -291,6 +295,7 @@ func (n *Network) Close() error {
 			h.closeEnds()
 		}
 		errs = append(errs, n.joinTasks(), n.trace.flush())
+		bubbles.remove(n)
 		n.closeErr = errors.Join(errs...)
 	})
 	return n.closeErr
