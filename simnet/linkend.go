@@ -9,8 +9,9 @@ import (
 
 // A linkEnd is one end of a link.
 //
-//	stack ── tun.Impaired ── linkEnd ─┬─ Send ──▶ inbox of the peer ──turn──▶ receive ── tun.Impaired ── stack
-//	                                  └─ no peer: gone
+//	stack ── tun.Impaired ── linkEnd ─┬─ Send ──▶ inbox of the peer ──turn──▶ arrive, receive
+//	                                  └─ no peer: gone                          │
+//	                           stack, Switch, Middlebox or Wire ── tun.Impaired ┘
 //
 // In virtual time the linkEnd is the device below the impairments: Send only queues, and the
 // scheduler calls deliver. In real time that device is one end of a tun.Pipe, near, and far is the

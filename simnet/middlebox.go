@@ -13,11 +13,12 @@ import (
 
 // An Inspector is a function that sees packets on their way and says what becomes of each. Calls of
 // an Inspector that was given to one Middlebox or one Inspect never overlap. An Inspector must not
-// wait and not use sockets, and must not call what runs the network; it may change links and
-// routes, and other Inspectors' packets wait meanwhile only where they are of the same link.
+// wait, not use sockets, and not call what runs the network. It may change links and routes, and
+// cut and heal nodes: packets that are sent from then on find the change.
 type Inspector func(p Passing) Verdict
 
-// A Passing is a packet that an Inspector sees.
+// A Passing is a packet that an Inspector sees. What hosts send has whole headers; what a Wire sends,
+// or a Filter makes, may have any length.
 type Passing struct {
 	At       time.Duration // now, as the time since New
 	From, To string        // the names of the nodes that the packet comes from and goes to next
@@ -169,8 +170,8 @@ type passage struct {
 	back     *linkEnd // sends what goes back
 }
 
-// inspect asks the Inspector about packets, which it owns, and gives those that go on to a function,
-// which owns them then. One packet has gone on before the Inspector sees the next.
+// inspect asks the Inspector about packets, which it owns, and gives those that go on to a
+// function, which owns them then. One packet has gone on before the Inspector sees the next.
 func (v *inspection) inspect(at *passage, packets []tun.Packet, on func(tun.Packet)) {
 	for _, packet := range packets {
 		verdict := v.judge(at, &packet)
@@ -196,8 +197,8 @@ func (v *inspection) inspect(at *passage, packets []tun.Packet, on func(tun.Pack
 	}
 }
 
-// inPlaceOf is a packet with other bytes than one for an address. Where they go to the same address,
-// they take the same way.
+// inPlaceOf is a packet with other bytes than one for an address. Where they go to the same
+// address, they take the same way.
 func inPlaceOf(packet tun.Packet, to netip.Addr, b []byte) tun.Packet {
 	packet.Data = buffer.MakeWithData(b)
 	if a, _ := destination(&packet); a != to {

@@ -15,12 +15,12 @@ import (
 // that it is linked with. It has no addresses and no hop. A packet goes to the neighbour that its
 // sender's route table says: to the gateway of the route, or to the destination itself. Where a
 // host has no gateway and no neighbour has the destination, nor a network that it is in, the packet
-// goes to the router that was linked first; so hosts beside one router need no routes. Broadcasts and
-// multicasts go to everybody. What nobody takes is dropped, as where nobody answers ARP; if a router
-// has sent it there, it tells the sender.
+// goes to the router that was linked first; so hosts beside one router need no routes. Broadcasts
+// and multicasts go to everybody. What nobody takes is dropped, as where nobody answers ARP; if a
+// router has sent it there, it tells the sender.
 //
-// Links are those of layer 3 everywhere: there is no Ethernet, and there are no MAC addresses, VLANs
-// and spanning trees. A circle of switches is an error of Link.
+// Links are those of layer 3 everywhere: there is no Ethernet, and there are no MAC addresses,
+// VLANs and spanning trees. A circle of switches is an error of Link.
 type Switch struct {
 	n     *Network
 	name  string

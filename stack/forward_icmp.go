@@ -68,9 +68,9 @@ func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError
 }
 
 // Undelivered says that a packet which has left by a device has nobody there who takes it, as where
-// nobody answers ARP. If it was forwarded, its sender gets an ICMP error: host unreachable (RFC 1812
-// §5.2.7.1), address unreachable (RFC 4443 §3.1). The stack borrows the packet. A device that knows
-// its neighbours, such as a switch, calls it, but never in Device.Send.
+// nobody answers ARP. If it was forwarded, its sender gets an ICMP error: host unreachable
+// (RFC 1812 §5.2.7.1), address unreachable (RFC 4443 §3.1). The stack borrows the packet. A device
+// that knows its neighbours, such as a switch, calls it, but never in Device.Send.
 func (s *Stack) Undelivered(p *tun.Packet) {
 	t, ok := parseTransit(p)
 	if !ok || !s.cfg.Forwarding || s.down.Load() || !s.passes(&t) {
