@@ -245,8 +245,8 @@ func (n *Network) Digest() (packets, digest uint64) {
 
 // Capture writes the packets that are sent from now on to a pcapng file: each node is an interface,
 // and a packet that is dropped or changed has the reason as a comment. What a queue drops or marks
-// later, while the packet waits, is there once more at that time, on an interface of its own, such as
-// "a (queue)". Close and FlushCaptures write out what is buffered.
+// later, while the packet waits, is there once more at that time, on an interface of its own, such
+// as "a (queue)". Close and FlushCaptures write out what is buffered.
 func (n *Network) Capture(w io.Writer) { n.trace.capture(w, n, nil) }
 
 // Capture is Network.Capture for the packets of this link.

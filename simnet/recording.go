@@ -71,9 +71,10 @@ type Recording struct {
 // A recordedEnd is a Connection of a Recording.
 type recordedEnd struct{ record.Connection }
 
-// Record begins a recording. It includes the connections that there are, hosts that are made later,
-// and every mode of the network; several recordings may go on at once. Where nobody records, packets
-// and connections cost nothing more. Record isn't called inside of a Filter.
+// Record begins a recording, in which the connections that there are and hosts that are made later
+// are as well. It works in every mode of the network, and several recordings may go on at once.
+// Where nobody records, packets and connections cost nothing more. Record isn't called inside of a
+// Filter, which runs while a connection is locked.
 func (n *Network) Record() *Recording {
 	r := &Recording{n: n, bounds: recordingBounds, begun: n.wall.Now().Add(-n.now()), byTrack: map[*track]*recordedEnd{}}
 	w := &n.records

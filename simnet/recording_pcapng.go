@@ -9,9 +9,9 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// WritePcapng writes the packets as a pcapng file, which Wireshark reads: each node is an interface,
-// and a packet that was lost or changed says so in its comment. The packets are cut off behind their
-// headers; Network.Capture writes them whole.
+// WritePcapng writes the packets as a pcapng file, which Wireshark reads: each node is an
+// interface, and a packet that was lost or changed says so in its comment. The packets are cut off
+// behind their headers; Network.Capture writes them whole.
 func (r *Recording) WritePcapng(w io.Writer) error {
 	s := r.snapshot()
 	var file *pcapgo.NgWriter

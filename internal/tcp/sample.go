@@ -7,8 +7,8 @@ import (
 
 // A Sample is what can be seen of a connection at one moment: the numbers of RFC 9293 §3.3.1, those
 // that bound what is sent, and the round trip. Nothing has changed between two Samples that are
-// equal. Una, Next and RcvNext count from the SYN of the side that they are of, which has 0; they go
-// round as sequence numbers do.
+// equal. Una, Next and RcvNext count from the SYN of the side that they are of, which has 0; they
+// go round as sequence numbers do.
 type Sample struct {
 	State     State
 	Una, Next uint32 // SND.UNA and SND.NXT

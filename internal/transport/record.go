@@ -13,8 +13,8 @@ import (
 // locked.
 type Recorder func(ID) Log
 
-// A Log takes down one connection, from its SYN to the end of TIME-WAIT. It is called with the locks
-// that a Recorder is called with.
+// A Log takes down one connection, from its SYN to the end of TIME-WAIT. It is called with the
+// locks that a Recorder is called with.
 type Log interface {
 	// Sample is told what the connection is like. The Sample may be equal to the one before.
 	Sample(Change)
@@ -68,7 +68,8 @@ func compareIDs(a, b ID) int {
 	return bytes.Compare(x.slice(), y.slice())
 }
 
-// record tells the Recorder, if there is one, what the connection is like. The connection is locked.
+// record tells the Recorder, if there is one, what the connection is like. The connection is
+// locked.
 func (c *Conn) record(option string) {
 	causes := c.causes
 	c.causes = 0
