@@ -93,10 +93,10 @@ func sendBulk(t *testing.T, address string, ecn bool, opts ...simnet.LinkOption)
 		case line.Fate&(tun.QueueDropped|tun.Marked) != 0:
 			out.late++
 		case line.From == "a" && seg.Len > 0:
-			if sent[uint32(seg.Seq)] {
+			if sent[seg.Seq] {
 				out.resent++
 			}
-			sent[uint32(seg.Seq)] = true
+			sent[seg.Seq] = true
 		}
 	}
 	return out

@@ -178,7 +178,7 @@ func (s *model) run(packets []*modelPacket) {
 			comes = packets[i].came
 		}
 		switch {
-		case s.trace != nil && len(s.trace) > 0 && s.trace[0] <= comes:
+		case len(s.trace) > 0 && s.trace[0] <= comes:
 			s.opportunity(s.trace[0])
 			s.trace = s.trace[1:]
 		case s.trace == nil && s.current != nil && s.leaves <= comes:

@@ -20,16 +20,14 @@ const (
 	codelDrop                     // the packet is dropped, and the next packet is judged
 )
 
-// A codel is the state of CoDel for one queue (RFC 8289 §5). It has no clock and no queue: who takes
-// a packet from the queue passes the time and the packet's sojourn time to judge. (An empty queue
-// needs no word: the last packet before has nothing behind it, and is as good as a short wait.)
+// A codel is the state of CoDel for one queue (RFC 8289 §5). It has no clock and no queue: the owner
+// of the queue takes a packet from it, and passes the time and the packet's sojourn time to judge.
+// (An empty queue needs no word: the last packet before has nothing behind it, and is as good as a
+// short wait.)
 //
-//	┌──▶ passing ──above target for an interval: one congestion signal──┐
-//	│                                                                   ▼
-//	└────below target, or less than a packet is waiting────────────  dropping
-//	                                                                  │   ▲
-//	                                at dropNext: one more signal, and ▼   │
-//	                               the next after interval / sqrt(count) ─┘
+//	passing ──above target for an interval: a signal──▶ dropping ──at dropNext: a signal──┐
+//	   ▲                                                  │   ▲                           │
+//	   └──below target, or hardly anything is waiting─────┘   └─ the next after interval/√count
 //
 // A signal is a dropped packet, or a marked one.
 type codel struct {

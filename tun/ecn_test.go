@@ -32,8 +32,8 @@ func TestECN_Field(t *testing.T) {
 	}
 }
 
-// A mark changes the two bits, and the checksum of IPv4, whatever is in the packet. A wrong checksum
-// doesn't become a right one.
+// A mark changes the two bits, and the checksum of IPv4, whatever is in the packet. A wrong
+// checksum doesn't become a right one.
 func TestECN_Mark(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := rapid.SliceOfN(rapid.Byte(), 40, 60).Draw(t, "packet")

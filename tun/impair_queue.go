@@ -36,7 +36,7 @@ func (p *path) judgedLocked(w waitingPacket, fate Fate) {
 	p.reports = append(p.reports, report{packet, fate})
 }
 
-// takeReportsLocked takes what tell is to be told. Precondition: filterMu is locked, or p is closed.
+// takeReportsLocked takes what is passed to tell. Precondition: filterMu is locked, or p is closed.
 func (p *path) takeReportsLocked() []report {
 	reports := p.reports
 	p.reports, p.telling = nil, len(reports) > 0

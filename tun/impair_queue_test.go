@@ -205,8 +205,8 @@ func TestQueue_IsBounded(t *testing.T) {
 	require.NoError(t, i.Close())
 }
 
-// Whatever is changed while packets wait, each packet arrives, in order, or is counted, and the link
-// never has more packets than it was given.
+// Whatever is changed while packets wait, each packet arrives, in order, or is counted, and the
+// link never has more packets than it was given.
 func TestQueue_ChangesLoseNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		traces := []*RateTrace{rateTrace(t, 1, 1, 8), rateTrace(t, 30)}

@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -93,5 +94,26 @@ func TestRateTrace_Positions(t *testing.T) {
 			return
 		}
 		t.Fatal("the list is too short")
+	})
+}
+
+// What isn't a trace is an error; what is one has opportunities, in order, for ever.
+func FuzzRateTrace(f *testing.F) {
+	for _, seed := range []string{"1\n", "0\n5\n5\n", "3\r\n2\n", "", "0\n", "86400000", "x"} {
+		f.Add([]byte(seed), int64(12_345_678))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, now int64) {
+		trace, err := ParseRateTrace("t", bytes.NewReader(text))
+		if err != nil {
+			require.ErrorContains(t, err, "t:")
+			return
+		}
+		last := time.Duration(now & (1<<55 - 1))
+		p := trace.after(0, last)
+		require.Greater(t, trace.at(p), last)
+		for range 10 {
+			require.GreaterOrEqual(t, trace.at(p), last)
+			last, p = trace.at(p), trace.next(p)
+		}
 	})
 }
