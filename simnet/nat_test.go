@@ -400,6 +400,29 @@ func TestNAT_Hairpinning(t *testing.T) {
 	require.Contains(t, n.TraceText(), "nat198.51.100>a198.51.100 8007>5000 [S.]", "the trace has the way back")
 }
 
+// A NAT that was replaced has no part in hairpinning any more, and a packet that goes back to the
+// inside doesn't leave instead, where the router knows no inside host of that address.
+func TestNAT_HairpinningAfterChanges(t *testing.T) {
+	n := simnet.New(t)
+	s := n.Host("s", "198.51.100.9/24")
+	h := newHome(n, s, "198.51.100", simnet.NATConfig{})
+	answers(t, n, h.b)
+	h.outsideLink.Set(simnet.NAT(h.nat, simnet.NATConfig{Forwards: []simnet.NATForward{
+		{Protocol: simnet.TCP, Port: 8007, To: netip.MustParseAddrPort("10.0.1.2:7")},
+		{Protocol: simnet.TCP, Port: 8008, To: netip.MustParseAddrPort("10.9.9.9:7")},
+	}}))
+	n.Do("hairpin", func() {
+		c, _ := dial(t, h.a, 5000, "198.51.100.1:8007")
+		require.NoError(t, echoes(c, []byte("hello")))
+		_, err := h.a.Dial("tcp", "198.51.100.1:8008")
+		require.ErrorIs(t, err, wsa.WSAETIMEDOUT)
+		h.outsideLink.Set(simnet.NoNAT(h.nat))
+		_, err = h.a.Dial("tcp", "198.51.100.1:8007")
+		require.ErrorIs(t, err, wsa.WSAECONNREFUSED, "by the router")
+	})
+	require.Zero(t, h.outsideLink.Stats(h.nat).Packets)
+}
+
 // A server behind a NAT.
 func TestNAT_Forwards(t *testing.T) {
 	n := simnet.New(t)
