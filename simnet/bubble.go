@@ -18,7 +18,18 @@ import (
 //		n := simnet.New(t, simnet.Bubble())
 //		…
 //	})
+//
+// In a bubble, stack.Config.SendBuffer of a host is 64 MiB unless given. Many programs write with a
+// mutex held, and package synctest takes a goroutine that waits for a mutex for one that runs: the
+// time would stand still for ever if that Write waited. Where mutexes are held during a Read or a
+// dial, nobody else may want them meanwhile. Timers that a library keeps in a sync.Pool of the whole
+// process mustn't get from one bubble to the next: calling runtime.GC twice before synctest.Test
+// empties all of them.
 func Bubble() Option { return func(n *Network) { n.insists = true } }
+
+// bubbleSendBuffer is stack.Config.SendBuffer of the hosts of a bubble, in bytes: so much that a
+// Write hardly ever waits.
+const bubbleSendBuffer = 64 << 20
 
 var errNoBubble = errors.New(`simnet: Bubble: New was called outside of a bubble of testing/synctest; write
 	synctest.Test(t, func(t *testing.T) {
@@ -113,10 +124,10 @@ type instant struct {
 // outside can see that it stands still.
 func (n *Network) sent() {
 	n.bells.ring()
-	n.steps.Add(1)
 	if n.bubble == 0 {
 		return
 	}
+	n.steps.Add(1)
 	now, i := int64(n.now()), &n.instant
 	if i.at.Swap(now) != now {
 		i.packets.Store(0)

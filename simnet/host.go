@@ -88,6 +88,9 @@ func (n *Network) newHost(name string, cfg stack.Config, router bool) (*Host, er
 	}
 	if n.bubble != 0 {
 		cfg.Clock = n.wall
+		if cfg.SendBuffer == 0 {
+			cfg.SendBuffer = bubbleSendBuffer
+		}
 	}
 	if !n.real || n.bubble != 0 {
 		cfg.NewWaiter = n.newSocketWaiter

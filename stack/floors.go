@@ -16,12 +16,18 @@ const (
 	maxMinPathMTU     = 1500
 )
 
+// maxSendBuffer bounds Config.SendBuffer: sequence numbers tell 2 GiB apart.
+const maxSendBuffer = 1 << 30
+
 func (c *Config) validateFloors() error {
 	if c.MinMSS > maxMinMSS {
 		return fmt.Errorf("config.MinMSS: %d is more than the %d bytes that every host takes", c.MinMSS, maxMinMSS)
 	}
 	if m := c.MinPathMTU; m != 0 && (m < inet.MinMTU4 || m > maxMinPathMTU) {
 		return fmt.Errorf("config.MinPathMTU: %d is not between %d and %d", m, inet.MinMTU4, maxMinPathMTU)
+	}
+	if b := c.SendBuffer; b < 0 || b > maxSendBuffer {
+		return fmt.Errorf("config.SendBuffer: %d is not between 0 and %d", b, maxSendBuffer)
 	}
 	return nil
 }

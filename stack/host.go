@@ -52,6 +52,7 @@ func (h *host) NewWaiter() wait.Waiter {
 
 func (h *host) Profile() options.Profile             { return h.cfg.Profile }
 func (h *host) Defaults() []options.Assignment       { return h.cfg.Defaults }
+func (h *host) SendBuffer() int                      { return h.cfg.SendBuffer }
 func (h *host) KeepAliveDefaults() options.KeepAlive { return *h.keepAlive.Load() }
 func (h *host) MinMSS() int                          { return int(h.cfg.MinMSS) }
 func (h *host) RawAllowed() bool                     { return !h.cfg.DenyRaw }

@@ -111,6 +111,11 @@ type Config struct {
 	// does IPV6_V6ONLY of a listener on both families.
 	Defaults []options.Assignment
 
+	// SendBuffer is how many bytes a TCP socket whose SO_SNDBUF isn't set takes before the peer has
+	// acknowledged them; 0 means twice the peer's window, 1 to 4 MiB. It is 1 GiB at most. What is
+	// sent when is up to the peer's window and congestion control, and not to this.
+	SendBuffer int
+
 	// Hosts are the addresses of names, in the order they should be tried. They
 	// are looked up before anybody is asked.
 	Hosts map[string][]netip.Addr

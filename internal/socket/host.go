@@ -55,6 +55,10 @@ type Host interface {
 	// Defaults are the options that a new socket has set, besides those of its profile.
 	Defaults() []options.Assignment
 
+	// SendBuffer is how many bytes a stream takes whose SO_SNDBUF isn't set; 0: as many as suit
+	// the peer's window.
+	SendBuffer() int
+
 	// KeepAliveDefaults are the keep-alive parameters of sockets that set none.
 	KeepAliveDefaults() options.KeepAlive
 

@@ -26,13 +26,15 @@ const (
 	nearby         = time.Millisecond
 )
 
-// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so. Where sends
-// are accepted whole, the limit without a quota is what SO_SNDBUF reads, or as much as
+// sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so. Without a quota
+// the host may have a limit of its own. Where sends are accepted whole, the limit without a quota is what SO_SNDBUF reads, or as much as
 // the peer's window takes.
 func (s *Socket) sendLimit(e *tcp.Conn, whole bool) (limit int, set bool) {
-	switch quota := int(s.quota.Load()); {
+	switch quota, own := int(s.quota.Load()), s.host.SendBuffer(); {
 	case quota >= 0:
 		return quota, true
+	case own > 0:
+		return own, false
 	case whole:
 		return min(max(^quota, e.LargestWindow()), options.DefaultBufferCap), false
 	}
