@@ -188,7 +188,8 @@ func (r *Recording) slot(tag uint64) *record.Packet {
 
 // packetLocked is the packet with a tag; nil: it isn't there, or not any more.
 func (r *Recording) packetLocked(tag uint64) *record.Packet {
-	if r.total == 0 || tag < r.first || tag-r.first >= r.total || r.total-(tag-r.first) > uint64(len(r.packets)) {
+	age := r.total - (tag - r.first) // 1 is that of the latest packet
+	if age == 0 || age > uint64(len(r.packets)) {
 		return nil
 	}
 	return r.slot(tag)
