@@ -87,7 +87,13 @@ func (e *linkEnd) arrive(packets []tun.Packet) (on []tun.Packet) {
 	if view == nil {
 		return packets
 	}
-	view.inspect(&passage{n: e.n, from: e.peerName(), to: e.node(), back: e}, packets, func(p tun.Packet) { on = append(on, p) })
+	at := &passage{n: e.n, from: e.peerName(), to: e.node(), back: e}
+	if peer := e.linked(); peer != nil {
+		peer.mu.Lock()
+		at.both = peer.view == view
+		peer.mu.Unlock()
+	}
+	view.inspect(at, packets, func(p tun.Packet) { on = append(on, p) })
 	return on
 }
 

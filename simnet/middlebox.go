@@ -14,7 +14,8 @@ import (
 // An Inspector is a function that sees packets on their way and says what becomes of each. Calls of
 // an Inspector that was given to one Middlebox or one Inspect never overlap. An Inspector must not
 // wait, not use sockets, and not call what runs the network. It may change links and routes, and
-// cut and heal nodes: packets that are sent from then on find the change.
+// cut and heal nodes: packets that are sent from then on find the change. It doesn't see its own
+// answers on the same link. Where Inspectors answer each other's answers, the ninth in a row is lost.
 type Inspector func(p Passing) Verdict
 
 // A Passing is a packet that an Inspector sees. What hosts send has whole headers; what a Wire sends,
@@ -168,18 +169,34 @@ type passage struct {
 	n        *Network
 	from, to string
 	back     *linkEnd // sends what goes back
+	both     bool     // what goes back comes to the same Inspector
+}
+
+// answer sends a packet back, as an answer to another one.
+func (at *passage) answer(to *tun.Packet, b []byte) {
+	p := tun.Packet{Data: buffer.MakeWithData(b), Mark: to.Mark&^(markNext|markSeen) + markAnswer}
+	if at.both {
+		p.Mark |= markSeen
+	}
+	if p.Mark/markAnswer <= maxAnswers {
+		at.back.impaired.Send([]tun.Packet{p}) // it fails only after Close
+	}
+	p.Data.Release()
 }
 
 // inspect asks the Inspector about packets, which it owns, and gives those that go on to a
 // function, which owns them then. One packet has gone on before the Inspector sees the next.
 func (v *inspection) inspect(at *passage, packets []tun.Packet, on func(tun.Packet)) {
 	for _, packet := range packets {
+		if packet.Mark&markSeen != 0 {
+			packet.Mark &^= markSeen
+			on(packet)
+			continue
+		}
 		verdict := v.judge(at, &packet)
 		for _, b := range verdict.Answer {
 			if len(b) > 0 {
-				answer := tun.Packet{Data: buffer.MakeWithData(b)}
-				at.back.impaired.Send([]tun.Packet{answer}) // it fails only after Close
-				answer.Data.Release()
+				at.answer(&packet, b)
 			}
 		}
 		template := packet // its bytes aren't looked at where they are gone
@@ -202,7 +219,7 @@ func (v *inspection) inspect(at *passage, packets []tun.Packet, on func(tun.Pack
 func inPlaceOf(packet tun.Packet, to netip.Addr, b []byte) tun.Packet {
 	packet.Data = buffer.MakeWithData(b)
 	if a, _ := destination(&packet); a != to {
-		packet.Mark = 0
+		packet.Mark &^= markNext
 	}
 	return packet
 }

@@ -143,6 +143,51 @@ func TestInspect_OneAtATime(t *testing.T) {
 	require.Greater(t, calls, 100)
 }
 
+// Inspectors that answer everything don't answer each other for ever.
+func TestInspect_AnswersEverything(t *testing.T) {
+	inEachMode(t, func(t *testing.T, n *simnet.Network) {
+		var calls atomic.Int64
+		reject := func(p simnet.Passing) simnet.Verdict {
+			calls.Add(1)
+			return simnet.Reject(refusal(p.Data))
+		}
+		a, b, c := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24"), n.Host("c", "10.0.0.3/24")
+		n.Link(a, b, simnet.Inspect(reject))
+		refused := func() {
+			n.Do("connect", func() {
+				_, err := a.Dial("tcp", "10.0.0.2:80")
+				require.ErrorContains(t, err, "WSAECONNREFUSED")
+			})
+		}
+		refused()
+		require.EqualValues(t, 1, calls.Load(), "it doesn't see its own answer")
+		d := n.Host("d", "10.0.0.4/24")
+		one, two := n.Middlebox("one", nil), n.Middlebox("two", nil)
+		n.Link(c, one)
+		n.Link(one, two)
+		n.Link(two, d)
+		two.Inspect(reject)
+		one.Inspect(func(p simnet.Passing) simnet.Verdict {
+			if p.From == "c" {
+				return simnet.Verdict{}
+			}
+			return reject(p)
+		})
+		calls.Store(0)
+		require.Empty(t, datagrams(t, n, c, d, "a datagram that is long enough for this"))
+		require.EqualValues(t, 9, calls.Load())
+
+		// With a router in between it is the same.
+		r := n.Router("r")
+		left, right := n.Host("left", "10.1.0.2/24"), n.Host("right", "10.2.0.2/24")
+		n.Link(left, r, simnet.Addresses(r, "10.1.0.1/24"), simnet.From(r, simnet.Inspect(reject)))
+		n.Link(r, right, simnet.Addresses(r, "10.2.0.1/24"), simnet.From(r, simnet.Inspect(reject)))
+		calls.Store(0)
+		require.Empty(t, datagrams(t, n, left, right, "a datagram that is long enough for this"))
+		require.EqualValues(t, 9, calls.Load())
+	})
+}
+
 // A middlebox may cut its own links, and change others, while packets pass.
 func TestMiddlebox_ChangesTheNetwork(t *testing.T) {
 	inEachMode(t, func(t *testing.T, n *simnet.Network) {

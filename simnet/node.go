@@ -38,6 +38,17 @@ type topology struct {
 	down  map[Node]bool     // the nodes that are cut
 }
 
+// What a network notes in the Mark of a packet.
+const (
+	markNext   = 1<<24 - 1 // the id of the end that takes it next, as the first Switch has found out; 0: none
+	markSeen   = 1 << 24   // the Inspector that it comes to next has made it itself
+	markAnswer = 1 << 25   // how often Inspectors have answered answers, times this
+)
+
+// maxAnswers is how often in a row Inspectors answer each other's answers: two that answer
+// everything would never end.
+const maxAnswers = 8
+
 // claim takes a name for a node of a kind, such as "host".
 func (t *topology) claim(kind, name string) error {
 	t.mu.Lock()

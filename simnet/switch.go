@@ -101,7 +101,7 @@ func (s *Switch) pass(t *switchTable, in *linkEnd, packet tun.Packet) {
 	to, ok := destination(&packet)
 	if ok && t.isGroup(to) {
 		s.flooded.Add(1)
-		packet.Mark = 0
+		packet.Mark &^= markNext
 		for _, port := range s.ports() {
 			if port != in {
 				port.impaired.Send([]tun.Packet{packet}) // it fails only after Close
@@ -109,12 +109,12 @@ func (s *Switch) pass(t *switchTable, in *linkEnd, packet tun.Packet) {
 		}
 		return
 	}
+	next := uint32(0)
 	if ok {
-		packet.Mark = t.next(in, packet.Mark, to)
-	} else {
-		packet.Mark = 0
+		next = t.next(in, packet.Mark&markNext, to)
 	}
-	port := t.toward[packet.Mark]
+	packet.Mark = packet.Mark&^markNext | next
+	port := t.toward[next]
 	if port == nil || port == in {
 		s.unknown.Add(1)
 		if from := t.behind[in]; from != nil && from.host != nil {

@@ -171,7 +171,7 @@ func (t *transit) hop(p *tun.Packet) tun.Packet {
 	rest.TrimFront(int64(len(h)))
 	data := buffer.MakeWithData(h)
 	data.Merge(&rest)
-	return tun.Packet{Data: data, GSO: p.GSO}
+	return tun.Packet{Data: data, GSO: p.GSO, Mark: p.Mark}
 }
 
 // fragments4 cuts a packet of IPv4, which may be a fragment, into those that an

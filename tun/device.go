@@ -93,7 +93,7 @@ type Packet struct {
 	GSO  GSO           // the offload metadata
 
 	// Mark is a note of a device for the devices behind it, which no wire carries. The devices of
-	// this package hand it on. Stacks send packets with a Mark of 0, and don't look at it.
+	// this package hand it on, and so does a router. Other packets of stacks have a Mark of 0.
 	Mark uint32
 
 	// Tag is a number by which an observer knows the packet again (see ImpairConfig.Observe). It
