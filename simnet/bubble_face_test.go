@@ -126,6 +126,16 @@ func TestBubbleWinsock(t *testing.T) {
 		require.Equal(t, "hello", string(buf))
 		require.NoError(t, pb.CloseSocket(accepting))
 		require.NoError(t, pa.CloseSocket(c))
+
+		raw, err := pb.Socket(wsa.AF_INET, wsa.SOCK_RAW, wsa.IPPROTO_ICMP)
+		require.NoError(t, err)
+		require.NoError(t, pb.Bind(raw, netip.AddrPortFrom(port80.Addr(), 0)))
+		go a.Ping(t.Context(), port80.Addr())
+		k, from, err := pb.RecvFrom(raw, make([]byte, 100), 0)
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.1", from.Addr().String())
+		require.Greater(t, k, 20)
+		require.NoError(t, pb.CloseSocket(raw))
 	}, simnet.Delay(10*time.Millisecond))
 }
 
@@ -328,6 +338,7 @@ func TestBubbleClose(t *testing.T) {
 		}
 		require.Equal(t, at, time.Now(), "Close takes no time")
 		require.True(t, <-fired, "a timer of the program's isn't the network's")
+		time.Sleep(1)
 		require.Equal(t, 0, n.Timers())
 		require.Contains(t, panicOf(func() { n.Go("late", func() {}) }), "the network is closed")
 	})

@@ -17,7 +17,9 @@ import (
 	"golang.org/x/net/nettest"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -81,7 +83,13 @@ func TestBubbleConn(t *testing.T) {
 		"losses": {simnet.Delay(20 * time.Millisecond), simnet.Loss(0.02), simnet.Jitter(5 * time.Millisecond)},
 	} {
 		t.Run(name, func(outer *testing.T) {
-			bubble(outer, func(t *testing.T, _ *simnet.Network, a, b *simnet.Host) {
+			synctest.Test(outer, func(t *testing.T) {
+				n := simnet.New(t, simnet.Bubble())
+				// Tests send until a time has come, which waits until the buffer is full.
+				small := []options.Assignment{options.SO_SNDBUF.With(64 << 10)}
+				a := n.HostConfig("a", stack.Config{Addresses: prefixes("10.0.0.1/24"), Defaults: small})
+				b := n.HostConfig("b", stack.Config{Addresses: prefixes("10.0.0.2/24"), Defaults: small})
+				n.Link(a, b, link...)
 				nettest.TestConn(outer, func() (c1, c2 net.Conn, stop func(), err error) {
 					require.NoError(outer, inBubble())
 					l, err := b.Listen("tcp", "10.0.0.2:0")
@@ -94,7 +102,7 @@ func TestBubbleConn(t *testing.T) {
 					}
 					return c1, c2, func() { c1.Close(); c2.Close(); l.Close() }, err
 				})
-			}, link...)
+			})
 		})
 	}
 }

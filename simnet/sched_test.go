@@ -255,7 +255,7 @@ func TestFailures_EndTheTest(t *testing.T) {
 			a := n.Host("a")
 			n.Link(a, a)
 		},
-		"impairment.Loss: 2 is not a probability": func(tb simnet.TB) { two(tb, simnet.Loss(2)) },
+		"impairment.Loss: 2: not a probability": func(tb simnet.TB) { two(tb, simnet.Loss(2)) },
 		"from b: tun: impairment.Delay: -1s": func(tb simnet.TB) {
 			n := simnet.New(tb)
 			a, b := n.Host("a"), n.Host("b")
