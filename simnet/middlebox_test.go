@@ -207,3 +207,21 @@ func TestMiddlebox_ChangesTheNetwork(t *testing.T) {
 		require.Equal(t, fmt.Sprint([]*simnet.Link{far}), fmt.Sprint(m.Links()[1:]))
 	})
 }
+
+// A packet that gets another destination between two switches goes to that one.
+func TestMiddlebox_BetweenSwitches(t *testing.T) {
+	n := simnet.New(t)
+	left, right := n.Switch("left"), n.Switch("right")
+	a, b, c := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24"), n.Host("c", "10.0.0.3/24")
+	n.Link(a, left)
+	n.Link(b, right)
+	n.Link(c, right)
+	m := n.Middlebox("m", func(p simnet.Passing) simnet.Verdict {
+		return simnet.Replace(simnet.EncodeUDP(netip.MustParseAddrPort("10.0.0.1:7"), netip.MustParseAddrPort("10.0.0.3:9"), p.Data[28:]))
+	})
+	n.Link(left, m)
+	n.Link(m, right)
+	require.Empty(t, datagrams(t, n, a, b, "hello"))
+	lines := n.Trace()
+	require.Equal(t, "right>c", lines[3].From+">"+lines[3].To)
+}
