@@ -75,6 +75,29 @@ func TestRead_Ours(t *testing.T) {
 	}, hops)
 }
 
+// In files of others, and of one interface in both directions, the nodes are the addresses.
+func TestRead_Others(t *testing.T) {
+	for application, directions := range map[string][]pcapgo.NgEpbFlag{
+		"Dumpcap": {pcapgo.NgEpbFlagDirectionOutbound, pcapgo.NgEpbFlagDirectionOutbound},
+		"wsstack": {pcapgo.NgEpbFlagDirectionOutbound, pcapgo.NgEpbFlagDirectionInbound},
+	} {
+		var file bytes.Buffer
+		w, err := pcapgo.NewNgWriterInterface(&file, pcapgo.NgInterface{Name: "eth0", LinkType: layers.LinkTypeRaw},
+			pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: application}})
+		require.NoError(t, err)
+		for i, d := range directions {
+			data := datagram(byte(1+i), byte(2-i), 64, 1)
+			info := gopacket.CaptureInfo{Timestamp: start, CaptureLength: len(data), Length: len(data)}
+			options := pcapgo.NgPacketOptions{Flags: &pcapgo.NgEpbFlags{Direction: d}}
+			require.NoError(t, w.WritePacketWithOptions(info, data, options))
+		}
+		require.NoError(t, w.Flush())
+		f, err := Read(&file)
+		require.NoError(t, err)
+		require.Equal(t, []string{"10.0.0.1", "10.0.0.2"}, f.Nodes, application)
+	}
+}
+
 // frames are the same packet with the headers of links.
 func frames() map[layers.LinkType][]byte {
 	ip := datagram(1, 2, 64, 1)

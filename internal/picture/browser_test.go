@@ -81,13 +81,16 @@ func visit(t *testing.T, chromium string, pages map[string]*Analysis) map[string
 		page = strings.Replace(page, "</body>", "<script>"+probe+"</script></body>", 1)
 		doc.WriteString("<iframe width=1200 height=900 srcdoc=\"" + html.EscapeString(page) + "\"></iframe>")
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "browser") // not t.TempDir: processes of the browser may outlive it for a moment
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "pages.html")
 	require.NoError(t, os.WriteFile(file, []byte(doc.String()), 0o600))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir="+dir,
 		"--virtual-time-budget=1000", "--dump-dom", "file://"+file)
+	cmd.Env = append(os.Environ(), "HOME="+dir)
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	all := map[string]map[string]string{}
