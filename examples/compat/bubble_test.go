@@ -55,14 +55,12 @@ func inWorld(t *testing.T, seeds uint64, f func(t *testing.T, w *world), opts ..
 	})
 }
 
-// host makes a host whose connections take 4 MiB at once. Many libraries hold a mutex while they
-// write, net/http's HTTP/2 client among them. A bubble takes a goroutine that waits for a mutex for
-// one that runs, and time stands still while one runs: a Write that waits for an acknowledgement
-// with a mutex held, which somebody else wants, waits for ever. So no Write may have to wait.
+// host makes a host whose connections have Nagle's algorithm off from the beginning, as those of
+// package net have it.
 func host(n *simnet.Network, name, address string) *simnet.Host {
 	return n.HostConfig(name, stack.Config{
 		Addresses: []netip.Prefix{netip.MustParsePrefix(address + "/24")},
-		Defaults:  []options.Assignment{options.SO_SNDBUF.With(4 << 20), options.TCP_NODELAY.With(true)},
+		Defaults:  []options.Assignment{options.TCP_NODELAY.With(true)},
 	})
 }
 
