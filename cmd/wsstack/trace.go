@@ -117,7 +117,7 @@ func readCapture(stdin io.Reader, name string) (*captures.File, error) {
 	if name != standardOutput {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, openFailure(name, err)
+			return nil, openFailure(err)
 		}
 		defer file.Close()
 		if info, err := file.Stat(); err == nil && info.IsDir() {
@@ -139,7 +139,7 @@ func readCapture(stdin io.Reader, name string) (*captures.File, error) {
 }
 
 // openFailure says what to do about a file that can't be opened.
-func openFailure(name string, err error) *failure {
+func openFailure(err error) *failure {
 	failure := failf("%w", err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return failure.withHint("wsstack verify --pcap DIR, wsstack exec --pcap FILE and simnet's Capture make capture files")

@@ -81,7 +81,7 @@ func visit(t *testing.T, chromium string, pages map[string]*Analysis) map[string
 		page = strings.Replace(page, "</body>", "<script>"+probe+"</script></body>", 1)
 		doc.WriteString("<iframe width=1200 height=900 srcdoc=\"" + html.EscapeString(page) + "\"></iframe>")
 	}
-	dir, err := os.MkdirTemp("", "browser") // not t.TempDir: processes of the browser may outlive it for a moment
+	dir, err := os.MkdirTemp("", "browser") //nolint:usetesting // processes of the browser may outlive the test for a moment
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "pages.html")

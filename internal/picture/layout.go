@@ -153,7 +153,7 @@ func (l *layout) walk() {
 			l.arrived[m.k] = y
 		} else {
 			l.sent[m.k] = y
-			l.arrived[m.k] = y + l.nominal(p, scale)
+			l.arrived[m.k] = y + l.nominal(p)
 		}
 	}
 	l.height = y + 24
@@ -163,7 +163,7 @@ func (l *layout) walk() {
 }
 
 // nominal is how far an arrow goes down that never arrives.
-func (l *layout) nominal(p *Packet, scale float64) float64 {
+func (l *layout) nominal(p *Packet) float64 {
 	if p.Fate.Dropped() && l.a.Arrivals {
 		return flightHeight
 	}
