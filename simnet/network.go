@@ -92,6 +92,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/wsstack/wsstack/internal/fifo"
 	"github.com/wsstack/wsstack/internal/outside"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -129,7 +130,7 @@ type Network struct {
 	topology topology
 
 	mu       sync.Mutex // a leaf, but for the clock's; guards the fields below
-	turns    turnQueue
+	turns    fifo.Queue[turn]
 	current  *task         // the goroutine that runs; nil: none does
 	driving  bool          // a call runs the network
 	closed   bool          // Close was called

@@ -32,43 +32,16 @@ type turn struct {
 }
 
 // pushLocked queues a turn.
-func (n *Network) pushLocked(t turn) { n.turns.push(t) }
-
-// A turnQueue is a first-in first-out queue of turns.
-type turnQueue struct {
-	ring   []turn // the room; its length is zero or a power of two
-	head   int    // the index of the oldest turn
-	length int    // how many turns there are
-}
-
-// push appends a turn.
-func (q *turnQueue) push(t turn) {
-	if q.length == len(q.ring) {
-		ring := make([]turn, max(64, 2*len(q.ring)))
-		n := copy(ring, q.ring[q.head:])
-		copy(ring[n:], q.ring[:q.head])
-		q.ring, q.head = ring, 0
-	}
-	q.ring[(q.head+q.length)&(len(q.ring)-1)] = t
-	q.length++
-}
-
-// pop takes the oldest turn, and reports whether there was one.
-func (q *turnQueue) pop() (turn, bool) {
-	if q.length == 0 {
-		return turn{}, false
-	}
-	t := q.ring[q.head]
-	q.ring[q.head] = turn{}
-	q.head = (q.head + 1) & (len(q.ring) - 1)
-	q.length--
-	return t, true
-}
+func (n *Network) pushLocked(t turn) { n.turns.Push(t) }
 
 // step does one thing, and reports whether there was one to do by the limit, a time since New.
 func (n *Network) step(limit time.Duration) bool {
 	n.mu.Lock()
-	t, ok := n.turns.pop()
+	var t turn
+	ok := n.turns.Len() > 0
+	if ok {
+		t = n.turns.Pop()
+	}
 	n.current = t.task
 	n.mu.Unlock()
 	switch {

@@ -49,31 +49,6 @@ func TestStall_NamesTheGoroutine(t *testing.T) {
 	require.Contains(t, out.String(), "TestStall_NamesTheGoroutine")
 }
 
-// The queue of turns is first-in first-out across its growth.
-func TestTurnQueue(t *testing.T) {
-	var q turnQueue
-	ends := make([]*linkEnd, 1000)
-	popped := 0
-	pop := func() {
-		got, ok := q.pop()
-		require.True(t, ok)
-		require.Same(t, ends[popped], got.end)
-		popped++
-	}
-	for i := range ends {
-		ends[i] = &linkEnd{}
-		q.push(turn{end: ends[i]})
-		if i%3 == 0 {
-			pop()
-		}
-	}
-	for popped < len(ends) {
-		pop()
-	}
-	_, ok := q.pop()
-	require.False(t, ok)
-}
-
 // FuzzPattern: no script panics, and what is understood matches itself.
 func FuzzPattern(f *testing.F) {
 	for _, s := range []string{"[S]", "0.100s [P.] seq 1:11 ack 1 len 10 win 65535 urg 5 <mss 1460,sackOK,ts 1 0,wscale 7,sack 1:2 3:4>", "s [", "[.] seq -1", "[] <>"} {

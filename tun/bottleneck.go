@@ -1,6 +1,10 @@
 package tun
 
-import "time"
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/fifo"
+)
 
 // Packets are sent bit by bit: work is counted in billionths of a bit, so that a rate in bits per
 // second is work per nanosecond, and no time is lost in rounding.
@@ -30,7 +34,7 @@ type bottleneck struct {
 	codels  bool // the discipline is CoDel
 	ecn     bool // CoDel marks
 	codel   codel
-	waiting ring[waitingPacket]
+	waiting fifo.Queue[waitingPacket]
 	bytes   int64         // the size of what is waiting
 	largest int64         // the size of the largest packet so far
 	free    time.Duration // when the link became free, or will be
@@ -82,14 +86,14 @@ func (b *bottleneck) seek(now time.Duration) {
 }
 
 // idle reports whether there is no packet.
-func (b *bottleneck) idle() bool { return !b.sending && b.waiting.len() == 0 }
+func (b *bottleneck) idle() bool { return !b.sending && b.waiting.Len() == 0 }
 
 // len is the number of packets.
 func (b *bottleneck) len() int {
 	if b.sending {
-		return b.waiting.len() + 1
+		return b.waiting.Len() + 1
 	}
-	return b.waiting.len()
+	return b.waiting.Len()
 }
 
 // room reports whether a packet of this size may come now. Where it is sent at once, there always
@@ -98,7 +102,7 @@ func (b *bottleneck) room(size int64, now time.Duration) bool {
 	if b.trace == nil && b.idle() && b.free <= now {
 		return true
 	}
-	return (b.limits.packets == 0 || b.waiting.len() < b.limits.packets) &&
+	return (b.limits.packets == 0 || b.waiting.Len() < b.limits.packets) &&
 		(b.limits.bytes == 0 || b.bytes+size <= b.limits.bytes)
 }
 
@@ -107,7 +111,7 @@ func (b *bottleneck) put(w waitingPacket) {
 	size := w.packet.Data.Size()
 	b.bytes += size
 	b.largest = max(b.largest, size)
-	b.waiting.push(w)
+	b.waiting.Push(w)
 	b.advance(w.came)
 }
 
@@ -141,10 +145,10 @@ func (b *bottleneck) advance(now time.Duration) {
 	beyond := int64(0) // the work that was done in the nanosecond in which the packet before left
 	for {
 		if !b.sending {
-			if b.waiting.len() == 0 {
+			if b.waiting.Len() == 0 {
 				return
 			}
-			begin := max(b.free, b.waiting.first().came)
+			begin := max(b.free, b.waiting.First().came)
 			if begin > now || !b.take(begin) {
 				return
 			}
@@ -201,8 +205,8 @@ func (b *bottleneck) sent(at time.Duration) {
 // take takes the next packet that the discipline lets pass, to be sent from now on, and reports
 // whether there was one.
 func (b *bottleneck) take(now time.Duration) bool {
-	for b.waiting.len() > 0 {
-		b.current = b.waiting.pop()
+	for b.waiting.Len() > 0 {
+		b.current = b.waiting.Pop()
 		b.bytes -= b.current.packet.Data.Size()
 		switch b.judge(&b.current, now) {
 		case codelDrop:
@@ -233,42 +237,9 @@ func (b *bottleneck) close() {
 	if b.sending {
 		b.current.packet.Data.Release()
 	}
-	for b.waiting.len() > 0 {
-		w := b.waiting.pop()
+	for b.waiting.Len() > 0 {
+		w := b.waiting.Pop()
 		w.packet.Data.Release()
 	}
 	b.sending, b.current, b.bytes = false, waitingPacket{}, 0
-}
-
-// A ring is a first-in first-out queue. The zero ring is empty.
-type ring[T any] struct {
-	room   []T // its length is zero or a power of two
-	head   int // the index of the oldest entry
-	length int // how many entries there are
-}
-
-func (r *ring[T]) len() int { return r.length }
-
-// first is the oldest entry. Precondition: there is one.
-func (r *ring[T]) first() *T { return &r.room[r.head] }
-
-func (r *ring[T]) push(v T) {
-	if r.length == len(r.room) {
-		room := make([]T, max(64, 2*len(r.room)))
-		n := copy(room, r.room[r.head:])
-		copy(room[n:], r.room[:r.head])
-		r.room, r.head = room, 0
-	}
-	r.room[(r.head+r.length)&(len(r.room)-1)] = v
-	r.length++
-}
-
-// pop takes the oldest entry. Precondition: there is one.
-func (r *ring[T]) pop() T {
-	v := r.room[r.head]
-	var none T
-	r.room[r.head] = none
-	r.head = (r.head + 1) & (len(r.room) - 1)
-	r.length--
-	return v
 }

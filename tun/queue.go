@@ -3,6 +3,8 @@ package tun
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/wsstack/wsstack/internal/fifo"
 )
 
 // The bounds of the queue of every in-memory device, and of the link that feeds a stack. A packet
@@ -29,11 +31,9 @@ type Queue struct {
 
 	mu       sync.Mutex
 	nonEmpty sync.Cond // of mu; also signalled by Close
-	ring     []Packet  // its length is zero or a power of two
-	head     int       // of the oldest packet in ring
-	queued   int       // packets in ring
-	bytes    int64     // of the packets in ring
-	taken    int       // packets handed out, not yet Done
+	queued   fifo.Queue[Packet]
+	bytes    int64 // of the packets in queued
+	taken    int   // packets handed out, not yet Done
 	closed   bool
 }
 
@@ -63,11 +63,11 @@ func (q *Queue) PutClones(packets []Packet) (first bool) { return q.put(packets,
 func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	before := q.queued
+	before := q.queued.Len()
 	for i := range packets {
 		p := packets[i] // a copy: only one of the two is used from here on
 		size := p.Data.Size()
-		if q.closed || q.queued >= q.maxPackets || q.bytes+size > q.maxBytes {
+		if q.closed || q.queued.Len() >= q.maxPackets || q.bytes+size > q.maxBytes {
 			q.dropped.Add(1)
 			if !borrowed {
 				p.Data.Release()
@@ -77,25 +77,14 @@ func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
 		if borrowed {
 			p.Data = p.Data.Clone()
 		}
-		q.appendLocked(p)
+		q.queued.Push(p)
+		q.bytes += size
 	}
-	first = before == 0 && q.queued > 0
+	first = before == 0 && q.queued.Len() > 0
 	if first {
 		q.nonEmpty.Signal()
 	}
 	return first
-}
-
-func (q *Queue) appendLocked(p Packet) {
-	if q.queued == len(q.ring) {
-		ring := make([]Packet, max(64, 2*len(q.ring)))
-		n := copy(ring, q.ring[q.head:])
-		copy(ring[n:], q.ring[:q.head])
-		q.ring, q.head = ring, 0
-	}
-	q.ring[(q.head+q.queued)&(len(q.ring)-1)] = p
-	q.queued++
-	q.bytes += p.Data.Size()
 }
 
 // Pop moves up to len(batch) packets into batch and returns their number, without waiting. The
@@ -111,22 +100,18 @@ func (q *Queue) Pop(batch []Packet) int {
 func (q *Queue) Wait(batch []Packet) (n int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.queued == 0 && !q.closed {
+	for q.queued.Len() == 0 && !q.closed {
 		q.nonEmpty.Wait()
 	}
 	return q.popLocked(batch), !q.closed
 }
 
 func (q *Queue) popLocked(batch []Packet) int {
-	n := min(len(batch), q.queued)
+	n := min(len(batch), q.queued.Len())
 	for i := range n {
-		slot := &q.ring[q.head]
-		batch[i] = *slot
-		*slot = Packet{} // keeps no reference to data that's gone
+		batch[i] = q.queued.Pop()
 		q.bytes -= batch[i].Data.Size()
-		q.head = (q.head + 1) & (len(q.ring) - 1)
 	}
-	q.queued -= n
 	q.taken += n
 	return n
 }
@@ -142,7 +127,7 @@ func (q *Queue) Done(n int) {
 func (q *Queue) Pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.queued + q.taken
+	return q.queued.Len() + q.taken
 }
 
 // Drop counts n packets that the caller has refused before they reached the queue.
@@ -157,11 +142,11 @@ func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	for ; q.queued > 0; q.queued-- {
-		q.ring[q.head].Data.Release()
-		q.head = (q.head + 1) & (len(q.ring) - 1)
-		q.dropped.Add(1)
+	q.dropped.Add(uint64(q.queued.Len()))
+	for q.queued.Len() > 0 {
+		p := q.queued.Pop()
+		p.Data.Release()
 	}
-	q.ring, q.head, q.bytes = nil, 0, 0
+	q.queued, q.bytes = fifo.Queue[Packet]{}, 0
 	q.nonEmpty.Broadcast()
 }
