@@ -338,7 +338,7 @@ func TestBubbleClose(t *testing.T) {
 		}
 		require.Equal(t, at, time.Now(), "Close takes no time")
 		require.True(t, <-fired, "a timer of the program's isn't the network's")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.Equal(t, 0, n.Timers())
 		require.Contains(t, panicOf(func() { n.Go("late", func() {}) }), "the network is closed")
 	})
