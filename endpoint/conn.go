@@ -178,6 +178,15 @@ func (c *conn) LocalAddr() net.Addr { return c.addresses().local }
 // none.
 func (c *conn) RemoteAddr() net.Addr { return c.addresses().remote }
 
+// String names the connection in logs: its network and its addresses. Package fmt
+// would print everything that is in it otherwise.
+func (c *conn) String() string {
+	if remote := c.RemoteAddr(); remote != nil {
+		return c.network + " " + c.LocalAddr().String() + " to " + remote.String()
+	}
+	return c.network + " " + c.LocalAddr().String()
+}
+
 func (c *conn) addresses() *connAddrs {
 	if a := c.addrs.Load(); a != nil {
 		return a

@@ -60,6 +60,9 @@ func (l *Listener) Close() error { return l.conn.Close() }
 // Addr is the address of the listener, a *net.TCPAddr: the same pointer each time.
 func (l *Listener) Addr() net.Addr { return l.conn.LocalAddr() }
 
+// String names the listener in logs: its network and its address.
+func (l *Listener) String() string { return l.conn.String() }
+
 // SetDeadline bounds Accept calls, those in progress included, on the stack's
 // clock.
 func (l *Listener) SetDeadline(t time.Time) error {

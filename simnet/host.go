@@ -75,11 +75,20 @@ func (n *Network) newHost(name string, cfg stack.Config, router bool) (*Host, er
 	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
 		return nil, fmt.Errorf("simnet: host %s: Config.MTU: %d is not between %d and %d", name, mtu, inet.MinMTU4, inet.MaxMTU)
 	}
-	if err := n.topology.claim("host", name); err != nil {
+	if err := n.claim("host", name); err != nil {
 		return nil, err
 	}
+	if err := n.makeHost(h, cfg, mtu); err != nil {
+		n.release(name)
+		return nil, err
+	}
+	return h, nil
+}
+
+// makeHost makes the stack of a host, and lists the host.
+func (n *Network) makeHost(h *Host, cfg stack.Config, mtu int) error {
 	if cfg.Rand == nil {
-		cfg.Rand = n.reader("host " + name)
+		cfg.Rand = n.reader("host " + h.name)
 	}
 	cfg.Changed = n.topology.changed
 	if !n.real {
@@ -92,24 +101,28 @@ func (n *Network) newHost(name string, cfg stack.Config, router bool) (*Host, er
 			cfg.SendBuffer = bubbleSendBuffer
 		}
 	}
-	if !n.real || n.bubble != 0 {
-		cfg.NewWaiter = n.newSocketWaiter
-	}
+	cfg.NewWaiter = n.newSocketWaiter
 	var err error
-	if !router {
+	if !h.router {
 		err = h.addFirst(&cfg, mtu)
 	} else if h.Stack, err = stack.New(cfg); err != nil {
-		err = fmt.Errorf("simnet: router %s: %w", name, err)
+		err = fmt.Errorf("simnet: router %s: %w", h.name, err)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	h.routes = routesOf(&cfg)
 	n.mu.Lock()
-	n.hosts = append(n.hosts[:len(n.hosts):len(n.hosts)], h)
+	closed := n.closed
+	if !closed {
+		n.hosts = append(n.hosts[:len(n.hosts):len(n.hosts)], h)
+	}
 	n.mu.Unlock()
+	if closed { // meanwhile
+		return errors.Join(closedError("host", h.name), h.Stack.Close(), h.closeEnds())
+	}
 	n.records.made(h)
-	return h, nil
+	return nil
 }
 
 // addFirst makes the stack of a host, with its first interface.
@@ -129,7 +142,7 @@ func (h *Host) addFirst(cfg *stack.Config, mtu int) error {
 
 // attach returns the device that the stack has for an end.
 func (h *Host) attach(p *linkEnd) tun.Device {
-	p.outer = p.impaired
+	p.outer = &plug{Impaired: p.impaired, end: p}
 	if h.forwards {
 		p.outer = h.newPort(p, p.outer)
 	}
@@ -145,6 +158,9 @@ func (h *Host) Close() error {
 
 // Name is the name that Host was called with.
 func (h *Host) Name() string { return h.name }
+
+// String is the name, for logs.
+func (h *Host) String() string { return h.name }
 
 func (h *Host) network() *Network { return h.n }
 
@@ -212,13 +228,16 @@ func (h *Host) checkPort(addrs []netip.Prefix, to Node) error {
 	return nil
 }
 
-// closeEnds closes the interfaces in real time.
-func (h *Host) closeEnds() {
+// closeEnds closes the ends of links. The stack of the host is closed already.
+func (h *Host) closeEnds() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var errs []error
 	for _, p := range h.ends {
+		errs = append(errs, p.impaired.Close())
 		p.closeFar()
 	}
+	return errors.Join(errs...)
 }
 
 // parsePrefixes reads addresses with their prefix lengths.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -294,25 +293,4 @@ func TestHostConfig(t *testing.T) {
 	defer other.Close()
 	require.Contains(t, failure(func(tb simnet.TB) { simnet.New(tb).HostConfig("a", stack.Config{Device: d}) }), "are the network's")
 	require.Contains(t, failure(func(tb simnet.TB) { simnet.New(tb).HostConfig("a", stack.Config{Profile: 99}) }), "host a:")
-}
-
-// A host that is closed is a crash: its peer gets a reset.
-func TestHost_Crash(t *testing.T) {
-	n, a, b, _ := two(t)
-	n.Background("server", func() {
-		l, err := b.Listen("tcp", ":80")
-		require.NoError(t, err)
-		_, err = l.Accept()
-		require.NoError(t, err)
-		n.Sleep(time.Second)
-		b.Close()
-	})
-	n.Do("client", func() {
-		c, err := a.Dial("tcp", "10.0.0.2:80")
-		require.NoError(t, err)
-		_, err = c.Read(make([]byte, 1))
-		var op *net.OpError
-		require.ErrorAs(t, err, &op)
-		require.Equal(t, time.Second, n.Now())
-	})
 }

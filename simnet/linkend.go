@@ -38,6 +38,7 @@ type linkEnd struct {
 	first   int
 	bytes   int64  // the size of the packets in the inbox
 	drops   uint64 // how many packets came when the inbox was full
+	deaf    bool   // the host was closed: nothing arrives any more
 	closed  bool
 	one     [1]tun.Packet // the argument of receive
 }
@@ -69,7 +70,7 @@ func (e *linkEnd) device() tun.Device {
 
 // forward carries packets to the peer in real time.
 func (e *linkEnd) forward(packets []tun.Packet) {
-	if peer := e.linked(); peer != nil {
+	if peer := e.linked(); peer != nil && peer.hears() {
 		packets = peer.arrive(packets)
 		peer.far.Send(packets) // an error means that the peer has been closed
 	}
@@ -170,7 +171,7 @@ func (e *linkEnd) Send(packets []tun.Packet) error {
 func (e *linkEnd) put(packet tun.Packet) {
 	size := packet.Data.Size()
 	e.mu.Lock()
-	if e.closed || e.receive == nil || len(e.inbox)-e.first >= tun.QueuePackets || e.bytes+size > tun.QueueBytes {
+	if e.deaf || e.receive == nil || len(e.inbox)-e.first >= tun.QueuePackets || e.bytes+size > tun.QueueBytes {
 		e.drops++
 		e.mu.Unlock()
 		return
@@ -215,14 +216,29 @@ func (e *linkEnd) deliver() bool {
 
 // Close implements tun.Device.
 func (e *linkEnd) Close() error {
+	e.deafen()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
+	return nil
+}
+
+// deafen makes everything vanish that comes for this end.
+func (e *linkEnd) deafen() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.deaf = true
 	for i := e.first; i < len(e.inbox); i++ {
 		e.inbox[i].Data.Release()
 	}
 	e.inbox, e.first, e.bytes = nil, 0, 0
-	return nil
+}
+
+// hears reports whether anything still arrives at this end.
+func (e *linkEnd) hears() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.deaf
 }
 
 // Drops implements tun.Dropper: it is how many packets came when the inbox was full.

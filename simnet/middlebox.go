@@ -59,7 +59,7 @@ func (n *Network) Middlebox(name string, f Inspector) *Middlebox {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	n.must(n.topology.claim("middlebox", name))
+	n.must(n.claim("middlebox", name))
 	m := &Middlebox{n: n, name: name}
 	m.view.f = f
 	return m

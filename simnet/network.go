@@ -293,7 +293,7 @@ func (n *Network) Close() error {
 		}
 		errs = append(errs, n.closePorts())
 		for _, h := range hosts {
-			h.closeEnds()
+			errs = append(errs, h.closeEnds())
 		}
 		errs = append(errs, n.joinTasks(), n.trace.flush())
 		bubbles.remove(n)

@@ -50,7 +50,11 @@ const (
 const maxAnswers = 8
 
 // claim takes a name for a node of a kind, such as "host".
-func (t *topology) claim(kind, name string) error {
+func (n *Network) claim(kind, name string) error {
+	if n.isClosed() {
+		return closedError(kind, name)
+	}
+	t := &n.topology
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if other, ok := t.names[name]; ok {
@@ -61,6 +65,18 @@ func (t *topology) claim(kind, name string) error {
 	}
 	t.names[name] = kind
 	return nil
+}
+
+// closedError is that a node can't be made any more.
+func closedError(kind, name string) error {
+	return fmt.Errorf("simnet: %s %s: the network is closed", kind, name)
+}
+
+// release gives back the name of a node that couldn't be made.
+func (n *Network) release(name string) {
+	n.topology.mu.Lock()
+	defer n.topology.mu.Unlock()
+	delete(n.topology.names, name)
 }
 
 // changed tells everybody to look at the topology again.

@@ -301,6 +301,10 @@ func TestClose_EndsGoroutinesWhereverTheyWait(t *testing.T) {
 	require.Equal(t, map[string]bool{"accept": true, "connect": true, "sleep": true}, ended)
 	require.True(t, panics(func() { n.Advance(1) }, "closed"))
 	require.True(t, panics(func() { n.Go("x", func() {}) }, "closed"))
+	require.True(t, panics(func() { n.Host("late") }, "simnet: host late: the network is closed"))
+	require.True(t, panics(func() { n.Router("late") }, "closed"))
+	require.True(t, panics(func() { n.Switch("late") }, "closed"))
+	require.True(t, panics(func() { n.Middlebox("late", nil) }, "closed"))
 }
 
 func TestContexts(t *testing.T) {

@@ -44,7 +44,7 @@ func (n *Network) Switch(name string) *Switch {
 	if n.tb != nil {
 		n.tb.Helper()
 	}
-	n.must(n.topology.claim("switch", name))
+	n.must(n.claim("switch", name))
 	return &Switch{n: n, name: name}
 }
 

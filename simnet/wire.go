@@ -68,21 +68,24 @@ func (n *Network) newWire(node Node, name string, addresses []string) (*Wire, er
 		}
 		w.addresses = append(w.addresses, a)
 	}
-	err := n.topology.claim("wire", name)
+	err := n.claim("wire", name)
 	if err != nil {
 		return nil, err
 	}
 	if w.end, err = n.newLinkEnd(name, w, anyMTU); err != nil {
+		n.release(name)
 		return nil, err
 	}
 	w.device = w.end.impaired
 	if err := w.device.Start(w.receive); err != nil {
+		n.release(name)
 		return nil, err
 	}
 	if node != nil && node != Node((*Host)(nil)) {
 		_, err = n.newLink(node, w, nil)
 	}
 	if err != nil {
+		n.release(name)
 		w.end.closeFar()
 		return nil, errors.Join(err, w.device.Close())
 	}

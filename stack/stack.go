@@ -356,6 +356,20 @@ func (r Route) validate() error {
 	return nil
 }
 
+// String names the stack in logs, by its addresses. Package fmt would print everything that is in it
+// otherwise.
+func (s *Stack) String() string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	name := "stack"
+	for _, n := range s.nics[1:] { // without the loopback
+		for _, p := range n.addresses {
+			name += " " + p.String()
+		}
+	}
+	return name
+}
+
 // Close closes the sockets, oldest first, resets their connections, closes the
 // devices and waits for every goroutine of the stack. Calls in progress and
 // later ones fail with WSAENETDOWN. It is idempotent and safe for concurrent
