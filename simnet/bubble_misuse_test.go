@@ -53,6 +53,11 @@ var misuses = map[string]misuse{
 			}
 		})
 	}},
+	"a call that waits, of a network in real time": {elsewise, func(t *testing.T) {
+		l, err := simnet.New(t, simnet.RealTime()).Host("a", "10.0.0.1/24").Listen("tcp", ":80")
+		require.NoError(t, err)
+		synctest.Test(t, func(*testing.T) { l.Accept() })
+	}},
 	"a network in real time": {elsewise, func(t *testing.T) {
 		n := simnet.New(t, simnet.RealTime())
 		a, b := n.Host("a", "10.0.0.1/24"), n.Host("b", "10.0.0.2/24")
