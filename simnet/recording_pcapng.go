@@ -27,8 +27,10 @@ func (r *Recording) WritePcapng(w io.Writer) error {
 			ids[p.From] = id
 		}
 		opts := pcapgo.NgPacketOptions{Flags: &pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}}
-		if comment := packetComment(p); comment != "" {
-			opts.Comments = []string{comment}
+		for _, comment := range [...]string{fateComment(p.Fate), p.Comment} {
+			if comment != "" {
+				opts.Comments = append(opts.Comments, comment)
+			}
 		}
 		info := gopacket.CaptureInfo{Timestamp: r.begun.Add(p.At), CaptureLength: len(p.Data), Length: p.Size, InterfaceIndex: id}
 		if err := file.WritePacketWithOptions(info, p.Data, opts); err != nil {
@@ -56,13 +58,4 @@ func addInterface(w io.Writer, file *pcapgo.NgWriter, name string) (id int, f *p
 	}
 	id, err = file.AddInterface(in)
 	return id, file, err
-}
-
-// packetComment is the comment of a packet in a file.
-func packetComment(p *RecordedPacket) string {
-	text := fateComment(p.Fate)
-	if text != "" && p.Comment != "" {
-		text += ", "
-	}
-	return text + p.Comment
 }

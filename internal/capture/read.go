@@ -235,7 +235,9 @@ func (f *File) finish() {
 			At: min(c.at.Sub(f.Start), math.MaxInt64/4), Arrived: record.Never, From: c.from, Size: c.size, Data: c.data,
 		}
 		p.Comment = strings.Join(c.comments, "; ")
-		p.Fate = fate(p.Comment)
+		for _, comment := range c.comments {
+			p.Fate |= fate(comment)
+		}
 		f.Packets[i] = p
 	}
 	f.captured = nil
