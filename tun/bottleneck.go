@@ -65,6 +65,9 @@ func (b *bottleneck) set(m *Impairment, now, free time.Duration) {
 		b.work -= b.rate * int64(now-b.since)
 	}
 	b.since, b.free = now, max(b.free, free)
+	if !b.sending { // what waits for an opportunity of a trace hasn't begun
+		b.free = max(b.free, now)
+	}
 	b.rate = min(m.Rate, maxServedRate)
 	if b.trace != m.RateTrace {
 		b.trace, b.start = m.RateTrace, now

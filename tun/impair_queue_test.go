@@ -64,19 +64,6 @@ func TestQueue_NewRateForWhatWaits(t *testing.T) {
 	}
 }
 
-// A trace goes on where it is when something else changes, and begins anew when it is another one.
-func TestQueue_TraceGoesOn(t *testing.T) {
-	trace := rateTrace(t, 10)
-	i, p, c := newBench(t, Impairment{RateTrace: trace}, 1)
-	c.advance(7 * ms)
-	sendNumbered(t, i, c, 1, 2, 1500, 0)
-	require.NoError(t, i.SetOut(Impairment{RateTrace: trace, Delay: ms}))
-	c.advance(10 * ms)
-	require.NoError(t, i.SetOut(Impairment{RateTrace: rateTrace(t, 10)}))
-	c.advance(time.Hour)
-	require.Equal(t, []time.Duration{11 * ms, 27 * ms}, p.times)
-}
-
 // With a queue whose limits are reached, what is new is refused; nothing that waits is lost.
 func TestQueue_SmallerQueueLosesNothing(t *testing.T) {
 	i, p, c := newBench(t, kilobyte, 1)
