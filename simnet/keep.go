@@ -16,7 +16,8 @@ import (
 // page (WriteHTML) and a capture (WritePcapng) in a folder, which is made where it is missing. Their
 // names come from that of the test, and the log of the test says where they are. The network has to
 // be made with the testing.T or testing.B of the test. Where the files can't be written, the log
-// says why.
+// says why. A bubble that package synctest ends ("deadlock") leaves nothing: that is a panic of the
+// whole process.
 func KeepOnFailure(dir string) Option { return func(n *Network) { n.keep = &keeper{dir: dir} } }
 
 // A keeper keeps what happened in a network whose test fails.

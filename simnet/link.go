@@ -51,6 +51,9 @@ func From(node Node, opts ...LinkOption) LinkOption {
 
 func (c *linkConfig) apply(opts []LinkOption) error {
 	for _, o := range opts {
+		if o == nil {
+			return errors.New("simnet: an option of a link is nil")
+		}
 		if err := o(c); err != nil {
 			return err
 		}

@@ -268,7 +268,7 @@ func (p *Peer) receive(until time.Duration) (*Arrival, error) {
 		p.remote = netip.AddrPortFrom(h.Source, h.SourcePort)
 	}
 	p.learn(&h)
-	a := &Arrival{At: packet.At, Packet: packet.Data, Payload: packet.Data[h.Payload:min(len(packet.Data), h.Payload+h.Len)]}
+	a := &Arrival{At: packet.At, Packet: packet.Data, Payload: packet.Data[min(len(packet.Data), h.Payload):min(len(packet.Data), h.Payload+h.Len)]}
 	a.Text = p.tracer.Line(packet.At, p.w.end.peerName(), p.w.name, packet.Data)
 	a.Segment, a.Bytes = p.tracer.Relative(&h)
 	a.Segment.Seq = h.Segment.Seq - p.irs

@@ -121,6 +121,10 @@ func appendOptions(dst []byte, o Options) []byte {
 		next()
 		dst = append(dst, "bad"...)
 	}
+	if o.Cut {
+		next()
+		dst = append(dst, "cut off"...)
+	}
 	if len(dst) > before {
 		dst = append(dst, '>')
 	}

@@ -201,11 +201,14 @@ func (p Packet) tcp(h []byte) Packet {
 	s.Flags, s.Window = Flags(h[13]), binary.BigEndian.Uint16(h[14:])
 	s.Urgent = binary.BigEndian.Uint16(h[18:])
 	size := int(h[12]>>4) * 4
-	if size < 20 || size > len(h) {
+	if size < 20 || size > p.Len {
 		return p.malformed("TCP data offset")
 	}
 	p.Kind = TCP
-	s.Options = ParseOptions(h[20:size])
+	s.Options = ParseOptions(h[20:min(size, len(h))])
+	if size > len(h) {
+		s.Options.Bad, s.Options.Cut = false, true
+	}
 	p.Payload, p.Len = p.Payload+size, p.Len-size
 	s.Len = p.Len
 	return p

@@ -73,6 +73,7 @@ type Options struct {
 	Blocks     int          // how many SACK blocks there are
 	Unknown    int          // how many options of other kinds there are
 	Bad        bool         // an option has an impossible length
+	Cut        bool         // the packet was cut off within them, by whoever captured it
 }
 
 // ParseOptions reads the options of a TCP header. What is wrong is left out, and noted in Bad.

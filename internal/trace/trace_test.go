@@ -128,6 +128,8 @@ func TestLine_Kinds(t *testing.T) {
 		{"empty", "a>b malformed: empty, 0 bytes", nil},
 		{"neither version", "a>b malformed: not IP, 1 bytes", []byte{0x10}},
 		{"TCP header cut off", "a>b malformed: short TCP header, 25 bytes", ip4(addrA, addrB, 6, 0, make([]byte, 5))},
+		{"TCP options cut off", "a>b [.] seq 1 ack 1 win 0 <mss 1460,cut off>", ip4(addrA, addrB, 6, 0, cutOptions())[:46]},
+		{"TCP offset too large", "a>b malformed: TCP data offset, 40 bytes", ip4(addrA, addrB, 6, 0, cutOptions()[:20])},
 		{"TCP offset too small", "a>b malformed: TCP data offset, 40 bytes", ip4(addrA, addrB, 6, 0, make([]byte, 20))},
 		{"bad option", "a>b [.] seq 0 ack 0 win 0 <bad>", ip4(addrA, addrB, 6, 0, badOption())},
 	} {
@@ -149,6 +151,14 @@ func TestLine_Kinds(t *testing.T) {
 func badOption() []byte {
 	h := segment(1, 2, trace.Segment{Flags: trace.ACK, Options: options(1460, none)}, "")
 	h[21] = 9 // the length of the MSS option runs out of the header
+	return h
+}
+
+// cutOptions is a header with an MSS, no operations and timestamps.
+func cutOptions() []byte {
+	h := make([]byte, 36)
+	h[12], h[13] = 36/4<<4, byte(trace.ACK)
+	copy(h[20:], []byte{2, 4, 1460 >> 8, 1460 & 0xff, 1, 8, 10})
 	return h
 }
 
