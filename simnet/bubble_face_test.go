@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,10 +204,10 @@ func TestBubbleRunUntil(t *testing.T) {
 		}()
 		require.NoError(t, n.RunUntil(func() bool { return len(a.Sockets()) == 0 }, 24*time.Hour))
 		require.Equal(t, time.Hour, n.Now()-at, "the moment of Close")
-		set := false
-		time.AfterFunc(time.Hour, func() { set = true })
+		var set atomic.Bool
+		time.AfterFunc(time.Hour, func() { set.Store(true) })
 		at = n.Now()
-		require.NoError(t, n.RunUntil(func() bool { return set }, 24*time.Hour))
+		require.NoError(t, n.RunUntil(set.Load, 24*time.Hour))
 		require.InDelta(t, time.Hour, n.Now()-at, float64(time.Hour/900), "a thousandth late")
 
 		n.Go("stuck", func() { b.Listen("tcp", "10.0.0.2:80"); n.NewWaiter().Wait("Godot") })

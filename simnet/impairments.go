@@ -136,7 +136,8 @@ func Filter(f func(packet []byte) []byte) LinkOption {
 	return change(func(m *tun.Impairment) { m.Filter = f })
 }
 
-// Partition says whether the link is cut: nothing arrives then.
+// Partition says whether the link is cut: nothing arrives that is sent then. What was sent before,
+// also what waits for the rate, still does.
 func Partition(cut bool) LinkOption { return change(func(m *tun.Impairment) { m.Partition = cut }) }
 
 // Impairment sets all impairments at once.

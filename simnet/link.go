@@ -80,7 +80,8 @@ func Addresses(h *Host, addresses ...string) LinkOption {
 
 // MTU is the MTU, in bytes, of the interfaces that are made for this link: of routers, and of hosts
 // that have a link already. The first interface of a host has the MTU of its HostConfig. In From
-// the option is about one end. Only Link takes this option.
+// the option is about one end, which then takes no larger packets: they are lost as too big, and
+// nobody is told. Only Link takes this option.
 func MTU(bytes int) LinkOption {
 	return func(c *linkConfig) error {
 		switch {
@@ -206,6 +207,9 @@ func (l *Link) applyLocked(wanted [2]tun.Impairment) error {
 	for i, p := range l.ends {
 		m := wanted[i]
 		m.Partition = m.Partition || down
+		if most := l.ends[1-i].mtu; most < p.mtu && (m.MTU == 0 || m.MTU > most) {
+			m.MTU = most // what the other end can't take is lost, and the trace says so
+		}
 		if err := p.impaired.SetOut(m); err != nil {
 			return fmt.Errorf("simnet: link of %s and %s, from %s: %w", l.nodes[0].Name(), l.nodes[1].Name(), l.nodes[i].Name(), err)
 		}

@@ -294,3 +294,22 @@ func TestHostConfig(t *testing.T) {
 	require.Contains(t, failure(func(tb simnet.TB) { simnet.New(tb).HostConfig("a", stack.Config{Device: d}) }), "are the network's")
 	require.Contains(t, failure(func(tb simnet.TB) { simnet.New(tb).HostConfig("a", stack.Config{Profile: 99}) }), "host a:")
 }
+
+// What is larger than the MTU of the end that it goes to is lost, and seen to be.
+func TestLink_MTUOfTheOtherEnd(t *testing.T) {
+	n := simnet.New(t)
+	a, r := n.Host("a", "10.0.0.2/24"), n.Router("r")
+	l := n.Link(a, r, simnet.Addresses(r, "10.0.0.1/24"), simnet.From(r, simnet.MTU(800)))
+	n.Do("ping", func() {
+		p, err := a.Dial("udp", "10.0.0.1:9")
+		require.NoError(t, err)
+		p.Write(make([]byte, 1000))
+		p.Write(make([]byte, 700))
+		l.Set(simnet.PathMTU(300))
+		p.Write(make([]byte, 400))
+		l.Set(simnet.PathMTU(0))
+		p.Write(make([]byte, 900))
+	})
+	require.EqualValues(t, 3, l.Stats(a).TooBig)
+	require.Contains(t, n.TraceText(), "len 1000 (too big)")
+}

@@ -158,8 +158,8 @@ func Seed(seed uint64) Option { return func(n *Network) { n.seed = seed } }
 func RealTime() Option { return func(n *Network) { n.real = true } }
 
 // Offload lets the hosts give their interfaces TCP segments of up to 64 KiB, which are cut up
-// before anything else happens to them. The trace shows the packets on the wire, which should be
-// the same as without Offload.
+// before anything else happens to them. The trace shows the packets on the wire, which are the same
+// as without Offload but for the identifications of IPv4.
 func Offload() Option { return func(n *Network) { n.offload = true } }
 
 // RunLimit bounds the time that Run and Do let pass. The default is 24 hours.

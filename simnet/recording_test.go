@@ -101,7 +101,7 @@ func TestRecording_NeverArrives(t *testing.T) {
 	n.Advance(time.Second)
 	packets := packetsFrom(r, "a")
 	require.Equal(t, simnet.Never, packets[2].Arrived)
-	require.Zero(t, packets[2].Fate)
+	require.Equal(t, tun.TooBig, packets[2].Fate)
 }
 
 // A packet that is forwarded is there once for each link.

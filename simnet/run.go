@@ -86,10 +86,11 @@ func (n *Network) sleepUntil(t time.Duration) error {
 // goroutine of the caller. RunUntil fails when the limit, a span of time, has passed before, and at
 // once where nothing can happen any more.
 //
-// In real time and in a bubble other goroutines run at the same time as the condition, which is
-// looked at when something has happened on the network, and now and then besides: each millisecond,
-// and in a bubble after a thousandth of the time that has passed, if that is longer. In a bubble,
-// where nobody but the runtime knows what can still happen, RunUntil fails after the limit only.
+// In real time and in a bubble other goroutines run at the same time as the condition: what it reads
+// of theirs has to be an atomic, or behind a mutex. It is looked at when something has happened on
+// the network, and now and then besides: each millisecond, and in a bubble after a thousandth of the
+// time that has passed, if that is longer. In a bubble, where nobody but the runtime knows what can
+// still happen, RunUntil fails after the limit only.
 func (n *Network) RunUntil(condition func() bool, limit time.Duration) error {
 	if n.tb != nil {
 		n.tb.Helper()

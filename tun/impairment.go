@@ -68,7 +68,8 @@ type Impairment struct {
 	// Queue is the number of bytes that may wait because of Rate or RateTrace. A packet that would
 	// make more bytes wait is dropped. 0 stands for no limit where QueuePackets is set or the
 	// Discipline is CoDel, and elsewhere for 100 ms of Rate, or of the mean of RateTrace, and at
-	// least 64 KiB.
+	// least 64 KiB. What is left of the packet that is being sent counts where there is only a Rate
+	// and this limit, and doesn't where there is a RateTrace, QueuePackets or CoDel.
 	Queue int
 
 	// QueuePackets is the number of packets that may wait. 0 stands for no limit; with CoDel it
