@@ -152,7 +152,7 @@ var rateParameters = []Parameter{
 		},
 	}.of(groupRate),
 	row[bool]{
-		Parameter: Parameter{Name: "ecn", Help: "codel marks packets of senders that have ECN instead of dropping them",
+		Parameter: Parameter{Name: "ecn", Help: "codel marks packets whose sender has ECN, and drops others",
 			Field: "ECN", Option: "ECN", Needs: []string{"queue-discipline"}, Fates: Marked},
 		kind: switches, field: func(m *Impairment) *bool { return &m.ECN },
 		another: func(m *Impairment) error {
