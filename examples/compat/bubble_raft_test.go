@@ -98,7 +98,8 @@ func startRaft(t *testing.T, n *simnet.Network, size int) []*raftNode {
 		cfg.Logger = hclog.NewNullLogger()
 		transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 			Stream: node, MaxPool: 3, Timeout: 10 * time.Second, Logger: hclog.NewNullLogger(),
-			// A pipeline that a follower has answered with a failure may keep its leader from ending.
+			// A pipeline that a follower has answered with a failure may keep its leader from ending:
+			// pipelineDecode is gone then, and decodeResponses and pipelineSend wait for each other.
 			MaxRPCsInFlight: 1,
 		})
 		store := raft.NewInmemStore()
