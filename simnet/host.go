@@ -49,8 +49,9 @@ func (n *Network) Host(name string, addresses ...string) *Host {
 }
 
 // HostConfig makes a host with a configuration of your own. Config.MTU is that of the host's
-// interface, 1500 unless given. Device stays nil, and the network supplies Clock and, in virtual
-// time, NewWaiter and Stepped; Rand, unless given, is seeded with the network's seed and the name.
+// interface, 1500 unless given. Device, Clock, NewWaiter and Changed stay nil: they are the network's,
+// and so is Stepped in virtual time. Rand, unless given, is seeded with the network's seed and the
+// name. In a bubble SendBuffer is 64 MiB unless given.
 func (n *Network) HostConfig(name string, cfg stack.Config) *Host {
 	if n.tb != nil {
 		n.tb.Helper()

@@ -40,10 +40,7 @@ func TestNAT_Bubble(t *testing.T) {
 
 // natWithGoroutines is a NAT in a network that has goroutines of its own.
 func natWithGoroutines(t *testing.T, n *simnet.Network) {
-	s := n.Host("s", "198.51.100.9/24")
-	answers(t, n, s)
-	h := newHome(n, s, "198.51.100", simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 80, To: netip.MustParseAddrPort("10.0.1.2:7")}}})
-	answers(t, n, h.b)
+	h := forwardingHome(t, n, 80)
 	n.Do("client", func() {
 		c, from := dial(t, h.a, 5000, "198.51.100.9:7")
 		require.Equal(t, "198.51.100.1:5000", from.String())

@@ -363,13 +363,20 @@ func TestNAT_Errors(t *testing.T) {
 	})
 }
 
+// forwardingHome is a home whose NAT forwards a port to the echo server on host b; another echo
+// server is outside, at 198.51.100.9.
+func forwardingHome(t *testing.T, n *simnet.Network, port uint16) *home {
+	s := n.Host("s", "198.51.100.9/24")
+	answers(t, n, s)
+	h := newHome(n, s, "198.51.100", simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: port, To: netip.MustParseAddrPort("10.0.1.2:7")}}})
+	answers(t, n, h.b)
+	return h
+}
+
 // Inside hosts meet at the outside address.
 func TestNAT_Hairpinning(t *testing.T) {
 	n := simnet.New(t)
-	s := n.Host("s", "198.51.100.9/24")
-	answers(t, n, s)
-	h := newHome(n, s, "198.51.100", simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 8007, To: netip.MustParseAddrPort("10.0.1.2:7")}}})
-	answers(t, n, h.b)
+	h := forwardingHome(t, n, 8007)
 	n.Do("hairpin", func() {
 		c, from := dial(t, h.a, 5000, "198.51.100.1:8007")
 		require.Equal(t, "198.51.100.1:5000", from.String())
