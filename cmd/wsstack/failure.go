@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -51,6 +52,29 @@ func (f *failure) withHint(format string, args ...any) *failure {
 
 func (f *failure) Error() string { return f.text }
 func (f *failure) Unwrap() error { return f.err }
+
+// failureOf returns an error as a failure. Errors of other packages say what would help with the
+// method Hint, and which exit status they want with ExitStatus.
+func failureOf(err error) *failure {
+	f, ok := errors.AsType[*failure](err)
+	if !ok {
+		f = failf("%w", err)
+		if s, ok := errors.AsType[interface {
+			error
+			ExitStatus() int
+		}](err); ok {
+			f.status = s.ExitStatus()
+		}
+	}
+	h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](f.err)
+	if f.hint == "" && ok {
+		f.hint = h.Hint()
+	}
+	return f
+}
 
 // print writes the error line and the hint line.
 func (f *failure) print(w io.Writer) {

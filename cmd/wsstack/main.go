@@ -11,7 +11,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -115,10 +114,7 @@ func report(stderr io.Writer, err error) int {
 	if status, ok := errors.AsType[exitStatus](err); ok {
 		return int(status)
 	}
-	if f, ok := errors.AsType[*failure](err); ok {
-		f.print(stderr)
-		return f.status
-	}
-	fmt.Fprintf(stderr, "wsstack: error: %s\n", oneLine(err.Error()))
-	return statusFailed
+	f := failureOf(err)
+	f.print(stderr)
+	return f.status
 }
