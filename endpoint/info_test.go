@@ -29,3 +29,33 @@ func TestInfoAfterClose(t *testing.T) {
 		require.Zero(t, s.Info().Connected)
 	}
 }
+
+// Only a connection has a TCPInfo, and both ends agree on what has passed.
+func TestInfoTCP(t *testing.T) {
+	a, b := sockettest.Pair(t)
+	l, err := b.Listen("tcp", ":7")
+	require.NoError(t, err)
+	defer l.Close()
+	c, err := a.Dial("tcp", "10.0.0.2:7")
+	require.NoError(t, err)
+	defer c.Close()
+	s, err := l.Accept()
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = c.Write([]byte("hello"))
+	require.NoError(t, err)
+	stack.Settle(a, b)
+	infos := b.Sockets()
+	require.Len(t, infos, 2)
+	require.Nil(t, infos[0].TCP, "a listener")
+	require.EqualValues(t, 5, infos[1].TCP.BytesIn)
+	infos = a.Sockets()
+	require.Len(t, infos, 1)
+	got := infos[0].TCP
+	require.EqualValues(t, 5, got.BytesOut)
+	require.Equal(t, got.BytesOut, got.BytesAcked+uint64(got.InFlight))
+	require.Equal(t, "slow start", got.Phase)
+	require.Positive(t, got.RTO)
+	require.Positive(t, got.SndWnd)
+	require.Equal(t, 1460, got.MSS)
+}

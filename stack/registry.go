@@ -9,6 +9,7 @@ import (
 	"github.com/wsstack/wsstack/internal/socket"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // registry lists the sockets that are open.
@@ -56,6 +57,19 @@ func (s *Stack) Sockets() []endpoint.Info {
 		infos[i] = endpoint.InfoOf(sock)
 	}
 	return infos
+}
+
+// Socket returns the open socket with this ID, the one of endpoint.Info. The error is WSAENOTSOCK
+// when there is none, as an ID is never used again.
+func (s *Stack) Socket(id uint64) (endpoint.Handle, error) {
+	s.sockets.mu.Lock()
+	defer s.sockets.mu.Unlock()
+	for sock := range s.sockets.open {
+		if sock.ID() == id {
+			return endpoint.HandleOf(sock), nil
+		}
+	}
+	return endpoint.Handle{}, wsa.WSAENOTSOCK
 }
 
 // Stats is what a stack has counted since it was made, and how much of some things it has now.

@@ -7,11 +7,12 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"github.com/wsstack/wsstack/internal/tcp"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// Info is endpoint.Info, which documents it.
+// Info is what endpoint.Info is made from, which documents the fields.
 type Info struct {
 	ID        uint64         // the number of the socket on its stack
 	Network   string         // "tcp4", "tcp6", "udp4", "udp6", "ip4" or "ip6"
@@ -23,6 +24,7 @@ type Info struct {
 	Created   time.Time      // when the socket was made, on the stack's clock
 	Connected time.Duration  // how long the connection is established; 0 without one
 	Options   options.Values // what the options are set to
+	TCP       *tcp.Info      // the connection; nil without one
 }
 
 // Info returns a snapshot of the socket.
@@ -47,6 +49,10 @@ func (s *Socket) Info() Info {
 	switch {
 	case s.conn != nil && s.state == options.Connected:
 		i.RecvQueue, i.SendQueue = s.conn.Readable(), s.conn.Queued()
+		s.conn.Do(func(_ time.Duration, c *tcp.Conn) {
+			info := c.Info()
+			i.TCP = &info
+		})
 	case s.ep != nil:
 		i.RecvQueue, _ = s.ep.GetSockOptInt(tcpip.ReceiveQueueSizeOption)
 	}

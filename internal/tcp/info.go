@@ -1,6 +1,9 @@
 package tcp
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Counters count what a connection has sent and received: what SIO_TCP_INFO tells.
 type Counters struct {
@@ -26,6 +29,13 @@ type Info struct {
 	Cwnd       int           // the congestion window
 	SndWnd     int           // the peer's window as its last segment says it
 	RcvWnd     int           // our window as our last segment says it
+	SACK       bool          // both SYNs permit selective acknowledgements
+	RTTVar     time.Duration // the variation of the round trip; 0: none was measured
+	RTO        time.Duration // the retransmission time-out, with its back-off
+	SSThresh   int           // the slow start threshold; 0: there is none yet
+	Congestion string        // the congestion control, as its RFC writes it
+	Phase      string        // what governs the window: see Phase
+	BytesAcked uint64        // how many bytes of BytesOut are acknowledged
 	Counters
 }
 
@@ -36,12 +46,36 @@ func (c *Conn) Info() Info {
 		MinRTT: c.MinRTT(), SRTT: c.rtt.smoothed,
 		InFlight: c.snd.flying(),
 		SndWnd:   c.snd.window, RcvWnd: max(0, c.rcv.told.From(c.rcv.lastAck)),
-		Counters: c.Counters,
+		SACK: c.sack, RTTVar: c.rtt.variance, RTO: c.rtt.rto(),
+		Congestion: c.cfg.Algorithm.String(), Phase: c.Phase(),
+		// A FIN, or what was never sent, is in one of the two and not in the other.
+		BytesAcked: c.Counters.BytesOut - min(c.Counters.BytesOut, uint64(min(c.Left(), c.InFlight()))),
+		Counters:   c.Counters,
 	}
 	if c.out.control != nil {
 		info.Cwnd = c.out.control.Window()
+		if t := c.out.control.Threshold(); t != math.MaxInt {
+			info.SSThresh = t
+		}
 	}
 	return info
+}
+
+// Phase is the phase of the congestion window: "slow start", "avoidance", "recovery" (fast
+// recovery) or "loss" (after a retransmission time-out). It is empty before the handshake is
+// complete and after the connection has ended.
+func (c *Conn) Phase() string {
+	switch {
+	case c.out.control == nil:
+		return ""
+	case c.out.phase == recovering:
+		return "recovery"
+	case c.out.phase == repairing:
+		return "loss"
+	case c.out.control.SlowStart():
+		return "slow start"
+	}
+	return "avoidance"
 }
 
 // flying is how many bytes of data are in flight; SYN and FIN don't count.

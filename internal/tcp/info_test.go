@@ -30,6 +30,33 @@ func TestInfo(t *testing.T) {
 	require.Less(t, a.MinRTT, 11*ms)
 	require.Greater(t, a.SRTT, a.MinRTT)
 	require.Positive(t, a.Cwnd)
+	require.EqualValues(t, size, a.BytesAcked)
+	require.GreaterOrEqual(t, a.RTO, a.SRTT+minSpread)
+	require.Positive(t, a.RTTVar)
+	require.Less(t, a.SSThresh, size, "losses have set it")
+	require.Positive(t, a.SSThresh)
+	require.Equal(t, "CUBIC", a.Congestion)
+	require.True(t, a.SACK)
+	require.Equal(t, "slow start", b.Phase, "it has sent nothing")
+	require.Zero(t, b.SSThresh)
+	require.Equal(t, initialRTO, New(Config{}).Info().RTO)
+}
+
+// Phase says what governs the congestion window.
+func TestInfoPhase(t *testing.T) {
+	require.Empty(t, New(Config{}).Info().Phase)
+	l := newLone()
+	l.become(Established)
+	require.Equal(t, "slow start", l.Info().Phase)
+	l.out.control.Lost(l.now, 10000)
+	l.out.control.Exit(l.out.control.Threshold())
+	require.Equal(t, "avoidance", l.Info().Phase)
+	l.out.phase = recovering
+	require.Equal(t, "recovery", l.Info().Phase)
+	l.out.phase = repairing
+	require.Equal(t, "loss", l.Info().Phase)
+	l.Abort()
+	require.Empty(t, l.Info().Phase)
 }
 
 // The sizes that Info tells at one moment.
@@ -52,15 +79,18 @@ func TestInfoSizes(t *testing.T) {
 	l.drain()
 	require.Equal(t, 301, l.InFlight())
 	require.Equal(t, 300, l.Info().InFlight, "without the FIN")
+	require.Zero(t, l.Info().BytesAcked)
 	l.give(Segment{Seq: 101, Ack: 101, Flags: ACK, Window: 500, Options: l.plain()})
 	require.Equal(t, 200, l.Info().InFlight)
 	require.Equal(t, 4000, l.Info().SndWnd)
+	require.EqualValues(t, 100, l.Info().BytesAcked)
 	require.Equal(t, 20000, func() int { l := newLone(); l.become(Established); return l.LargestWindow() }())
 	require.Equal(t, 8000, l.LargestWindow())
 	l.Abort()
 	require.Zero(t, l.Info().Cwnd)
 	require.Zero(t, l.Info().InFlight)
 	require.Equal(t, 200, l.Left())
+	require.EqualValues(t, 100, l.Info().BytesAcked, "after the end, too")
 }
 
 // The active side is established with the SYN-ACK, the passive one with its
