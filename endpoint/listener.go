@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"net"
+	"net/netip"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -44,6 +45,31 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 		case 0:
 			return NewConn(s, l.conn.network), nil
 		case wsa.WSAECONNRESET:
+			continue
+		}
+		return nil, l.conn.wrap("accept", err)
+	}
+}
+
+// AcceptIf is AcceptConn on a listener with SO_CONDITIONAL_ACCEPT: connect decides about a SYN that
+// nobody has answered yet. Where it returns true, the handshake goes on, and AcceptIf returns the
+// connection; else the SYN is answered by a RST, and AcceptIf waits for the next one (CA-3, CA-4).
+// On other listeners connect decides about an established connection. It is told the addresses of
+// the caller and of the called side, and runs on the goroutine of the call, with no lock held.
+// Of several calls each has a SYN of its own.
+func (l *Listener) AcceptIf(connect func(caller, called netip.AddrPort) bool) (*Conn, error) {
+	condition := func(caller, called netip.AddrPort) int32 {
+		if connect(caller, called) {
+			return wsa.CF_ACCEPT
+		}
+		return wsa.CF_REJECT
+	}
+	for {
+		s, _, err := l.conn.sock.AcceptUntil(condition, &l.conn.rd)
+		switch err {
+		case 0:
+			return NewConn(s, l.conn.network), nil
+		case wsa.WSAECONNRESET, wsa.WSAECONNREFUSED:
 			continue
 		}
 		return nil, l.conn.wrap("accept", err)

@@ -39,6 +39,16 @@ type ListenConfig struct {
 	// socket refuses fails the call. SO_REUSEADDR and SO_EXCLUSIVEADDRUSE decide with whom the
 	// socket shares its port.
 	Options []options.Assignment
+
+	// Backlog is how many established connections may wait for Accept: a SYN beyond is answered by
+	// a RST (API-listen). It is 4096 at most, and 0 means that.
+	Backlog int
+
+	// Silent has the peers of accepted connections hear nothing after the handshake: no segment of
+	// the connection leaves any more, acknowledgements and RSTs included, and what comes isn't
+	// looked at. A peer sees a host that has lost its power, or whose cable was cut. It is for test
+	// networks.
+	Silent bool
 }
 
 // Listen listens on a local address, as Listen of Stack does. The context bounds the lookup of a
@@ -93,7 +103,14 @@ func (lc *ListenConfig) listen(n netKind, addr netip.AddrPort) (*endpoint.Listen
 	if err != nil {
 		return nil, callError("listen", n.name, addr, err)
 	}
-	if errno := sock.Listen(wsa.SOMAXCONN); errno != 0 {
+	backlog := int32(wsa.SOMAXCONN)
+	if lc.Backlog != 0 {
+		backlog = int32(min(lc.Backlog, wsa.SOMAXCONN))
+	}
+	if lc.Silent {
+		sock.Silence()
+	}
+	if errno := sock.Listen(backlog); errno != 0 {
 		sock.Close()
 		return nil, callError("listen", n.name, addr, errno)
 	}

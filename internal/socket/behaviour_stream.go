@@ -29,6 +29,7 @@ type stream struct {
 	urgent    urgent.Data
 
 	backlog    *backlog.Queue      // what waits for accept; nil unless the socket listens
+	silent     bool                // the peers of connections that come hear nothing after the handshake
 	connected  tcpip.MonotonicTime // the time at which the connection was established
 	connects   bool                // the connection, or the attempt at one, is of a connect call
 	async      bool                // that call didn't wait: the socket was non-blocking

@@ -46,6 +46,14 @@ func (s *Socket) Listen(backlog int32) (code wsa.Errno) {
 	return s.listenLocked(min(max(int(backlog), 1), maxBacklog))
 }
 
+// Silence has the connections that the socket will accept silent: once the handshake is complete
+// nothing of them leaves any more, and what comes isn't looked at. It is called before Listen.
+func (s *Socket) Silence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = true
+}
+
 // listenLocked opens the socket to connections.
 func (s *Socket) listenLocked(limit int) wsa.Errno {
 	addr := s.binding.Addr

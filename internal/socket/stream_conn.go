@@ -108,7 +108,7 @@ func (s *Socket) liveLocked(remote netip.Addr) liveState {
 // settingsLocked is what a connection with an address is made with.
 func (s *Socket) settingsLocked(remote netip.Addr) transport.Settings {
 	l, v := s.liveLocked(remote), &s.values.TCP
-	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment, Extras: extrasOf(s.ipValuesLocked(remote))}
+	c := transport.Settings{TTL: l.ttl, TOS: l.tos, Fragment: l.fragment, Extras: extrasOf(s.ipValuesLocked(remote)), Silent: s.silent}
 	c.MinMSS = s.host.MinMSS()
 	c.Quota, c.NoDelay, c.Expedited, c.AckEvery = l.recv, l.noDelay, l.expedited, l.ackEvery
 	c.Tap = s.tapLocked()

@@ -21,6 +21,7 @@ type Settings struct {
 	TOS      uint8        // type of service, or traffic class; the two low bits are ECN's, and don't count
 	Fragment bool         // routers may cut up IPv4 packets: DF is clear, and there is an IP ID
 	Extras   *inet.Extras // what is added to the IP headers; nil: nothing
+	Silent   bool         // of a listener: once the handshake is complete, no segment comes or leaves
 	Tap      Tap          // nil: the listener's, and none for a connection of Dial
 }
 
@@ -51,6 +52,7 @@ type Owner interface {
 type Conn struct {
 	proto    *Protocol
 	dialed   bool                  // Dial has made the connection: Hooks.Freed is told of the end
+	silent   bool                  // no segment reaches the engine, and none leaves
 	owner    atomic.Pointer[Owner] // nil: nobody is told of events
 	snapshot snapshot
 	icmp     atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt to connect; nil: nothing did
@@ -145,6 +147,9 @@ func (c *Conn) deliver(a *delivery) {
 func (c *Conn) arrive(now time.Duration, a *delivery) {
 	s := &a.segment
 	switch {
+	case c.silent:
+		s.Payload.Release()
+		return
 	case a.burstOver:
 		c.burstOver()
 		return
@@ -213,7 +218,7 @@ func (c *Conn) serve(now time.Duration) {
 func (c *Conn) output(now time.Duration) {
 	var s tcp.Segment
 	for c.engine.Output(now, &s) {
-		if c.gone {
+		if c.gone || c.silent {
 			s.Payload.Release()
 			continue
 		}

@@ -133,6 +133,7 @@ func (l *Listener) completeLocked(h *half) *Conn {
 		w.tap = l.cfg.Tap
 	}
 	c := p.newConn(w)
+	c.silent = set.Silent
 	c.engine = h.Conn(p.now(), set.Config)
 	c.engine.Counters.Resent = h.resent
 	c.snapshot.store(c.engine)
