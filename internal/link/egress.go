@@ -121,6 +121,7 @@ func (e *Endpoint) takes(g tun.GSO) bool {
 
 // send gives packets to the device, or to the ingress of a loopback. It owns the packets.
 func (e *Endpoint) send(packets []tun.Packet) error {
+	e.out.add(packets)
 	if e.dev == nil {
 		e.receive(packets)
 		return nil

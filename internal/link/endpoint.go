@@ -85,6 +85,7 @@ type Endpoint struct {
 	parts    []part                // the ingress queue
 	invalid  atomic.Uint64         // how many packets Deliver has refused
 	sendErr  atomic.Pointer[error] // the first error of Device.Send; nil: there was none
+	in, out  traffic               // what the device has brought, and what it got
 
 	mu         sync.RWMutex            // guards the fields below; held for loads and stores only
 	dispatcher stack.NetworkDispatcher // who gets the packets; nil: the Endpoint is detached

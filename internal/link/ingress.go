@@ -14,6 +14,7 @@ const deliverBatch = 64
 
 // receive queues packets from the device, and those that a loopback sends.
 func (e *Endpoint) receive(packets []tun.Packet) {
+	e.in.add(packets)
 	for len(packets) > 0 {
 		part, run := e.run(packets)
 		if e.parts[part].queue.Put(packets[:run]) {
