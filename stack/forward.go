@@ -41,11 +41,12 @@ func (s *Stack) router(in *nic) func(*tun.Packet) bool {
 		}
 		passes, v, ours := s.passes(&t), pass, false
 		if anywhere {
-			v, ours = s.receive(&t, p, passes)
+			v, ours = s.receive(in, &t, p, passes)
 		}
 		switch {
 		case v == refuse:
 			s.hooks.dropped.Add(1)
+		case v == taken:
 		case ours || !passes || !s.cfg.Forwarding:
 			return false
 		default:

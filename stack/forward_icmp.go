@@ -28,6 +28,10 @@ var (
 		header.ICMPv6DstUnreachable, header.ICMPv6NetworkUnreachable, 0}
 	unreachableHost = transitError{header.ICMPv4DstUnreachable, header.ICMPv4HostUnreachable,
 		header.ICMPv6DstUnreachable, header.ICMPv6AddressUnreachable, 0}
+	unreachablePort = transitError{header.ICMPv4DstUnreachable, header.ICMPv4PortUnreachable,
+		header.ICMPv6DstUnreachable, header.ICMPv6PortUnreachable, 0}
+	prohibited = transitError{header.ICMPv4DstUnreachable, header.ICMPv4AdminProhibited,
+		header.ICMPv6DstUnreachable, header.ICMPv6Prohibited, 0}
 	timeExceeded = transitError{header.ICMPv4TimeExceeded, header.ICMPv4TTLExceeded,
 		header.ICMPv6TimeExceeded, header.ICMPv6HopLimitExceeded, 0}
 )
@@ -50,7 +54,16 @@ const (
 // (RFC 1812 §4.3.2.7, RFC 4443 §2.4 (e)).
 func (s *Stack) refuseTransit(in *nic, t *transit, p *tun.Packet, e transitError) {
 	s.hooks.dropped.Add(1)
-	from, ok := s.errorSource(in, t.source)
+	s.sendError(in, t, p, e, netip.Addr{})
+}
+
+// sendError is refuseTransit without the count. The error is from an address, which isn't valid
+// where it is to be one of ours.
+func (s *Stack) sendError(in *nic, t *transit, p *tun.Packet, e transitError, from netip.Addr) {
+	ok := from.IsValid()
+	if !ok {
+		from, ok = s.errorSource(in, t.source)
+	}
 	if !ok || t.offset != 0 || !mayAnswer(t, p) || !s.ns.AllowICMPMessage() {
 		return
 	}

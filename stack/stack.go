@@ -384,6 +384,9 @@ func (s *Stack) Close() error {
 		for _, sock := range s.sockets.list() {
 			sock.CloseDown()
 		}
+		if f := s.anywhere.Load(); f != nil {
+			_ = f.Close()
+		}
 		s.tcp.AbortOrphans()
 		s.pollers.wake()
 		s.hooks.echoes.wake()

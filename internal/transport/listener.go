@@ -45,6 +45,11 @@ type ListenConfig struct {
 	Net  tcpip.NetworkProtocolNumber // the version of IP that Addr is of
 	Dual bool                        // a listener on the IPv6 wildcard takes IPv4 as well
 
+	// Takes reports a local address whose connections to every port the listener takes, if nobody
+	// else listens there; Addr, Zone, Port, Net and Dual don't count then. It may be nil. It is
+	// called with nothing of this package locked, and takes leaf locks at most.
+	Takes func(tcpip.Address) bool
+
 	// Order decides among several listeners on one address: the one with the least Order gets
 	// all connections (RU-8).
 	Order uint64

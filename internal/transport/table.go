@@ -38,6 +38,9 @@ func (t *table) conn(id ID) *Conn {
 	return s.conns[id]
 }
 
+// Has reports a connection with a tuple. One in TIME-WAIT or half open isn't one.
+func (p *Protocol) Has(id ID) bool { return p.table.conn(id) != nil }
+
 // add enters a connection. It fails with ErrPortInUse when the tuple isn't free, and
 // with ErrInvalidEndpointState after close.
 func (t *table) add(c *Conn) tcpip.Error {
