@@ -29,11 +29,24 @@ type Config struct {
 	// stands for the default of the system. BBR is slow here: BBR paces, so each 64 KiB that a TUN
 	// interface with offload would take at once waits for a timer.
 	Congestion string
+
+	// Routes are the routes through the interface, besides those of Addresses.
+	Routes []Route
+}
+
+// A Route is a route through an interface.
+type Route struct {
+	Destination netip.Prefix // what the route is for; 0.0.0.0/0 or ::/0 makes it the default route
+
+	// Gateway is the router at the other end of the link, which must be in the prefix of an address
+	// of the interface. The zero Addr is a route without one. To a TUN interface that makes no
+	// difference: all packets are for its device.
+	Gateway netip.Addr
 }
 
 // Configure sets up the interface of the operating system with this name, in the network namespace
 // of the calling thread: it sets the MTU and the address generation, adds the addresses, brings the
-// interface up, and sets the congestion control of its routes. Configure works on Linux only; on
+// interface up, adds the routes, and sets the congestion control of all routes of the interface. Configure works on Linux only; on
 // other systems the error is errors.ErrUnsupported. Configure uses netlink and runs no command.
 //
 // The error names the step that has failed, and the address if there is one. Earlier steps stay
@@ -65,6 +78,14 @@ func (c *Config) validate() error {
 			return fmt.Errorf("MTU is %d, must be at least %d for IPv6 address %s", c.MTU, inet.MinMTU6, prefix)
 		case slices.Contains(c.Addresses[:i], prefix):
 			return fmt.Errorf("address %s is there twice", prefix)
+		}
+	}
+	for i, r := range c.Routes {
+		if !r.Destination.IsValid() || r.Destination.Addr().Is4In6() {
+			return fmt.Errorf("the destination of route %d of %d is not a prefix", i+1, len(c.Routes))
+		}
+		if r.Gateway.IsValid() && r.Gateway.Is4() != r.Destination.Addr().Is4() {
+			return fmt.Errorf("route %s has the gateway %s of another version of IP", r.Destination, r.Gateway)
 		}
 	}
 	return nil

@@ -49,6 +49,11 @@ func configure(name string, c Config) error {
 	if err := awaitIPv6(name, c.Addresses); err != nil {
 		return err
 	}
+	for _, r := range c.Routes {
+		if err := addRoute(link, r); err != nil {
+			return fmt.Errorf("add route %s: %w", r.Destination, err)
+		}
+	}
 	if c.Congestion == "" {
 		return nil
 	}
@@ -56,6 +61,17 @@ func configure(name string, c Config) error {
 		return fmt.Errorf("set congestion control %q: %w", c.Congestion, err)
 	}
 	return nil
+}
+
+func addRoute(link netlink.Link, r Route) error {
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: &net.IPNet{
+		IP:   r.Destination.Masked().Addr().AsSlice(),
+		Mask: net.CIDRMask(r.Destination.Bits(), r.Destination.Addr().BitLen()),
+	}}
+	if r.Gateway.IsValid() {
+		route.Gw = r.Gateway.AsSlice()
+	}
+	return netlink.RouteAppend(route)
 }
 
 // setCongestion changes all routes of an interface.

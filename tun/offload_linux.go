@@ -33,34 +33,37 @@ var kernelDriver = driver{
 
 func openOffloadPort(name string) (*port, string, error) { return kernelDriver.open(name) }
 
-// open makes the interface. It is gone again after an error: only the
-// descriptor keeps it.
+// open makes the interface and its port.
 func (d driver) open(name string) (_ *port, actual string, err error) {
-	fail := func(err error) (*port, string, error) {
+	file, actual, vnet, err := d.openFile(name)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := newPort(file, actual, nil)
+	if err != nil {
 		return nil, "", &OpenError{Name: name, Err: err}
-	}
-	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, "", &OpenError{Name: name, Path: tunPath, Err: err}
-	}
-	actual, err = d.attach(fd, name)
-	if err != nil {
-		_ = unix.Close(fd)
-		return fail(err)
-	}
-	vnet, err := d.offloads(fd)
-	if err != nil {
-		_ = unix.Close(fd)
-		return fail(err)
-	}
-	// From here on the runtime's poller has the descriptor: registering it
-	// before the interface exists wouldn't work.
-	p, err := newPort(os.NewFile(uintptr(fd), tunPath), actual)
-	if err != nil {
-		return fail(err)
 	}
 	p.vnet = vnet
 	return p, actual, nil
+}
+
+// openFile makes the interface. It is gone again after an error: only the
+// descriptor keeps it.
+func (d driver) openFile(name string) (_ *os.File, actual string, vnet Offload, err error) {
+	fd, err := unix.Open(tunPath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, "", Offload{}, &OpenError{Name: name, Path: tunPath, Err: err}
+	}
+	if actual, err = d.attach(fd, name); err == nil {
+		vnet, err = d.offloads(fd)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, "", Offload{}, &OpenError{Name: name, Err: err}
+	}
+	// From here on the runtime's poller has the descriptor: registering it
+	// before the interface exists wouldn't work.
+	return os.NewFile(uintptr(fd), tunPath), actual, vnet, nil
 }
 
 // attach makes the interface of a descriptor. IFF_TUN_EXCL: never one that

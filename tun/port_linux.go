@@ -39,11 +39,15 @@ type port struct {
 	lastMTU   int
 }
 
-// newPort makes the port of a descriptor, for the interface of that name. It
-// takes ownership of the file, also when it fails.
-func newPort(file *os.File, name string) (_ *port, err error) {
+// newPort makes the port of a descriptor, for the interface of that name. socket
+// is one of the interface's network namespace; nil: the caller's thread is in it.
+// newPort takes ownership of both, also when it fails.
+func newPort(file *os.File, name string, socket *os.File) (_ *port, err error) {
 	p := &port{file: file, control: -1}
 	defer func() {
+		if socket != nil {
+			_ = socket.Close()
+		}
 		if err != nil {
 			_ = p.close()
 		}
@@ -61,12 +65,18 @@ func newPort(file *os.File, name string) (_ *port, err error) {
 	if err = file.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+	p.control, err = controlSocket(socket)
+	return p, err
+}
+
+// controlSocket returns a socket for requests about interfaces, -1 with an error.
+func controlSocket(socket *os.File) (int, error) {
+	if socket != nil {
+		fd, err := unix.FcntlInt(socket.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+		return fd, os.NewSyscallError("fcntl", err)
 	}
-	p.control = control
-	return p, nil
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
 }
 
 func (p *port) offload() Offload { return p.vnet }

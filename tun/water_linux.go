@@ -21,7 +21,7 @@ func openPort(name string) (_ *port, actual string, err error) {
 	if err != nil {
 		return fail(err)
 	}
-	p, err := newPort(file, actual)
+	p, err := newPort(file, actual, nil)
 	if err != nil {
 		return fail(err)
 	}

@@ -1,0 +1,347 @@
+package namespace
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wsstack/wsstack/tun"
+)
+
+// A namespace is three processes.
+//
+//	wsstack ──────▶ init ──────▶ COMMAND ─▶ …
+//	outside         the namespace
+//	the stacks
+//
+// The first one stays outside. The stacks are there, and it cleans up whatever happens inside. init
+// is the same program again, cloned into a new network namespace and user namespace. It makes the
+// TUN devices, passes their descriptors to the outer process, starts COMMAND as its child and
+// collects orphans. The two talk over a socket pair (message_linux.go).
+//
+// Whichever of them is killed, nothing is left:
+//   - COMMAND ends: init kills its descendants and exits.
+//   - init is killed or crashes: COMMAND dies of its parent-death signal, other descendants
+//     fall to the outer process, the nearest subreaper, which kills them.
+//   - the outer process is killed: init reads the end of the socket, kills
+//     all descendants and exits. (A parent-death SIGKILL would be simpler, but
+//     then nobody would be there to kill a daemonised grandchild.)
+//   - the process group is killed: as before, for init isn't in it.
+//
+// Only who kills both wsstack processes in one instant can leave background
+// processes behind. A PID namespace would end these, too. It isn't made here: its
+// process ids aren't the host's (in PID files, to debuggers), mounts would have to
+// be private, and /proc must be mounted anew, which containers refuse (docker's
+// AppArmor profile; without real root, wherever parts of /proc are masked). Who
+// wants one wraps wsstack in unshare(1), as the help and README.md say.
+//
+// The devices and the namespace are the kernel's and go with the last process.
+
+// initMarker, as the first argument, makes this program init. It isn't a
+// command for users: init refuses to run without the socket.
+const initMarker = "(namespace)"
+
+// A Namespace is a network namespace with a process in it that waits for a command. Its methods may
+// be called from several goroutines.
+type Namespace struct {
+	devices []tun.Device
+	limited bool // there is no user namespace
+	first   int  // process id of init, also when it has ended
+
+	conn    *net.UnixConn
+	askMu   sync.Mutex // held from a request to its answer
+	writeMu sync.Mutex // held while a frame is written; taken after askMu
+
+	pidMu sync.Mutex // guards pid, so that no signal goes to a number that is free again
+	pid   int        // of init; 0: it has been reaped
+
+	ended  chan struct{} // closed when init has been reaped; then the fields below are set
+	status syscall.WaitStatus
+	err    error // why there is no status
+
+	closeOnce sync.Once
+}
+
+// New makes a namespace with its devices. Its network is ready when New returns, and all of it is
+// gone again after an error, which is an *Error.
+//
+// The process becomes a subreaper (prctl(2)). With the descendants of a namespace whose first
+// process was killed it does what a Namespace has to do; what else it gets is the caller's (see
+// Sweep).
+func New(cfg Config) (*Namespace, error) {
+	if len(cfg.Devices) > MaxDevices {
+		return nil, failf("%d devices are too many for a namespace: it has at most %d", len(cfg.Devices), MaxDevices)
+	}
+	if err := family.begin(); err != nil {
+		return nil, failf("become the reaper of orphans: %w", err)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, failf("make the sockets of the namespace: %w", err)
+	}
+	n := &Namespace{conn: ours, ended: make(chan struct{})}
+	started := make(chan error)
+	go n.own(theirs, cfg.Use, started) // ends with init
+	err = <-started
+	_ = theirs.Close()
+	if err != nil {
+		_ = ours.Close()
+		return nil, err
+	}
+	if err := n.setUp(cfg); err != nil {
+		_ = n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// own starts init, waits for it, and cleans up behind it. Parent-death signals come when the
+// thread that has started the child ends, so own has one to itself.
+func (n *Namespace) own(control *os.File, use Use, started chan<- error) {
+	runtime.LockOSThread() // for ever: the thread ends with the goroutine
+	pid, limited, err := startInit(control, use)
+	if err != nil {
+		started <- err
+		return
+	}
+	n.pid, n.first, n.limited = pid, pid, limited
+	started <- nil
+	// The process stays a zombie, with its number, until pidMu keeps signals away.
+	var info unix.Siginfo
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		err = unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
+	}
+	family.forget(pid)
+	n.pidMu.Lock()
+	n.pid = 0
+	n.status, n.err = waitFor(pid)
+	n.pidMu.Unlock()
+	if left := family.killOrphans(); n.err == nil && !n.status.Exited() {
+		n.err = failf("the process in the namespace was killed (%s)%s", unix.SignalName(n.status.Signal()), survivors(left))
+	}
+	close(n.ended)
+}
+
+// startInit starts init in the first way that the kernel allows.
+func startInit(control *os.File, use Use) (pid int, limited bool, err error) {
+	for _, a := range attempts(os.Geteuid(), effective()) {
+		if pid, err = a.start(control); err == nil {
+			return pid, !a.userNamespace, nil
+		}
+		err = namespaceError(err, a.userNamespace, use, theSystem{})
+	}
+	return 0, false, err // of the last one
+}
+
+func (a attempt) start(control *os.File) (pid int, err error) {
+	sys, err := a.attributes()
+	if err != nil {
+		return 0, err
+	}
+	return family.start(func() (int, error) {
+		return syscall.ForkExec("/proc/self/exe", []string{os.Args[0], initMarker}, &syscall.ProcAttr{
+			Env: os.Environ(),
+			// No output: who reads to its end waits for the command and not for init.
+			Files: []uintptr{control.Fd(), 2, 2},
+			Sys:   sys,
+		})
+	})
+}
+
+// setUp has init make the devices, and takes them.
+func (n *Namespace) setUp(cfg Config) error {
+	files, err := n.ask(request{Setup: &setup{
+		Devices: cfg.Devices, Files: cfg.Files, Hide: cfg.Hide, Use: cfg.Use, Leftover: []byte(cfg.Leftover), Bound: n.limited,
+	}})
+	if err != nil {
+		return err
+	}
+	if len(files) != 2*len(cfg.Devices) {
+		closeAll(files)
+		return failf("the process in the namespace has made %d descriptors for %d devices", len(files), len(cfg.Devices))
+	}
+	for i := 0; i < len(files); i += 2 {
+		d, err := tun.FromFile(files[i], files[i+1])
+		if err != nil {
+			closeAll(files[i+2:])
+			n.closeDevices()
+			return failf("take over %s: %w", cfg.Devices[i/2].Name, err)
+		}
+		n.devices = append(n.devices, d)
+	}
+	return nil
+}
+
+func (n *Namespace) closeDevices() {
+	for _, d := range n.devices {
+		_ = d.Close()
+	}
+	n.devices = nil
+}
+
+// Devices returns the other ends of the interfaces, in the order of Config.Devices. The caller
+// closes them; the interfaces disappear then.
+func (n *Namespace) Devices() []tun.Device { return n.devices }
+
+// Pid returns the number of the first process in the namespace, which isn't the command.
+func (n *Namespace) Pid() int { return n.first }
+
+// Limited reports whether the kernel has refused a user namespace to root. The command then is
+// root of the host without the capabilities that would let it leave the namespace.
+func (n *Namespace) Limited() bool { return n.limited }
+
+// Start starts the command, once. The error is an *Error; CommandError has made it where the
+// program can't be executed.
+func (n *Namespace) Start(c Command) error {
+	streams := c.Streams
+	for i, s := range streams {
+		if s == nil {
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				return failf("%w", err)
+			}
+			defer null.Close()
+			streams[i] = null
+		}
+	}
+	env := c.Env
+	if env == nil {
+		env = os.Environ()
+	}
+	_, err := n.ask(request{Start: &startRequest{
+		Path: []byte(c.Path), Dir: []byte(c.Dir), Args: raw(c.Args), Env: raw(env), Foreground: c.Foreground,
+	}}, streams[:]...)
+	return err
+}
+
+func raw(texts []string) [][]byte {
+	list := make([][]byte, len(texts))
+	for i, t := range texts {
+		list[i] = []byte(t)
+	}
+	return list
+}
+
+// Socket makes a socket in the namespace, with the arguments of socket(2). It is closed on exec,
+// and doesn't block.
+func (n *Namespace) Socket(domain, typ, protocol int) (*os.File, error) {
+	files, err := n.ask(request{Socket: &[3]int{domain, typ, protocol}})
+	if err != nil {
+		return nil, err
+	}
+	if len(files) != 1 {
+		closeAll(files)
+		return nil, failf("the process in the namespace has made no socket")
+	}
+	return files[0], nil
+}
+
+// ask sends a request and returns the descriptors of the answer.
+func (n *Namespace) ask(r request, files ...*os.File) ([]*os.File, error) {
+	n.askMu.Lock()
+	defer n.askMu.Unlock()
+	var answer reply
+	err := n.tell(r, files...)
+	if err == nil {
+		files, err = receive(n.conn, &answer, maxReply)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
+		return nil, n.gone()
+	default:
+		return nil, failf("talk to the process in the namespace: %w", err)
+	}
+	if answer.Failed {
+		closeAll(files)
+		return nil, answer.error()
+	}
+	return files, nil
+}
+
+// tell writes a request.
+func (n *Namespace) tell(r request, files ...*os.File) error {
+	n.writeMu.Lock()
+	defer n.writeMu.Unlock()
+	return ended(send(n.conn, r, files...))
+}
+
+// gone returns the error of a conversation that init has ended, or Close.
+func (n *Namespace) gone() error {
+	<-n.ended
+	if n.err != nil {
+		return n.err
+	}
+	return failf("the namespace is closed: %w", net.ErrClosed)
+}
+
+// Signal sends the command a signal, if it runs.
+func (n *Namespace) Signal(s syscall.Signal) {
+	// Fails when init has ended, and then there is nobody to tell.
+	_ = n.tell(request{Signal: int(s)})
+}
+
+// Wait waits until the command has ended and all its descendants with it, and returns its exit
+// status: 128+n when signal n has killed it. An error says that the process in the namespace, and
+// with it the command, was killed.
+func (n *Namespace) Wait() (status int, err error) {
+	<-n.ended
+	if n.err != nil {
+		return statusFailed, n.err
+	}
+	return n.status.ExitStatus(), nil
+}
+
+// Close ends everything that runs in the namespace and waits for that. The devices remain the
+// caller's. Close is idempotent.
+func (n *Namespace) Close() error {
+	n.closeOnce.Do(func() {
+		_ = n.conn.Close()      // init sees it, and ends what is there and itself,
+		n.kill(syscall.SIGCONT) // also if somebody has stopped it
+		select {
+		case <-n.ended:
+		case <-time.After(killTimeout + time.Second):
+			n.kill(syscall.SIGKILL)
+		}
+	})
+	select {
+	case <-n.ended:
+		return nil
+	case <-time.After(time.Second):
+		return failf("the process %d in the namespace can't be ended", n.first)
+	}
+}
+
+// kill sends init a signal.
+func (n *Namespace) kill(s syscall.Signal) {
+	n.pidMu.Lock()
+	defer n.pidMu.Unlock()
+	if n.pid != 0 {
+		_ = syscall.Kill(n.pid, s)
+	}
+}
+
+// waitFor waits for one child.
+func waitFor(pid int) (status syscall.WaitStatus, err error) {
+	for {
+		if _, err = syscall.Wait4(pid, &status, 0, nil); !errors.Is(err, syscall.EINTR) {
+			return status, err
+		}
+	}
+}
+
+// survivors words what killOrphans couldn't end.
+func survivors(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "; " + strconv.Itoa(n) + " of its descendants could not be"
+}

@@ -1,0 +1,92 @@
+package namespace
+
+import (
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wsstack/wsstack/internal/inet"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// openNetwork sets up the network namespace of the calling process, and returns the descriptor of
+// each device with a socket of the namespace. The namespace is new, so the names of the interfaces
+// are free.
+func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(files)
+			files = nil
+		}
+	}()
+	if err := tun.Configure("lo", tun.Config{}); err != nil {
+		return nil, configureError(err, tun.Config{}, use, sys)
+	}
+	// Everybody may bind every port: nobody else is here to be kept from some. A
+	// read-only /proc/sys, as in containers, leaves it to the capability.
+	writeSetting("net.ipv4.ip_unprivileged_port_start", "0")
+	// IPv6 may be off in new namespaces, as it is on the host.
+	for _, name := range []string{"all", "default", "lo"} {
+		writeSetting("net.ipv6.conf."+name+".disable_ipv6", "0")
+	}
+	avoidPacing(sys)
+	for _, d := range devices {
+		file, err := tun.OpenFile(d.Name, d.Plain)
+		if err != nil {
+			return files, tunError(err, use, sys)
+		}
+		files = append(files, file)
+		if err := Configure(d, use); err != nil {
+			return files, err
+		}
+		socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return files, failf("make a socket in the namespace: %w", err)
+		}
+		files = append(files, os.NewFile(uintptr(socket), "socket"))
+	}
+	return files, nil
+}
+
+// Configure gives the kernel's side of a device its addresses and routes and brings it up, in the
+// network namespace of the calling thread. Other routes than those of d it hasn't got, so that
+// whatever isn't there fails at once instead of after a time-out.
+func Configure(d Device, use Use) error {
+	sys := theSystem{}
+	link := tun.Config{Addresses: d.Addresses, MTU: d.MTU, Congestion: d.Congestion, Routes: d.Routes}
+	// A kernel without IPv6, or one that has it off on a link as narrow as
+	// this, hasn't got the switch, and generates nothing.
+	link.NoAddrGen = (d.MTU == 0 || d.MTU >= inet.MinMTU6) && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""
+	if err := tun.Configure(d.Name, link); err != nil {
+		return configureError(err, link, use, sys)
+	}
+	return nil
+}
+
+// avoidPacing chooses a congestion control that sends what the window has room for at once, for the
+// connections of this network namespace, if the host's doesn't. BBR paces, so each 64 KiB that a TUN
+// would take waits for a timer. A namespace may choose from those that the host allows; Reno is
+// always among them.
+func avoidPacing(sys system) {
+	const name = "net.ipv4.tcp_congestion_control"
+	if !Paces(sys.setting(name)) {
+		return
+	}
+	for _, other := range []string{"cubic", "reno"} {
+		if writeSetting(name, other) {
+			return
+		}
+	}
+}
+
+// Paces reports whether a congestion control of Linux paces what it sends.
+func Paces(congestion string) bool { return strings.HasPrefix(congestion, "bbr") }
+
+// writeSetting sets a sysctl, and reports whether that was allowed.
+func writeSetting(name, value string) bool {
+	return os.WriteFile(settingFile(name), []byte(value), 0) == nil
+}
+
+// settingFile returns the file of a sysctl.
+func settingFile(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
