@@ -1,0 +1,3 @@
+package control
+func (s *Server) handleSockets() {}
+func (s *Server) handleLinks() {}
