@@ -3,9 +3,14 @@ package namespace
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
+
+// nscd has the socket of the name service cache daemon, whom the C library asks before it looks
+// into any file. It is the host's, and knows the host's names.
+const nscd = "/run/nscd"
 
 // coverFiles gives the calling thread, and what it starts, a mount namespace in
 // which the files have the texts and the hidden folders nothing. Everything else is mounted
@@ -21,7 +26,7 @@ func coverFiles(files []File, hide []string) {
 			for _, f := range files {
 				_ = coverFile(f.Path, f.Text)
 			}
-			for _, folder := range hide {
+			for _, folder := range append(slices.Clip(hide), nscd) {
 				_ = unix.Mount("wsstack", folder, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_RDONLY, "size=4k,mode=555")
 			}
 		}

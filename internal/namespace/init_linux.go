@@ -57,8 +57,9 @@ type initProcess struct {
 	signals  chan os.Signal
 
 	mu      sync.Mutex
-	command int  // process id; zero before it has started and after it was reaped
-	group   bool // the command has a process group of its own
+	command int              // process id; zero before it has started and after it was reaped
+	group   bool             // the command has a process group of its own
+	early   []syscall.Signal // that came before the command has started
 }
 
 // run obeys the outer process until the command has ended or the outer process has, and returns
@@ -78,6 +79,9 @@ func (p *initProcess) run() int {
 		if started {
 			break
 		}
+	}
+	for _, s := range p.early {
+		p.kill(s)
 	}
 	go p.obeyOn()  // ends with the process
 	go p.forward() // ends with the process
@@ -225,12 +229,17 @@ func (p *initProcess) forward() {
 	}
 }
 
-// kill sends the command a signal, unless it has ended: its number may belong to
-// another process by then.
+// maxEarly bounds the signals that wait for the command.
+const maxEarly = 16
+
+// kill sends the command a signal, when it has started, unless it has ended: its number may belong
+// to another process by then.
 func (p *initProcess) kill(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case p.command == 0 && len(p.early) < maxEarly:
+		p.early = append(p.early, s)
 	case p.command == 0:
 	case p.group:
 		_ = syscall.Kill(-p.command, s)

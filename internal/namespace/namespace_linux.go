@@ -283,7 +283,8 @@ func (n *Namespace) gone() error {
 	return failf("the namespace is closed: %w", net.ErrClosed)
 }
 
-// Signal sends the command a signal, if it runs.
+// Signal sends the command a signal. What comes before Start comes right after it; a command that
+// has ended gets nothing.
 func (n *Namespace) Signal(s syscall.Signal) {
 	// Fails when init has ended, and then there is nobody to tell.
 	_ = n.tell(request{Signal: int(s)})

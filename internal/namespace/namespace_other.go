@@ -50,5 +50,11 @@ func IsInit([]string) bool { return false }
 // Init fails.
 func Init(func(string)) (int, error) { return statusFailed, failf("no namespace") }
 
+// Forwardable lists the signals that are passed on to a command.
+func Forwardable() []os.Signal { return []os.Signal{os.Interrupt} }
+
+// FromTerminal returns false.
+func FromTerminal(syscall.Signal) bool { return false }
+
 // Sweep does nothing.
 func Sweep() int { return 0 }

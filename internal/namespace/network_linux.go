@@ -2,11 +2,9 @@ package namespace
 
 import (
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -49,21 +47,6 @@ func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err e
 	return files, nil
 }
 
-// Configure gives the kernel's side of a device its addresses and routes and brings it up, in the
-// network namespace of the calling thread. Other routes than those of d it hasn't got, so that
-// whatever isn't there fails at once instead of after a time-out.
-func Configure(d Device, use Use) error {
-	sys := theSystem{}
-	link := tun.Config{Addresses: d.Addresses, MTU: d.MTU, Congestion: d.Congestion, Routes: d.Routes}
-	// A kernel without IPv6, or one that has it off on a link as narrow as
-	// this, hasn't got the switch, and generates nothing.
-	link.NoAddrGen = (d.MTU == 0 || d.MTU >= inet.MinMTU6) && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""
-	if err := tun.Configure(d.Name, link); err != nil {
-		return configureError(err, link, use, sys)
-	}
-	return nil
-}
-
 // avoidPacing chooses a congestion control that sends what the window has room for at once, for the
 // connections of this network namespace, if the host's doesn't. BBR paces, so each 64 KiB that a TUN
 // would take waits for a timer. A namespace may choose from those that the host allows; Reno is
@@ -80,13 +63,7 @@ func avoidPacing(sys system) {
 	}
 }
 
-// Paces reports whether a congestion control of Linux paces what it sends.
-func Paces(congestion string) bool { return strings.HasPrefix(congestion, "bbr") }
-
 // writeSetting sets a sysctl, and reports whether that was allowed.
 func writeSetting(name, value string) bool {
 	return os.WriteFile(settingFile(name), []byte(value), 0) == nil
 }
-
-// settingFile returns the file of a sysctl.
-func settingFile(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }

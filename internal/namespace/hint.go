@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -132,9 +130,11 @@ func (theSystem) setting(name string) string {
 }
 
 func (theSystem) mode(path string) (uint32, error) {
-	var stat unix.Stat_t
-	err := unix.Stat(path, &stat)
-	return stat.Mode & 0o7777, err
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(info.Mode().Perm()), nil
 }
 
 func (theSystem) root() bool { return os.Geteuid() == 0 }
@@ -143,3 +143,6 @@ func (theSystem) filtered() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	return err == nil && strings.Contains(string(status), "\nSeccomp:\t2")
 }
+
+// settingFile returns the file of a sysctl.
+func settingFile(name string) string { return "/proc/sys/" + strings.ReplaceAll(name, ".", "/") }
