@@ -2,10 +2,11 @@
 // with a command, and links with impairments between them.
 //
 //	n := testbed.Network{Hosts: …, Links: …}
-//	b, err := testbed.New(n, testbed.Options{})
-//	err = b.Start(ctx)
-//	result, err := b.Wait(ctx)
-//	err = b.Close()
+//	t, err := testbed.New(n, testbed.Options{})
+//	err = t.Start()
+//	result, err := t.Wait(ctx)
+//	t.Stop(ctx, grace)
+//	err = t.Close()
 //
 // A Network is plain data. "wsstack exec" describes one with a stack, a namespace and a link,
 // "wsstack up" one with a stack and the system, and package netfile reads others from files. All
@@ -18,7 +19,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -121,6 +121,10 @@ type Command struct {
 	// Main says that the network ends when this command has ended, with its status. Where no
 	// command has Main, that is the last one of the network.
 	Main bool
+
+	// MayFail says that the network goes on when this command, which isn't the main one, has ended
+	// with another status than 0. Otherwise the network ends with that status.
+	MayFail bool
 }
 
 // A Check is a condition that says when a host is ready. It is tried from the host itself, again

@@ -1,0 +1,44 @@
+package testbed
+
+import (
+	"errors"
+
+	"github.com/wsstack/wsstack/internal/namespace"
+	"github.com/wsstack/wsstack/tun"
+)
+
+// openHere makes interfaces of the system that this process runs on.
+func openHere(devices []namespace.Device, use namespace.Use) (opened []tun.Device, err error) {
+	use.Here = true
+	for _, d := range devices {
+		open := tun.Open
+		if d.Plain {
+			open = tun.OpenWater
+		}
+		device, err := open(d.Name)
+		if err != nil {
+			return opened, namespace.TUNError(err, use)
+		}
+		opened = append(opened, device)
+		if named, ok := device.(tun.Named); ok {
+			d.Name = named.Name()
+		}
+		if err := namespace.Configure(d, use); err != nil {
+			return opened, err
+		}
+	}
+	return opened, nil
+}
+
+// kernelFailure says which host a failure of package namespace is about. Hint and exit status stay
+// those of the cause. In a network of one namespace it goes without saying.
+func kernelFailure(h *RunningHost, err error) error {
+	if len(h.testbed.hosts) <= 2 {
+		return err
+	}
+	e := failed("%w", err).of(h.host, "")
+	if cause, ok := errors.AsType[*namespace.Error](err); ok {
+		e.hint, e.status = cause.Hint(), cause.ExitStatus()
+	}
+	return e
+}

@@ -1,0 +1,42 @@
+package testbed
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// maxLine is the size in bytes at which a line is cut up.
+const maxLine = 64 << 10
+
+// forEachLine calls f with each line that can be read, until there are no more. Lines of more than
+// maxLine bytes come in parts.
+func forEachLine(r io.Reader, f func(text string)) {
+	lines := bufio.NewReaderSize(r, maxLine)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && len(line) == 0 {
+			return
+		}
+		f(strings.TrimRight(string(line), "\r\n"))
+	}
+}
+
+// quoteArgs is a command in one line, for people.
+func quoteArgs(args []string) string {
+	const most = 100
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = a
+		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || !strconv.IsPrint(r) || strings.ContainsRune(`"'\$`, r) }) {
+			words[i] = strconv.Quote(a)
+		}
+	}
+	text := strings.Join(words, " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
