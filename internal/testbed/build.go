@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"cmp"
 	"github.com/wsstack/wsstack/internal/names"
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/stack"
@@ -74,7 +75,7 @@ func (t *Testbed) openKernel(h *RunningHost, devices []namespace.Device) ([]tun.
 func (t *Testbed) device(host, link, end int) namespace.Device {
 	l := &t.network.Links[link]
 	d := namespace.Device{
-		Name: l.Name, Addresses: l.Ends[end].Addresses, MTU: l.mtu(), Congestion: l.Ends[end].Congestion,
+		Name: cmp.Or(l.Ends[end].Interface, l.Name), Addresses: l.Ends[end].Addresses, MTU: l.mtu(), Congestion: l.Ends[end].Congestion,
 		Plain: l.worked(),
 	}
 	for _, r := range t.network.routes(host) {

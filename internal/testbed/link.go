@@ -46,6 +46,9 @@ func (l *RunningLink) Impaired() *tun.Impaired { return l.impaired }
 // Captured is the device that records the packets of the link.
 func (l *RunningLink) Captured() *tun.Captured { return l.captured }
 
+// Device is the device of the kernel at one of the ends of the description; nil: a stack is there.
+func (l *RunningLink) Device(end int) tun.Device { return l.devices[end] }
+
 // outer is the device that the stack at an end uses.
 func (l *RunningLink) outer(end int) tun.Device { return l.joined[end] }
 

@@ -171,6 +171,10 @@ type End struct {
 	Host      string // the name of the host
 	Addresses []netip.Prefix
 
+	// Interface is the name of the interface of a namespace or of the system; empty stands for the
+	// name of the link. The system completes one with %d in it.
+	Interface string
+
 	// Sends is what happens to the packets that the host sends over the link.
 	Sends tun.Impairment
 
