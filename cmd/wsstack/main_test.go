@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", noExitSleep)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": statusCommand},
 	})
 }
 
@@ -108,9 +108,9 @@ func requireTUN(t *testing.T) {
 
 func tunRequired() bool { return os.Getenv("WSSTACK_REQUIRE_TUN") == "1" }
 
-// status is the script command "status N program …": the program must exit
+// statusCommand is the script command "status N program …": the program must exit
 // with status N.
-func status(ts *testscript.TestScript, neg bool, args []string) {
+func statusCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status number program [argument …]")
 	}

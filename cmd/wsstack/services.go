@@ -13,8 +13,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
-	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/internal/status"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -38,16 +37,14 @@ const (
 type host interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
-	Sockets() []endpoint.Info
-	Stats() stack.Stats
-	Profile() options.Profile
+	status.Stack
 }
 
 var _ host = (*stack.Stack)(nil)
 
 // services are the servers on a stack.
 type services struct {
-	status http.Server
+	status *http.Server
 	wg     sync.WaitGroup
 }
 
@@ -57,13 +54,7 @@ type services struct {
 //
 // The services end when their sockets are closed, by Stack.Close; wait then.
 func serve(h host, addresses []netip.Addr) (*services, error) {
-	s := &services{status: http.Server{
-		Handler:           statusHandler(h),
-		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    16 << 10,
-	}}
+	s := &services{status: status.NewServer(pageOf(h))}
 	streams := []struct {
 		port  int
 		serve func(net.Listener)

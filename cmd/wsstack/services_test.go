@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/status"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -224,7 +225,7 @@ func TestStatus_OverTCP(t *testing.T) {
 		t.Errorf("status page: %s\n%s", response.Status, body)
 	}
 	_, body = get("/", "application/json")
-	var report statusReport
+	var report status.Report
 	if err := json.Unmarshal([]byte(body), &report); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
