@@ -1,9 +1,16 @@
 package tun
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
 
-// A Captured is a device that writes its packets to a capture file. A Captured wraps another device
-// and owns it: Close closes that device, and flushes the file.
+// A Captured is a device that writes its packets to capture files. A Captured wraps another device
+// and owns it: Close closes that device, and flushes the files.
+//
+// Each file has the packets of a call of Send, or of the receive function, before the next device
+// gets them: a process that is killed has written all that has passed.
 //
 // Packets that the inner device counts as Drops are in the file all the same, because they were
 // sent. An [Impaired] that wraps the Captured tells the Captured what becomes of packets, so the
@@ -17,18 +24,27 @@ import "sync/atomic"
 // Segments with offload metadata are written whole, up to 64 KiB long and with unfinished
 // checksums, as tcpdump shows them on a host. After [CaptureFile.CutSegments] they are written as
 // the packets that a wire would carry. The device carries them whole in both cases. (An Impaired
-// cuts them up, so a Captured inside an Impaired writes packets.)
+// with impairments cuts them up, so a Captured inside of one writes packets.)
 //
-// An error of writing the file doesn't disturb the packets. Err and Close return the error.
+// An error of writing a file doesn't disturb the packets. Err, Detach and Close return the error.
 type Captured struct {
 	inner  Device
-	file   *CaptureFile
-	number int // of the interface in the file
+	name   string
 	closed atomic.Bool
+	active atomic.Bool // there are outputs
 
 	// impaired reports whether an Impaired wraps this device, so that writeFate writes the packets
 	// that are received. It is set before Start.
 	impaired atomic.Bool
+
+	mu      sync.RWMutex // held for reading while outputs are written to
+	outputs []output
+}
+
+// An output is a file that gets the packets, as an interface with this number.
+type output struct {
+	file   *CaptureFile
+	number int
 }
 
 var (
@@ -42,13 +58,51 @@ var (
 )
 
 // Capture returns a device that wraps d and writes its packets to the file, as an interface with
-// this name. The error is that of writing the file; the caller then still owns d.
+// this name. A nil file stands for none: the device then costs nothing until Attach gives it one.
+// The error is that of writing the file; the caller then still owns d.
 func Capture(d Device, file *CaptureFile, name string) (*Captured, error) {
-	number, err := file.Interface(name)
-	if err != nil {
+	c := &Captured{inner: d, name: name}
+	if file == nil {
+		return c, nil
+	}
+	if err := c.Attach(file); err != nil {
 		return nil, err
 	}
-	return &Captured{inner: d, file: file, number: number}, nil
+	return c, nil
+}
+
+// Attach has the packets from now on written to one more file, as an interface with the name of the
+// device. The error is that of writing the file, or ErrClosed.
+func (c *Captured) Attach(file *CaptureFile) error {
+	number, err := file.Interface(c.name)
+	if err == nil {
+		err = file.Flush() // who reads it meanwhile sees that it has begun
+	}
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	c.outputs = append(slices.Clip(c.outputs), output{file, number})
+	c.active.Store(true)
+	return nil
+}
+
+// Detach ends what Attach or Capture has begun. Once it has returned, nothing is written to the
+// file any more. It returns the first error of the file, and nil for a file that isn't attached.
+func (c *Captured) Detach(file *CaptureFile) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := len(c.outputs)
+	c.outputs = slices.DeleteFunc(c.outputs, func(o output) bool { return o.file == file })
+	c.active.Store(len(c.outputs) > 0)
+	if len(c.outputs) == before {
+		return nil
+	}
+	return file.Flush()
 }
 
 // MTU implements Device.
@@ -70,23 +124,47 @@ func (c *Captured) Start(receive func([]Packet)) error {
 		return c.inner.Start(receive)
 	}
 	return c.inner.Start(func(packets []Packet) {
-		for i := range packets {
-			c.file.Write(c.number, In, &packets[i], "")
-		}
+		c.write(In, packets, "")
+		c.reported()
 		receive(packets)
 	})
 }
 
-// Send implements Device. The packets are written to the file before the inner device gets them, so
-// that the file never has an answer before its question.
+// Send implements Device. The packets are written to the files before the inner device gets them, so
+// that a file never has an answer before its question.
 func (c *Captured) Send(packets []Packet) error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	for i := range packets {
-		c.file.Write(c.number, Out, &packets[i], "")
-	}
+	c.write(Out, packets, "")
+	c.reported()
 	return c.inner.Send(packets)
+}
+
+// write writes packets to all files.
+func (c *Captured) write(d Direction, packets []Packet, comment string) {
+	if !c.active.Load() {
+		return
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, o := range c.outputs {
+		for i := range packets {
+			o.file.Write(o.number, d, &packets[i], comment)
+		}
+	}
+}
+
+// reported implements reporter: the files get what was written.
+func (c *Captured) reported() {
+	if !c.active.Load() {
+		return
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, o := range c.outputs {
+		_ = o.file.Flush() // the file keeps the error
+	}
 }
 
 // Observe is a function for [ImpairConfig.Observe] where another device stands between the Impaired
@@ -96,6 +174,7 @@ func (c *Captured) Send(packets []Packet) error {
 func (c *Captured) Observe(d Direction, p *Packet, fate Fate) {
 	if d == Out && !c.impaired.Load() {
 		c.writeFate(d, p, fate)
+		c.reported()
 	}
 }
 
@@ -111,7 +190,7 @@ func (c *Captured) reports() func(Direction, *Packet, Fate) {
 func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 	comment := ""
 	switch {
-	case c.closed.Load():
+	case !c.active.Load() || c.closed.Load():
 		return
 	case fate.Dropped():
 		comment = "dropped: " + fate.String()
@@ -120,23 +199,33 @@ func (c *Captured) writeFate(d Direction, p *Packet, fate Fate) {
 	case fate&Marked != 0:
 		comment = fate.String()
 	}
-	c.file.Write(c.number, d, p, comment)
+	one := [1]Packet{*p}
+	c.write(d, one[:], comment)
 }
 
-// Err returns the first error of writing the file, or nil.
+// Err returns the first error of writing a file that is attached, or nil.
 func (c *Captured) Err() error {
-	c.file.mu.Lock()
-	defer c.file.mu.Unlock()
-	return c.file.err
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, o := range c.outputs {
+		if err := o.file.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close implements Device. Close returns the error of closing the inner device or, if there is
-// none, that of writing the file.
+// none, that of writing a file that is attached.
 func (c *Captured) Close() error {
 	err := c.inner.Close()
 	c.closed.Store(true)
-	if flushed := c.file.Flush(); err == nil {
-		err = flushed
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, o := range c.outputs {
+		if flushed := o.file.Flush(); err == nil {
+			err = flushed
+		}
 	}
 	return err
 }

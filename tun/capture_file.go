@@ -121,6 +121,13 @@ func (f *CaptureFile) writeLocked(at time.Time, number int, d Direction, p *Pack
 	return f.err
 }
 
+// Err returns the first error of the file, or nil.
+func (f *CaptureFile) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
 // Flush writes the buffer out, and returns the first error of the file.
 func (f *CaptureFile) Flush() error {
 	f.mu.Lock()

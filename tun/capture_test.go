@@ -132,7 +132,7 @@ func TestCapture_FailureDoesntDisturbPackets(t *testing.T) {
 	require.ErrorIs(t, d.Close(), errFull)
 	require.ErrorIs(t, d.Send([]Packet{numbered(1, 20)}), ErrClosed)
 
-	_, err = Capture(p, d.file, "tun1")
+	_, err = Capture(p, d.outputs[0].file, "tun1")
 	require.ErrorIs(t, err, errFull)
 }
 

@@ -26,6 +26,13 @@ type ImpairConfig struct {
 	// packets that are impaired, and those that the inner device gets, are the same.
 	Offload bool
 
+	// Whole lets packets pass whole, with all the offloads of the inner device, in a direction that
+	// has no impairment: the device then costs next to nothing. While a direction has one, packets
+	// with metadata are cut up before anything else happens to them, as with Offload. Observe is
+	// called with whole packets where they pass whole, and ImpairStats counts those that a wire
+	// would carry.
+	Whole bool
+
 	// Clock is the source of time; nil stands for the real clock.
 	Clock tcpip.Clock
 
@@ -74,10 +81,12 @@ func (d Direction) String() string {
 //
 // The packets that a wire would carry are impaired one by one. An Impaired therefore gives plain
 // packets only, and takes plain packets only unless ImpairConfig.Offload is set. Packets with
-// offload metadata that the inner device receives are cut up (see [Segments]).
+// offload metadata that the inner device receives are cut up (see [Segments]). With
+// ImpairConfig.Whole all of that holds only for as long as there is an impairment.
 type Impaired struct {
 	inner            Device
 	offload          Offload
+	whole            bool // ImpairConfig.Whole
 	out, in          *path
 	door             outside.Door // of the real clock, for senders in a bubble of testing/synctest
 	real             bool         // whether the clock is the real one
@@ -90,19 +99,23 @@ var (
 	_ Dropper = (*Impaired)(nil)
 	_ Pender  = (*Impaired)(nil)
 	_ Named   = (*Impaired)(nil)
+
+	_ Offloader = (*Impaired)(nil)
 )
 
 // A reporter is a device that wants to know what an Impaired around it does to packets, in both
 // directions. The Impaired calls reports once, before Start. The function that reports returns
-// follows the rules for ImpairConfig.Observe, and is called before Observe.
+// follows the rules for ImpairConfig.Observe, and is called before Observe. The Impaired calls
+// reported after one or more calls of that function.
 type reporter interface {
 	reports() func(Direction, *Packet, Fate)
+	reported()
 }
 
 // Impair returns a device that wraps d and impairs its packets. The error names the field of cfg
 // that isn't possible; the caller then still owns d.
 func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
-	i := &Impaired{inner: d}
+	i := &Impaired{inner: d, whole: cfg.Whole}
 	if cfg.Clock == nil {
 		cfg.Clock, i.real = outside.NewClock(&i.door), true
 	}
@@ -132,6 +145,9 @@ func Impair(d Device, cfg ImpairConfig) (*Impaired, error) {
 	}
 	observe := observers(d, cfg.Observe) // nothing fails any more
 	i.out.observe, i.in.observe = observe, observe
+	if r, ok := d.(reporter); ok {
+		i.out.observed, i.in.observed = r.reported, r.reported
+	}
 	return i, nil
 }
 
@@ -199,8 +215,21 @@ func (i *Impaired) InFlight() int { return i.out.inFlight() + i.in.inFlight() }
 // MTU implements Device.
 func (i *Impaired) MTU() int { return i.inner.MTU() }
 
-// Offload implements Device. It is the zero Offload unless ImpairConfig.Offload is set.
-func (i *Impaired) Offload() Offload { return i.offload }
+// Offload implements Device. It is that of the inner device where ImpairConfig.Whole is set, and
+// otherwise the zero Offload unless ImpairConfig.Offload is set.
+func (i *Impaired) Offload() Offload {
+	if i.whole {
+		return i.inner.Offload()
+	}
+	return i.offload
+}
+
+// EnableOffload implements Offloader. It has an effect only where ImpairConfig.Whole is set.
+func (i *Impaired) EnableOffload() {
+	if o, ok := i.inner.(Offloader); ok && i.whole {
+		o.EnableOffload()
+	}
+}
 
 // Start implements Device.
 func (i *Impaired) Start(receive func([]Packet)) error {
@@ -210,7 +239,11 @@ func (i *Impaired) Start(receive func([]Packet)) error {
 	if i.real {
 		i.opening.Do(i.door.Open) // ends with Close
 	}
-	err := i.inner.Start(func(packets []Packet) { i.in.submit(plain(packets), false) })
+	err := i.inner.Start(func(packets []Packet) {
+		if !i.whole || !i.in.pass(packets) {
+			i.in.submit(plain(packets), false)
+		}
+	})
 	if err != nil {
 		i.in.setDeliver(nil)
 	}
@@ -222,7 +255,7 @@ func (i *Impaired) Start(receive func([]Packet)) error {
 // allow are cut up as Segments does.
 func (i *Impaired) Send(packets []Packet) error {
 	whole := slices.ContainsFunc(packets, func(p Packet) bool { return p.GSO != GSO{} })
-	if !whole && i.out.bypass(packets) {
+	if (!whole || i.whole) && i.out.bypass(packets) {
 		return i.inner.Send(packets)
 	}
 	if i.out.isClosed() {

@@ -26,6 +26,7 @@ type path struct {
 	direction Direction
 	clock     tcpip.Clock
 	observe   func(Direction, *Packet, Fate) // nil: nobody; set before Start
+	observed  func()                         // called after observe; nil: nobody; set before Start
 	filterMu  sync.Mutex                     // serialises Filter and observe; taken before mu
 
 	mu         sync.Mutex
@@ -135,8 +136,9 @@ func (p *path) bypass(packets []Packet) bool {
 		return false
 	}
 	for i := range packets {
-		p.stats.Packets++
-		p.stats.Bytes += uint64(packets[i].Data.Size())
+		count, bytes := onWire(&packets[i])
+		p.stats.Packets += count
+		p.stats.Bytes += bytes
 	}
 	p.mu.Unlock()
 	if p.observe != nil {
@@ -145,8 +147,27 @@ func (p *path) bypass(packets []Packet) bool {
 		for i := range packets {
 			p.observe(p.direction, &packets[i], 0)
 		}
+		p.endOfObserve()
 	}
 	return true
+}
+
+// onWire returns how many packets a wire would carry for a packet, and the bytes in them.
+func onWire(p *Packet) (count, bytes uint64) {
+	size, headers := uint64(p.Data.Size()), uint64(p.GSO.HdrLen)
+	if p.GSO.MSS == 0 || size <= headers {
+		return 1, size
+	}
+	mss := uint64(p.GSO.MSS)
+	count = (size - headers + mss - 1) / mss
+	return count, size + (count-1)*headers
+}
+
+// endOfObserve tells who observes that this was all for now.
+func (p *path) endOfObserve() {
+	if p.observed != nil {
+		p.observed()
+	}
 }
 
 // now is the time since the clock's origin.
@@ -217,6 +238,7 @@ func (p *path) admit(packet Packet) {
 	p.tell(reports)
 	if p.observe != nil {
 		p.observe(p.direction, &packet, fate)
+		p.endOfObserve()
 	}
 	if fate.Dropped() {
 		packet.Data.Release()

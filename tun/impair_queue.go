@@ -55,6 +55,7 @@ func (p *path) tell(reports []report) {
 		}
 		r.packet.Data.Release()
 	}
+	p.endOfObserve()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.telling = false

@@ -65,6 +65,7 @@ var foreign = map[string]string{
 	"endpoint.NewPacketConn":  ofStack,
 	"endpoint.NewPoller":      ofStack,
 	"endpoint.InfoOf":         ofStack,
+	"endpoint.HandleOf":       ofStack,
 	"tun.Packet.Data":         "a packet is a chain of gVisor's reference-counted buffers, or every device would copy",
 	"stack.Config.Clock":      clock,
 	"stack.(*Stack).Clock":    clock,
