@@ -4,13 +4,16 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build test race fuzz fuzzsegments golden bench compare soak idle determinism bubbles scale bulk cover lint verify help
+.PHONY: build man test race fuzz fuzzsegments golden bench compare soak idle determinism bubbles scale bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 build: ## the command, as ./wsstack
 	$(GO) build -o wsstack ./cmd/wsstack
+
+man: ## the manual pages, into man/; man -l man/wsstack-exec.1
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(GO) test -count=1 -run '^TestManual$$' ./cmd/wsstack -man $(CURDIR)/man
 
 test: ## all tests
 	$(GO) test ./...

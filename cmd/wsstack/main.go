@@ -16,13 +16,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/wsstack/wsstack/internal/namespace"
 )
 
 func main() {
 	// The process inside the network namespace runs this program as well, so main looks for its
 	// marker before any flag.
-	if isNamespaceInit(os.Args) {
-		os.Exit(namespaceInit(os.Args))
+	if namespace.IsInit(os.Args) {
+		status, err := namespace.Init(nil)
+		report(os.Stderr, err)
+		os.Exit(status)
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -56,14 +60,15 @@ func newRootCommand() *cobra.Command {
 	}
 	// Not root.Version, which would add -v: that is "verbose" elsewhere.
 	root.Flags().BoolVar(&showVersion, "version", false, "print the versions, as \"wsstack version\" does")
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2 // cobra's own, which it sets too late for us
+	root.CompletionOptions.DisableDefaultCmd = true // there is newCompletionCommand
+	root.SuggestionsMinimumDistance = 2             // cobra's own, which it sets too late for us
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
 	})
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newVersionCommand(),
-		newImpairmentsTopic())
+		newCompletionCommand(), newImpairmentsTopic())
+	addCompletions(root)
 	return root
 }
 
@@ -71,8 +76,9 @@ func newRootCommand() *cobra.Command {
 // command that doesn't exist, and succeed.
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Print the help of a command",
+		Use:               "help [COMMAND]",
+		Short:             "Print the help of a command",
+		ValidArgsFunction: completeCommands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			named, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
