@@ -58,7 +58,7 @@ type TCPInfo struct {
 
 // InfoOf returns a snapshot of a socket. It is for package stack.
 func InfoOf(s *socket.Socket) Info {
-	c, i := conn{sock: s}, s.Info()
+	c, i := &conn{sock: s}, s.Info()
 	info := Info{
 		ID: i.ID, Network: i.Network, State: i.State,
 		Local: c.named(i.Local), Remote: c.named(i.Remote),
