@@ -95,7 +95,7 @@ func parsePrefix(flag, text string) (netip.Prefix, error) {
 func permissible(p netip.Prefix) error {
 	for _, n := range never {
 		if n.Contains(p.Addr()) && n.Bits() <= p.Bits() {
-			return mistake("the host's loopback is reached with --host-loopback ADDRESS only; multicast and broadcast aren't reached",
+			return mistake("the host's loopback is reached with --host-loopback ADDRESS, and its link and groups aren't reached",
 				"--allow: nothing of %v is ever permitted", p)
 		}
 	}
@@ -108,7 +108,7 @@ func parseHostLoopback(text string, others []netip.Addr) (netip.Addr, error) {
 	if a = a.Unmap(); err != nil || a.Zone() != "" {
 		return a, mistake(hint, "--host-loopback: %q is not an address", text)
 	}
-	if longest(never, a) >= 0 || a.IsLinkLocalUnicast() {
+	if longest(never, a) >= 0 {
 		return a, mistake(hint, "--host-loopback: %v is no address that packets come to", a)
 	}
 	if slices.ContainsFunc(others, func(o netip.Addr) bool { return o.Is4() == a.Is4() }) {

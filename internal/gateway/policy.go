@@ -15,15 +15,15 @@ import (
 //
 //  1. An address of HostLoopback permits, whatever the rest says, and leads to the
 //     loopback of the host.
-//  2. What would be the host itself or a crowd is denied, and no prefix permits it: the
-//     loopback (127.0.0.0/8, ::1), the unspecified addresses with all of 0.0.0.0/8, multicast,
-//     broadcast and the rest of 240.0.0.0/4.
+//  2. What would be the host itself, its link or a crowd is denied, and no prefix permits it: the
+//     loopback (127.0.0.0/8, ::1), the unspecified addresses with all of 0.0.0.0/8, link-local
+//     addresses (169.254.0.0/16, where clouds have the metadata of a machine, and fe80::/10),
+//     multicast, broadcast and the rest of 240.0.0.0/4.
 //  3. An address of IPv6 that has one of IPv4 in it, as 2002:7f00:1:: has, is denied where the
 //     one in it is. It needs its own permission as well.
 //  4. The longest prefix of Allow and Deny that has the address decides; of two that are
-//     equal, that of Deny. Link-local addresses (169.254.0.0/16, fe80::/10) and those that
-//     clouds have for the metadata of a machine are in Deny by default: a longer prefix of
-//     Allow permits them.
+//     equal, that of Deny. Two more addresses of metadata, fd00:ec2::254 and 100.100.100.200, are
+//     in Deny always, with a prefix that is one bit short: Allow of such an address permits it.
 //  5. What no prefix has is denied if there is an Allow, else permitted.
 //
 // A Policy judges addresses, never names: a name that resolves to a denied address leads
@@ -44,17 +44,14 @@ const errProhibited = syscall.EACCES
 var never = prefixes(
 	"127.0.0.0/8", "::1/128", // the loopback: RFC 1122 §3.2.1.3 (g), RFC 4291 §2.5.3
 	"0.0.0.0/8", "::/128", // this host on this network; a connect to them is one to the loopback
+	"169.254.0.0/16", "fe80::/10", "fec0::/10", // this link, and site: RFC 3927, RFC 4291 §2.5.6, RFC 3879
 	"224.0.0.0/4", "ff00::/8", // multicast
 	"240.0.0.0/4", // reserved, and the limited broadcast: RFC 1112 §4, RFC 919
 )
 
-// byDefault are the prefixes that Deny has always.
-var byDefault = prefixes(
-	"169.254.0.0/16", "fe80::/10", // link-local: RFC 3927, RFC 4291 §2.5.6
-	"fec0::/10",                              // site-local, of old: RFC 3879
-	"fd00:ec2::/32",                          // the metadata of Amazon's machines over IPv6
-	"100.100.100.200/32", "168.63.129.16/32", // those of Alibaba's and Azure's
-)
+// byDefault are the prefixes that Deny has always: metadata of the machines of Amazon over IPv6,
+// and of Alibaba.
+var byDefault = prefixes("fd00:ec2::254/127", "100.100.100.200/31")
 
 func prefixes(texts ...string) (list []netip.Prefix) {
 	for _, text := range texts {
@@ -125,7 +122,7 @@ func (p *Policy) String() string {
 		words = append(words, "the host's loopback as "+join(p.HostLoopback))
 	}
 	if len(words) == 0 {
-		return "to everywhere but the host's loopback and link-local addresses"
+		return "to everywhere but the host's loopback and its link"
 	}
 	return strings.Join(words, ", ")
 }

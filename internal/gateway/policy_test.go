@@ -12,7 +12,7 @@ import (
 )
 
 // None of these leads anywhere, whatever a policy permits: each is the host itself in some
-// spelling, or everybody.
+// spelling, its link, or everybody.
 var nowhere = []string{
 	"127.0.0.1", "127.1.2.3", "127.255.255.254", "0.0.0.0", "0.1.2.3", "::1", "::",
 	"::ffff:127.0.0.1", "::ffff:7f01:203", "::ffff:0.0.0.0", "::127.0.0.1", "::2", "::ffff:0:127.0.0.1",
@@ -20,7 +20,7 @@ var nowhere = []string{
 	"2002:7f00:1::", "2002:7f00:1::1", "2002:0:0::1", "2001:0:1:2:3:4:80ff:fffe",
 	"2001:db8::5efe:127.0.0.1", "2001:db8::200:5efe:127.0.0.1", "fe80::5efe:127.0.0.1",
 	"224.0.0.1", "239.255.255.250", "255.255.255.255", "240.0.0.1", "ff02::1", "ff0e::1", "::ffff:224.0.0.1",
-	"64:ff9b::224.0.0.1", "2002:e000:1::1",
+	"64:ff9b::224.0.0.1", "2002:e000:1::1", "169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "fec0::1",
 }
 
 func TestPolicyNeverReachesTheHost(t *testing.T) {
@@ -76,9 +76,8 @@ func TestPolicyOrder(t *testing.T) {
 		{"the metadata of a cloud", gateway.Words{}, "169.254.169.254", ""},
 		{"the same in IPv6", gateway.Words{}, "fd00:ec2::254", ""},
 		{"the same as 6to4", gateway.Words{}, "2002:a9fe:a9fe::1", ""},
-		{"permitted by all of IPv4", gateway.Words{Allow: []string{"0.0.0.0/0"}}, "169.254.169.254", ""},
-		{"permitted by the same prefix", gateway.Words{Allow: []string{"169.254.0.0/16"}}, "169.254.169.254", ""},
-		{"permitted by itself", gateway.Words{Allow: []string{"169.254.169.254"}}, "169.254.169.254", "169.254.169.254"},
+		{"permitted by all of IPv6", gateway.Words{Allow: []string{"::/0"}}, "fd00:ec2::254", ""},
+		{"permitted by itself", gateway.Words{Allow: []string{"fd00:ec2::254"}}, "fd00:ec2::254", "fd00:ec2::254"},
 		{"only what is allowed", gateway.Words{Allow: []string{"192.0.2.0/24"}}, "8.8.8.8", ""},
 		{"what is allowed", gateway.Words{Allow: []string{"192.0.2.0/24"}}, "192.0.2.1", "192.0.2.1"},
 		{"not what is denied", gateway.Words{Deny: []string{"192.0.2.0/24"}}, "192.0.2.1", ""},
@@ -118,6 +117,7 @@ func TestParseMistakes(t *testing.T) {
 		{gateway.Words{Deny: []string{"fe80::1%eth0"}}, `--deny: "fe80::1%eth0" is no prefix and no address`},
 		{gateway.Words{Deny: []string{"::ffff:10.0.0.0/104"}}, `--deny: "::ffff:10.0.0.0/104" is a prefix of IPv4-mapped addresses`},
 		{gateway.Words{Allow: []string{"127.0.0.1"}}, "--allow: nothing of 127.0.0.1/32 is ever permitted"},
+		{gateway.Words{Allow: []string{"169.254.169.254"}}, "--allow: nothing of 169.254.169.254/32 is ever permitted"},
 		{gateway.Words{Allow: []string{"224.0.0.0/4"}}, "--allow: nothing of 224.0.0.0/4 is ever permitted"},
 		{gateway.Words{HostLoopback: []string{"localhost"}}, `--host-loopback: "localhost" is not an address`},
 		{gateway.Words{HostLoopback: []string{"127.0.0.1"}}, "--host-loopback: 127.0.0.1 is no address that packets come to"},
@@ -155,5 +155,5 @@ func TestPolicyString(t *testing.T) {
 	cfg, err := gateway.Parse(gateway.Words{Allow: []string{"10.0.0.0/8", "fd00::/8"}, Deny: []string{"10.1.0.0/16"}, HostLoopback: []string{"10.77.0.3"}})
 	require.NoError(t, err)
 	require.Equal(t, "only to 10.0.0.0/8 fd00::/8, not to 10.1.0.0/16, the host's loopback as 10.77.0.3", cfg.Policy.String())
-	require.Equal(t, "to everywhere but the host's loopback and link-local addresses", (&gateway.Policy{}).String())
+	require.Equal(t, "to everywhere but the host's loopback and its link", (&gateway.Policy{}).String())
 }
