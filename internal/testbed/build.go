@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"cmp"
+
 	"github.com/wsstack/wsstack/internal/names"
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/stack"

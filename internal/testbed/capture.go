@@ -26,7 +26,9 @@ func createCapture(name string, records *os.File) (*os.File, *tun.CaptureFile, e
 	if file == nil {
 		return nil, nil, errors.New("there is no output for it")
 	}
-	return file, tun.NewCaptureFile(file, nil), nil
+	packets := tun.NewCaptureFile(file, nil)
+	packets.CutSegments(true) // as on a wire
+	return file, packets, nil
 }
 
 // captureFailure says why packets can't be recorded.

@@ -207,12 +207,5 @@ func (h *RunningHost) event(format string, args ...any) {
 // copyLines reads what a command writes.
 func (h *RunningHost) copyLines(r *os.File, stderr bool) {
 	defer r.Close()
-	t := h.testbed
-	forEachLine(r, func(text string) {
-		t.told.Lock()
-		defer t.told.Unlock()
-		if t.options.Output != nil {
-			t.options.Output(Line{Time: time.Now(), Host: h.Name(), Stderr: stderr, Text: text})
-		}
-	})
+	forEachLine(r, func(text string) { h.output(text, stderr) })
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxLine is the size in bytes at which a line is cut up.
@@ -39,4 +40,25 @@ func quoteArgs(args []string) string {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
+}
+
+// A lineWriter makes lines of standard error of what is written to it. One line is in one call; the
+// rest of a call without a line break counts as a line.
+type lineWriter struct{ host *RunningHost }
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	for line := range strings.Lines(string(b)) {
+		w.host.output(strings.TrimRight(line, "\r\n"), true)
+	}
+	return len(b), nil
+}
+
+// output passes on a line.
+func (h *RunningHost) output(text string, stderr bool) {
+	t := h.testbed
+	t.told.Lock()
+	defer t.told.Unlock()
+	if t.options.Output != nil {
+		t.options.Output(Line{Time: time.Now(), Host: h.Name(), Stderr: stderr, Text: text})
+	}
 }

@@ -56,26 +56,24 @@ func (l *RunningLink) outer(end int) tun.Device { return l.joined[end] }
 // one.
 func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
 	device := l.innermost()
-	l.joined[l.first] = device
+	l.joined[l.first] = device // what close finds after an error
+	var packets *tun.CaptureFile
 	if l.link.Capture != "" {
-		var packets *tun.CaptureFile
 		if l.file, packets, err = createCapture(l.link.Capture, records); err != nil {
 			return captureFailure(l.link, err)
 		}
-		if l.captured, err = tun.Capture(device, packets, l.Name()); err != nil {
-			return captureFailure(l.link, err)
-		}
-		device = l.captured
 	}
-	if l.link.worked() {
-		ends := l.link.Ends
-		l.impaired, err = tun.Impair(device, tun.ImpairConfig{Out: ends[l.first].Sends, In: ends[1-l.first].Sends, Rand: seed})
-		if err != nil {
-			return failed("can't impair the link: %w", err).ofLink(l.link, "impair")
-		}
-		device = l.impaired
+	if l.captured, err = tun.Capture(device, packets, l.Name()); err != nil {
+		return captureFailure(l.link, err)
 	}
-	l.joined[l.first] = device
+	ends := l.link.Ends
+	l.impaired, err = tun.Impair(l.captured, tun.ImpairConfig{
+		Out: ends[l.first].Sends, In: ends[1-l.first].Sends, Rand: seed, Whole: true,
+	})
+	if err != nil {
+		return failed("can't impair the link: %w", err).ofLink(l.link, "impair")
+	}
+	l.joined[l.first] = l.impaired
 	if l.devices[0] != nil && l.devices[1] != nil {
 		return l.bridge()
 	}

@@ -216,7 +216,7 @@ func TestNamespaces_Stop(t *testing.T) {
 	b := start(t, n, o)
 	<-up
 	<-up
-	b.Stop(t.Context(), 200*time.Millisecond)
+	b.Stop(t.Context(), time.Second)
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
