@@ -178,8 +178,22 @@ func (f *Forwarder) decide(r *request) {
 		discard(value)
 	case there:
 		f.stack.hooks.dropped.Add(1)
-		f.tell(r.in, packet, err)
+		f.tellSYN(r, packet, err)
 	}
+}
+
+// tellSYN tells the client what Connect has failed with.
+func (f *Forwarder) tellSYN(r *request, packet []byte, err error) {
+	p := tun.Packet{Data: buffer.MakeWithData(packet)}
+	defer p.Data.Release()
+	t, ok := parseTransit(&p)
+	u := t.upper(&p)
+	if !ok || u.protocol != uint8(header.TCPProtocolNumber) {
+		return
+	}
+	var ip [header.IPv6MinimumSize]byte
+	t.plainHeader(ip[:], u.protocol, t.size-u.at)
+	f.tell(r.in, t.source, t.destination, ip[:], packet[u.at:t.size], err)
 }
 
 // decided notes what Connect has decided. It returns the packet with the SYN, and whether

@@ -65,7 +65,9 @@ var flows = map[string][2]string{
 }
 
 // syn is a SYN with a sequence number.
-func syn(source, destination string, seq byte) []byte { return segmentOf(source, destination, seq, 0x02) }
+func syn(source, destination string, seq byte) []byte {
+	return segmentOf(source, destination, seq, 0x02)
+}
 
 // segmentOf is a segment with a sequence number.
 func segmentOf(source, destination string, seq, flags byte) []byte {
@@ -137,7 +139,9 @@ type answer struct {
 func TestForwarderConnect_Refusals(t *testing.T) {
 	rst, network := &answer{rst: true}, &answer{typ: 3, code: 0, typ6: 1, cod6: 0}
 	host, prohibited := &answer{typ: 3, code: 1, typ6: 1, cod6: 3}, &answer{typ: 3, code: 13, typ6: 1, cod6: 1}
-	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)} }
+	dial := func(err error) error {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}
+	}
 	for _, tt := range []struct {
 		name string
 		err  error

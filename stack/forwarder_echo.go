@@ -7,7 +7,6 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
-	"github.com/wsstack/wsstack/internal/translate"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -23,7 +22,7 @@ type EchoRequest struct {
 	f    *Forwarder
 	in   *nic
 	code uint8
-	ip   uint16 // the identification of the packet
+	ip   [header.IPv6MinimumSize]byte // the header, as plainHeader has it
 }
 
 // echoHandlers are the calls of ForwarderConfig.Echo. The lock is a leaf, but that a goroutine is
@@ -47,9 +46,7 @@ func (f *Forwarder) receiveEcho(in *nic, t *transit, p *tun.Packet, u *upper, me
 		Source: t.source, Destination: t.destination, ID: binary.BigEndian.Uint16(message[4:]), Sequence: binary.BigEndian.Uint16(message[6:]),
 		TTL: t.ttl, Payload: message[icmpHeader:], f: f, in: in, code: message[1],
 	}
-	if v4 {
-		r.ip = header.IPv4(t.header).ID()
-	}
+	t.plainHeader(r.ip[:], u.protocol, len(message))
 	h := &f.echoes
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,24 +108,8 @@ func (r *EchoRequest) Refuse(err error) {
 	}
 	protocol, b := r.message(uint8(header.ICMPv4Echo), uint8(header.ICMPv6EchoRequest))
 	b[1] = r.code
-	payload := r.Payload[:min(len(r.Payload), maxError6)]
 	t := transit{source: r.Source, destination: r.Destination}
-	b = append(b, payload...)
+	b = append(b, r.Payload...)
 	binary.BigEndian.PutUint16(b[icmpChecksumAt:], ^t.sum(protocol, b))
-	r.f.tell(r.in, append(ipHeader(r.Source, r.Destination, protocol, r.TTL, r.ip, len(b)), b...), err)
-}
-
-// ipHeader is the header of a packet that an ICMP error quotes; size is that of what follows.
-func ipHeader(source, destination netip.Addr, protocol, ttl uint8, id uint16, size int) []byte {
-	from, to := translate.Address(source), translate.Address(destination)
-	if !source.Is4() {
-		b := make(header.IPv6, header.IPv6MinimumSize)
-		b.Encode(&header.IPv6Fields{PayloadLength: uint16(size), HopLimit: ttl, SrcAddr: from, DstAddr: to})
-		b[header.IPv6NextHeaderOffset] = protocol
-		return b
-	}
-	b := make(header.IPv4, header.IPv4MinimumSize)
-	b.Encode(&header.IPv4Fields{TotalLength: uint16(len(b) + size), ID: id, TTL: ttl, Protocol: protocol, SrcAddr: from, DstAddr: to})
-	b.SetChecksum(^b.CalculateChecksum())
-	return b
+	r.f.tell(r.in, r.Source, r.Destination, r.ip[:], b, err)
 }

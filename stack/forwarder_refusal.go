@@ -82,28 +82,35 @@ func isAny(err error, targets ...error) bool {
 }
 
 // tell tells the sender of a packet, which came by an interface, that an error keeps it from going
-// on, by a RST or an ICMP error. The packet is only read.
-func (f *Forwarder) tell(in *nic, packet []byte, err error) {
-	p := tun.Packet{Data: buffer.MakeWithData(packet)}
-	defer p.Data.Release()
-	t, ok := parseTransit(&p)
-	if !ok || f.stack.down.Load() {
+// on, by a RST or an ICMP error. ip is its header, as plainHeader has it, and payload what is behind.
+func (f *Forwarder) tell(in *nic, source, destination netip.Addr, ip, payload []byte, err error) {
+	if f.stack.down.Load() {
 		return
 	}
+	t := transit{source: source, destination: destination, header: ip}
+	if source.Is4() {
+		t.header = ip[:header.IPv4MinimumSize]
+		t.protocol = header.IPv4(ip).Protocol()
+	} else {
+		t.protocol = header.IPv6(ip).NextHeader()
+	}
+	t.size = len(t.header) + len(payload)
+	p := tun.Packet{Data: buffer.MakeWithData(t.header)}
+	_ = p.Data.Append(buffer.NewViewWithData(payload[:min(len(payload), maxError6)]))
+	defer p.Data.Release()
 	var e *ICMPError
-	if errors.As(err, &e) && e.reportable(t.source.Is4()) {
+	if errors.As(err, &e) && e.reportable(source.Is4()) {
 		f.stack.sendError(in, &t, &p, e.transit(), e.From)
 		return
 	}
 	switch RefusalOf(err) {
 	case Ignored:
 	case Refused:
-		u := t.upper(&p)
-		if u.protocol == uint8(header.TCPProtocolNumber) {
-			f.reset(in, &t, packet[u.at:t.size])
+		if t.protocol == uint8(header.TCPProtocolNumber) {
+			f.reset(in, &t, payload)
 			return
 		}
-		f.stack.sendError(in, &t, &p, unreachablePort, t.destination)
+		f.stack.sendError(in, &t, &p, unreachablePort, destination)
 	case NetworkUnreachable:
 		f.stack.sendError(in, &t, &p, unreachableNet, netip.Addr{})
 	case Prohibited:
@@ -111,6 +118,24 @@ func (f *Forwarder) tell(in *nic, packet []byte, err error) {
 	default:
 		f.stack.sendError(in, &t, &p, unreachableHost, netip.Addr{})
 	}
+}
+
+// plainHeader writes the header of a packet as it would be without options, extension headers and
+// fragments, with so many bytes behind it. A header of IPv4 takes the first 20 bytes of b.
+func (t *transit) plainHeader(b []byte, protocol uint8, size int) {
+	copy(b, t.header)
+	if !t.source.Is4() {
+		h := header.IPv6(b)
+		h[header.IPv6NextHeaderOffset] = protocol
+		h.SetPayloadLength(uint16(size))
+		return
+	}
+	h := header.IPv4(b[:header.IPv4MinimumSize])
+	h[0] = header.IPv4Version<<4 | header.IPv4MinimumSize/4
+	h.SetTotalLength(uint16(len(h) + size))
+	h.SetFlagsFragmentOffset(h.Flags()&header.IPv4FlagDontFragment, 0)
+	h.SetChecksum(0)
+	h.SetChecksum(^h.CalculateChecksum())
 }
 
 // reportable reports an error of the right version of IP that may be passed on.

@@ -61,12 +61,10 @@ type datagram struct {
 	datagramHeader
 }
 
-// A datagramHeader is what an ICMP error tells of a datagram but its addresses.
+// A datagramHeader is what an ICMP error quotes of a datagram besides its payload.
 type datagramHeader struct {
-	ttl    uint8
-	length uint16 // of the datagram
-	check  uint16 // its checksum
-	id     uint16 // of its packet
+	ip  [header.IPv6MinimumSize]byte // as ipHeader has it
+	udp [header.UDPMinimumSize]byte
 }
 
 // sessions are those of a Forwarder. The lock is a leaf, but that a goroutine is started under it,
@@ -142,10 +140,8 @@ func (x *sessions) parse(t *transit, d *datagram, b []byte, unchecked bool) (to 
 	}
 	to = flow{netip.AddrPortFrom(t.source, h.SourcePort()), netip.AddrPortFrom(t.destination, h.DestinationPort())}
 	d.payload = b[header.UDPMinimumSize:length]
-	d.datagramHeader = datagramHeader{ttl: t.ttl, length: uint16(length), check: h.Checksum()}
-	if t.source.Is4() {
-		d.id = header.IPv4(t.header).ID()
-	}
+	t.plainHeader(d.ip[:], uint8(header.UDPProtocolNumber), length)
+	copy(d.udp[:], b)
 	return to, to.source.Port() != 0 && to.destination.Port() != 0 // RFC 768: nobody could answer
 }
 
@@ -280,6 +276,7 @@ func (x *sessions) next(s *UDPSession) (*datagram, io.WriteCloser) {
 	}
 	d := s.queue.Pop()
 	x.bytes -= len(d.room)
+	s.last = x.f.now() // it goes now
 	return d, s.upstream
 }
 
@@ -456,14 +453,5 @@ func (s *UDPSession) tell(payload []byte, h *datagramHeader, err error) {
 	x.mu.Lock()
 	in := s.in
 	x.mu.Unlock()
-	payload = payload[:min(len(payload), maxError6)]
-	udp := make([]byte, header.UDPMinimumSize, header.UDPMinimumSize+len(payload))
-	header.UDP(udp).Encode(&header.UDPFields{SrcPort: s.source.Port(), DstPort: s.destination.Port(), Length: h.length, Checksum: h.check})
-	b := append(s.quoted(h, header.UDPMinimumSize+len(payload)), append(udp, payload...)...)
-	x.f.tell(in, b, err)
-}
-
-// quoted is the IP header of a datagram that is quoted in so many bytes.
-func (s *UDPSession) quoted(h *datagramHeader, size int) []byte {
-	return ipHeader(s.source.Addr(), s.destination.Addr(), uint8(header.UDPProtocolNumber), h.ttl, h.id, size)
+	x.f.tell(in, s.source.Addr(), s.destination.Addr(), h.ip[:], append(h.udp[:len(h.udp):len(h.udp)], payload...), err)
 }
