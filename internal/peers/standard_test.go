@@ -1,9 +1,8 @@
-package main
+package peers
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -14,32 +13,53 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/internal/status"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// newServices runs the services on a stack that has only a loopback interface.
-func newServices(t *testing.T) *stack.Stack {
+// patience is how long a test waits for what surely comes.
+const patience = 10 * time.Second
+
+// newServices runs the standard services on a stack that has only a loopback interface.
+func newServices(t *testing.T, others ...Service) *stack.Stack {
 	t.Helper()
 	st, err := stack.New(stack.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := serve(st, []netip.Addr{loopback})
+	page := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "page") }),
+		WriteTimeout: patience}
+	t.Cleanup(func() { st.Close() }) // after the services; TestStandard_StackFirst has the other order
+	for _, s := range append(Standard(page, others), others...) {
+		start(t, s, st, Env{Addresses: []netip.Addr{loopback}})
+	}
+	return st
+}
+
+// start starts a service, which is closed at the end of the test.
+func start(t *testing.T, s Service, st *stack.Stack, env Env) {
+	t.Helper()
+	running, err := s.Start(st, env)
 	if err != nil {
-		st.Close()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
+		if err := running.Close(); err != nil {
 			t.Errorf("Close() = %v", err)
 		}
-		s.wait() // hangs, and fails the test, if a server outlives the stack
 	})
-	return st
+}
+
+// service is a service of a text.
+func service(t *testing.T, kind, text string) Service {
+	t.Helper()
+	s, err := Parse(kind, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func dial(t *testing.T, st *stack.Stack, network, address string) net.Conn {
@@ -199,40 +219,31 @@ func TestServices_Limit(t *testing.T) {
 	}
 }
 
-func TestStatus_OverTCP(t *testing.T) {
-	st := newServices(t)
-	client := &http.Client{Transport: &http.Transport{DialContext: st.DialContext, DisableKeepAlives: true}}
-	get := func(path, accept string) (*http.Response, string) {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil)
+// The page is served, unless another service has its port.
+func TestStandard_Page(t *testing.T) {
+	for _, others := range [][]Service{nil, {service(t, "peer", "127.0.0.1:80=body:4")}} {
+		st := newServices(t, others...)
+		client := &http.Client{Transport: &http.Transport{DialContext: st.DialContext, DisableKeepAlives: true}}
+		response, err := client.Get("http://127.0.0.1/")
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header.Set("Accept", accept)
-		response, err := client.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
+		response.Body.Close()
+		if want := []string{"page", string(characters[:4])}[len(others)]; err != nil || string(body) != want {
+			t.Errorf("%q, %v, want %q", body, err, want)
 		}
-		return response, string(body)
 	}
-	response, body := get("/", "*/*")
-	if response.StatusCode != http.StatusOK || !strings.Contains(body, "<td>LISTEN</td>") || !strings.Contains(body, "127.0.0.1:19") {
-		t.Errorf("status page: %s\n%s", response.Status, body)
+}
+
+// The stack may be closed before the services, with connections in progress.
+func TestStandard_StackFirst(t *testing.T) {
+	st := newServices(t)
+	for _, port := range []string{"7", "19", "80"} {
+		dial(t, st, "tcp", "127.0.0.1:"+port)
 	}
-	_, body = get("/", "application/json")
-	var report status.Report
-	if err := json.Unmarshal([]byte(body), &report); err != nil {
-		t.Fatalf("%v in %s", err, body)
-	}
-	if len(report.Sockets) < 8 || report.Stats.Sockets < 8 || report.Sockets[0].State != "LISTEN" {
-		t.Errorf("JSON status has %d sockets, counts %d: %s", len(report.Sockets), report.Stats.Sockets, body)
-	}
-	if response, _ := get("/favicon.ico", "*/*"); response.StatusCode != http.StatusNotFound {
-		t.Errorf("/favicon.ico: %s, want 404", response.Status)
+	st.Settle()
+	if err := st.Close(); err != nil {
+		t.Error(err)
 	}
 }

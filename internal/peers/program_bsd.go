@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package peers
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+func dieWithParent(*syscall.SysProcAttr) {}
+
+// awaitExit waits until a process has ended, and reaps it.
+func awaitExit(cmd *exec.Cmd) { _ = cmd.Wait() }
