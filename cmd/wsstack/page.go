@@ -4,12 +4,68 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/wsstack/wsstack/internal/status"
+	"github.com/wsstack/wsstack/metrics"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
 )
 
-// pageOf is the status page of one stack.
+// pageOf is the status page of one stack, with its metrics.
 func pageOf(s status.Stack) http.Handler {
-	return status.Handler(func() status.Network {
+	return newPage(func() status.Network {
 		return status.Network{Version: version(), Time: time.Now(), Hosts: []status.Host{{Stack: s}}}
-	}, nil)
+	})
+}
+
+// newPage is the status page of a network, with its metrics.
+func newPage(network func() status.Network) http.Handler {
+	return status.Handler(network, newMetrics(network))
+}
+
+// The bounds of scrapes: beyond them the answer is 503.
+const (
+	maxScrapes    = 4
+	scrapeTimeout = 10 * time.Second
+)
+
+// newMetrics serves the metrics of all stacks and links of a network to Prometheus.
+func newMetrics(network func() status.Network) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(networkCollector(network))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes, Timeout: scrapeTimeout})
+}
+
+// A networkCollector collects the metrics of a network, whose hosts may be others at each scrape.
+// Stacks with a name have it in the label "host"; a link has the names of its ends in "from" and
+// "to", where the direction "out" is that from the one to the other.
+type networkCollector func() status.Network
+
+// Describe implements prometheus.Collector. Which metrics there are is known only at a scrape.
+func (networkCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c networkCollector) Collect(ch chan<- prometheus.Metric) {
+	n := c()
+	info := prometheus.NewDesc("wsstack_build_info", "1, with the version of wsstack.", nil, prometheus.Labels{"version": n.Version})
+	ch <- prometheus.MustNewConstMetric(info, prometheus.GaugeValue, 1)
+	for _, h := range n.Hosts {
+		s, ok := h.Stack.(*stack.Stack)
+		if !ok {
+			continue
+		}
+		c := metrics.New(s)
+		if h.Name != "" {
+			c = prometheus.WrapCollectorWith(prometheus.Labels{"host": h.Name}, c)
+		}
+		c.Collect(ch)
+	}
+	for _, l := range n.Links {
+		if d, ok := l.Device.(*tun.Impaired); ok {
+			labels := prometheus.Labels{"from": l.Hosts[0], "to": l.Hosts[1]}
+			prometheus.WrapCollectorWith(labels, metrics.NewLink(l.Name, d)).Collect(ch)
+		}
+	}
 }

@@ -54,6 +54,7 @@ func difference(want, got []string) (gone, added []string) {
 const (
 	ofStack = "package stack makes the faces of its sockets with it"
 	clock   = "the clock that netstack takes: a program with a clock of its own made it for gVisor"
+	metric  = "package metrics is for programs that have a registry of Prometheus's client"
 	traced  = "a value that prints itself, and that tests compare with what they have got from a trace"
 )
 
@@ -72,6 +73,8 @@ var foreign = map[string]string{
 	"tun.ImpairConfig.Clock":  clock,
 	"tun.NewCaptureFile":      clock,
 	"simnet.(*Network).Clock": clock,
+	"metrics.New":             metric,
+	"metrics.NewLink":         metric,
 	"simnet.Arrival.Flags":    traced,
 	"simnet.Arrival.Options":  traced,
 	"simnet.Segment.Flags":    traced,
