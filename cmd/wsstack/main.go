@@ -63,7 +63,11 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true // there is newCompletionCommand
 	root.SuggestionsMinimumDistance = 2             // cobra's own, which it sets too late for us
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
+		f := failureOf(usagef("%w", err)) // the value of a flag may say what would help
+		if f.hint == "" {
+			return f.withHint("run %q to see the flags", cmd.CommandPath()+" --help")
+		}
+		return f
 	})
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newVersionCommand(),

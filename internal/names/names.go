@@ -62,7 +62,7 @@ func ParseHost(text string) (Host, error) {
 	h, err := parseHost(text)
 	if err != nil {
 		hint := "a name and its addresses, such as web.test=10.77.0.1 or web.test=10.77.0.1,fd77::1"
-		return Host{}, &TextError{fmt.Sprintf("host %q: %v", text, err), hint}
+		return Host{}, &TextError{err.Error(), hint}
 	}
 	return h, nil
 }
