@@ -1,7 +1,12 @@
 package stack
 
 import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+
 	"github.com/wsstack/wsstack/internal/transport"
+	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -33,3 +38,25 @@ func (s *Stack) PortsInUse() int {
 
 // TCP is the transport protocol of the stack.
 func (s *Stack) TCP() *transport.Protocol { return s.tcp }
+
+// A Reassembly is what a Forwarder puts fragments together with.
+type Reassembly struct{ reassembly }
+
+// Add takes a packet with a fragment, and returns what is complete with it.
+func (r *Reassembly) Add(now time.Duration, packet []byte) []byte {
+	p := tun.Packet{Data: buffer.MakeWithData(packet)}
+	defer p.Data.Release()
+	t, ok := parseTransit(&p)
+	if !ok {
+		return nil
+	}
+	u := t.upper(&p)
+	if !u.fragment {
+		return nil
+	}
+	whole, _ := r.add(now, &t, &p, &u)
+	return whole
+}
+
+// Held is how many datagrams are incomplete, and how many bytes there are of them.
+func (r *Reassembly) Held() (datagrams, bytes int) { return len(r.partials), r.bytes }
