@@ -36,16 +36,16 @@ var errFrame = errors.New("control: the other side doesn't send the frames of a 
 // those of the connection of the stack at the server's end, if there is one. On a Stream of
 // datagrams each Write sends one and each Read receives one.
 //
-// Errors of the stack come as *Error, around the wsa.Errno. Reading and writing may go on at the
-// same time; several goroutines may write.
+// Errors of the stack come as *Error, around the wsa.Errno. Its methods are safe for concurrent use.
 type Stream struct {
 	conn          net.Conn
 	r             *bufio.Reader
 	datagrams     bool
 	local, remote net.Addr
 
-	left int // bytes of the frame that Read is in
-	over error
+	reading sync.Mutex // guards r and the next two
+	left    int        // bytes of the frame that Read is in
+	over    error      // there is nothing more to read
 
 	mu     sync.Mutex // guards writing
 	broken error      // a frame was sent in part
@@ -95,6 +95,8 @@ func (s *Stream) whole(n int) ([]byte, error) {
 
 // Read implements net.Conn. It returns io.EOF after the other side's CloseWrite.
 func (s *Stream) Read(b []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	for s.left == 0 {
 		if s.over != nil {
 			return 0, s.over
@@ -240,6 +242,8 @@ func (s *Stream) SetWriteDeadline(t time.Time) error { return s.conn.SetWriteDea
 
 // readPacket receives a datagram with its address.
 func (s *Stream) readPacket(b []byte) (int, netip.AddrPort, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	if s.over != nil {
 		return 0, netip.AddrPort{}, s.over
 	}

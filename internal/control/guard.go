@@ -54,31 +54,43 @@ func foreignSite(site string) bool { return site != "" && site != "none" }
 // maxRefused bounds how many clients are told at a time why they may not connect.
 const maxRefused = 16
 
-// A guarded listener accepts the clients that may control the network, and tells the others why
-// not.
+// A guarded listener accepts the clients that may control the network, up to maxConns at a time,
+// and tells the others why not.
 type guarded struct {
-	net.Listener
+	*net.UnixListener
 	inside  bool
+	held    chan struct{} // has as many elements as connections
 	refused chan struct{} // has as many elements as clients that are being told
 	telling sync.WaitGroup
+	closing sync.Once
+	closed  chan struct{}
 }
 
-func newGuarded(l net.Listener, inside bool) *guarded {
-	return &guarded{Listener: l, inside: inside, refused: make(chan struct{}, maxRefused)}
+func newGuarded(l *net.UnixListener, inside bool) *guarded {
+	return &guarded{
+		UnixListener: l, inside: inside,
+		held: make(chan struct{}, maxConns), refused: make(chan struct{}, maxRefused), closed: make(chan struct{}),
+	}
 }
 
 // Accept implements net.Listener.
 func (g *guarded) Accept() (net.Conn, error) {
 	for {
-		c, err := g.Listener.Accept()
+		select {
+		case g.held <- struct{}{}:
+		case <-g.closed:
+			return nil, net.ErrClosed
+		}
+		c, err := g.AcceptUnix()
 		if err != nil {
-			g.telling.Wait()
+			<-g.held
 			return nil, err
 		}
 		refusal := checkPeer(c, g.inside)
 		if refusal == nil {
-			return c, nil
+			return &heldConn{UnixConn: c, release: func() { <-g.held }}, nil
 		}
+		<-g.held
 		select {
 		case g.refused <- struct{}{}:
 			g.telling.Go(func() { // ends within refuseTime
@@ -89,6 +101,39 @@ func (g *guarded) Accept() (net.Conn, error) {
 			_ = c.Close()
 		}
 	}
+}
+
+// Close implements net.Listener.
+func (g *guarded) Close() error {
+	g.closing.Do(func() { close(g.closed) })
+	err := g.UnixListener.Close()
+	g.telling.Wait()
+	return err
+}
+
+// A heldConn is a connection that counts.
+type heldConn struct {
+	*net.UnixConn
+	once    sync.Once
+	release func()
+}
+
+// Close implements net.Conn.
+func (c *heldConn) Close() error {
+	err := c.UnixConn.Close()
+	c.once.Do(c.release)
+	return err
+}
+
+// unixConn is the Unix socket of a connection; nil: it is none.
+func unixConn(c net.Conn) *net.UnixConn {
+	switch c := c.(type) {
+	case *heldConn:
+		return c.UnixConn
+	case *net.UnixConn:
+		return c
+	}
+	return nil
 }
 
 // refuseTime is how long a client that is refused may take to ask and to listen.

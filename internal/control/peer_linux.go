@@ -6,14 +6,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // checkPeer says why the process at the other end of a connection may not control the network; nil:
 // it may. The kernel knows who has connected, and /proc in which namespaces it is.
-func checkPeer(c net.Conn, inside bool) *Error {
+func checkPeer(c *net.UnixConn, inside bool) *Error {
 	forbidden := func(advice, format string, args ...any) *Error {
 		return Errorf(http.StatusForbidden, advice, format, args...)
 	}
@@ -46,12 +45,8 @@ func checkPeer(c net.Conn, inside bool) *Error {
 
 // peerOf returns the credentials of the process that has connected, and a descriptor of it, which
 // is -1 on a kernel before 6.5.
-func peerOf(c net.Conn) (cred *unix.Ucred, pidfd int, err error) {
-	sys, ok := c.(syscall.Conn)
-	if !ok {
-		return nil, -1, errors.New("not a Unix socket")
-	}
-	raw, err := sys.SyscallConn()
+func peerOf(c *net.UnixConn) (cred *unix.Ucred, pidfd int, err error) {
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, -1, err
 	}

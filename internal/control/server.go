@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -88,7 +86,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	hosts     []host
-	links     []Link
+	links     []*link
 	kinds     map[string]StreamHandler
 	streams   map[net.Conn]struct{}
 	listeners map[string]*sharedListener
@@ -159,17 +157,10 @@ func (s *Server) AddHost(name string, st *stack.Stack) {
 	s.hosts = append(s.hosts, host{name, st})
 }
 
-// AddLink adds a link.
-func (s *Server) AddLink(l Link) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.links = append(s.links, l)
-}
-
 // Start begins to serve clients. The goroutines end with Close.
 func (s *Server) Start() {
 	s.serving.Go(func() {
-		_ = s.http.Serve(netutil.LimitListener(newGuarded(s.socket.listener, s.cfg.Inside), maxConns)) // always an error: closed
+		_ = s.http.Serve(newGuarded(s.socket.listener, s.cfg.Inside)) // always an error: closed
 	})
 }
 
@@ -187,7 +178,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	s.serving.Wait()
-	return err
+	return errors.Join(err, s.endCaptures())
 }
 
 // network describes the network.
