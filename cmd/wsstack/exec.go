@@ -1,18 +1,22 @@
 package main
 
 import (
-	"errors"
-	"io/fs"
-	"os/exec"
+	"context"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/wsstack/wsstack/internal/namespace"
+	"github.com/wsstack/wsstack/internal/testbed"
 )
 
 func newExecCommand() *cobra.Command {
 	cfg := defaultNetwork()
+	features := newHostFlags()
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT…]",
 		Short: "Run a command in a private network whose only other host is a wsstack",
@@ -50,56 +54,70 @@ there is no such command, and 126 when it can't be executed.
 			if err := cfg.validate(); err != nil {
 				return err
 			}
-			path, err := lookCommand(args[0])
+			path, err := namespace.LookCommand(args[0])
 			if err != nil {
 				return err
 			}
-			return execCommand(cfg, path, args)
+			return execCommand(cfg, features, path, args)
 		},
 	}
 	// The flags of COMMAND are not ours, also where the two dashes are missing.
 	cmd.Flags().SetInterspersed(false)
 	addLinkFlags(cmd, &cfg)
+	features.addFlags(cmd.Flags())
 	return cmd
 }
 
-// lookCommand finds the program of a command. It is called before anything is created, so that a
-// typing error has no other consequences.
-func lookCommand(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	// A "." in PATH stands there by the user's own will.
-	if err == nil || errors.Is(err, exec.ErrDot) {
-		return path, nil
+// commandName is the name of the host that the command runs on.
+const commandName = "command"
+
+// execCommand runs a command in a namespace of its own and returns its
+// exit status as an exitStatus, or why it couldn't.
+func execCommand(cfg networkConfig, features hostFlags, path string, argv []string) error {
+	if err := cfg.Wire.checkOutput(forExec, isTerminal(os.Stdout)); err != nil {
+		return err
 	}
-	return "", commandFailure(name, err)
+	host := testbed.Host{Name: commandName, Kind: testbed.Namespace, Command: &testbed.Command{
+		Path: path, Args: argv, Env: withoutProxies(os.Environ()), Foreground: true, Main: true,
+	}}
+	n, err := cfg.describe(tunName, host, features)
+	if err != nil {
+		return err
+	}
+	packets, stdout, err := cfg.Wire.records()
+	if err != nil {
+		return failf("open standard output for the packets: %w", err)
+	}
+	signals := make(chan os.Signal, 16) // until the command is there to take them
+	signal.Notify(signals, namespace.Forwardable()...)
+	t, err := testbed.New(n, testbed.Options{Streams: [3]*os.File{os.Stdin, stdout, os.Stderr}, Records: packets, Namespace: namespace.Config{Use: forExec.use()}})
+	if err == nil {
+		err = t.Start()
+	}
+	if err != nil {
+		return networkFailure(err)
+	}
+	go forwardSignals(signals, t.Hosts()[1].Namespace()) // ends with the process
+	result, err := t.Wait(context.Background())
+	if closed := closeNetwork(t); closed != nil && err == nil {
+		report(os.Stderr, closed) // the status of the command stays
+	}
+	if left := namespace.Sweep(); left > 0 {
+		report(os.Stderr, failf("%d processes could not be killed", left))
+	}
+	if err != nil {
+		return networkFailure(err)
+	}
+	return exitStatus(result.Status)
 }
 
-// commandFailure returns the error of a command that can't be run, with the exit status that a
-// shell would return.
-func commandFailure(name string, err error) *failure {
-	// Without the name, which the message has already.
-	if inner := (*exec.Error)(nil); errors.As(err, &inner) {
-		err = inner.Err
+// forwardSignals passes on signals to the command.
+func forwardSignals(signals <-chan os.Signal, n *namespace.Namespace) {
+	for s := range signals {
+		if s, ok := s.(syscall.Signal); ok && !namespace.FromTerminal(s) {
+			n.Signal(s)
+		}
 	}
-	if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
-		err = inner.Err
-	}
-	if errors.Is(err, exec.ErrNotFound) {
-		f := failf("command %q not found", name)
-		f.status = statusNotFound
-		return f.withHint("it is looked up in PATH; a program elsewhere needs its path, such as ./%s", name)
-	}
-	f := failf("can't run %q: %w", name, err)
-	f.status = statusNotExecutable
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		f.status = statusNotFound
-	case errors.Is(err, fs.ErrPermission):
-		f.hint = "if it is a program: chmod +x " + name
-	case errors.Is(err, syscall.ENOEXEC):
-		f.hint = "it is not a program of this system; run a script with its interpreter: wsstack exec -- sh " + name
-	}
-	return f
 }
 
 // withoutProxies removes the variables that name proxies, which no program in the namespace could

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// standardOutput is the file name that stands for standard output.
+const standardOutput = "-"
+
 // withFileHint advises what to do where a file that the user has named can't be
 // made; flag is the one that named it.
 func (f *failure) withFileHint(flag, name string) *failure {

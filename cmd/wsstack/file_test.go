@@ -29,7 +29,7 @@ func TestFileHint(t *testing.T) {
 		{"something else", there, syscall.ENOSPC, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := captureFailure(tt.file, &fs.PathError{Op: "open", Path: tt.file, Err: tt.err}).hint
+			got := failf("record: %w", &fs.PathError{Op: "open", Path: tt.file, Err: tt.err}).withFileHint("pcap", tt.file).hint
 			if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
 				t.Errorf("the hint is %q, want %q", got, tt.want)
 			}

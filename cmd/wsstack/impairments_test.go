@@ -32,16 +32,6 @@ func TestImpairments_Directions(t *testing.T) {
 	}
 }
 
-// The stack receives what the device gives, and sends what the device takes.
-func TestImpairments_StackSide(t *testing.T) {
-	if got := sendNumbered(t, wireConfig{Bad: impairments{ToStack: "loss=1"}}, 3); len(got) != 3 {
-		t.Errorf("with losses to the stack, %d of 3 packets arrive from the stack", len(got))
-	}
-	if got := sendNumbered(t, wireConfig{Bad: impairments{FromStack: "loss-packets=2"}}, 3); got != "\x00\x02" {
-		t.Errorf("with the second packet from the stack lost, %q arrive", got)
-	}
-}
-
 func TestImpairments_Together(t *testing.T) {
 	for _, tt := range []struct{ flags, want string }{
 		{"--loss-correlation=0.5", "--loss-correlation has no effect without --loss"},

@@ -1,23 +1,51 @@
 package main
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/wsstack/wsstack/internal/status"
+	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/metrics"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
+
+// networkOf is a network for reports.
+func networkOf(t *testbed.Testbed) status.Network {
+	n := status.Network{Version: version(), Time: time.Now(), Names: slices.Collect(maps.Keys(t.Names()))}
+	for _, h := range t.Hosts() {
+		if s := h.Stack(); s != nil {
+			n.Hosts = append(n.Hosts, status.Host{Name: h.Name(), Stack: s})
+		}
+	}
+	for _, l := range t.Links() {
+		n.Links = append(n.Links, status.Link{Name: l.Name(), Hosts: l.Hosts(), Device: l.Impaired()})
+	}
+	return n
+}
 
 // pageOf is the status page of one stack, with its metrics.
 func pageOf(s status.Stack) http.Handler {
 	return newPage(func() status.Network {
 		return status.Network{Version: version(), Time: time.Now(), Hosts: []status.Host{{Stack: s}}}
 	})
+}
+
+// hostPage serves the status page that a host has itself, with its metrics: it shows the host alone,
+// and the links at which it is.
+func hostPage(h *testbed.RunningHost) *http.Server {
+	return status.NewServer(newPage(func() status.Network {
+		n := networkOf(h.Testbed())
+		n.Hosts = []status.Host{{Stack: h.Stack()}}
+		n.Links = slices.DeleteFunc(n.Links, func(l status.Link) bool { return !slices.Contains(l.Hosts[:], h.Name()) })
+		return n
+	}))
 }
 
 // newPage is the status page of a network, with its metrics.

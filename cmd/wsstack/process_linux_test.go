@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,6 +110,35 @@ func (r *runningExec) command() int {
 	}
 	r.t.Fatalf("init has no child in the group of wsstack")
 	return 0
+}
+
+// process is what /proc tells about one.
+type process struct{ pid, parent int }
+
+// processes reads the process table, zombies left out.
+func processes() (list []process) {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
+		text, err := os.ReadFile(file) // fails where one has ended meanwhile
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && len(fields) > 1 && fields[0] != "Z" && fields[0] != "X" {
+			parent, _ := strconv.Atoi(fields[1])
+			list = append(list, process{pid, parent})
+		}
+	}
+	return list
+}
+
+// children returns the direct children of a process.
+func children(parent int) map[int]bool {
+	found := make(map[int]bool)
+	for _, p := range processes() {
+		if p.parent == parent {
+			found[p.pid] = true
+		}
+	}
+	return found
 }
 
 // processes lists those with the mark in their environment.

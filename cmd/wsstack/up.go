@@ -4,12 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/namespace"
+	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/tun"
 )
 
 // upFlags are the flags of up but for those of the link.
@@ -20,6 +28,7 @@ type upFlags struct {
 
 func newUpCommand() *cobra.Command {
 	cfg := defaultNetwork()
+	features := newHostFlags()
 	var f upFlags
 	cmd := &cobra.Command{
 		Use:   "up [flags]",
@@ -44,13 +53,127 @@ or SIGTERM.
 			if err := cfg.validate(); err != nil {
 				return err
 			}
-			return up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, f)
+			return up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends and MTU as one line of JSON")
 	addLinkFlags(cmd, &cfg)
+	features.addFlags(cmd.Flags())
 	return cmd
+}
+
+// systemName is the name of the host that is this one.
+const systemName = "system"
+
+// up runs a stack on a TUN device of this host until a signal ends it.
+func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) (err error) {
+	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
+		return err
+	}
+	n, err := cfg.describe(tunName, testbed.Host{Name: systemName, Kind: testbed.System}, features)
+	if err != nil {
+		return err
+	}
+	n.Links[0].Ends[1].Interface = f.name
+	// Before anything is made, so that an early signal leaves nothing, either.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, endings()...)
+	if err := checkInterface(f.name); err != nil {
+		return err
+	}
+	host, err := net.InterfaceAddrs()
+	if err != nil {
+		return failf("look at the addresses of this host: %w", err)
+	}
+	if err := cfg.checkFree(host); err != nil {
+		return err
+	}
+	packets, _, err := cfg.Wire.records()
+	if err != nil {
+		return failf("open standard output for the packets: %w", err)
+	}
+	if packets != nil {
+		stdout = stderr
+	}
+	t, err := testbed.New(n, testbed.Options{Records: packets, Namespace: namespace.Config{Use: forUp.use()}})
+	if err == nil {
+		err = t.Start()
+	}
+	if err != nil {
+		return networkFailure(err)
+	}
+	defer func() {
+		signal.Stop(signals) // the second one ends the program at once
+		if closed := closeNetwork(t); err == nil {
+			err = closed
+		}
+	}()
+	device := t.Links()[0].Device(1)
+	name := f.name
+	if named, ok := device.(tun.Named); ok {
+		name = named.Name()
+	}
+	if err := announce(stdout, cfg, name, f.json, isTerminal(stdout)); err != nil {
+		return failf("print the addresses: %w", err)
+	}
+	return watch(device, name, signals)
+}
+
+// checkInterface looks whether an interface of this name can be made, before anything is touched.
+func checkInterface(name string) error {
+	if _, err := net.InterfaceByName(name); err == nil {
+		return namespace.TUNError(&tun.OpenError{Name: name, Err: tun.ErrNameTaken}, forUp.use())
+	}
+	return nil
+}
+
+// endings lists the signals that end up, less those that whoever started
+// wsstack had set to be ignored.
+func endings() []os.Signal {
+	var list []os.Signal
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// watchEvery is how long it may take to notice that the interface is gone.
+const watchEvery = time.Second
+
+// watch waits for a signal. It fails when somebody removes the interface.
+func watch(device tun.Device, name string, signals <-chan os.Signal) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-signals:
+			return nil
+		case <-tick.C:
+			// Sending nothing tells whether the device still works. The
+			// interface is no measure: it may have gone to another namespace.
+			if err := device.Send(nil); err != nil {
+				return failf("the interface %s is gone: %w", name, err)
+			}
+		}
+	}
+}
+
+// checkFree refuses a subnet in which this host has an address: the kernel would
+// go on using the interface it knows already, and not say so.
+func (c networkConfig) checkFree(host []net.Addr) error {
+	for _, p := range c.Stack {
+		for _, a := range host {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err == nil && p.Contains(prefix.Addr().Unmap()) {
+				return failf("the subnet %v is in use: this host has the address %v", p.Masked(), prefix.Addr()).
+					withHint("choose others, such as: wsstack up --address 10.78.0.1/24 --address fd78::1/64")
+			}
+		}
+	}
+	return nil
 }
 
 // announcement is the line of --json.

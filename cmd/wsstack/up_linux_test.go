@@ -5,11 +5,8 @@ import (
 	"net"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/wsstack/wsstack/tun"
 )
 
 func TestCheckFree(t *testing.T) {
@@ -33,27 +30,6 @@ func TestCheckFree(t *testing.T) {
 			host := []net.Addr{&net.IPNet{IP: ip, Mask: subnet.Mask}}
 			if err := (networkConfig{Stack: prefixes(t, tt.stack)}).checkFree(host); (err == nil) != tt.free {
 				t.Errorf("checkFree(%s) for %s: %v", tt.host, tt.stack, err)
-			}
-		})
-	}
-}
-
-func TestTunFailure_Up(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		err    error
-		status int
-		want   string
-	}{
-		{"taken", &tun.OpenError{Name: "wss0", Err: tun.ErrNameTaken}, statusFailed, "the program that has wss0"},
-		{"not a name", &tun.OpenError{Name: "a/b", Err: tun.ErrName}, statusUsage, "1 to 15 bytes"},
-		{"no capability", &tun.OpenError{Name: "wss0", Err: syscall.EPERM}, statusFailed, "wsstack exec"},
-		{"the mode", &tun.OpenError{Name: "wss0", Path: "/dev/net/tun", Err: syscall.EACCES}, statusFailed, "sudo wsstack up"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			f := tunFailure(tt.err, forUp, fakeSystem{tunMode: 0o600})
-			if f.status != tt.status || !strings.Contains(f.hint, tt.want) {
-				t.Errorf("tunFailure(%v): status %d, hint %q, want %d, %q", tt.err, f.status, f.hint, tt.status, tt.want)
 			}
 		})
 	}

@@ -2,13 +2,10 @@ package main
 
 import (
 	"errors"
-	"math/rand/v2"
 	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/wsstack/wsstack/tun"
 )
 
 // wireConfig says what happens to packets between the two ends of the link, in each direction, and
@@ -73,58 +70,4 @@ func parseSeed(s string) (*uint64, error) {
 		return nil, errors.New("not a whole number from 0 to 18446744073709551615")
 	}
 	return &n, nil
-}
-
-// open makes a TUN interface. The interface has no offloads when packets are impaired or recorded,
-// because those are the packets of a wire.
-func (w wireConfig) open(name string) (tun.Device, error) {
-	if w.Bad.impaired() || w.Pcap != "" {
-		return tun.OpenWater(name)
-	}
-	return tun.Open(name)
-}
-
-// decorate wraps a device so that its packets are recorded and impaired. The capture is nil when
-// nothing is recorded. After an error the caller still owns the device.
-func (w wireConfig) decorate(device tun.Device, name string) (_ tun.Device, _ *capture, err error) {
-	var record *capture
-	if w.Pcap != "" {
-		if record, err = createCapture(w.Pcap); err != nil {
-			return nil, nil, captureFailure(w.Pcap, err)
-		}
-		captured, err := tun.Capture(device, record.packets, name)
-		if err != nil {
-			_ = record.close() // what counts is the failure before
-			return nil, nil, captureFailure(w.Pcap, err)
-		}
-		device = captured
-	}
-	if !w.Bad.impaired() {
-		return device, record, nil
-	}
-	impaired, err := w.impair(device)
-	if err != nil {
-		if record != nil {
-			_ = record.close()
-		}
-		return nil, nil, failf("can't impair the link: %w", err)
-	}
-	return impaired, record, nil
-}
-
-func captureFailure(file string, err error) *failure {
-	return failf("can't record packets: %w", err).withFileHint("pcap", file)
-}
-
-// impair wraps a device so that its packets are impaired.
-func (w wireConfig) impair(device tun.Device) (*tun.Impaired, error) {
-	var cfg tun.ImpairConfig
-	var err error
-	if cfg.In, cfg.Out, err = w.Bad.directions(); err != nil {
-		return nil, err
-	}
-	if w.Seed != nil {
-		cfg.Rand = rand.NewPCG(*w.Seed, 0)
-	}
-	return tun.Impair(device, cfg)
 }

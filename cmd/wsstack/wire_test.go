@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"gvisor.dev/gvisor/pkg/buffer"
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/testbed"
+	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -83,96 +79,43 @@ func TestWireFlags_Extremes(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 			continue
 		}
-		device, _, err := w.decorate(tun.NewFunc(1500, nil), "wss0")
+		var cfg tun.ImpairConfig
+		if cfg.In, cfg.Out, err = w.Bad.directions(); err != nil {
+			t.Errorf("directions for %q: %v", args, err)
+			continue
+		}
+		device, err := tun.Impair(tun.NewFunc(1500, nil), cfg)
 		if err != nil {
-			t.Errorf("decorate for %q: %v", args, err)
+			t.Errorf("Impair for %q: %v", args, err)
 			continue
 		}
 		device.Close()
 	}
 }
 
-func TestWireConfig_NoDecorator(t *testing.T) {
-	bare := tun.NewFunc(1500, nil)
-	defer bare.Close()
-	device, record, err := wireConfig{}.decorate(bare, "wss0")
-	if err != nil || device != tun.Device(bare) || record != nil {
-		t.Errorf("decorate without flags = %v, %v, %v, want the bare device", device, record, err)
-	}
-}
-
-// sendNumbered sends numbered packets and returns the numbers that arrive.
-func sendNumbered(t *testing.T, w wireConfig, count int) string {
-	t.Helper()
-	var arrived []byte
-	device, record, err := w.decorate(tun.NewFunc(1500, func(p []byte) { arrived = append(arrived, p[0]) }), "wss0")
+// What the flags say is in the description of the network.
+func TestDescribe(t *testing.T) {
+	cfg := defaultNetwork()
+	seed := uint64(7)
+	cfg.Wire = wireConfig{Pcap: "f", Seed: &seed, Bad: impairments{Both: "delay=1ms", ToStack: "loss=0.5"}}
+	cfg.MTU, cfg.Congestion, cfg.Profile = 1400, "reno", options.Windows
+	n, err := cfg.describe("wss0", testbed.Host{Name: "kernel", Kind: testbed.Namespace}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range count {
-		p := tun.Packet{Data: buffer.MakeWithData([]byte{byte(i), 0})}
-		if err := device.Send([]tun.Packet{p}); err != nil {
-			t.Fatal(err)
-		}
-		p.Data.Release()
-	}
-	if err := device.Close(); err != nil {
+	if err := n.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if record != nil {
-		if err := record.close(); err != nil {
-			t.Fatal(err)
-		}
+	l := n.Links[0]
+	if l.Name != "wss0" || l.MTU != 1400 || l.Capture != "f" || n.Seed != &seed || n.Hosts[0].Config.Profile != options.Windows {
+		t.Errorf("describe gives %+v", n)
 	}
-	return string(arrived)
-}
-
-func TestWireConfig_Seed(t *testing.T) {
-	seeded := func(n uint64) wireConfig { return wireConfig{Bad: impairments{Both: "loss=0.5"}, Seed: &n} }
-	first := sendNumbered(t, seeded(1), 200)
-	if len(first) < 50 || len(first) > 150 {
-		t.Errorf("of 200 packets %d arrive, want about half", len(first))
-	}
-	if again := sendNumbered(t, seeded(1), 200); again != first {
-		t.Errorf("with the same seed other packets arrive: %v, then %v", []byte(first), []byte(again))
-	}
-	if other := sendNumbered(t, seeded(2), 200); other == first {
-		t.Errorf("with another seed the same packets arrive: %v", []byte(first))
-	}
-}
-
-func TestWireConfig_Capture(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "link.pcapng")
-	if got := sendNumbered(t, wireConfig{Pcap: name, Bad: impairments{Both: "loss=1"}}, 3); got != "" {
-		t.Errorf("with loss 1 arrive %q", got)
-	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.HasPrefix(b, []byte{0x0a, 0x0d, 0x0d, 0x0a}) || bytes.Count(b, []byte("dropped: lost")) != 3 {
-		t.Errorf("the file is %q, want a section header and 3 lost packets", b)
-	}
-}
-
-// A long capture can be read while it is written.
-func TestCapture_FlushesWhileOpen(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "link.pcapng")
-	device, record, err := wireConfig{Pcap: name}.decorate(tun.NewFunc(1500, nil), "wss0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer record.close()
-	defer device.Close()
-	p := tun.Packet{Data: buffer.MakeWithData([]byte("a packet to look for"))}
-	defer p.Data.Release()
-	if err := device.Send([]tun.Packet{p}); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if b, err := os.ReadFile(name); err == nil && bytes.Contains(b, []byte("a packet to look for")) {
-			return
+	for i, want := range []struct{ host, sends, congestion, address string }{
+		{stackName, "delay=1ms", "", "10.77.0.1/24"}, {"kernel", "loss=0.5,delay=1ms", "reno", "10.77.0.2/24"},
+	} {
+		e := l.Ends[i]
+		if e.Host != want.host || e.Sends.String() != want.sends || e.Congestion != want.congestion || e.Addresses[0].String() != want.address {
+			t.Errorf("end %d is %+v, want %+v", i, e, want)
 		}
 	}
-	t.Error("the packet isn't in the file")
 }

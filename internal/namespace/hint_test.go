@@ -76,6 +76,27 @@ func TestTUNError(t *testing.T) {
 	}
 }
 
+func TestTUNError_Here(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		err    error
+		status int
+		want   string
+	}{
+		{"taken", &tun.OpenError{Name: "wss0", Err: tun.ErrNameTaken}, 1, "the program that has wss0"},
+		{"not a name", &tun.OpenError{Name: "a/b", Err: tun.ErrName}, 2, "1 to 15 bytes"},
+		{"no capability", &tun.OpenError{Name: "wss0", Err: syscall.EPERM}, 1, "wsstack exec"},
+		{"the mode", &tun.OpenError{Name: "wss0", Path: "/dev/net/tun", Err: syscall.EACCES}, 1, "sudo wsstack up"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := tunError(tt.err, Use{Command: "up", Here: true}, fakeSystem{tunMode: 0o600})
+			if e.status != tt.status || !strings.Contains(e.hint, tt.want) {
+				t.Errorf("tunError(%v): status %d, hint %q, want %d, %q", tt.err, e.status, e.hint, tt.status, tt.want)
+			}
+		})
+	}
+}
+
 func TestConfigureError(t *testing.T) {
 	apparmor := fakeSystem{settings: map[string]string{"kernel.apparmor_restrict_unprivileged_userns": "1"}}
 	ipv4 := tun.Config{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}}

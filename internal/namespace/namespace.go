@@ -78,11 +78,6 @@ type File struct {
 // ResolvConf is the name of the file that names the name servers (resolv.conf(5)).
 const ResolvConf = "/etc/resolv.conf"
 
-// NoNameServers is the text of ResolvConf where there is no name server. Resolvers then ask the
-// namespace's own host, where nobody listens and the answer comes at once, unless the command
-// brings a server of its own.
-const NoNameServers = "# wsstack exec: there is no name server in this namespace; use addresses.\n"
-
 // Use says for whom an interface is made.
 type Use struct {
 	Command string // the subcommand of wsstack, such as "run"; empty stands for "exec"
