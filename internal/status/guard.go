@@ -31,7 +31,8 @@ func NewServer(handler http.Handler) *http.Server {
 //
 //   - A Host field with a name that isn't localhost and that names hasn't got is refused with status
 //     421, because the owner of a name can have it mean any address (DNS rebinding). Addresses are
-//     served, all of them, because a page that came from elsewhere has another one.
+//     served, all of them, because a page that came from elsewhere has another one. The name
+//     "*.test" stands for all names below test.
 //   - An Origin that isn't the Host, and a request that a browser says comes from another site, are
 //     refused with status 403, unless somebody has followed a link.
 //   - A body is refused with status 413.
@@ -70,7 +71,13 @@ func ownHost(field string, names func() []string) bool {
 	if _, err := netip.ParseAddr(host); err == nil || host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
-	return slices.ContainsFunc(names(), func(name string) bool { return strings.EqualFold(name, host) })
+	return slices.ContainsFunc(names(), func(name string) bool {
+		name = strings.ToLower(name)
+		if below, ok := strings.CutPrefix(name, "*"); ok {
+			return strings.HasPrefix(below, ".") && strings.HasSuffix(host, below)
+		}
+		return name == host
+	})
 }
 
 // ownOrigin reports whether a request comes from a page of this server, from no page, or from

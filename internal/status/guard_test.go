@@ -18,7 +18,7 @@ func guarded(host string, change func(*http.Request)) int {
 		change(r)
 	}
 	w := httptest.NewRecorder()
-	Guard(next, func() []string { return []string{"Web", "", "db.test"} }).ServeHTTP(w, r)
+	Guard(next, func() []string { return []string{"Web", "", "db.test", "*.Dev", "*"} }).ServeHTTP(w, r)
 	return w.Code
 }
 
@@ -26,7 +26,7 @@ func TestGuard_Host(t *testing.T) {
 	for host, ok := range map[string]bool{
 		"": true, "10.77.0.1": true, "10.77.0.1:80": true, "[fd77::1]": true, "[fd77::1]:80": true, "[fe80::1%25tun0]:80": true,
 		"localhost": true, "LOCALHOST:8080": true, "a.localhost": true, "localhost.": true,
-		"web": true, "WEB:80": true, "db.test.": true,
+		"web": true, "WEB:80": true, "db.test.": true, "a.dev": true, "a.b.DEV": true, "dev": false, "xdev": false,
 		"example.com": false, "example.com:80": false, "web.example.com": false, "10.77.0.1.example.com": false,
 		"localhost.example.com": false, "xlocalhost": false, "10.77.0.1:80:80": false, "evil[10.77.0.1]": false, "0x7f.1": false,
 	} {

@@ -100,7 +100,7 @@ func millis(us int64) string {
 // JSON has all without it. What metrics serves, if it isn't nil, is at /metrics.
 //
 // Handler asks network for each request, several at a time. It refuses what Guard refuses, where
-// the names are those of the hosts.
+// the names are those of the network and its hosts.
 func Handler(network func() Network, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -116,8 +116,9 @@ func Handler(network func() Network, metrics http.Handler) http.Handler {
 		mux.Handle("GET /metrics", metrics)
 	}
 	return Guard(mux, func() []string {
-		var names []string
-		for _, h := range network().Hosts {
+		n := network()
+		names := slices.Clone(n.Names)
+		for _, h := range n.Hosts {
 			names = append(names, h.Name)
 		}
 		return names

@@ -18,6 +18,9 @@ type Network struct {
 	Time    time.Time // when the report is made: rates are by the difference of two of them
 	Hosts   []Host    // the hosts that are stacks, in the order in which they are shown
 	Links   []Link    // the links, in the order in which they are shown
+
+	// Names are the names, besides those of Hosts, by which browsers may ask for the page: see Guard.
+	Names []string
 }
 
 // A Host is one host of a Network.
