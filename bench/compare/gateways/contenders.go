@@ -1,0 +1,221 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A contender is a way out, and the client that uses it.
+type contender struct {
+	name     string
+	programs []string                       // what has to be installed
+	commands func(namespace int) [][]string // what to start, for the namespace of a process
+	wrapper  []string                       // instead: what makes the namespace, and starts the client
+
+	client  *client
+	stdin   io.Closer // of the client: its end is the client's
+	process *exec.Cmd // the client
+	tools   []*exec.Cmd
+	samples map[string][]float64
+}
+
+// contenders are all of them. What each does about MTUs is its own best: slirp4netns and pasta take
+// 65,520, wsstack 1,500 with segmentation offload, gvproxy 1,500.
+func contenders(profile string) []*contender {
+	socket := filepath.Join(os.TempDir(), fmt.Sprintf("gvproxy-%d.sock", os.Getpid()))
+	return []*contender{
+		{name: "wsstack", commands: func(pid int) [][]string {
+			return [][]string{{"/proc/self/exe", "(gateway)", strconv.Itoa(pid), profile}}
+		}},
+		{name: "slirp4netns", programs: []string{"slirp4netns"}, commands: func(pid int) [][]string {
+			return [][]string{{"slirp4netns", "--configure", "--mtu=65520", "--disable-dns", strconv.Itoa(pid), "tap0"}}
+		}},
+		{name: "pasta", programs: []string{"pasta"}, wrapper: []string{"pasta", "--config-net", "--foreground", "--quiet",
+			"--runas", "0", "--ipv4-only", "--tcp-ports", "none", "--udp-ports", "none", "--"}},
+		{name: "gvproxy", programs: []string{"gvproxy", "vm"}, commands: func(pid int) [][]string {
+			return [][]string{
+				{"gvproxy", "-listen", "unix://" + socket, "-ssh-port", "-1"},
+				{"nsenter", "--net=/proc/" + strconv.Itoa(pid) + "/ns/net", "sh", "-c", gvproxyDevice + "exec vm -preexisting -mtu 1500 -url unix://" + socket},
+			}
+		}},
+	}
+}
+
+// gvproxyDevice makes the device of gvproxy, which it would ask a DHCP client to configure.
+const gvproxyDevice = "ip tuntap add tap0 mode tap && ip link set tap0 address 5a:94:ef:e4:0c:ee mtu 1500 up && " +
+	"ip addr add 192.168.127.2/24 dev tap0 && ip route add default via 192.168.127.1 && "
+
+// missing is a program that isn't installed.
+func (c *contender) missing() string {
+	for _, p := range c.programs {
+		if _, err := exec.LookPath(p); err != nil {
+			return p
+		}
+	}
+	return ""
+}
+
+// start starts the client in a namespace of its own, and its way out.
+func (c *contender) start() error {
+	c.samples = map[string][]float64{}
+	self, err := os.Executable() // /proc/self/exe would be the wrapper's
+	if err != nil {
+		return err
+	}
+	args := append(slices.Clone(c.wrapper), self, "(client)")
+	c.process = exec.Command(args[0], args[1:]...)
+	var said bytes.Buffer
+	if c.wrapper == nil {
+		c.process.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		c.process.Stderr = os.Stderr
+	} else {
+		c.process.Stderr = &said
+	}
+	in, err := c.process.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := c.process.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.process.Start(); err != nil {
+		return err
+	}
+	c.stdin, c.client = in, newClient(in, out)
+	if err := c.startTools(&said); err != nil {
+		return err
+	}
+	if _, err := c.client.do("hello", 0, 0); err != nil {
+		return fmt.Errorf("%w; it says: %s", err, said.String())
+	}
+	return nil
+}
+
+// startTools starts the programs of the way out.
+func (c *contender) startTools(said io.Writer) error {
+	if c.wrapper != nil {
+		c.tools = []*exec.Cmd{c.process}
+		return nil
+	}
+	for i, args := range c.commands(c.process.Process.Pid) {
+		if i > 0 {
+			time.Sleep(time.Second) // gvproxy's second program wants the first to listen
+		}
+		tool := exec.Command(args[0], args[1:]...)
+		tool.Stdout, tool.Stderr = said, said
+		tool.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		if err := tool.Start(); err != nil {
+			return err
+		}
+		c.tools = append(c.tools, tool)
+	}
+	return nil
+}
+
+func (c *contender) stop() {
+	if c.wrapper != nil {
+		c.tools = nil // it ends with the client
+	}
+	for _, tool := range c.tools {
+		_ = tool.Process.Signal(syscall.SIGTERM)
+		timer := time.AfterFunc(3*time.Second, func() { _ = tool.Process.Kill() })
+		_ = tool.Wait()
+		timer.Stop()
+	}
+	if c.stdin != nil {
+		_ = c.stdin.Close()
+		_ = c.process.Wait()
+	}
+}
+
+// measure measures everything but memory once.
+func (c *contender) measure(length time.Duration) error {
+	for _, row := range rows {
+		if row.what == "" {
+			continue
+		}
+		before := c.cpu()
+		start := time.Now()
+		figures, err := c.client.do(row.what, row.streams, length)
+		if err != nil {
+			return err
+		}
+		c.add(row.name, figures[0])
+		if len(figures) > 1 {
+			c.add(row.name+tail, figures[1])
+		}
+		if row.cpu != "" {
+			gib := figures[0] * 1e9 / 8 * time.Since(start).Seconds() / (1 << 30)
+			c.add(row.cpu, (c.cpu()-before).Seconds()/gib)
+		}
+	}
+	return nil
+}
+
+func (c *contender) add(row string, v float64) { c.samples[row] = append(c.samples[row], v) }
+
+// idleConnections is how many connections memory is divided by.
+const idleConnections = 1000
+
+// idle measures the memory of connections that do nothing.
+func (c *contender) idle() error {
+	settle := func() { time.Sleep(3 * time.Second) }
+	settle()
+	before := c.memory()
+	if _, err := c.client.do("open", idleConnections, 0); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", c.name, err) // it has fewer than that
+		return nil
+	}
+	settle()
+	c.add(memoryRow, float64(c.memory()-before)/idleConnections)
+	_, err := c.client.do("close", 0, 0)
+	return err
+}
+
+// cpu is what the way out has used, user and system.
+func (c *contender) cpu() (t time.Duration) {
+	for _, tool := range c.tools {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tool.Process.Pid))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(text), ") ")
+		const user, system = 11, 12 // behind the name, from 0
+		for _, i := range []int{user, system} {
+			if f := strings.Fields(rest); len(f) > i {
+				ticks, _ := strconv.Atoi(f[i])
+				t += time.Duration(ticks) * 10 * time.Millisecond // USER_HZ
+			}
+		}
+	}
+	return t
+}
+
+// memory is the resident size of the way out in bytes.
+func (c *contender) memory() (bytes int) {
+	for _, tool := range c.tools {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tool.Process.Pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				kib, _ := strconv.Atoi(strings.Fields(rest)[0])
+				bytes += kib << 10
+			}
+		}
+	}
+	return bytes
+}
