@@ -98,8 +98,7 @@ func identity(file string) ([]syscall.SysProcIDMap, error) {
 // who called wsstack hasn't got.
 var harmless = []int{
 	unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE, unix.CAP_FOWNER, unix.CAP_FSETID, unix.CAP_KILL, unix.CAP_SETGID, unix.CAP_SETUID,
-	unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_BROADCAST, unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SYS_CHROOT,
-	unix.CAP_SYS_NICE, unix.CAP_SYS_RESOURCE, unix.CAP_AUDIT_WRITE,
+	unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_SYS_CHROOT, unix.CAP_AUDIT_WRITE,
 }
 
 // limitCapabilities takes all but the harmless ones out of the bounding set of the calling thread,

@@ -1,6 +1,8 @@
 package namespace
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,22 +19,24 @@ const nscd = "/run/nscd"
 // as before; later mounts of the host show, and those of the command end with it.
 //
 // The goroutine must own its thread. Where mounting is forbidden, as in many
-// containers, all stays as it is. In the end the command has no power to
+// containers, all stays as it is, and covered is false. In the end the command has no power to
 // mount that it wouldn't have had otherwise.
-func coverFiles(files []File, hide []string) {
-	if unix.Unshare(unix.CLONE_NEWNS) == nil {
-		// First, lest the host sees what is mounted here.
-		if unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, "") == nil {
-			for _, f := range files {
-				_ = coverFile(f.Path, f.Text)
-			}
-			for _, folder := range append(slices.Clip(hide), nscd) {
-				_ = unix.Mount("wsstack", folder, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_RDONLY, "size=4k,mode=555")
-			}
+func coverFiles(files []File, hide []string) (covered bool) {
+	// Slave mounts first, lest the host sees what is mounted here.
+	if unix.Unshare(unix.CLONE_NEWNS) == nil && unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, "") == nil {
+		covered = true
+		for _, f := range files {
+			err := coverFile(f.Path, f.Text)
+			covered = covered && (err == nil || errors.Is(err, fs.ErrNotExist))
+		}
+		for _, folder := range append(slices.Clip(hide), nscd) {
+			err := unix.Mount("wsstack", folder, "tmpfs", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_RDONLY, "size=4k,mode=555")
+			covered = covered && (err == nil || errors.Is(err, fs.ErrNotExist))
 		}
 	}
 	// Fails where it isn't there: root's exec makes no ambient capabilities.
 	_ = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_LOWER, unix.CAP_SYS_ADMIN, 0, 0)
+	return covered
 }
 
 // coverFile mounts a file with this text over another one. The file is made in a

@@ -119,12 +119,13 @@ func (p *initProcess) obey() (started bool, err error) {
 	}
 	defer closeAll(files)
 	var answer []*os.File
+	var result reply
 	switch {
 	case r.Signal != 0:
 		p.kill(syscall.Signal(r.Signal))
 		return false, nil
 	case r.Setup != nil:
-		answer, err = p.setUp(r.Setup)
+		answer, result.Uncovered, err = p.setUp(r.Setup)
 	case r.Socket != nil:
 		answer, err = socket(*r.Socket)
 	case r.Start != nil && !p.has():
@@ -137,16 +138,15 @@ func (p *initProcess) obey() (started bool, err error) {
 	if err != nil {
 		return started, send(p.conn, failed(err))
 	}
-	return started, send(p.conn, reply{}, answer...)
+	return started, send(p.conn, result, answer...)
 }
 
-func (p *initProcess) setUp(s *setup) ([]*os.File, error) {
+func (p *initProcess) setUp(s *setup) (files []*os.File, uncovered bool, err error) {
 	p.leftover, p.bound = string(s.Leftover), s.Bound
-	files, err := openNetwork(s.Devices, s.Use, theSystem{})
-	if err == nil {
-		coverFiles(s.Files, s.Hide)
+	if files, err = openNetwork(s.Devices, s.Use, theSystem{}); err == nil {
+		uncovered = !coverFiles(s.Files, s.Hide)
 	}
-	return files, err
+	return files, uncovered, err
 }
 
 // socket makes a socket in the namespace.

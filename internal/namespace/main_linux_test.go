@@ -17,5 +17,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(status)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "limited" {
+		os.Exit(limited())
+	}
 	goleak.VerifyTestMain(m)
 }

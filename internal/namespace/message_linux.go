@@ -48,6 +48,8 @@ type startRequest struct {
 // A reply is the answer to a request: with the descriptors of Setup, an interface and a socket for
 // each device, or the one of Socket.
 type reply struct {
+	Uncovered bool `json:",omitempty"` // of Setup: the files and folders of the host have stayed
+
 	Failed bool
 	Errno  int // the cause, if it is one of the system
 	Text   string

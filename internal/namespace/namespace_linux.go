@@ -54,6 +54,7 @@ const initMarker = "(namespace)"
 type Namespace struct {
 	devices []tun.Device
 	limited bool // there is no user namespace
+	covered bool // the files of Config are in place
 	first   int  // process id of init, also when it has ended
 
 	conn    *net.UnixConn
@@ -158,12 +159,13 @@ func (a attempt) start(control *os.File) (pid int, err error) {
 
 // setUp has init make the devices, and takes them.
 func (n *Namespace) setUp(cfg Config) error {
-	files, err := n.ask(request{Setup: &setup{
+	answer, files, err := n.ask(request{Setup: &setup{
 		Devices: cfg.Devices, Files: cfg.Files, Hide: cfg.Hide, Use: cfg.Use, Leftover: []byte(cfg.Leftover), Bound: n.limited,
 	}})
 	if err != nil {
 		return err
 	}
+	n.covered = !answer.Uncovered
 	if len(files) != 2*len(cfg.Devices) {
 		closeAll(files)
 		return failf("the process in the namespace has made %d descriptors for %d devices", len(files), len(cfg.Devices))
@@ -198,6 +200,10 @@ func (n *Namespace) Pid() int { return n.first }
 // root of the host without the capabilities that would let it leave the namespace.
 func (n *Namespace) Limited() bool { return n.limited }
 
+// Covered reports whether the files and hidden folders of Config are in place: mounting isn't
+// forbidden here.
+func (n *Namespace) Covered() bool { return n.covered }
+
 // Start starts the command, once. The error is an *Error; CommandError has made it where the
 // program can't be executed.
 func (n *Namespace) Start(c Command) error {
@@ -216,7 +222,7 @@ func (n *Namespace) Start(c Command) error {
 	if env == nil {
 		env = os.Environ()
 	}
-	_, err := n.ask(request{Start: &startRequest{
+	_, _, err := n.ask(request{Start: &startRequest{
 		Path: []byte(c.Path), Dir: []byte(c.Dir), Args: raw(c.Args), Env: raw(env), Foreground: c.Foreground,
 	}}, streams[:]...)
 	return err
@@ -233,7 +239,7 @@ func raw(texts []string) [][]byte {
 // Socket makes a socket in the namespace, with the arguments of socket(2). It is closed on exec,
 // and doesn't block.
 func (n *Namespace) Socket(domain, typ, protocol int) (*os.File, error) {
-	files, err := n.ask(request{Socket: &[3]int{domain, typ, protocol}})
+	_, files, err := n.ask(request{Socket: &[3]int{domain, typ, protocol}})
 	if err != nil {
 		return nil, err
 	}
@@ -244,8 +250,8 @@ func (n *Namespace) Socket(domain, typ, protocol int) (*os.File, error) {
 	return files[0], nil
 }
 
-// ask sends a request and returns the descriptors of the answer.
-func (n *Namespace) ask(r request, files ...*os.File) ([]*os.File, error) {
+// ask sends a request and returns the answer with its descriptors.
+func (n *Namespace) ask(r request, files ...*os.File) (reply, []*os.File, error) {
 	n.askMu.Lock()
 	defer n.askMu.Unlock()
 	var answer reply
@@ -256,15 +262,15 @@ func (n *Namespace) ask(r request, files ...*os.File) ([]*os.File, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return nil, n.gone()
+		return answer, nil, n.gone()
 	default:
-		return nil, failf("talk to the process in the namespace: %w", err)
+		return answer, nil, failf("talk to the process in the namespace: %w", err)
 	}
 	if answer.Failed {
 		closeAll(files)
-		return nil, answer.error()
+		return answer, nil, answer.error()
 	}
-	return files, nil
+	return answer, files, nil
 }
 
 // tell writes a request.

@@ -3,9 +3,11 @@ package namespace_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,6 +108,52 @@ func TestNamespace_NoCapabilities(t *testing.T) {
 	if same := strings.Contains(text, own); same != n.Limited() {
 		t.Errorf("the command is in the user namespace of its caller: %v; limited: %v", same, n.Limited())
 	}
+}
+
+// Where root can have no user namespace, the command has no capability that would let it out.
+func TestNamespace_Limited(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const root = "unshare --user --map-root-user "
+	if out, err := exec.Command("sh", "-c", root+"true").CombinedOutput(); err != nil {
+		t.Skipf("no user namespace to stand for a container: %v %s", err, out)
+	}
+	out, err := exec.Command("sh", "-c", root+`sh -c 'echo 0 >/proc/sys/user/max_user_namespaces && exec '`+program+`' limited'`).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, name := range []string{"CapPrm", "CapEff", "CapBnd"} {
+		if want := name + ":\t00000000200434fb\n"; !strings.Contains(string(out), want) {
+			t.Errorf("the command has\n%s\nwant %s", out, want)
+		}
+	}
+	if !strings.Contains(string(out), "limited: true") || strings.Contains(string(out), "ESCAPED") {
+		t.Errorf("the command has\n%s", out)
+	}
+}
+
+// limited is the program of TestNamespace_Limited.
+func limited() int {
+	n, err := namespace.New(namespace.Config{Devices: []namespace.Device{device}})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer n.Close()
+	script := fmt.Sprintf("grep ^Cap /proc/self/status; nsenter --target %d --net true && echo ESCAPED; true", os.Getpid())
+	err = n.Start(namespace.Command{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Streams: [3]*os.File{nil, os.Stdout, os.Stdout}})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	status, err := n.Wait()
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("limited:", n.Limited())
+	return status
 }
 
 func TestNamespace_BadCommand(t *testing.T) {

@@ -29,6 +29,9 @@ func (*Namespace) Pid() int { return 0 }
 // Limited returns false.
 func (*Namespace) Limited() bool { return false }
 
+// Covered returns false.
+func (*Namespace) Covered() bool { return false }
+
 // Start fails.
 func (*Namespace) Start(Command) error { return failf("no namespace") }
 

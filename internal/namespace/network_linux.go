@@ -24,10 +24,7 @@ func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err e
 	// Everybody may bind every port: nobody else is here to be kept from some. A
 	// read-only /proc/sys, as in containers, leaves it to the capability.
 	writeSetting("net.ipv4.ip_unprivileged_port_start", "0")
-	// IPv6 may be off in new namespaces, as it is on the host.
-	for _, name := range []string{"all", "default", "lo"} {
-		writeSetting("net.ipv6.conf."+name+".disable_ipv6", "0")
-	}
+	enableIPv6()
 	avoidPacing(sys)
 	for _, d := range devices {
 		file, err := tun.OpenFile(d.Name, d.Plain)
@@ -45,6 +42,14 @@ func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err e
 		files = append(files, os.NewFile(uintptr(socket), "socket"))
 	}
 	return files, nil
+}
+
+// enableIPv6 switches IPv6 on for all interfaces of the namespace, which may have got it switched
+// off as the host has it (net.core.devconf_inherit_init_net).
+func enableIPv6() {
+	for _, name := range []string{"all", "default", "lo"} {
+		writeSetting("net.ipv6.conf."+name+".disable_ipv6", "0")
+	}
 }
 
 // avoidPacing chooses a congestion control that sends what the window has room for at once, for the
