@@ -46,7 +46,8 @@ type Reassembly struct{ reassembly }
 func (r *Reassembly) Add(now time.Duration, packet []byte) []byte {
 	p := tun.Packet{Data: buffer.MakeWithData(packet)}
 	defer p.Data.Release()
-	t, ok := parseTransit(&p)
+	var t transit
+	ok := t.parse(&p)
 	if !ok {
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 // bytes.
 type transit struct {
 	source, destination netip.Addr
-	header              []byte // of IPv4 with its options, of IPv6 the fixed one; a copy
+	header              []byte // of IPv4 with its options, of IPv6 the fixed one; a part of the packet, or a copy
 	size                int    // of the packet, without padding
 	ttl                 uint8
 	protocol            uint8 // of IPv6, the first next header
@@ -35,8 +35,8 @@ func (s *Stack) router(in *nic) func(*tun.Packet) bool {
 		if !s.cfg.Forwarding && !anywhere {
 			return false
 		}
-		t, ok := parseTransit(p)
-		if !ok {
+		var t transit
+		if !t.parse(p) {
 			return false
 		}
 		passes, v, ours := s.passes(&t), pass, false
@@ -57,33 +57,28 @@ func (s *Stack) router(in *nic) func(*tun.Packet) bool {
 	}
 }
 
-// parseTransit reads the header of a packet. It isn't ok where that makes no
+// parse reads the header of a packet into t, which is zero. It isn't ok where that makes no
 // sense: for netstack to count.
-func parseTransit(p *tun.Packet) (t transit, ok bool) {
-	var first [header.IPv4MaximumHeaderSize]byte
-	n, _ := p.Data.ReadAt(first[:], 0)
-	b := first[:n]
+func (t *transit) parse(p *tun.Packet) (ok bool) {
+	view, _ := p.Data.PullUp(0, min(int(p.Data.Size()), header.IPv4MaximumHeaderSize))
+	b := view.AsSlice()
 	if len(b) >= header.IPv6MinimumSize && header.IPVersion(b) == header.IPv6Version {
 		h := header.IPv6(b[:header.IPv6MinimumSize])
-		t = transit{
-			source: netip.AddrFrom16([16]byte(h.SourceAddressSlice())), destination: netip.AddrFrom16([16]byte(h.DestinationAddressSlice())),
-			header: h, size: len(h) + int(h.PayloadLength()), ttl: h.HopLimit(), protocol: h.NextHeader(), dontFragment: true,
-		}
-		return t, t.size <= int(p.Data.Size())
+		t.source, t.destination = netip.AddrFrom16([16]byte(h.SourceAddressSlice())), netip.AddrFrom16([16]byte(h.DestinationAddressSlice()))
+		t.header, t.size, t.ttl, t.protocol, t.dontFragment = h, len(h)+int(h.PayloadLength()), h.HopLimit(), h.NextHeader(), true
+		return t.size <= int(p.Data.Size())
 	}
 	h := header.IPv4(b)
 	if len(b) < header.IPv4MinimumSize || header.IPVersion(b) != header.IPv4Version || !h.IsValid(int(p.Data.Size())) ||
 		int(h.HeaderLength()) > len(b) || !h[:h.HeaderLength()].IsChecksumValid() {
-		return t, false
+		return false
 	}
-	t = transit{
-		source: netip.AddrFrom4([4]byte(h.SourceAddressSlice())), destination: netip.AddrFrom4([4]byte(h.DestinationAddressSlice())),
-		header: h[:h.HeaderLength()], size: int(h.TotalLength()), ttl: h.TTL(), protocol: h.Protocol(),
-		offset: int(h.FragmentOffset()), dontFragment: h.Flags()&header.IPv4FlagDontFragment != 0,
-		fragment: h.More() || h.FragmentOffset() != 0,
-	}
+	t.source, t.destination = netip.AddrFrom4([4]byte(h.SourceAddressSlice())), netip.AddrFrom4([4]byte(h.DestinationAddressSlice()))
+	t.header, t.size, t.ttl, t.protocol = h[:h.HeaderLength()], int(h.TotalLength()), h.TTL(), h.Protocol()
+	t.offset, t.dontFragment = int(h.FragmentOffset()), h.Flags()&header.IPv4FlagDontFragment != 0
+	t.fragment = h.More() || h.FragmentOffset() != 0
 	// No packet is as long as one would be that ends with such a fragment.
-	return t, t.offset+t.size <= math.MaxUint16
+	return t.offset+t.size <= math.MaxUint16
 }
 
 // passes reports a packet from another host to another host, neither of which

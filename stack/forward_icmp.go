@@ -85,7 +85,8 @@ func (s *Stack) sendError(in *nic, t *transit, p *tun.Packet, e transitError, fr
 // (RFC 1812 §5.2.7.1), address unreachable (RFC 4443 §3.1). The stack borrows the packet. A device
 // that knows its neighbours, such as a switch, calls it, but never in Device.Send.
 func (s *Stack) Undelivered(p *tun.Packet) {
-	t, ok := parseTransit(p)
+	var t transit
+	ok := t.parse(p)
 	if !ok || !s.cfg.Forwarding || s.down.Load() || !s.passes(&t) {
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/outside"
 	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/internal/transport"
 	"github.com/wsstack/wsstack/internal/wait"
@@ -39,6 +40,10 @@ type ForwarderConfig struct {
 	// of UDP and of Echo may run, each counted by itself: what comes beyond that is dropped
 	// and counted, and the peer sends it again. 0 means 1,024, and the most is 4,096.
 	InFlight int
+
+	// DelayAck is how long the acknowledgement of a segment may wait for data to leave with, or for
+	// another segment (RFC 9293 §3.8.6.3: less than 500 ms); 0 is what the profile of the stack has.
+	DelayAck time.Duration
 
 	// Connect decides about each connection before its SYN is answered, so that the peer sees what
 	// becomes of the way on: with a nil error the handshake goes on, and AcceptValue returns the
@@ -131,7 +136,7 @@ func (s *Stack) NewForwarder(cfg ForwarderConfig) (*Forwarder, error) {
 		return nil, errors.New("stack: NewForwarder: the stack has a Forwarder already")
 	}
 	listener, err := s.tcp.Listen(transport.ListenConfig{
-		Takes: f.stands, Make: f.sockets.Settings, Ask: f.ask, Arrived: f.arrived, Lost: f.lost,
+		Takes: f.stands, Make: f.settings, Ask: f.ask, Arrived: f.arrived, Lost: f.lost,
 	})
 	if err != nil {
 		s.anywhere.CompareAndSwap(f, nil)
@@ -139,6 +144,15 @@ func (s *Stack) NewForwarder(cfg ForwarderConfig) (*Forwarder, error) {
 	}
 	f.listener = listener
 	return f, nil
+}
+
+// settings are what a connection is made with.
+func (f *Forwarder) settings(id transport.ID) transport.Settings {
+	s := f.sockets.Settings(id)
+	if f.cfg.DelayAck > 0 {
+		s.DelayAck = f.cfg.DelayAck
+	}
+	return s
 }
 
 // complete says what is wrong, and fills in what is zero.
@@ -153,6 +167,8 @@ func (c *ForwarderConfig) complete() error {
 		return fmt.Errorf("config.InFlight: %d is negative", c.InFlight)
 	case c.UDPSessions < 0:
 		return fmt.Errorf("config.UDPSessions: %d is negative", c.UDPSessions)
+	case c.DelayAck < 0 || c.DelayAck >= 500*time.Millisecond:
+		return fmt.Errorf("config.DelayAck: %v is none that RFC 9293 permits", c.DelayAck)
 	case c.UDPIdle < 0:
 		return fmt.Errorf("config.UDPIdle: %v is negative", c.UDPIdle)
 	}
@@ -226,11 +242,14 @@ func (f *Forwarder) Close() error {
 
 // start runs a function on a goroutine of its own, which Close waits for.
 func (f *Forwarder) start(run func()) {
-	if f.cfg.Go != nil {
+	switch {
+	case f.cfg.Go != nil:
 		f.cfg.Go(run)
-		return
+	case !outside.Bubbled():
+		f.work.Go(run) // ends when run returns
+	default:
+		f.stack.outside.Do(func() { f.work.Go(run) })
 	}
-	f.stack.outside.Do(func() { f.work.Go(run) }) // ends when run returns
 }
 
 // newContext makes a context that ends with its parent, or by its End. It may be waited for in a

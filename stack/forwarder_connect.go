@@ -186,7 +186,8 @@ func (f *Forwarder) decide(r *request) {
 func (f *Forwarder) tellSYN(r *request, packet []byte, err error) {
 	p := tun.Packet{Data: buffer.MakeWithData(packet)}
 	defer p.Data.Release()
-	t, ok := parseTransit(&p)
+	var t transit
+	ok := t.parse(&p)
 	u := t.upper(&p)
 	if !ok || u.protocol != uint8(header.TCPProtocolNumber) {
 		return

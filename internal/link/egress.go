@@ -97,12 +97,19 @@ func appendSegments(packets []tun.Packet, p *tun.Packet) []tun.Packet {
 // (segments, checksums) is done here. A device that has failed drops the packet, and the cause is
 // kept for Err.
 func (e *Endpoint) Relay(p tun.Packet) {
-	packets := []tun.Packet{p}
+	batch := packetSlices.Get().(*[]tun.Packet)
+	packets := append((*batch)[:0], p)
 	if !e.takes(p.GSO) {
-		packets = appendSegments(nil, &p)
+		whole := p // not p: that would be an allocation per call
+		packets = appendSegments(packets[:0], &whole)
 	}
-	if err := e.send(packets); err != nil {
-		e.sendErr.CompareAndSwap(nil, &err)
+	err := e.send(packets)
+	clear(packets)
+	*batch = packets
+	packetSlices.Put(batch)
+	if err != nil {
+		first := err
+		e.sendErr.CompareAndSwap(nil, &first)
 	}
 }
 
