@@ -48,9 +48,7 @@ type CaptureRequest struct {
 
 func (s *Server) handleCaptures() {
 	s.mux.HandleFunc("GET /v1/links/{name}/capture", s.streamPackets)
-	s.mux.HandleFunc("DELETE /v1/links/{name}/captures", func(w http.ResponseWriter, r *http.Request) {
-		s.answerLink(w, r, func(l *link) (any, error) { return l.stopFiles(r.URL.Query().Get("file")) })
-	})
+	s.mux.Handle("DELETE /v1/links/{name}/captures", s.ofLink((*link).stopFiles))
 	s.HandleStream("capture", s.captureFile)
 }
 
@@ -97,7 +95,8 @@ func (l *link) endLocked(c *capture) error {
 
 // stopFiles ends the recordings in files; with a name, those in the file of that name. It answers
 // with the link as it is then.
-func (l *link) stopFiles(name string) (any, error) {
+func (l *link) stopFiles(r *http.Request) (any, error) {
+	name := r.URL.Query().Get("file")
 	l.mu.Lock()
 	var failures []error
 	found := false

@@ -65,6 +65,19 @@ func writeError(w http.ResponseWriter, err error) {
 	writeStatus(w, status, e)
 }
 
+// JSON is a handler that answers with what a function returns: a value as JSON, or an error in the
+// form of Error.
+func JSON(f func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		value, err := f(r)
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		writeJSON(w, value)
+	})
+}
+
 // writeJSON answers a request with a value.
 func writeJSON(w http.ResponseWriter, value any) { writeStatus(w, http.StatusOK, value) }
 

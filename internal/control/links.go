@@ -40,15 +40,9 @@ type link struct {
 }
 
 func (s *Server) handleLinks() {
-	s.mux.HandleFunc("GET /v1/links", func(w http.ResponseWriter, r *http.Request) {
-		s.answer(w, r, func(*http.Request) (any, error) { return s.listLinks(), nil })
-	})
-	s.mux.HandleFunc("GET /v1/links/{name}", func(w http.ResponseWriter, r *http.Request) {
-		s.answerLink(w, r, func(l *link) (any, error) { return l.info(), nil })
-	})
-	s.mux.HandleFunc("PUT /v1/links/{name}", func(w http.ResponseWriter, r *http.Request) {
-		s.answerLink(w, r, func(l *link) (any, error) { return l.change(r) })
-	})
+	s.mux.Handle("GET /v1/links", JSON(func(*http.Request) (any, error) { return s.listLinks(), nil }))
+	s.mux.Handle("GET /v1/links/{name}", s.ofLink(func(l *link, _ *http.Request) (any, error) { return l.info(), nil }))
+	s.mux.Handle("PUT /v1/links/{name}", s.ofLink((*link).change))
 	s.handleCaptures()
 }
 
@@ -59,14 +53,14 @@ func (s *Server) AddLink(l Link) {
 	s.links = append(s.links, &link{Link: l})
 }
 
-// answerLink answers a request about a link.
-func (s *Server) answerLink(w http.ResponseWriter, r *http.Request, f func(*link) (any, error)) {
-	s.answer(w, r, func(*http.Request) (any, error) {
+// ofLink is the handler of requests about a link.
+func (s *Server) ofLink(f func(*link, *http.Request) (any, error)) http.Handler {
+	return JSON(func(r *http.Request) (any, error) {
 		l, err := s.linkOf(r.PathValue("name"))
 		if err != nil {
 			return nil, err
 		}
-		return f(l)
+		return f(l, r)
 	})
 }
 

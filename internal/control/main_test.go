@@ -95,4 +95,3 @@ func requireError(t *testing.T, err error, message, hint string) {
 	require.Contains(t, e.Error(), message)
 	require.Contains(t, e.Hint(), hint)
 }
-

@@ -84,6 +84,9 @@ type Server struct {
 	cancel  context.CancelFunc
 	serving sync.WaitGroup // the goroutine of http, and all handlers
 
+	closing  sync.Once
+	closeErr error
+
 	mu        sync.Mutex
 	hosts     []host
 	links     []*link
@@ -164,8 +167,14 @@ func (s *Server) Start() {
 	})
 }
 
-// Close removes the socket, ends all streams, and waits until no handler runs any more.
+// Close removes the socket, ends all streams, and waits until no handler runs any more. It returns
+// the first error of that, or of the files that links are recorded in. It is idempotent.
 func (s *Server) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Server) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -36,18 +36,8 @@ type OptionChange struct {
 }
 
 func (s *Server) handleSockets() {
-	s.mux.HandleFunc("GET /v1/sockets", func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, s.listSockets) })
-	s.mux.HandleFunc("POST /v1/sockets/{id}/options", func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, s.setOption) })
-}
-
-// answer answers a request with what a function returns.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, f func(*http.Request) (any, error)) {
-	value, err := f(r)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeJSON(w, value)
+	s.mux.Handle("GET /v1/sockets", JSON(s.listSockets))
+	s.mux.Handle("POST /v1/sockets/{id}/options", JSON(s.setOption))
 }
 
 // listSockets answers GET /v1/sockets.
