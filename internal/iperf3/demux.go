@@ -22,7 +22,7 @@ type demux struct {
 	socket  net.PacketConn
 	client  netip.Addr
 	wanted  int
-	arrived chan net.Conn
+	arrived chan arrival
 	wg      sync.WaitGroup
 	pool    sync.Pool
 
@@ -35,7 +35,7 @@ func newDemux(ctx context.Context, t *test) (*demux, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &demux{socket: socket, wanted: len(t.params.roles()), arrived: make(chan net.Conn, 2*maxStreams), conns: map[netip.AddrPort]*datagrams{}}
+	d := &demux{socket: socket, wanted: len(t.params.roles()), arrived: make(chan arrival, 2*maxStreams), conns: map[netip.AddrPort]*datagrams{}}
 	d.pool.New = func() any { return new([maxDatagram]byte) }
 	if a, ok := t.RemoteAddr().(*net.TCPAddr); ok {
 		d.client = a.AddrPort().Addr().Unmap()
@@ -68,7 +68,7 @@ func (d *demux) read() {
 			d.pool.Put(b)
 			_, _ = d.socket.WriteTo([]byte(answerDatagram), from) // again, if the first one was lost
 			if isNew {
-				d.arrived <- c // there is room for all that are wanted
+				d.arrived <- arrival{c, d.count()} // there is room for all that are wanted
 			}
 		default:
 			c.put(datagram{b, n})
@@ -89,6 +89,13 @@ func (d *demux) find(peer netip.AddrPort, from net.Addr, text string) (c *datagr
 	c = &datagrams{demux: d, peer: from, queue: make(chan datagram, queueLength), gone: make(chan struct{})}
 	d.conns[peer] = c
 	return c, true
+}
+
+// count is how many streams there are.
+func (d *demux) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.conns)
 }
 
 func (d *demux) close() {

@@ -61,11 +61,10 @@ func TestReal_Client(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ready := make(chan net.Addr, 1)
 	served := make(chan error, 1)
-	var report *iperf3.Report
-	reports := make(chan error, 1)
+	reports := make(chan *iperf3.Report, 1)
 	go func() {
 		served <- iperf3.Serve(ctx, system{}, "127.0.0.1:0", iperf3.ServerConfig{Ready: func(a net.Addr) { ready <- a },
-			Done: func(r *iperf3.Report, err error) { report = r; reports <- err }})
+			Done: func(r *iperf3.Report, err error) { assert.NoError(t, err); reports <- r }})
 	}()
 	defer func() {
 		cancel()
@@ -78,13 +77,14 @@ func TestReal_Client(t *testing.T) {
 			require.NoError(t, err, "%s", out)
 			var theirs iperf3.Report
 			require.NoError(t, json.Unmarshal(out, &theirs), "%s", out)
-			require.NoError(t, <-reports)
+			report := <-reports
+			require.NotNil(t, report)
 			require.Empty(t, theirs.Error)
 			if !c.params.UDP { // of which its JSON has one sum for both sides
 				assert.Equal(t, report.End.Sent.Bytes, theirs.End.Sent.Bytes)
 				assert.Equal(t, report.End.Received.Bytes, theirs.End.Received.Bytes)
 			}
-			assert.Positive(t, moved(report))
+			assert.Positive(t, moved(report), "%s", out)
 			assert.Len(t, theirs.End.Streams, len(report.End.Streams))
 			if c.params.ServerOutput != 0 {
 				assert.Contains(t, theirs.End.ServerOutput+string(out), "receiver")

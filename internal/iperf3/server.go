@@ -1,11 +1,13 @@
 package iperf3
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +52,7 @@ func Serve(ctx context.Context, n Network, address string, cfg ServerConfig) err
 		cfg.Ready(l.Addr())
 	}
 	strangers := make(chan struct{}, maxStrangers)
-	for {
+	for number := 0; ; number++ {
 		strangers <- struct{}{}
 		conn, err := l.Accept()
 		switch {
@@ -67,7 +69,8 @@ func Serve(ctx context.Context, n Network, address string, cfg ServerConfig) err
 			time.Sleep(5 * time.Millisecond) // so that an error that lasts isn't a busy loop
 			continue
 		}
-		s.wg.Go(func() { s.receive(ctx, conn, func() { <-strangers }) }) // ends with the test, or with ctx
+		a := arrival{conn, number}
+		s.wg.Go(func() { s.receive(ctx, a, func() { <-strangers }) }) // ends with the test, or with ctx
 	}
 }
 
@@ -90,9 +93,15 @@ func (s *server) served() bool {
 	return s.done
 }
 
+// An arrival is a connection with its place in the order of all.
+type arrival struct {
+	net.Conn
+	number int
+}
+
 // receive asks a connection for its cookie: it is a stream of the test that is running, or the
 // control connection of a new one. known is called as soon as that is known.
-func (s *server) receive(ctx context.Context, conn net.Conn, known func()) {
+func (s *server) receive(ctx context.Context, conn arrival, known func()) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	cookie := make([]byte, cookieSize)
 	_ = conn.SetDeadline(time.Now().Add(controlTimeout))
@@ -125,14 +134,14 @@ func (s *server) receive(ctx context.Context, conn net.Conn, known func()) {
 
 // enter finds out what a connection with a cookie is: the control connection of the returned test, a
 // stream, or not welcome.
-func (s *server) enter(conn net.Conn, cookie []byte) (_ *test, ok bool) {
+func (s *server) enter(conn arrival, cookie []byte) (_ *test, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.done:
 		return nil, false
 	case s.test == nil:
-		s.test = &test{channel: channel{conn}, server: s, cookie: string(cookie), arrived: make(chan net.Conn, maxStreams)}
+		s.test = &test{channel: channel{conn}, server: s, cookie: string(cookie), arrived: make(chan arrival, 2*maxStreams)}
 		return s.test, true
 	case subtle.ConstantTimeCompare([]byte(s.test.cookie), cookie) != 1:
 		return nil, false
@@ -170,7 +179,7 @@ type test struct {
 	server  *server
 	cookie  string
 	params  Params
-	arrived chan net.Conn // TCP streams whose cookie is right
+	arrived chan arrival // TCP streams whose cookie is right
 	streams []*stream
 	packets *demux // of UDP; nil: there is none
 }
@@ -232,19 +241,33 @@ func (t *test) collect(ctx context.Context) error {
 	}
 	limit := time.NewTimer(controlTimeout)
 	defer limit.Stop()
-	for i, clientSends := range t.params.roles() {
-		select {
-		case conn := <-arrived:
-			if t.params.TCP {
-				tune(conn, &t.params)
+	roles := t.params.roles()
+	var all []arrival
+	defer func() { // of those that make no test
+		if len(t.streams) == 0 {
+			for _, c := range all {
+				_ = c.Close()
 			}
-			t.streams = append(t.streams, newStream(t.server.network, &t.params, i, !clientSends, conn))
+		}
+	}()
+	for len(all) < len(roles) {
+		select {
+		case c := <-arrived:
+			all = append(all, c)
 		case <-limit.C:
 			return &Error{Problem: "the client has promised more streams than came"}
 		case <-ctx.Done():
 			_ = t.sendState(serverTerminate)
 			return ctx.Err()
 		}
+	}
+	// The client has connected them one after the other, and each says whose it is when it can.
+	slices.SortFunc(all, func(a, b arrival) int { return cmp.Compare(a.number, b.number) })
+	for i, clientSends := range roles {
+		if t.params.TCP {
+			tune(all[i].Conn, &t.params)
+		}
+		t.streams = append(t.streams, newStream(t.server.network, &t.params, i, !clientSends, all[i].Conn))
 	}
 	return nil
 }
