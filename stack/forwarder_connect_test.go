@@ -344,6 +344,56 @@ func TestForwarderConnect_NotAccepted(t *testing.T) {
 	require.Equal(t, []int{1, 0, 1}, []int{values[0].closed, values[1].closed, values[2].closed})
 }
 
+// A decision that no handshake follows, because TCP can't read the SYN, is forgotten.
+func TestForwarderConnect_NoHandshake(t *testing.T) {
+	v, asked := &value{}, 0
+	g := newAsked(t, stack.ForwarderConfig{InFlight: 1, Connect: func(context.Context, netip.AddrPort, netip.AddrPort) (any, error) {
+		asked++
+		return v, nil
+	}})
+	packet := syn("10.1.0.9:1000", "8.8.8.8:53", 7)
+	packet[32] = 4 << 4 // a header of 16 bytes
+	packet = again(packet)
+	g.near.Inject(packet)
+	require.NoError(t, g.n.Advance(30*time.Second-time.Millisecond))
+	g.near.Inject(syn("10.1.0.9:1001", "8.8.8.8:53", 7))
+	require.NoError(t, g.n.Advance(0))
+	require.Equal(t, [2]int{1, 0}, [2]int{asked, v.closed})
+	require.NoError(t, g.n.Advance(time.Millisecond))
+	require.Equal(t, 1, v.closed)
+	require.Zero(t, g.near.Discard())
+	g.near.Inject(syn("10.1.0.9:1001", "8.8.8.8:53", 7))
+	require.NoError(t, g.n.Advance(0))
+	require.Equal(t, 2, asked)
+}
+
+// 1,024 connections wait for Accept; beyond that they are reset, unless the oldest has ended.
+func TestForwarderConnect_Backlog(t *testing.T) {
+	var values []*value
+	g := newAsked(t, stack.ForwarderConfig{Connect: func(context.Context, netip.AddrPort, netip.AddrPort) (any, error) {
+		values = append(values, &value{})
+		return values[len(values)-1], nil
+	}})
+	first := g.near.Connect("8.8.8.8:53")
+	require.NoError(t, first.Handshake("mss 1460"))
+	for range 1023 {
+		require.NoError(t, g.near.Connect("8.8.8.8:53").Handshake("mss 1460"))
+	}
+	refused := g.near.Connect("8.8.8.8:53")
+	require.NoError(t, refused.Handshake("mss 1460"))
+	_, err := refused.Expect("[R.]")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 0, 1}, []int{values[0].closed, values[1023].closed, values[1024].closed})
+	first.Send("[R.]")
+	require.NoError(t, g.near.Connect("8.8.8.8:53").Handshake("mss 1460"))
+	require.NoError(t, g.n.Advance(0))
+	require.Equal(t, []int{1, 0}, []int{values[0].closed, values[1025].closed})
+	require.NoError(t, g.f.Close())
+	for _, v := range values {
+		require.Equal(t, 1, v.closed)
+	}
+}
+
 // A SYN with another number, while Connect decides, is a new attempt: it is the one that is
 // answered.
 func TestForwarderConnect_NewAttempt(t *testing.T) {
