@@ -68,23 +68,18 @@ func peerOf(c *net.UnixConn) (cred *unix.Ucred, pidfd int, err error) {
 	return cred, pidfd, errors.Join(controlled, err)
 }
 
-// sameNamespaces reports whether a process is in our user namespace and our network namespace. The
-// process lives after the look at its entry in /proc, so the entry was its own.
+// sameNamespaces reports whether a process is in our user namespace and our network namespace. A
+// process that lives after the look at its entry in /proc is the one whose entry that was.
 func sameNamespaces(pid int32, pidfd int) (bool, error) {
-	same := true
+	same, err := true, error(nil)
 	for _, kind := range []string{"user", "net"} {
-		own, err := os.Stat("/proc/self/ns/" + kind)
-		if err != nil {
-			return false, err
-		}
-		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
-		if err != nil {
-			return false, err
-		}
-		same = same && os.SameFile(own, theirs)
+		own, err1 := os.Stat("/proc/self/ns/" + kind)
+		theirs, err2 := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+		err = errors.Join(err, err1, err2)
+		same = same && err == nil && os.SameFile(own, theirs)
 	}
-	if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil && !errors.Is(err, unix.EPERM) {
+	if dead := unix.PidfdSendSignal(pidfd, 0, nil, 0); dead != nil && !errors.Is(dead, unix.EPERM) {
 		return false, errors.New("the process has ended")
 	}
-	return same, nil
+	return same, err
 }

@@ -25,6 +25,8 @@ const (
 	requestTime = 10 * time.Second // in which a request has to come
 	answerTime  = 30 * time.Second // in which an answer has to be taken
 	idleTime    = time.Minute      // for which a connection without a request stays
+
+	closeTime = 300 * time.Millisecond // for which Close waits for answers
 )
 
 // A Config is the configuration of a Server.
@@ -180,12 +182,17 @@ func (s *Server) close() error {
 	s.mu.Unlock()
 	s.cancel()
 	err := s.socket.close()
-	_ = s.http.Close() // the listener is closed already
 	s.mu.Lock()
 	for c := range s.streams {
 		_ = c.Close()
 	}
 	s.mu.Unlock()
+	// What is being answered gets its end, unless the client is slow.
+	patient, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if s.http.Shutdown(patient) != nil {
+		_ = s.http.Close()
+	}
 	s.serving.Wait()
 	return errors.Join(err, s.endCaptures())
 }
