@@ -70,19 +70,17 @@ func (d *datagramFlow) Write(b []byte) (int, error) {
 	if d.closed {
 		return 0, net.ErrClosed
 	}
-	n, err := retry(sendOne, d.fd, b)
+	n, err := retry(unix.Write, d.fd, b)
 	if err == unix.EAGAIN || err == unix.ENOBUFS {
 		return len(b), nil // no room: it is lost, as datagrams are
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		// It was about one before, of which nobody was told, and this one hasn't left.
 		d.session.Refuse(err)
-		n, err = retry(sendOne, d.fd, b)
+		n, err = retry(unix.Write, d.fd, b)
 	}
 	return n, err
 }
-
-func sendOne(fd int, b []byte) (int, error) { return unix.SendmsgN(fd, b, nil, nil, unix.MSG_NOSIGNAL) }
 
 // ready implements watched: it passes on what has come.
 func (d *datagramFlow) ready(events uint32) {

@@ -50,6 +50,8 @@ type half struct {
 	buf  *[]byte // from buffers; nil when nothing waits
 	rest []byte  // of buf: what waits for room
 	done bool    // it moves nothing any more
+
+	untold bool // of down: a FIN may have come before the flow was told of any
 }
 
 // progress is what a half says when it has moved what there was.
@@ -73,6 +75,7 @@ const nearFailed = endpoint.Readiness(socket.PollError)
 func (h *hostSide) join(near *endpoint.Conn, far *far) {
 	f := &flow{host: h, near: near, far: far, want: endpoint.ReadyRead | nearFailed}
 	f.up.move, f.down.move = moveUp, moveDown
+	f.down.untold = true
 	f.open.Store(2)
 	_ = near.SetNoDelay(true) // what it fails with, reading fails with
 	_ = near.SetNonblocking(true)
@@ -89,8 +92,7 @@ func (h *hostSide) join(near *endpoint.Conn, far *far) {
 		return
 	}
 	h.watch.tellInstead(far.number, f)
-	f.hangup.Store(true) // perhaps; nobody was told
-	f.kick(&f.down)
+	f.kick(&f.down) // of what has come, nobody was told
 }
 
 // nearReady is told by the Poller, again and again while it is so.
@@ -235,6 +237,7 @@ func moveDown(f *flow, h *half) progress {
 		n, err := f.far.read(h.buffer())
 		switch {
 		case err == unix.EAGAIN:
+			h.untold = false
 			h.release()
 			return waits
 		case err != nil || n == 0 && f.lost.Load():
@@ -247,8 +250,9 @@ func moveDown(f *flow, h *half) progress {
 			f.finish(h)
 			return waits
 		}
-		// A read that gets less has emptied the queue: see epoll(7).
-		h.rest, drained = (*h.buf)[:n], n < quantum && !f.hangup.Load()
+		// A read that gets less has emptied the queue: see epoll(7). But for a FIN, of which nobody
+		// is told again.
+		h.rest, drained = (*h.buf)[:n], n < quantum && !h.untold && !f.hangup.Load()
 	}
 	for len(h.rest) > 0 {
 		n, err := f.near.Write(h.rest)

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wsstack/wsstack/stack"
 )
@@ -47,6 +48,10 @@ type Config struct {
 
 const defaultSessions = 4096
 
+// delayAck is how long an acknowledgement waits for what the host's side answers: as long as that of
+// Linux at least.
+const delayAck = 40 * time.Millisecond
+
 // A Gateway is a way out that is open. It is safe for concurrent use.
 type Gateway struct {
 	cfg       Config
@@ -72,6 +77,7 @@ func Start(s *stack.Stack, cfg Config) (*Gateway, error) {
 	}
 	forwarder, err := s.NewForwarder(stack.ForwarderConfig{
 		Takes: g.takes, Connect: g.connect, UDP: g.udp, Echo: g.echo, UDPSessions: cfg.Sessions,
+		DelayAck: delayAck,
 	})
 	if err != nil {
 		g.host.close()

@@ -86,11 +86,11 @@ func (w *watch) run() {
 			if err == unix.EINTR {
 				continue
 			}
-			if n <= 0 {
-				return false // wait for more
-			}
-			for i := range events[:n] {
+			for i := range events[:max(n, 0)] {
 				w.tell(&events[i])
+			}
+			if n < len(events) {
+				return false // that was all; what has come since, Go's poller is told of
 			}
 		}
 	})

@@ -141,14 +141,14 @@ func (c *contender) stop() {
 }
 
 // measure measures everything but memory once.
-func (c *contender) measure(length time.Duration) error {
+func (c *contender) measure(s *settings) error {
 	for _, row := range rows {
-		if row.what == "" {
+		if row.what == "" || len(s.rows) > 0 && !slices.Contains(s.rows, row.what) {
 			continue
 		}
 		before := c.cpu()
 		start := time.Now()
-		figures, err := c.client.do(row.what, row.streams, length)
+		figures, err := c.client.do(row.what, row.streams, s.length)
 		if err != nil {
 			return err
 		}
@@ -156,9 +156,14 @@ func (c *contender) measure(length time.Duration) error {
 		if len(figures) > 1 {
 			c.add(row.name+tail, figures[1])
 		}
-		if row.cpu != "" {
-			gib := figures[0] * 1e9 / 8 * time.Since(start).Seconds() / (1 << 30)
-			c.add(row.cpu, (c.cpu()-before).Seconds()/gib)
+		if row.cpu == "" {
+			continue
+		}
+		used, took := (c.cpu() - before).Seconds(), time.Since(start).Seconds()
+		if row.cpu == cpuUp || row.cpu == cpuDown {
+			c.add(row.cpu, used/(figures[0]*1e9/8*took/(1<<30)))
+		} else {
+			c.add(row.cpu, 1e6*used/(figures[0]*took))
 		}
 	}
 	return nil

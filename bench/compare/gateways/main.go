@@ -33,6 +33,7 @@ type settings struct {
 	rounds   int
 	length   time.Duration
 	only     []string
+	rows     []string
 	markdown string
 	profile  string
 }
@@ -53,6 +54,7 @@ func main() {
 	pflag.IntVar(&s.rounds, "rounds", 5, "interleaved rounds")
 	pflag.DurationVar(&s.length, "length", 2*time.Second, "length of each measurement")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name")
+	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, trip, requests, connections, datagrams; all by default")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the table to `FILE` as well")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of wsstack's gateway to `FILE`")
 	pflag.Parse()
@@ -139,12 +141,15 @@ func (s *settings) run(w io.Writer) error {
 		for k := range running {
 			c := running[(k+i)%len(running)]
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", i+1, s.rounds, c.name)
-			if err := c.measure(s.length); err != nil {
+			if err := c.measure(s); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
 		}
 	}
 	for _, c := range running { // last: what it leaves, it leaves to nobody
+		if len(s.rows) > 0 {
+			break
+		}
 		if err := c.idle(); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}

@@ -15,14 +15,17 @@ type row struct {
 	name    string
 	what    string // the order to the client; empty: it comes from another one
 	streams int
-	cpu     string // the row of what it costs the way out, s/GiB
+	cpu     string // the row of what it costs the way out
 }
 
 const (
-	tail      = ", 99 %"
-	cpuUp     = "CPU of the way out, up, s/GiB"
-	cpuDown   = "CPU of the way out, down, s/GiB"
-	memoryRow = "memory of an idle connection, bytes"
+	tail          = ", 99 %"
+	cpuUp         = "CPU of the way out, up, s/GiB"
+	cpuDown       = "… down, s/GiB"
+	cpuRequest    = "… a request, µs"
+	cpuConnection = "… a connection, µs"
+	cpuDatagram   = "… a datagram there and back, µs"
+	memoryRow     = "memory of an idle connection, bytes"
 )
 
 var rows = []row{
@@ -32,11 +35,14 @@ var rows = []row{
 	{name: "TCP down, 8 streams, Gbit/s", what: "down", streams: 8},
 	{name: "round trip of a byte, µs", what: "trip", streams: 1},
 	{name: "round trip of a byte, µs" + tail},
-	{name: "requests a second, 32 connections", what: "requests", streams: 32},
-	{name: "connections a second, 16 at a time", what: "connections", streams: 16},
-	{name: "UDP datagrams a second, there and back", what: "datagrams", streams: 8},
+	{name: "requests a second, 32 connections", what: "requests", streams: 32, cpu: cpuRequest},
+	{name: "connections a second, 16 at a time", what: "connections", streams: 16, cpu: cpuConnection},
+	{name: "UDP datagrams a second, there and back", what: "datagrams", streams: 8, cpu: cpuDatagram},
 	{name: cpuUp},
 	{name: cpuDown},
+	{name: cpuRequest},
+	{name: cpuConnection},
+	{name: cpuDatagram},
 	{name: memoryRow},
 }
 
