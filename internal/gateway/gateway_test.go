@@ -381,8 +381,8 @@ func TestBackpressure(t *testing.T) {
 		full := make(chan struct{})
 		at := server(t, family, func(c *net.TCPConn) {
 			<-full
-			n, err := io.Copy(c, io.LimitReader(c, 64<<20))
-			if err != nil || n != 64<<20 {
+			n, err := io.Copy(c, io.LimitReader(c, 24<<20))
+			if err != nil || n != 24<<20 {
 				t.Errorf("%d bytes: %v", n, err)
 			}
 		})
@@ -393,22 +393,22 @@ func TestBackpressure(t *testing.T) {
 		var writer sync.WaitGroup
 		writer.Go(func() {
 			block := make([]byte, 1<<20)
-			for range 64 {
+			for range 24 {
 				if _, err := c.Write(block); err != nil {
 					t.Error(err)
 				}
 			}
 		})
-		for range 50 {
+		for range 20 {
 			c, err := w.client.Dial("tcp", other)
 			require.NoError(t, err)
 			require.NoError(t, exchange(c))
 			require.NoError(t, c.Close())
 		}
 		close(full)
-		n, err := io.Copy(io.Discard, io.LimitReader(c, 64<<20))
+		n, err := io.Copy(io.Discard, io.LimitReader(c, 24<<20))
 		require.NoError(t, err)
-		require.EqualValues(t, 64<<20, n)
+		require.EqualValues(t, 24<<20, n)
 		writer.Wait()
 	})
 }
