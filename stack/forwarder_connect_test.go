@@ -394,6 +394,23 @@ func TestForwarderConnect_Backlog(t *testing.T) {
 	}
 }
 
+// Acknowledgements wait for as long as the configuration says.
+func TestForwarderConnect_DelayAck(t *testing.T) {
+	for _, delay := range []time.Duration{0, 200 * time.Millisecond} {
+		g := newAsked(t, stack.ForwarderConfig{DelayAck: delay})
+		p := g.near.Connect("8.8.8.8:53")
+		require.NoError(t, p.Handshake("mss 1460"))
+		p.Send("[P.]", 'x')
+		if delay > 0 {
+			require.NoError(t, g.n.Advance(delay-time.Millisecond))
+			require.Zero(t, g.near.Discard())
+		}
+		a, err := p.Expect("[.] ack 2")
+		require.NoError(t, err)
+		require.Equal(t, delay, a.At)
+	}
+}
+
 // A SYN with another number, while Connect decides, is a new attempt: it is the one that is
 // answered.
 func TestForwarderConnect_NewAttempt(t *testing.T) {

@@ -286,8 +286,16 @@ func TestForwarderErrors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.NewForwarder(stack.ForwarderConfig{InFlight: -1})
 	require.ErrorContains(t, err, "config.InFlight: -1 is negative")
-	_, err = s.NewForwarder(stack.ForwarderConfig{Destinations: []netip.Prefix{{}}})
-	require.ErrorContains(t, err, "config.Destinations")
+	for want, cfg := range map[string]stack.ForwarderConfig{
+		"config.Destinations: not a valid prefix":    {Destinations: []netip.Prefix{{}}},
+		"config.UDPSessions: -1 is negative":         {UDPSessions: -1},
+		"config.UDPIdle: -1s is negative":            {UDPIdle: -time.Second},
+		"config.DelayAck: 500ms is none that":        {DelayAck: 500 * time.Millisecond},
+		"config.DelayAck: -1ns is none that RFC 929": {DelayAck: -1},
+	} {
+		_, err = s.NewForwarder(cfg)
+		require.ErrorContains(t, err, want)
+	}
 	f, err := s.NewForwarder(stack.ForwarderConfig{})
 	require.NoError(t, err)
 	done := make(chan error)
