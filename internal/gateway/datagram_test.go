@@ -105,19 +105,3 @@ func TestPing(t *testing.T) {
 		}
 	})
 }
-
-// Without ping sockets, the host answers for itself, and says so once.
-func TestPingWithoutSockets(t *testing.T) {
-	if mayPing() {
-		t.Skip("this host has ping sockets")
-	}
-	w := newWorld(t, gateway.Config{})
-	for range 2 {
-		_, err := w.client.Ping(context.Background(), netip.MustParseAddr("10.77.0.3"))
-		require.NoError(t, err)
-		_, err = w.client.Ping(context.Background(), netip.MustParseAddr("192.0.2.1"))
-		var refused *stack.ICMPError
-		require.ErrorAs(t, err, &refused)
-	}
-	require.Equal(t, 1, strings.Count(w.said.String(), "ping answers for this host's own addresses only"))
-}

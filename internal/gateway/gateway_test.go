@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,12 +22,29 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/gateway"
+	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// unable says why the tests don't run in a network namespace of their own; nil: they do.
+var unable error
+
+func TestMain(m *testing.M) {
+	unable = netns.Main("gateway", func() int { prepareHost(); return verify(m) })
+	os.Exit(verify(m))
+}
+
+// verify runs the tests, after which no goroutine may be left.
+func verify(m *testing.M) int {
+	status := m.Run()
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
+}
 
 // The addresses that stand for the loopback of the host in these tests.
 var doors = map[string]string{"IPv4": "10.77.0.3", "IPv6": "fd77::3"}

@@ -42,7 +42,17 @@ func newWirePeer(t *testing.T, via string) *wirePeer {
 // knock sends a SYN, and returns what answers it.
 func (w *wirePeer) knock(t *testing.T, to string) string {
 	at := netip.MustParseAddrPort(to)
-	w.device.Inject(simnet.EncodeIP(netip.MustParseAddr("10.77.0.2"), at.Addr(), 6, syn(at.Port())))
+	return w.send(t, 6, at, syn(at.Port()))
+}
+
+// ask sends a datagram, and returns what answers it.
+func (w *wirePeer) ask(t *testing.T, to string) string {
+	at := netip.MustParseAddrPort(to)
+	return w.send(t, 17, at, question(at.Port(), "who?"))
+}
+
+func (w *wirePeer) send(t *testing.T, protocol uint8, at netip.AddrPort, b []byte) string {
+	w.device.Inject(simnet.EncodeIP(netip.MustParseAddr("10.77.0.2"), at.Addr(), protocol, b))
 	p := <-w.packets
 	const icmp, tcp, unreachable = 1, 6, 3
 	switch {
@@ -52,7 +62,7 @@ func (w *wirePeer) knock(t *testing.T, to string) string {
 		return "SYN-ACK"
 	}
 	require.EqualValues(t, [2]byte{icmp, unreachable}, [2]byte{p[9], p[20]})
-	require.Equal(t, at.Port(), binary.BigEndian.Uint16(p[50:]), "it quotes the SYN")
+	require.Equal(t, at.Port(), binary.BigEndian.Uint16(p[50:]), "it quotes the packet")
 	meaning, ok := map[byte]string{0: "network", 1: "host", 13: "prohibited"}[p[21]]
 	if !ok {
 		meaning = fmt.Sprint("code ", p[21])
