@@ -556,6 +556,32 @@ func TestForwarderUDP_ExtensionHeaders(t *testing.T) {
 	require.Equal(t, []string{"payload", "payload"}, g.sessions[0].got)
 }
 
+// By a device that was removed nothing leaves any more, whoever still writes to what came by it.
+func TestForwarderUDP_RemovedDevice(t *testing.T) {
+	gw, err := stack.New(stack.Config{})
+	require.NoError(t, err)
+	defer gw.Close()
+	opened := make(chan *stack.UDPSession, 1)
+	_, err = gw.NewForwarder(stack.ForwarderConfig{UDP: func(_ context.Context, s *stack.UDPSession) (io.WriteCloser, error) {
+		opened <- s
+		return writer(func(b []byte) (int, error) { return len(b), nil }), nil
+	}})
+	require.NoError(t, err)
+	sent := 0
+	device := tun.NewFunc(1500, func([]byte) { sent++ })
+	require.NoError(t, gw.AddDevice(device, prefixes("10.3.0.1/16")...))
+	device.Inject(simnet.EncodeUDP(netip.MustParseAddrPort("10.3.0.9:1000"), netip.MustParseAddrPort("8.8.8.8:5000"), []byte("x")))
+	s := <-opened
+	for range 2 {
+		_, err = s.Write([]byte("answer"))
+		require.NoError(t, err)
+		s.Refuse(stack.HostUnreachable)
+		require.Equal(t, 2, sent)
+		_ = gw.RemoveDevice(device) // it is gone the second time
+	}
+	require.NoError(t, device.Close())
+}
+
 // Sessions over real sockets of the system's: a stack's program reaches an echo server of this
 // machine, and hears that nobody listens at another port.
 func TestForwarderUDP_System(t *testing.T) {
