@@ -61,6 +61,7 @@ var values = map[string]func() []string{
 	"congestion":       congestionControls,
 	"from-stack":       parameterNames,
 	"log-format":       func() []string { return []string{"text", "json"} },
+	"peer":             behaviourNames,
 	"profile":          profiles,
 	"sockopt":          func() []string { return suffixed(optionNames(), "=") },
 	"to-stack":         parameterNames,

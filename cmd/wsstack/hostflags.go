@@ -22,7 +22,7 @@ type hostFlags []feature
 
 // newHostFlags returns the features in the order in which they start.
 func newHostFlags() hostFlags {
-	return hostFlags{&gatewayFlags{}, &nameFlags{}}
+	return hostFlags{&gatewayFlags{}, &nameFlags{}, &serviceFlags{}}
 }
 
 func (h hostFlags) addFlags(f *pflag.FlagSet) {

@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
-	"io"
-	"net/netip"
 	"os"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/stack"
@@ -57,25 +56,7 @@ func (c networkConfig) describe(link string, kernel testbed.Host, features hostF
 		}},
 		Seed: c.Wire.Seed,
 	}
-	n.Hosts[0].Services = []testbed.Feature{{Text: "services", Start: startServices}}
 	return n, features.describe(&n, &n.Hosts[0])
-}
-
-// startServices starts the services of the stack.
-func startServices(h *testbed.RunningHost) (io.Closer, error) {
-	var addresses []netip.Addr
-	for _, p := range h.Addresses() {
-		addresses = append(addresses, p.Addr())
-	}
-	s, err := serve(h.Stack(), addresses)
-	if err != nil {
-		return nil, err
-	}
-	return closerFunc(func() error {
-		err := h.Stack().Close() // what ends them
-		s.wait()
-		return err
-	}), nil
 }
 
 // A closerFunc is a function as an io.Closer.
@@ -125,4 +106,9 @@ func networkFailure(err error) error {
 		f.hint = e.Hint()
 	}
 	return f
+}
+
+// removeSocket removes the control socket of a network whose outer process has died.
+func removeSocket(path string) {
+	_ = control.RemoveStale(path) // nobody is left who could be told
 }

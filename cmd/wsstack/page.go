@@ -30,13 +30,6 @@ func networkOf(t *testbed.Testbed) status.Network {
 	return n
 }
 
-// pageOf is the status page of one stack, with its metrics.
-func pageOf(s status.Stack) http.Handler {
-	return newPage(func() status.Network {
-		return status.Network{Version: version(), Time: time.Now(), Hosts: []status.Host{{Stack: s}}}
-	})
-}
-
 // hostPage serves the status page that a host has itself, with its metrics: it shows the host alone,
 // and the links at which it is.
 func hostPage(h *testbed.RunningHost) *http.Server {

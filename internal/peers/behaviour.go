@@ -45,7 +45,7 @@ func Behaviours() []Behaviour {
 		{Name: "mute", Example: "mute", parse: plain(talk(mute)),
 			Help: "acknowledges and reads everything, and never answers"},
 		{Name: "two-writes", Argument: "[SIZE]", Example: "two-writes:100", parse: parseTwoWrites,
-			Help: "answers each piece with two writes of SIZE bytes, 100 unless given: Nagle holds the second back"},
+			Help: "answers each piece with two writes of SIZE bytes (100): Nagle holds the second one back"},
 		{Name: "fin-after", Argument: "SIZE", Example: "fin-after:0", parse: sized(finAfter),
 			Help: "sends SIZE bytes and a FIN, and goes on reading until the peer's FIN"},
 		{Name: "reset-after", Argument: "SIZE", Example: "reset-after:1000", parse: sized(resetAfter),
@@ -59,7 +59,7 @@ func Behaviours() []Behaviour {
 		{Name: "closed-window", Argument: "[SIZE]", Example: "closed-window:4096", parse: parseClosedWindow,
 			Help: "reads nothing: the window is closed after SIZE bytes (SO_RCVBUF), and stays so"},
 		{Name: "keepalive", Argument: "IDLE[,INTERVAL[,COUNT]]", Example: "keepalive:10s,1s,10", parse: parseKeepAlive,
-			Help: "has keep-alive on: a probe after IDLE without a segment, then each INTERVAL, and a RST after COUNT"},
+			Help: "has keep-alive on: a probe after IDLE, then each INTERVAL, and a RST after COUNT of them"},
 		{Name: "backlog", Argument: "COUNT", Example: "backlog:2", parse: parseBacklog,
 			Help: "lets COUNT connections wait, which nobody accepts; further SYNs are answered by a RST"},
 		{Name: "late-handshake", Argument: "DELAY", Example: "late-handshake:3s", parse: delayed(lateHandshake),
@@ -69,9 +69,9 @@ func Behaviours() []Behaviour {
 		{Name: "silent", Example: "silent", parse: plain(hold(stack.ListenConfig{Silent: true})),
 			Help: "completes the handshake, and then is silent: nothing is acknowledged any more"},
 		{Name: "datagrams", Argument: "SIZE", Example: "datagrams:4000", Datagram: true, parse: parseDatagrams,
-			Help: "UDP: answers each datagram with one of SIZE bytes, in fragments where it is longer than the MTU"},
+			Help: "answers each datagram with one of SIZE bytes, in fragments beyond the MTU"},
 		{Name: "udp-mute", Example: "udp-mute", Datagram: true, parse: plain(datagrams(func([]byte) []byte { return nil })),
-			Help: "UDP: takes datagrams and never answers"},
+			Help: "takes datagrams and never answers"},
 	}
 }
 

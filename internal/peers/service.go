@@ -14,8 +14,9 @@ import (
 // A Kind is a kind of services: the name of its flag, and of its lines in a network file.
 type Kind struct {
 	Name        string // such as "forward"
-	Placeholder string // the form of its texts
-	Help        string // what it does, in part of a line
+	Placeholder string // the form of its texts, without what may be left out
+	Form        string // the form of its texts
+	Help        string // what it does, in a line
 	Example     string // a text
 	parse       func(text string) (Service, error)
 }
@@ -23,16 +24,16 @@ type Kind struct {
 // Kinds are the kinds of services.
 func Kinds() []Kind {
 	return []Kind{
-		{"forward", "[ADDRESS:]PORT[/udp]=HOST:PORT", "who connects to PORT of the stack reaches HOST:PORT, from this system",
-			"5432=127.0.0.1:5432", parseForward},
-		{"publish", "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT", "who connects to the first PORT, of this system, reaches the second, from the stack",
-			"8080=80", parsePublish},
-		{"serve", "[ADDRESS:]PORT=exec:COMMAND", "a program that reads and writes standard input and output is the server",
-			"8080=exec:cat", parseServe},
-		{"files", "[ADDRESS:]PORT=DIRECTORY", "an HTTP server of the files in a directory, which it only reads",
-			"8080=/usr/share/doc", parseFiles},
-		{"peer", "[ADDRESS:]PORT=BEHAVIOUR", "a peer that misbehaves on purpose; \"wsstack help peers\" has all behaviours",
-			"81=reset-after:1000", parsePeer},
+		{"forward", "PORT=HOST:PORT", "[ADDRESS:]PORT[/udp]=HOST:PORT",
+			"who connects to PORT of the stack reaches HOST:PORT as this system sees it", "5432=127.0.0.1:5432", parseForward},
+		{"publish", "PORT=PORT", "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT",
+			"who connects to the first PORT, of this system, reaches the other side's second one", "8080=80", parsePublish},
+		{"serve", "PORT=exec:COMMAND", "[ADDRESS:]PORT=exec:COMMAND",
+			"a program that reads standard input and writes standard output is the server", "8080=exec:cat", parseServe},
+		{"files", "PORT=DIR", "[ADDRESS:]PORT=DIR",
+			"an HTTP server of the files in a directory, which it only reads", "8080=/usr/share/doc", parseFiles},
+		{"peer", "PORT=BEHAVIOUR", "[ADDRESS:]PORT=BEHAVIOUR",
+			"a peer that misbehaves on purpose, such as 81=reset-after:1000", "81=reset-after:1000", parsePeer},
 	}
 }
 
@@ -139,7 +140,7 @@ func (s Service) Start(st *stack.Stack, env Env) (io.Closer, error) {
 	}
 	if err := s.start(r); err != nil {
 		_ = r.Close()
-		return nil, fmt.Errorf("%s: %w", s.text, err)
+		return nil, err
 	}
 	return r, nil
 }
