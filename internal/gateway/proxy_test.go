@@ -259,3 +259,23 @@ func TestProxyHostile(t *testing.T) {
 		})
 	}
 }
+
+// What has come before the connections are joined, and the end of it, isn't forgotten.
+func TestProxyFarewell(t *testing.T) {
+	p := newProxyServer(t, func(_ *proxyServer, c net.Conn) {
+		r := bufio.NewReader(c)
+		if _, err := http.ReadRequest(r); err != nil {
+			return
+		}
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nX-Header: %s\r\n\r\nthat was all", strings.Repeat("x", 10_000))
+		c.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, r)
+	})
+	w := through(t, "http://"+p.l.Addr().String())
+	c, err := w.client.Dial("tcp", "192.0.2.1:80")
+	require.NoError(t, err)
+	defer c.Close()
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, "that was all", string(got))
+}
