@@ -74,10 +74,8 @@ func (h *hostDraft) build(r *reader, name string, beside bool, o Options) (testb
 	if err := h.check(r, host); err != nil {
 		return host, err
 	}
-	if host.Command != nil && len(h.environment) > 0 {
+	if host.Command != nil {
 		host.Command.Env = slices.Concat(o.Environ, h.environment)
-	} else if host.Command != nil {
-		host.Command.Env = o.Environ
 	}
 	if host.Kind == testbed.Namespace {
 		return host, nil

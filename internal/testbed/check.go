@@ -32,7 +32,7 @@ var (
 // Check looks for mistakes in the description of a network, without making anything. The error is
 // an *Error.
 func (n *Network) Check() error {
-	c := checker{n: n, hosts: map[string]*Host{}, links: map[string]bool{}, owners: map[netip.Addr]string{}}
+	c := checker{n: n, hosts: map[string]*Host{}, links: map[string]bool{}, files: map[string]string{}, owners: map[netip.Addr]string{}}
 	for _, f := range []func() error{c.checkSizes, c.checkHosts, c.checkLinks, c.checkOrder, c.checkRoutes} {
 		if err := f(); err != nil {
 			return err
@@ -46,6 +46,7 @@ type checker struct {
 	n      *Network
 	hosts  map[string]*Host
 	links  map[string]bool
+	files  map[string]string     // the link that is recorded in a file
 	owners map[netip.Addr]string // the host that has an address
 	taken  []subnet
 }
@@ -160,7 +161,10 @@ func (c *checker) checkLinks() error {
 		case l.Name == "lo":
 			return mistake("every host has a loopback of this name").ofLink(l, "").withHint("choose another name")
 		}
-		c.links[l.Name] = true
+		if other := c.files[l.Capture]; l.Capture != "" && other != "" {
+			return mistake("link %s is recorded there already", other).ofLink(l, "capture").withHint("give each link a file of its own")
+		}
+		c.links[l.Name], c.files[l.Capture] = true, l.Name
 		for _, f := range []func(*Link) error{c.checkEnds, c.checkMTU, c.checkSubnets} {
 			if err := f(l); err != nil {
 				return err

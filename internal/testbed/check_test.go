@@ -98,6 +98,9 @@ func TestCheck_Mistakes(t *testing.T) {
 		{"the name of an interface", "can't be the name of a link", func(n *testbed.Network) { n.Links[0].Name = "a-name-of-16-byt" }},
 		{"lo", "link lo: every host", func(n *testbed.Network) { n.Links[0].Name = "lo" }},
 		{"two links of a name", "link one: there are two", func(n *testbed.Network) { n.Links[1].Name = "one" }},
+		{"a file twice", "link two: capture: link one is recorded there already", func(n *testbed.Network) {
+			n.Links[0].Capture, n.Links[1].Capture = "x.pcapng", "x.pcapng"
+		}},
 		{"an end nowhere", `link two: ends: there is no host "servr"`, func(n *testbed.Network) { n.Links[1].Ends[1].Host = "servr" }},
 		{"a loop", "link two: ends: both ends are router", func(n *testbed.Network) { n.Links[1].Ends[1].Host = "router" }},
 		{"no address", "server has no address", func(n *testbed.Network) { n.Links[1].Ends[1].Addresses = nil }},

@@ -31,11 +31,8 @@ func openHere(devices []namespace.Device, use namespace.Use) (opened []tun.Devic
 }
 
 // kernelFailure says which host a failure of package namespace is about. Hint and exit status stay
-// those of the cause. In a network of one namespace it goes without saying.
+// those of the cause.
 func kernelFailure(h *RunningHost, err error) error {
-	if len(h.testbed.hosts) <= 2 {
-		return err
-	}
 	e := failed("%w", err).of(h.host, "")
 	if cause, ok := errors.AsType[*namespace.Error](err); ok {
 		e.hint, e.status = cause.Hint(), cause.ExitStatus()

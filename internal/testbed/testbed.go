@@ -191,6 +191,7 @@ func (t *Testbed) serve() error {
 			if err != nil {
 				return featureFailure(h, f, err)
 			}
+			t.Logger().Info("started", "host", h.Name(), "feature", f.Text)
 			if closer != nil {
 				t.services = append(t.services, closer)
 			}
