@@ -42,7 +42,8 @@ type Config struct {
 	// dropped.
 	Sessions int
 
-	// Log is told, once of each kind, what doesn't work as one may expect; nil means nobody.
+	// Log is told, once of each kind, what doesn't work as one may expect, and at level info what
+	// isn't connected, at level debug what is; nil means nobody.
 	Log *slog.Logger
 }
 
@@ -76,7 +77,7 @@ func Start(s *stack.Stack, cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("open the way out: %w", err)
 	}
 	forwarder, err := s.NewForwarder(stack.ForwarderConfig{
-		Takes: g.takes, Connect: g.connect, UDP: g.udp, Echo: g.echo, UDPSessions: cfg.Sessions,
+		Takes: g.takes, Connect: g.told(g.connect), UDP: g.toldUDP(g.udp), Echo: g.echo, UDPSessions: cfg.Sessions,
 		DelayAck: delayAck,
 	})
 	if err != nil {

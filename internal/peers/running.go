@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -108,10 +109,11 @@ func abort(c net.Conn) {
 	_ = c.Close()
 }
 
-// log notes what has gone wrong, unless the service has ended.
+// log notes what has gone wrong, such as that nobody is there to connect to, unless the service has
+// ended.
 func (r *running) log(what string, err error) {
 	if r.ctx.Err() == nil {
-		r.env.Logger.Debug(what, "service", r.name, "error", err)
+		r.env.Logger.Info(what+" failed", "service", r.name, "error", err)
 	}
 }
 
@@ -264,6 +266,9 @@ func (r *running) serve(c net.Conn, handle func(net.Conn), after func()) {
 			return
 		}
 		defer r.done(c)
+		if r.env.Logger.Enabled(r.ctx, slog.LevelDebug) {
+			r.env.Logger.Debug("connection", "service", r.name, "from", c.RemoteAddr().String())
+		}
 		handle(c)
 	})
 }
