@@ -176,7 +176,8 @@ func (s *servers) prepare(t *testing.T) {
 	large := make([]byte, 1<<20)
 	_, _ = rand.Read(large)
 	require.NoError(t, os.WriteFile(filepath.Join(www, "large"), large, 0o644))
-	s.write(t, "streams.py", pythonStreams, 0o644)
+	s.write(t, "client.py", pythonClient, 0o644)
+	s.write(t, "client.js", nodeClient, 0o644)
 	s.certificate(t)
 }
 
@@ -259,6 +260,7 @@ func (s *servers) startSSHD(t *testing.T) {
 	require.NoError(t, err)
 	s.write(t, "known", "server "+string(host), 0o600)
 	port := s.port(t, "SSHD")
+	// In a shell within shells bash reads no .bashrc, which may take seconds.
 	s.write(t, "sshd_config", fmt.Sprintf(`ListenAddress 127.0.0.1:%d
 HostKey %[2]s/host
 AuthorizedKeysFile %[2]s/id.pub
@@ -268,6 +270,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+SetEnv SHLVL=5
 `, port, s.dir), 0o600)
 	s.start(t, port, exec.Command(s.find("sshd"), "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config")))
 }
