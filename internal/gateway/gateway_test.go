@@ -294,14 +294,16 @@ func TestReset(t *testing.T) {
 				io.ReadFull(c, make([]byte, 1)) // and not the rest: closing it is a RST
 				c.Write([]byte("413 too much"))
 			})
-			c, err := w.client.Dial("tcp", at)
-			require.NoError(t, err)
-			defer c.Close()
-			var writer sync.WaitGroup
-			writer.Go(func() { io.Copy(c, strings.NewReader(strings.Repeat("x", 1<<20))) })
-			defer writer.Wait()
-			_, err = io.ReadAll(c)
-			require.ErrorIs(t, err, wsa.WSAECONNRESET)
+			for range 10 { // whether reading or writing hears of it first is chance
+				c, err := w.client.Dial("tcp", at)
+				require.NoError(t, err)
+				var writer sync.WaitGroup
+				writer.Go(func() { io.Copy(c, strings.NewReader(strings.Repeat("x", 1<<20))) })
+				_, err = io.ReadAll(c)
+				require.ErrorIs(t, err, wsa.WSAECONNRESET)
+				writer.Wait()
+				require.NoError(t, c.Close())
+			}
 		})
 	})
 }
@@ -377,6 +379,28 @@ func TestSessions(t *testing.T) {
 			return
 		}
 	}
+}
+
+// A client that has gone makes room, also where it had said all before and the server says nothing.
+func TestResetOfIdle(t *testing.T) {
+	w := newWorld(t, gateway.Config{Sessions: 1})
+	gone := make(chan struct{})
+	heard := make(chan struct{}, 2)
+	at := server(t, "IPv4", func(c *net.TCPConn) {
+		io.Copy(io.Discard, c)
+		heard <- struct{}{}
+		<-gone
+	})
+	c, err := w.client.Dial("tcp", at)
+	require.NoError(t, err)
+	require.NoError(t, c.(*endpoint.Conn).CloseWrite())
+	<-heard
+	require.NoError(t, c.(*endpoint.Conn).SetLinger(0))
+	require.NoError(t, c.Close())
+	c, err = w.client.Dial("tcp", at) // retransmissions find room
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	close(gone)
 }
 
 // exchange sends a few bytes and gets them back.
