@@ -64,7 +64,7 @@ func (s *Stack) sendError(in *nic, t *transit, p *tun.Packet, e transitError, fr
 	if !ok {
 		from, ok = s.errorSource(in, t.source)
 	}
-	if !ok || t.offset != 0 || !mayAnswer(t, p) || !in.link.IsAttached() || !s.ns.AllowICMPMessage() {
+	if !ok || t.offset != 0 || !mayAnswer(t, p) || !s.ns.AllowICMPMessage() {
 		return
 	}
 	var b []byte

@@ -221,10 +221,11 @@ func TestForwarderFlood(t *testing.T) {
 // Addresses that nobody asks for any more make room.
 func TestForwarderBounds(t *testing.T) {
 	g := newWireGateway(t, stack.ForwarderConfig{InFlight: 1 << 20}, false)
-	// A connection that is silent all the time keeps its address.
-	quiet := g.near.Connect("9.9.9.9:80")
-	g.n.Background("quiet", func() { g.f.Accept() })
+	// A connection that is silent all the time keeps its address, even while it waits for Accept.
+	quiet, waits := g.near.Connect("9.9.9.9:80"), g.near.Connect("9.9.9.8:80")
 	require.NoError(t, quiet.Handshake("mss 1460"))
+	require.NoError(t, waits.Handshake("mss 1460"))
+	require.NoError(t, g.n.Do("quiet", func() { g.f.Accept() }))
 	next := 0
 	flood := func(n int) (answers int) {
 		for range n {
@@ -234,7 +235,7 @@ func TestForwarderBounds(t *testing.T) {
 		require.NoError(t, g.n.Advance(0))
 		return g.near.Discard()
 	}
-	require.Equal(t, 4095, flood(5000), "as many addresses, and half-open connections, as there may be")
+	require.Equal(t, 4094, flood(5000), "as many addresses, and half-open connections, as there may be")
 	require.NoError(t, g.n.Advance(30*time.Second))
 	g.near.Discard()
 	require.Zero(t, flood(100), "4,096 addresses at most in two minutes")
@@ -242,9 +243,11 @@ func TestForwarderBounds(t *testing.T) {
 	require.NoError(t, g.n.Advance(3*time.Minute))
 	g.near.Discard()
 	require.Equal(t, 1, flood(1))
-	quiet.Send("[P.]", 'x')
-	_, err := quiet.Expect("[.] ack 2")
-	require.NoError(t, err)
+	for _, p := range []*simnet.Peer{quiet, waits} {
+		p.Send("[P.]", 'x')
+		_, err := p.Expect("[.] ack 2")
+		require.NoError(t, err)
+	}
 }
 
 // Calls in progress end with Close, later ones, too; accepted connections live on.

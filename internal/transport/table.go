@@ -41,6 +41,16 @@ func (t *table) conn(id ID) *Conn {
 // Has reports a connection with a tuple. One in TIME-WAIT or half open isn't one.
 func (p *Protocol) Has(id ID) bool { return p.table.conn(id) != nil }
 
+// Locals are the local addresses of the connections. Those of the half-open and of TIME-WAIT aren't
+// among them.
+func (p *Protocol) Locals() map[tcpip.Address]bool {
+	locals := map[tcpip.Address]bool{}
+	for _, c := range p.table.all() {
+		locals[c.way.id.LocalAddress] = true
+	}
+	return locals
+}
+
 // add enters a connection. It fails with ErrPortInUse when the tuple isn't free, and
 // with ErrInvalidEndpointState after close.
 func (t *table) add(c *Conn) tcpip.Error {
