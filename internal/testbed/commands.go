@@ -84,7 +84,7 @@ func (h *RunningHost) start() error {
 		return kernelFailure(h, err)
 	}
 	t.started = append(t.started, h)
-	h.event("started: %s", quoteArgs(c.Args))
+	h.event("started: %s", commandText(c.Args))
 	var output sync.WaitGroup
 	for i, r := range readers {
 		output.Go(func() { h.copyLines(r, i == 1) }) // ends with the writers
@@ -191,7 +191,7 @@ func (h *RunningHost) stop(ctx context.Context, grace time.Duration) {
 		h.event("didn't end within %v of SIGTERM, and is killed", grace)
 	case <-ctx.Done():
 	}
-	_ = h.space.Close()
+	h.space.End()
 }
 
 // event tells what has happened to a host.

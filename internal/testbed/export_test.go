@@ -24,5 +24,5 @@ func Lines(r io.Reader) (list []string) {
 	return list
 }
 
-// QuoteArgs is quoteArgs.
-func QuoteArgs(args ...string) string { return quoteArgs(args) }
+// CommandText is commandText.
+func CommandText(args ...string) string { return commandText(args) }

@@ -25,21 +25,36 @@ func forEachLine(r io.Reader, f func(text string)) {
 	}
 }
 
-// quoteArgs is a command in one line, for people.
-func quoteArgs(args []string) string {
-	const most = 100
-	words := make([]string, len(args))
-	for i, a := range args {
-		words[i] = a
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || !strconv.IsPrint(r) || strings.ContainsRune(`"'\$`, r) }) {
-			words[i] = strconv.Quote(a)
+// commandText is a command in one line, for people: what a shell was given to run, or the arguments,
+// quoted where that is needed.
+func commandText(args []string) string {
+	var text string
+	if len(args) == 3 && args[0] == "sh" && args[1] == "-c" {
+		text = strings.Join(strings.FieldsFunc(args[2], func(r rune) bool { return r == '\n' }), "; ")
+		text = strings.Map(printable, text)
+	} else {
+		words := make([]string, len(args))
+		for i, a := range args {
+			words[i] = a
+			if a == "" || strings.ContainsFunc(a, func(r rune) bool { return printable(r) != r || strings.ContainsRune(" \"'\\$", r) }) {
+				words[i] = strconv.Quote(a)
+			}
 		}
+		text = strings.Join(words, " ")
 	}
-	text := strings.Join(words, " ")
+	const most = 100
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"
 	}
 	return text
+}
+
+// printable is a character, or a space for one that a terminal would act on.
+func printable(r rune) rune {
+	if strconv.IsPrint(r) {
+		return r
+	}
+	return ' '
 }
 
 // A lineWriter makes lines of standard error of what is written to it. One line is in one call; the

@@ -29,12 +29,18 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestQuoteArgs(t *testing.T) {
-	got := testbed.QuoteArgs("sh", "-c", "echo $X", "", "a\x1bb")
-	if want := `sh -c "echo $X" "" "a\x1bb"`; got != want {
-		t.Errorf("QuoteArgs: %s, want %s", got, want)
-	}
-	if got := testbed.QuoteArgs(strings.Repeat("ä", 200)); len([]rune(got)) != 100 {
-		t.Errorf("QuoteArgs of a long one has %d characters, want 100", len([]rune(got)))
+func TestCommandText(t *testing.T) {
+	for _, tt := range []struct {
+		want string
+		args []string
+	}{
+		{`printf "%s $X" "" "a\x1bb"`, []string{"printf", "%s $X", "", "a\x1bb"}},
+		{"echo a; echo $X", []string{"sh", "-c", "echo a\necho $X\n"}},
+		{"echo  [1m", []string{"sh", "-c", "echo \x1b[1m"}},
+		{strings.Repeat("ä", 99) + "…", []string{strings.Repeat("ä", 200)}},
+	} {
+		if got := testbed.CommandText(tt.args...); got != tt.want {
+			t.Errorf("CommandText(%q) = %s, want %s", tt.args, got, tt.want)
+		}
 	}
 }

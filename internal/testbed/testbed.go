@@ -268,13 +268,7 @@ func (t *Testbed) close() (err error) {
 		t.cancel()
 	}
 	t.mu.Unlock()
-	var kills sync.WaitGroup
-	for _, h := range t.hosts {
-		if h.space != nil {
-			kills.Go(func() { _ = h.space.Close() })
-		}
-	}
-	kills.Wait()
+	t.eachSpace(func(n *namespace.Namespace) { n.End() })
 	t.runs.Wait()
 	for _, s := range slices.Backward(t.services) {
 		keep(s.Close())
@@ -287,5 +281,18 @@ func (t *Testbed) close() (err error) {
 	for _, l := range t.links {
 		keep(l.close())
 	}
+	// Last of all: until then there is somebody in a namespace who sees that this process is killed.
+	t.eachSpace(func(n *namespace.Namespace) { _ = n.Close() })
 	return err
+}
+
+// eachSpace calls f for all namespaces at once.
+func (t *Testbed) eachSpace(f func(*namespace.Namespace)) {
+	var calls sync.WaitGroup
+	for _, h := range t.hosts {
+		if h.space != nil {
+			calls.Go(func() { f(h.space) })
+		}
+	}
+	calls.Wait()
 }
