@@ -118,18 +118,7 @@ func (g *Gateway) accept() {
 }
 
 // connect is the decision about a connection: it connects to where it leads.
-func (g *Gateway) connect(ctx context.Context, source, destination netip.AddrPort) (any, error) {
-	f, err := g.open(ctx, destination)
-	if g.cfg.Log != nil && g.cfg.Log.Enabled(ctx, slog.LevelDebug) {
-		g.cfg.Log.DebugContext(ctx, "connection by the way out", "from", source, "to", destination, "error", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-func (g *Gateway) open(ctx context.Context, destination netip.AddrPort) (*far, error) {
+func (g *Gateway) connect(ctx context.Context, _, destination netip.AddrPort) (any, error) {
 	to, err := g.cfg.Policy.Resolve(destination.Addr())
 	if err != nil {
 		return nil, err
