@@ -338,6 +338,7 @@ func TestInside(t *testing.T) {
 	}
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
+	require.NotContains(t, w.said.String(), "10.77.0.4", "the gateway has had a look at it")
 }
 
 // A way out has a bound.
