@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build man test race fuzz fuzzsegments golden bench compare gateways soak idle determinism bubbles scale bulk cover lint verify help
+.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways soak idle determinism bubbles scale bulk cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ man: ## the manual pages, into man/; man -l man/wsstack-exec.1
 
 test: ## all tests
 	$(GO) test ./...
+
+kill: ## 20 networks at once, somebody in each killed at any moment, for KILLROUNDS, 100 rounds
+	WSSTACK_KILL_ROUNDS=$(or $(KILLROUNDS),100) $(GO) test -count=1 -timeout 2h -run KilledAnyTime -v ./cmd/wsstack
 
 race: ## all tests, in random order, with the race detector
 	$(GO) test -race -shuffle=on ./...

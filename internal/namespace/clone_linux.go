@@ -41,6 +41,10 @@ func effective() func(capability int) bool {
 	return func(c int) bool { return data[c/32].Effective&(1<<(c%32)) != 0 }
 }
 
+// MayConfigure reports whether this process may make and configure interfaces in its own network
+// namespace.
+func MayConfigure() bool { return effective()(unix.CAP_NET_ADMIN) }
+
 // attributes are the namespaces and capabilities of init.
 func (a attempt) attributes() (*syscall.SysProcAttr, error) {
 	sys := &syscall.SysProcAttr{

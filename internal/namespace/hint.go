@@ -21,8 +21,8 @@ type system interface {
 	filtered() bool                   // whether a seccomp filter applies to this process
 }
 
-// capabilities are the options of docker and podman that exec needs.
-const capabilities = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --device /dev/net/tun"
+// ContainerOptions are the options of docker and podman that exec needs.
+const ContainerOptions = "--cap-add SYS_ADMIN --cap-add NET_ADMIN --device /dev/net/tun"
 
 // namespaceError says why the process in the namespace couldn't be started,
 // and names the cause where the machine tells it.
@@ -45,9 +45,9 @@ func namespaceError(err error, userNamespace bool, use Use, sys system) *Error {
 		return e.withHint("ordinary users may not create namespaces here; as root: sysctl -w kernel.unprivileged_userns_clone=1")
 	case sys.filtered():
 		return e.withHint("a seccomp filter forbids it, as in most containers; start the container with: " +
-			"docker run --security-opt seccomp=unconfined " + capabilities)
+			"docker run --security-opt seccomp=unconfined " + ContainerOptions)
 	case sys.root():
-		return e.withHint("this root hasn't got the capability CAP_SYS_ADMIN; start its container with: docker run " + capabilities)
+		return e.withHint("this root hasn't got the capability CAP_SYS_ADMIN; start its container with: docker run " + ContainerOptions)
 	}
 	return e.withHint("run it as root: sudo wsstack %s …", use)
 }

@@ -17,7 +17,7 @@ import (
 func IsInit(args []string) bool { return len(args) > 1 && args[1] == initMarker }
 
 // Init is the first process of a namespace: see namespace_linux.go. It returns the exit status of
-// the process. orphaned, if it isn't nil, gets Config.Leftover when the process that has called New
+// the process when that has nothing to do any more. orphaned, if it isn't nil, gets Config.Leftover when the process that has called New
 // has died. The error is that of a process that isn't what it should be.
 func Init(orphaned func(leftover string)) (status int, err error) {
 	runtime.LockOSThread() // for the parent-death signal of the command, and its mounts
@@ -56,14 +56,18 @@ type initProcess struct {
 	bound    bool // the bounding set has to be limited
 	signals  chan os.Signal
 
+	sendMu sync.Mutex // held while a frame is written
+
 	mu      sync.Mutex
-	command int              // process id; zero before it has started and after it was reaped
+	command int // process id; zero before it has started and after it was reaped
+	started bool
 	group   bool             // the command has a process group of its own
 	early   []syscall.Signal // that came before the command has started
 }
 
-// run obeys the outer process until the command has ended or the outer process has, and returns
-// the exit status.
+// run obeys the outer process until that has ended, and returns the exit status. It stays when the
+// command has ended: there must be somebody who sees that the outer process is killed while it
+// cleans up.
 func (p *initProcess) run() int {
 	if err := becomeSubreaper(); err != nil {
 		return statusFailed
@@ -74,7 +78,7 @@ func (p *initProcess) run() int {
 		started, err := p.obey()
 		if err != nil { // the outer process has ended
 			p.orphan()
-			return statusSignal + int(syscall.SIGKILL)
+			return 0
 		}
 		if started {
 			break
@@ -83,31 +87,48 @@ func (p *initProcess) run() int {
 	for _, s := range p.early {
 		p.kill(s)
 	}
-	go p.obeyOn()  // ends with the process
-	go p.forward() // ends with the process
+	over := make(chan struct{})
+	go p.obeyOn(over) // ends with the process
+	go p.forward()    // ends with the process
 	status := p.wait()
 	if left := killDescendants(nil); left > 0 {
 		fmt.Fprintf(os.Stderr, "wsstack: error: %d processes that the command has left could not be killed\n", left)
 	}
-	return status
+	_ = p.send(reply{Ended: true, Status: status}) // fails if nobody is left to know
+	<-over
+	p.orphan()
+	return 0
 }
 
-// obeyOn obeys until the outer process has ended; then init ends, too, and everything with it.
-func (p *initProcess) obeyOn() {
+// obeyOn obeys until the outer process has ended, and kills everything then.
+func (p *initProcess) obeyOn(over chan<- struct{}) {
 	for {
 		if _, err := p.obey(); err != nil {
 			break
 		}
 	}
 	killDescendants(nil)
-	p.orphan()
-	os.Exit(statusSignal + int(syscall.SIGKILL)) // seen by nobody
+	close(over)
 }
 
+func (p *initProcess) send(r reply, files ...*os.File) error {
+	p.sendMu.Lock()
+	defer p.sendMu.Unlock()
+	return send(p.conn, r, files...)
+}
+
+// orphan says that the outer process has ended, on another thread than the one whose mounts hide
+// things from the command.
 func (p *initProcess) orphan() {
-	if p.orphaned != nil && p.leftover != "" {
-		p.orphaned(p.leftover)
+	if p.orphaned == nil || p.leftover == "" {
+		return
 	}
+	done := make(chan struct{})
+	go func() {
+		p.orphaned(p.leftover)
+		close(done)
+	}()
+	<-done
 }
 
 // obey carries out one request and answers it. An error says that there won't be another.
@@ -124,6 +145,9 @@ func (p *initProcess) obey() (started bool, err error) {
 	case r.Signal != 0:
 		p.kill(syscall.Signal(r.Signal))
 		return false, nil
+	case r.End:
+		killLiving()
+		return false, nil
 	case r.Setup != nil:
 		answer, result.Uncovered, err = p.setUp(r.Setup)
 	case r.Socket != nil:
@@ -136,9 +160,9 @@ func (p *initProcess) obey() (started bool, err error) {
 	}
 	defer closeAll(answer)
 	if err != nil {
-		return started, send(p.conn, failed(err))
+		return started, p.send(failed(err))
 	}
-	return started, send(p.conn, result, answer...)
+	return started, p.send(result, answer...)
 }
 
 func (p *initProcess) setUp(s *setup) (files []*os.File, uncovered bool, err error) {
@@ -162,7 +186,7 @@ func socket(args [3]int) ([]*os.File, error) {
 func (p *initProcess) has() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.command != 0
+	return p.started
 }
 
 // start starts the command. In the foreground it has the process group of wsstack, which
@@ -207,7 +231,7 @@ func (p *initProcess) start(r *startRequest, streams []*os.File) (err error) {
 	if err != nil {
 		return CommandError(name, err)
 	}
-	p.command, p.group = pid, !r.Foreground
+	p.command, p.started, p.group = pid, true, !r.Foreground
 	return nil
 }
 

@@ -20,13 +20,14 @@ import (
 // What init says is believed in no more than it could do anyway: COMMAND may be allowed to trace
 // init, and to speak in its place.
 
-// A request is what the outer process says to init. One of the fields is set. Everything but a
-// signal is answered.
+// A request is what the outer process says to init. One of the fields is set. Setup, Start and
+// Socket are answered.
 type request struct {
 	Setup  *setup        `json:",omitempty"`
 	Start  *startRequest `json:",omitempty"` // with the three streams
 	Socket *[3]int       `json:",omitempty"` // the arguments of socket(2)
 	Signal int           `json:",omitempty"`
+	End    bool          `json:",omitempty"` // kill the command and all that it has started
 }
 
 // A setup is the Config as init needs it.
@@ -48,13 +49,15 @@ type startRequest struct {
 // A reply is the answer to a request: with the descriptors of Setup, an interface and a socket for
 // each device, or the one of Socket.
 type reply struct {
+	Ended bool `json:",omitempty"` // not an answer: the command has ended, with Status
+
 	Uncovered bool `json:",omitempty"` // of Setup: the files and folders of the host have stayed
 
 	Failed bool
 	Errno  int // the cause, if it is one of the system
 	Text   string
 	Hint   string
-	Status int
+	Status int // exit status
 }
 
 // error returns what has failed.

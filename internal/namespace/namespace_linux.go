@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +29,8 @@ import (
 // collects orphans. The two talk over a socket pair (message_linux.go).
 //
 // Whichever of them is killed, nothing is left:
-//   - COMMAND ends: init kills its descendants and exits.
+//   - COMMAND ends: init kills its descendants, tells the outer process, and stays until that has
+//     cleaned up.
 //   - init is killed or crashes: COMMAND dies of its parent-death signal, other descendants
 //     fall to the outer process, the nearest subreaper, which kills them.
 //   - the outer process is killed: init reads the end of the socket, kills
@@ -53,9 +55,10 @@ const initMarker = "(namespace)"
 // be called from several goroutines.
 type Namespace struct {
 	devices []tun.Device
-	limited bool // there is no user namespace
-	covered bool // the files of Config are in place
-	first   int  // process id of init, also when it has ended
+	limited bool        // there is no user namespace
+	covered bool        // the files of Config are in place
+	started atomic.Bool // the command
+	first   int         // process id of init, also when it has ended
 
 	conn    *net.UnixConn
 	askMu   sync.Mutex // held from a request to its answer
@@ -64,11 +67,20 @@ type Namespace struct {
 	pidMu sync.Mutex // guards pid, so that no signal goes to a number that is free again
 	pid   int        // of init; 0: it has been reaped
 
-	ended  chan struct{} // closed when init has been reaped; then the fields below are set
-	status syscall.WaitStatus
-	err    error // why there is no status
+	answers chan answer   // of init, closed when init says no more
+	over    chan struct{} // closed when the command has ended with status, or init with err
+	reaped  chan struct{} // closed when init has been reaped
+	overMu  sync.Mutex    // guards status and err until over is closed
+	status  int           // exit status of the command
+	err     error         // why there is none
 
 	closeOnce sync.Once
+}
+
+// An answer is a reply of init with its descriptors.
+type answer struct {
+	reply
+	files []*os.File
 }
 
 // New makes a namespace with its devices. Its network is ready when New returns, and all of it is
@@ -88,7 +100,7 @@ func New(cfg Config) (*Namespace, error) {
 	if err != nil {
 		return nil, failf("make the sockets of the namespace: %w", err)
 	}
-	n := &Namespace{conn: ours, ended: make(chan struct{})}
+	n := &Namespace{conn: ours, answers: make(chan answer), over: make(chan struct{}), reaped: make(chan struct{})}
 	started := make(chan error)
 	go n.own(theirs, cfg.Use, started) // ends with init
 	err = <-started
@@ -97,6 +109,7 @@ func New(cfg Config) (*Namespace, error) {
 		_ = ours.Close()
 		return nil, err
 	}
+	go n.listen() // ends with init
 	if err := n.setUp(cfg); err != nil {
 		_ = n.Close()
 		return nil, err
@@ -123,12 +136,52 @@ func (n *Namespace) own(control *os.File, use Use, started chan<- error) {
 	family.forget(pid)
 	n.pidMu.Lock()
 	n.pid = 0
-	n.status, n.err = waitFor(pid)
+	status, err := waitFor(pid)
 	n.pidMu.Unlock()
-	if left := family.killOrphans(); n.err == nil && !n.status.Exited() {
-		n.err = failf("the process in the namespace was killed (%s)%s", unix.SignalName(n.status.Signal()), survivors(left))
+	left := family.killOrphans()
+	switch {
+	case err != nil:
+		err = failf("wait for the process in the namespace: %w", err)
+	case !status.Exited():
+		err = failf("the process in the namespace was killed (%s)%s", unix.SignalName(status.Signal()), survivors(left))
 	}
-	close(n.ended)
+	n.end(statusSignal+int(syscall.SIGKILL), err) // unless the command has ended before
+	close(n.reaped)
+}
+
+// end settles how the command has ended, once.
+func (n *Namespace) end(status int, err error) {
+	n.overMu.Lock()
+	defer n.overMu.Unlock()
+	select {
+	case <-n.over:
+	default:
+		n.status, n.err = status, err
+		close(n.over)
+	}
+}
+
+// listen reads what init says.
+func (n *Namespace) listen() {
+	defer close(n.answers)
+	for {
+		var r reply
+		files, err := receive(n.conn, &r, maxReply)
+		switch {
+		case err != nil:
+			return
+		case r.Ended:
+			closeAll(files)
+			n.end(r.Status, nil)
+			continue
+		}
+		select {
+		case n.answers <- answer{r, files}:
+		case <-n.reaped: // nobody has asked
+			closeAll(files)
+			return
+		}
+	}
 }
 
 // startInit starts init in the first way that the kernel allows.
@@ -159,13 +212,14 @@ func (a attempt) start(control *os.File) (pid int, err error) {
 
 // setUp has init make the devices, and takes them.
 func (n *Namespace) setUp(cfg Config) error {
-	answer, files, err := n.ask(request{Setup: &setup{
+	a, err := n.ask(request{Setup: &setup{
 		Devices: cfg.Devices, Files: cfg.Files, Hide: cfg.Hide, Use: cfg.Use, Leftover: []byte(cfg.Leftover), Bound: n.limited,
 	}})
 	if err != nil {
 		return err
 	}
-	n.covered = !answer.Uncovered
+	n.covered = !a.Uncovered
+	files := a.files
 	if len(files) != 2*len(cfg.Devices) {
 		closeAll(files)
 		return failf("the process in the namespace has made %d descriptors for %d devices", len(files), len(cfg.Devices))
@@ -222,9 +276,10 @@ func (n *Namespace) Start(c Command) error {
 	if env == nil {
 		env = os.Environ()
 	}
-	_, _, err := n.ask(request{Start: &startRequest{
+	_, err := n.ask(request{Start: &startRequest{
 		Path: []byte(c.Path), Dir: []byte(c.Dir), Args: raw(c.Args), Env: raw(env), Foreground: c.Foreground,
 	}}, streams[:]...)
+	n.started.Store(n.started.Load() || err == nil)
 	return err
 }
 
@@ -239,38 +294,36 @@ func raw(texts []string) [][]byte {
 // Socket makes a socket in the namespace, with the arguments of socket(2). It is closed on exec,
 // and doesn't block.
 func (n *Namespace) Socket(domain, typ, protocol int) (*os.File, error) {
-	_, files, err := n.ask(request{Socket: &[3]int{domain, typ, protocol}})
+	a, err := n.ask(request{Socket: &[3]int{domain, typ, protocol}})
 	if err != nil {
 		return nil, err
 	}
-	if len(files) != 1 {
-		closeAll(files)
+	if len(a.files) != 1 {
+		closeAll(a.files)
 		return nil, failf("the process in the namespace has made no socket")
 	}
-	return files[0], nil
+	return a.files[0], nil
 }
 
 // ask sends a request and returns the answer with its descriptors.
-func (n *Namespace) ask(r request, files ...*os.File) (reply, []*os.File, error) {
+func (n *Namespace) ask(r request, files ...*os.File) (answer, error) {
 	n.askMu.Lock()
 	defer n.askMu.Unlock()
-	var answer reply
-	err := n.tell(r, files...)
-	if err == nil {
-		files, err = receive(n.conn, &answer, maxReply)
-	}
-	switch {
-	case err == nil:
+	switch err := n.tell(r, files...); {
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
-		return answer, nil, n.gone()
-	default:
-		return answer, nil, failf("talk to the process in the namespace: %w", err)
+		return answer{}, n.gone()
+	case err != nil:
+		return answer{}, failf("talk to the process in the namespace: %w", err)
 	}
-	if answer.Failed {
-		closeAll(files)
-		return answer, nil, answer.error()
+	a, ok := <-n.answers
+	switch {
+	case !ok:
+		return a, n.gone()
+	case a.Failed:
+		closeAll(a.files)
+		return answer{}, a.error()
 	}
-	return answer, files, nil
+	return a, nil
 }
 
 // tell writes a request.
@@ -282,7 +335,7 @@ func (n *Namespace) tell(r request, files ...*os.File) error {
 
 // gone returns the error of a conversation that init has ended, or Close.
 func (n *Namespace) gone() error {
-	<-n.ended
+	<-n.reaped
 	if n.err != nil {
 		return n.err
 	}
@@ -300,11 +353,24 @@ func (n *Namespace) Signal(s syscall.Signal) {
 // status: 128+n when signal n has killed it. An error says that the process in the namespace, and
 // with it the command, was killed.
 func (n *Namespace) Wait() (status int, err error) {
-	<-n.ended
+	<-n.over
 	if n.err != nil {
 		return statusFailed, n.err
 	}
-	return n.status.ExitStatus(), nil
+	return n.status, nil
+}
+
+// End kills the command and its descendants, and waits for that. The namespace stays until Close.
+// Without a command End does nothing.
+func (n *Namespace) End() {
+	if !n.started.Load() || n.tell(request{End: true}) != nil {
+		return // without init there are none
+	}
+	n.kill(syscall.SIGCONT) // in case that somebody has stopped it
+	select {
+	case <-n.over:
+	case <-time.After(killTimeout + time.Second): // Close will not be so patient
+	}
 }
 
 // Close ends everything that runs in the namespace and waits for that. The devices remain the
@@ -314,13 +380,13 @@ func (n *Namespace) Close() error {
 		_ = n.conn.Close()      // init sees it, and ends what is there and itself,
 		n.kill(syscall.SIGCONT) // also if somebody has stopped it
 		select {
-		case <-n.ended:
+		case <-n.reaped:
 		case <-time.After(killTimeout + time.Second):
 			n.kill(syscall.SIGKILL)
 		}
 	})
 	select {
-	case <-n.ended:
+	case <-n.reaped:
 		return nil
 	case <-time.After(time.Second):
 		return failf("the process %d in the namespace can't be ended", n.first)

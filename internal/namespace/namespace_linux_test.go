@@ -189,6 +189,26 @@ func TestNamespace_InitKilled(t *testing.T) {
 	}
 }
 
+// End kills everything, and the namespace stays.
+func TestNamespace_End(t *testing.T) {
+	n := open(t, namespace.Config{})
+	n.End() // nothing runs
+	if err := n.Start(namespace.Command{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 1000 & exec sleep 1000"}}); err != nil {
+		t.Fatal(err)
+	}
+	n.End()
+	if status, err := n.Wait(); status != 137 || err != nil {
+		t.Errorf("Wait: %d, %v, want 137", status, err)
+	}
+	n.End()
+	if _, err := n.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0); err != nil {
+		t.Errorf("a socket after End: %v", err)
+	}
+	if err := n.Start(namespace.Command{Path: "/bin/true", Args: []string{"true"}}); err == nil {
+		t.Error("a second command was started")
+	}
+}
+
 // What the arguments and the environment are is the command's business.
 func TestNamespace_Bytes(t *testing.T) {
 	n := open(t, namespace.Config{})

@@ -44,6 +44,9 @@ func (*Namespace) Signal(syscall.Signal) {}
 // Wait fails.
 func (*Namespace) Wait() (int, error) { return statusFailed, failf("no namespace") }
 
+// End does nothing.
+func (*Namespace) End() {}
+
 // Close does nothing.
 func (*Namespace) Close() error { return nil }
 

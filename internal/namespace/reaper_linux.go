@@ -3,6 +3,7 @@ package namespace
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -29,8 +30,15 @@ func killDescendants(spared map[int]bool) (left int) {
 	return killAll(root, func() []process { return descendants(root, spared) })
 }
 
+// killLiving kills all descendants and leaves it to somebody else to reap them.
+func killLiving() {
+	killAll(0, func() []process {
+		return slices.DeleteFunc(descendants(os.Getpid(), nil), func(p process) bool { return p.zombie })
+	})
+}
+
 // killAll kills the processes that find returns and reaps those that are
-// children of root, this process. It repeats until none is left: a process may
+// children of root, which is this process, or none. It repeats until none is left: a process may
 // start another between the look and the kill, and each one that dies hands its
 // children to us.
 func killAll(root int, find func() []process) (left int) {
