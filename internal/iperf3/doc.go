@@ -34,6 +34,9 @@ import (
 // DefaultPort is the port of a server.
 const DefaultPort = 5201
 
+// DefaultUDPRate is the rate at which iperf3 sends datagrams unless told, in bits a second.
+const DefaultUDPRate = 1 << 20
+
 // A Network is where a test takes place. The contexts bound the opening of a socket alone.
 type Network interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
@@ -72,7 +75,6 @@ const (
 	defaultTime           = 10
 	defaultTCPBlock       = 128 << 10
 	defaultUDPBlock       = 1460
-	defaultUDPRate        = 1 << 20 // bits a second
 	maxTime               = 86400
 	reportEvery           = time.Second
 )

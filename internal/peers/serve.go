@@ -1,24 +1,29 @@
 package peers
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/iperf3"
 	"github.com/wsstack/wsstack/stack"
 )
 
-// parseServe reads "[ADDRESS:]PORT=exec:COMMAND".
+// parseServe reads "[ADDRESS:]PORT=exec:COMMAND", or "=iperf3".
 //
 // A shell runs COMMAND for each connection, outside of the network, with the connection as standard
 // input and output, as inetd does. REMOTE_ADDR and REMOTE_PORT, SERVER_ADDR and SERVER_PORT in its
 // environment say whose connection it is. A FIN of the peer is the end of the input; the end of the
 // output is a FIN to the peer. When COMMAND ends, its connection is closed; when the connection is
 // reset, or the service ends, COMMAND and what it has started in its process group are killed.
+//
+// Instead of exec:COMMAND it may be iperf3, a server of iperf3's tests.
 func parseServe(text string) (Service, error) {
 	at, what, err := splitText(text, "PORT=exec:COMMAND, such as 8080=exec:cat")
 	if err != nil {
@@ -28,9 +33,14 @@ func parseServe(text string) (Service, error) {
 	if err != nil {
 		return Service{}, err
 	}
+	if what == "iperf3" {
+		udp := p
+		udp.network = "udp"
+		return Service{places: []place{p, udp}, start: func(r *running) error { return r.measure(p) }}, nil
+	}
 	command, ok := strings.CutPrefix(what, "exec:")
 	if !ok || strings.TrimSpace(command) == "" {
-		return Service{}, mistakef("write exec: and a command, such as exec:cat", "%q is not a program", what)
+		return Service{}, mistakef("write exec: and a command, such as exec:cat, or iperf3", "%q is not a program", what)
 	}
 	if runtime.GOOS == "windows" {
 		return Service{}, mistakef("forward the port to a server: --forward PORT=HOST:PORT", "serve needs a shell, which Windows hasn't got")
@@ -43,6 +53,31 @@ func parseServe(text string) (Service, error) {
 		r.accept(l, maxPrograms, func(c net.Conn) { r.program(command, c.(*endpoint.Conn)) })
 		return nil
 	}}, nil
+}
+
+// measure serves tests of iperf3.
+func (r *running) measure(p place) error {
+	address := netip.AddrPortFrom(p.address, p.port).String()
+	if p.anywhere() {
+		address = fmt.Sprintf(":%d", p.port)
+	}
+	ready, failed := make(chan struct{}), make(chan error, 1)
+	r.wg.Go(func() { // ends with the service
+		failed <- iperf3.Serve(r.ctx, iperf3.Stack{Stack: r.stack}, address, iperf3.ServerConfig{
+			Ready: func(net.Addr) { close(ready) },
+			Done: func(_ *iperf3.Report, err error) {
+				if err != nil {
+					r.log("test", err)
+				}
+			},
+		})
+	})
+	select {
+	case <-ready:
+		return nil
+	case err := <-failed:
+		return err
+	}
 }
 
 // program runs a program on a connection until both have ended.

@@ -28,7 +28,7 @@ func Kinds() []Kind {
 			"who connects to PORT of the stack reaches HOST:PORT as this system sees it", "5432=127.0.0.1:5432", parseForward},
 		{"publish", "PORT=PORT", "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT",
 			"who connects to the first PORT, of this system, reaches the other side's second one", "8080=80", parsePublish},
-		{"serve", "PORT=exec:COMMAND", "[ADDRESS:]PORT=exec:COMMAND",
+		{"serve", "PORT=exec:COMMAND", "[ADDRESS:]PORT=exec:COMMAND, or PORT=iperf3",
 			"a program that reads standard input and writes standard output is the server", "8080=exec:cat", parseServe},
 		{"files", "PORT=DIR", "[ADDRESS:]PORT=DIR",
 			"an HTTP server of the files in a directory, which it only reads", "8080=/usr/share/doc", parseFiles},
