@@ -53,7 +53,8 @@ func (b *busy) change(f func()) {
 
 func connection(id uint64) endpoint.Info {
 	return endpoint.Info{
-		ID: id, Network: "tcp4", State: "ESTABLISHED", Options: streamDefaults(), TCP: &endpoint.TCPInfo{Cwnd: 14600},
+		ID: id, Network: "tcp4", State: "ESTABLISHED", Options: streamDefaults(), TCP: &endpoint.TCPInfo{Cwnd: 14600, Resent: 3},
+		RecvQueue: 11, SendQueue: 12, Connected: 1500 * time.Millisecond,
 		Local: netip.MustParseAddrPort("10.77.0.1:7"), Remote: netip.AddrPortFrom(netip.MustParseAddr("10.77.0.2"), uint16(40000+id)),
 	}
 }
