@@ -27,6 +27,10 @@ type networkConfig struct {
 	// Congestion is the congestion control of the kernel's connections to the stack; see
 	// tun.Config.
 	Congestion string
+
+	Log     logFlags     // what is told while the network runs
+	Summary summaryFlags // what is told at its end
+	Control controlFlags // who may look at it, and change it
 }
 
 func defaultNetwork() networkConfig {

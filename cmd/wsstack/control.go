@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -35,14 +38,17 @@ func (c *controlFlags) addFlags(f *pflag.FlagSet, ownName bool) {
 
 // A controlSocket is the control socket of a network; nil: the network has none.
 type controlSocket struct {
+	config control.Config
+	file   string       // the name of the socket's file
+	wanted bool         // somebody has asked for it
+	logger *slog.Logger // hears that it can't be made, if nobody has
 	server *control.Server
-	name   string
-	inside bool
 }
 
-// listen makes the control socket of a network that runs a command. Without a directory for it, the
-// network runs all the same, and warnings says so, unless somebody has asked for the socket.
-func (c *controlFlags) listen(command []string, warnings io.Writer) (*controlSocket, error) {
+// listen returns the control socket of a network that runs a command. Its file is made by the
+// feature, when whoever would remove it after a crash is there. Without a directory for it, the
+// network runs all the same, and the logger hears that, unless somebody has asked for the socket.
+func (c *controlFlags) listen(command []string, logger *slog.Logger) (*controlSocket, error) {
 	if c.none {
 		return nil, nil
 	}
@@ -50,61 +56,107 @@ func (c *controlFlags) listen(command []string, warnings io.Writer) (*controlSoc
 	if name == "" {
 		name = control.NameFor(command[0])
 	}
-	server, err := control.Listen(control.Config{Name: name, Command: command, Version: version(), Inside: c.inside})
-	if err == nil {
-		return &controlSocket{server, name, c.inside}, nil
+	s := &controlSocket{
+		config: control.Config{Name: name, Command: command, Version: version(), Inside: c.inside},
+		wanted: c.name != "" || c.inside,
+		logger: logger,
 	}
-	if c.name != "" || c.inside {
-		return nil, err
+	var err error
+	if s.file, err = control.Path(name); err != nil {
+		return nil, s.complain(err)
 	}
-	f := failureOf(err)
-	f.text += ", so nobody can look at the network"
-	f.warn(warnings)
-	return nil, nil
+	return s, nil
 }
 
-// path is the name of the socket's file; "": there is none.
-func (c *controlSocket) path() string {
-	if c == nil {
-		return ""
+// complain returns an error, or logs it where nobody has asked for the socket.
+func (c *controlSocket) complain(err error) error {
+	if c.wanted {
+		return err
 	}
-	return c.server.Path()
+	c.logger.Info("nobody can look at the network", "error", err)
+	return nil
 }
 
-// environment is what the environment of a command has besides.
-func (c *controlSocket) environment() []string {
-	if c == nil || !c.inside {
-		return nil
-	}
-	return []string{control.Environment + "=" + c.server.Path()}
-}
-
-// serve begins to serve clients, when the network runs.
-func (c *controlSocket) serve(t *testbed.Testbed) {
+// attach adds the socket to a network: its file is made after all namespaces, and before any
+// command. The network closes it.
+func (c *controlSocket) attach(n *testbed.Network) {
 	if c == nil {
 		return
 	}
-	network := func() status.Network { return describeNetwork(c.name, t) }
-	n := network()
+	for i := range slices.Backward(n.Hosts) {
+		if h := &n.Hosts[i]; h.Kind == testbed.Stack || h.Kind == testbed.Router {
+			h.Services = append(slices.Clip(h.Services), testbed.Feature{Text: "control socket", Start: c.start})
+			return
+		}
+	}
+}
+
+// start is the Start of the feature.
+func (c *controlSocket) start(h *testbed.RunningHost) (io.Closer, error) {
+	if err := c.serve(h.Testbed()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// options adds what those options have for it that make the namespaces.
+func (c *controlSocket) options(o *testbed.Options) {
+	if c == nil {
+		return
+	}
+	o.Namespace.Leftover = c.file
+	if !c.config.Inside {
+		o.Namespace.Hide = append(o.Namespace.Hide, filepath.Dir(c.file))
+	}
+}
+
+// environment returns the environment of a command in the network: with --control-inside it has the
+// socket, and otherwise none, not even that of a network around this one.
+func (c *controlSocket) environment(environ []string) []string {
+	environ = slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		return strings.HasPrefix(entry, control.Environment+"=")
+	})
+	if c != nil && c.config.Inside {
+		environ = append(environ, control.Environment+"="+c.file)
+	}
+	return environ
+}
+
+// serve makes the socket and begins to serve clients, unless the feature has.
+func (c *controlSocket) serve(t *testbed.Testbed) error {
+	if c == nil || c.server != nil {
+		return nil
+	}
+	server, err := control.Listen(c.config)
+	if err != nil {
+		return c.complain(err)
+	}
+	c.server = server
 	for _, h := range t.Hosts() {
 		if h.Stack() != nil {
-			c.server.AddHost(h.Name(), h.Stack())
+			server.AddHost(h.Name(), h.Stack())
 		}
 	}
 	for _, l := range t.Links() {
-		c.server.AddLink(control.Link{Name: l.Name(), Ends: l.Hosts(), Impaired: l.Impaired(), Captured: l.Captured()})
+		server.AddLink(control.Link{Name: l.Name(), Ends: l.Hosts(), Impaired: l.Impaired(), Captured: l.Captured()})
 	}
-	_ = n
-	page := newPage(network)
-	c.server.Handle("GET /v1/status", page)
-	c.server.Handle("GET /metrics", page)
-	c.server.Handle("GET /{$}", page)
-	c.server.Start()
+	network := func() status.Network {
+		n := networkOf(t)
+		n.Name = c.config.Name
+		n.Names = append(n.Names, "wsstack") // as the guard of the socket has it
+		return n
+	}
+	server.Handle("GET /v1/status", control.JSON(func(*http.Request) (any, error) { return status.NewReport(network(), 0), nil }))
+	server.Handle("GET /metrics", newMetrics(network))
+	server.Handle("GET /{$}", newPage(network))
+	registerBench(server, stackFinder(t))
+	server.Start()
+	return nil
 }
 
-// close ends the socket.
-func (c *controlSocket) close() error {
-	if c == nil {
+// Close ends the socket.
+func (c *controlSocket) Close() error {
+	if c == nil || c.server == nil {
 		return nil
 	}
 	return c.server.Close()
@@ -137,6 +189,3 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	}
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
-
-var _ http.Handler
-var _ time.Time

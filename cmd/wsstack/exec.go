@@ -35,11 +35,13 @@ example).
 The exit status is that of COMMAND, 128+n when signal n has killed COMMAND, 127 when
 there is no such command, and 126 when it can't be executed.
 
-` + wireHelp,
+` + gatewayHelp + "\n\n" + wireHelp + "\n\n" + logHelp,
 		Example: `  wsstack exec -- curl -s http://10.77.0.1/
   wsstack exec -- curl -s -H 'Accept: application/json' 'http://[fd77::1]/'
   wsstack exec --mtu 9000 -- ping -c 3 10.77.0.1
   wsstack exec --delay 50ms --loss 0.01 --pcap link.pcapng -- curl -s http://10.77.0.1/
+  wsstack exec --gateway -- curl -s https://example.org/
+  wsstack exec --gateway --host-loopback 10.77.0.3 -- psql -h 10.77.0.3
   wsstack exec -- bash
   sudo unshare --fork --pid --kill-child --mount-proc wsstack exec -- COMMAND`,
 		DisableFlagsInUseLine: true,
@@ -50,21 +52,15 @@ there is no such command, and 126 when it can't be executed.
 			return usagef("exec needs a command to run").
 				withHint("write it after two dashes: %s", "wsstack exec -- curl -s http://10.77.0.1/")
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := cfg.validate(); err != nil {
-				return err
-			}
-			path, err := namespace.LookCommand(args[0])
-			if err != nil {
-				return err
-			}
-			return execCommand(cfg, features, path, args)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return cfg.Log.failed(cmd.ErrOrStderr(), execCommand(cfg, features, args))
 		},
 	}
 	// The flags of COMMAND are not ours, also where the two dashes are missing.
 	cmd.Flags().SetInterspersed(false)
 	addLinkFlags(cmd, &cfg)
 	features.addFlags(cmd.Flags())
+	cfg.Control.addFlags(cmd.Flags(), false)
 	return cmd
 }
 
@@ -73,37 +69,54 @@ const commandName = "command"
 
 // execCommand runs a command in a namespace of its own and returns its
 // exit status as an exitStatus, or why it couldn't.
-func execCommand(cfg networkConfig, features hostFlags, path string, argv []string) error {
+func execCommand(cfg networkConfig, features hostFlags, argv []string) error {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	path, err := namespace.LookCommand(argv[0])
+	if err != nil {
+		return err
+	}
 	if err := cfg.Wire.checkOutput(forExec, isTerminal(os.Stdout)); err != nil {
 		return err
 	}
+	socket, err := cfg.Control.listen(argv, cfg.Log.logger(os.Stderr))
+	if err != nil {
+		return err
+	}
 	host := testbed.Host{Name: commandName, Kind: testbed.Namespace, Command: &testbed.Command{
-		Path: path, Args: argv, Env: withoutProxies(os.Environ()), Foreground: true, Main: true,
+		Path: path, Args: argv, Env: socket.environment(withoutProxies(os.Environ())), Foreground: true, Main: true,
 	}}
 	n, err := cfg.describe(tunName, host, features)
 	if err != nil {
 		return err
 	}
+	socket.attach(&n)
 	packets, stdout, err := cfg.Wire.records()
 	if err != nil {
 		return failf("open standard output for the packets: %w", err)
 	}
 	signals := make(chan os.Signal, 16) // until the command is there to take them
 	signal.Notify(signals, namespace.Forwardable()...)
-	t, err := testbed.New(n, testbed.Options{Streams: [3]*os.File{os.Stdin, stdout, os.Stderr}, Records: packets, Namespace: namespace.Config{Use: forExec.use()}})
+	o := cfg.Log.options(os.Stderr)
+	o.Streams, o.Records, o.Namespace.Use = [3]*os.File{os.Stdin, stdout, os.Stderr}, packets, forExec.use()
+	socket.options(&o)
+	t, err := testbed.New(n, o)
 	if err == nil {
 		err = t.Start()
 	}
 	if err != nil {
 		return networkFailure(err)
 	}
+	summary := cfg.Summary.start(t, isTerminal(os.Stderr))
 	go forwardSignals(signals, t.Hosts()[1].Namespace()) // ends with the process
 	result, err := t.Wait(context.Background())
+	summary.print(os.Stderr)
 	if closed := closeNetwork(t); closed != nil && err == nil {
-		report(os.Stderr, closed) // the status of the command stays
+		report(os.Stderr, cfg.Log.failed(os.Stderr, closed)) // the status of the command stays
 	}
 	if left := namespace.Sweep(); left > 0 {
-		report(os.Stderr, failf("%d processes could not be killed", left))
+		report(os.Stderr, cfg.Log.failed(os.Stderr, failf("%d processes could not be killed", left)))
 	}
 	if err != nil {
 		return networkFailure(err)

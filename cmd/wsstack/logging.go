@@ -12,12 +12,16 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/wsstack/wsstack/internal/testbed"
 )
 
-// logHelp is the part of the help of exec, up and run that says what is logged.
-const logHelp = `What the network does is logged on standard error: with --log-level info services that
-start and what is refused, with debug also each connection of the gateway and of a
-forward. --log-format json writes the log, and errors, as lines of JSON.`
+// logHelp is the part of the help of exec and up that says what they tell of their work.
+const logHelp = `Standard error gets a log: with --log-level info it has what starts and ends, with debug
+also each connection of the gateway, of forwards and of services. --log-format json
+writes it, and errors, as lines of JSON. At the end, what the link has carried each way
+(packets, bytes, drops, retransmissions) is written to a terminal, and elsewhere with
+--summary.`
 
 // logFlags say what a command tells of its work on standard error.
 type logFlags struct {
@@ -57,6 +61,17 @@ func (f *logFlags) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: f.level}))
 	}
 	return slog.New(newTextHandler(w, f.level))
+}
+
+// options are those of a network whose records go to a writer, beside what services write to their
+// standard error.
+func (f *logFlags) options(stderr io.Writer) testbed.Options {
+	logger := f.logger(stderr)
+	return testbed.Options{
+		Logger: logger,
+		Event:  func(e testbed.Event) { logger.Info(e.Text, "host", e.Host) },
+		Output: func(l testbed.Line) { _, _ = io.WriteString(stderr, l.Text+"\n") },
+	}
 }
 
 // failed returns the error that ends a command. With --log-format json the message is written here,

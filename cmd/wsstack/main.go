@@ -24,7 +24,7 @@ func main() {
 	// The process inside the network namespace runs this program as well, so main looks for its
 	// marker before any flag.
 	if namespace.IsInit(os.Args) {
-		status, err := namespace.Init(nil)
+		status, err := namespace.Init(removeSocket)
 		report(os.Stderr, err)
 		os.Exit(status)
 	}
@@ -70,8 +70,8 @@ func newRootCommand() *cobra.Command {
 		return f
 	})
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newExecCommand(), newUpCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newVersionCommand(),
-		newCompletionCommand(), newImpairmentsTopic())
+	root.AddCommand(newExecCommand(), newUpCommand(), newRunCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
+		newStatCommand(), newSetCommand(), newLinkCommand(), newCaptureCommand(), newConnectCommand(), newListenCommand(), newBenchCommand(), newCompletionCommand(), newImpairmentsTopic(), newPeersTopic())
 	addCompletions(root)
 	return root
 }

@@ -22,6 +22,7 @@ func probe() {
 	commands := map[string]func(args []string) error{
 		"congestion": probeCongestion,
 		"listen":     probeListen,
+		"echo":       probeEcho,
 		"tcp":        probeTCP,
 		"head":       probeHead,
 		"udp":        probeUDP,
@@ -73,6 +74,24 @@ func probeTCP(args []string) error {
 	}
 	_, err = io.Copy(os.Stdout, c)
 	return err
+}
+
+// probeEcho listens on an address and sends back what it gets, for ever.
+func probeEcho(args []string) error {
+	l, err := net.Listen("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			_, _ = io.Copy(c, c)
+			c.Close()
+		}()
+	}
 }
 
 // probeListen listens on an address, and no more.

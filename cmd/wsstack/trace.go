@@ -68,7 +68,7 @@ func showTrace(stdin io.Reader, stdout, stderr io.Writer, f traceFlags, name str
 	if err := f.check(name); err != nil {
 		return err
 	}
-	file, err := readCapture(stdin, name)
+	file, err := readCapture(stdin, stderr, name)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func (f *traceFlags) check(name string) error {
 	return nil
 }
 
-// readCapture reads a file, or standard input.
-func readCapture(stdin io.Reader, name string) (*captures.File, error) {
+// readCapture reads a file, or standard input. On a terminal it shows how much of a file it has read.
+func readCapture(stdin io.Reader, stderr io.Writer, name string) (*captures.File, error) {
 	in := stdin
 	if name != standardOutput {
 		file, err := os.Open(name)
@@ -120,10 +120,16 @@ func readCapture(stdin io.Reader, name string) (*captures.File, error) {
 			return nil, openFailure(err)
 		}
 		defer file.Close()
-		if info, err := file.Stat(); err == nil && info.IsDir() {
+		info, err := file.Stat()
+		if err == nil && info.IsDir() {
 			return nil, failf("%s is a folder", name).withHint("name a file in it: wsstack trace %s", filepath.Join(name, "FILE.pcapng"))
 		}
 		in = file
+		if err == nil && info.Mode().IsRegular() {
+			shown := newProgress(stderr)
+			defer shown.end()
+			in = &progressReader{Reader: file, progress: shown, name: filepath.Base(name), total: info.Size()}
+		}
 	}
 	file, err := captures.Read(in)
 	switch {

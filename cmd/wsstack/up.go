@@ -42,7 +42,7 @@ The command needs Linux and the capability CAP_NET_ADMIN; "wsstack exec" works w
 the capability. The device disappears with the program. The exit status is 0 after ^C
 or SIGTERM.
 
-` + wireHelp,
+` + gatewayHelp + "\n\n" + wireHelp + "\n\n" + logHelp,
 		Example: `  sudo wsstack up
   sudo wsstack up --name wsstack1 --address 10.78.0.1/24
   sudo wsstack up --delay 40ms --jitter 5ms --loss 0.01 --pcap bad-link.pcapng
@@ -50,16 +50,17 @@ or SIGTERM.
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := cfg.validate(); err != nil {
-				return err
+			if cmd.Flags().Changed("name") {
+				cfg.Control.name = f.name
 			}
-			return up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
+			return cfg.Log.failed(cmd.ErrOrStderr(), up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f))
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends and MTU as one line of JSON")
 	addLinkFlags(cmd, &cfg)
 	features.addFlags(cmd.Flags())
+	cfg.Control.addFlags(cmd.Flags(), true)
 	return cmd
 }
 
@@ -68,6 +69,9 @@ const systemName = "system"
 
 // up runs a stack on a TUN device of this host until a signal ends it.
 func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) (err error) {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
 	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
 		return err
 	}
@@ -89,6 +93,11 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 	if err := cfg.checkFree(host); err != nil {
 		return err
 	}
+	socket, err := cfg.Control.listen([]string{string(forUp)}, cfg.Log.logger(stderr))
+	if err != nil {
+		return err
+	}
+	socket.attach(&n)
 	packets, _, err := cfg.Wire.records()
 	if err != nil {
 		return failf("open standard output for the packets: %w", err)
@@ -96,15 +105,19 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 	if packets != nil {
 		stdout = stderr
 	}
-	t, err := testbed.New(n, testbed.Options{Records: packets, Namespace: namespace.Config{Use: forUp.use()}})
+	o := cfg.Log.options(stderr)
+	o.Records, o.Namespace.Use = packets, forUp.use()
+	t, err := testbed.New(n, o)
 	if err == nil {
 		err = t.Start()
 	}
 	if err != nil {
 		return networkFailure(err)
 	}
+	summary := cfg.Summary.start(t, isTerminal(stderr))
 	defer func() {
 		signal.Stop(signals) // the second one ends the program at once
+		summary.print(stderr)
 		if closed := closeNetwork(t); err == nil {
 			err = closed
 		}

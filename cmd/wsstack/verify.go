@@ -264,15 +264,15 @@ func selectProfiles(name string) ([]options.Profile, error) {
 func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statement, profiles []options.Profile) ([]verification, error) {
 	left := leftOut(profiles)
 	byID := map[string][]conform.Case{}
-	total := 0
+	done, total := 0, 0
 	for _, c := range conform.Cases(conform.Scenarios(), profiles...) {
 		byID[c.ID] = append(byID[c.ID], c)
 	}
 	for _, s := range statements {
 		total += len(byID[s.ID])
 	}
-	show := newProgress(stderr, total)
-	defer show.end()
+	shown := newProgress(stderr)
+	defer shown.end()
 	results := make([]verification, len(statements))
 	for i, s := range statements {
 		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested, Why: conform.Untested[s.ID], NotRun: left[s.ID]}
@@ -281,7 +281,8 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 		}
 		none := v.Verdict
 		for _, c := range byID[s.ID] {
-			show.next(c)
+			done++
+			shown.show("%d/%d %s %s", done, total, c.ID, c.Title)
 			r, err := runCase(f, c, pictured(v.Runs, c))
 			if err != nil {
 				return nil, err

@@ -9,37 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/wsstack/wsstack/internal/conform"
 )
-
-// A progress shows on a terminal how far a long run is. It shows nothing elsewhere.
-type progress struct {
-	w           io.Writer // nil: not a terminal
-	done, total int
-}
-
-func newProgress(w io.Writer, total int) *progress {
-	if file, ok := w.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return &progress{w: w, total: total}
-		}
-	}
-	return &progress{total: total}
-}
-
-func (p *progress) next(c conform.Case) {
-	p.done++
-	if p.w != nil {
-		fmt.Fprintf(p.w, "\r\x1b[K%d/%d %s %s", p.done, p.total, c.ID, c.Title)
-	}
-}
-
-func (p *progress) end() {
-	if p.w != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
-}
 
 // countVerdicts returns the number of statements with each verdict.
 func countVerdicts(results []verification) map[string]int {

@@ -38,6 +38,8 @@ func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng); - is standard output")
 	w.Bad.addFlags(f)
 	f.Var(newParsed(&w.Seed, parseSeed), "seed", "`NUMBER` that makes what is random repeatable")
+	cfg.Log.addFlags(f)
+	cfg.Summary.addFlags(f)
 }
 
 // parsed is the value of a flag that is checked when it is read, so that the error names the flag.

@@ -17,20 +17,29 @@ type socketFile struct {
 	info     os.FileInfo // of the file, by which close knows it again
 }
 
-// makeSocket makes the file of a network's control socket in a directory; "": Directory. The file
-// that a dead process has left is replaced.
-func makeSocket(dir, name string) (*socketFile, error) {
+// Path returns the name that the file of a network's control socket will have, and makes the
+// directory for it; Listen with an empty Config.Dir makes the file.
+func Path(name string) (string, error) { return pathIn(Directory(), name) }
+
+func pathIn(dir, name string) (string, error) {
 	if err := CheckName(name); err != nil {
-		return nil, err
-	}
-	if dir == "" {
-		dir = Directory()
+		return "", err
 	}
 	path := filepath.Join(dir, name+suffix)
 	if len(path) > maxPath {
-		return nil, Errorf(0, "choose a shorter directory: XDG_RUNTIME_DIR=DIRECTORY", "the name %s has %d bytes, and a socket may have %d", path, len(path), maxPath)
+		return "", Errorf(0, "choose a shorter directory: XDG_RUNTIME_DIR=DIRECTORY", "the name %s has %d bytes, and a socket may have %d", path, len(path), maxPath)
 	}
-	if err := safeDirectory(dir); err != nil {
+	return path, safeDirectory(dir)
+}
+
+// makeSocket makes the file of a network's control socket in a directory; "": Directory. The file
+// that a dead process has left is replaced.
+func makeSocket(dir, name string) (*socketFile, error) {
+	if dir == "" {
+		dir = Directory()
+	}
+	path, err := pathIn(dir, name)
+	if err != nil {
 		return nil, err
 	}
 	unlock, err := lock(dir)

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wsstack/wsstack/internal/namespace"
+	"github.com/wsstack/wsstack/internal/netfile"
+	"github.com/wsstack/wsstack/internal/testbed"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	check, schema, example bool
+	json                   bool
+	log                    logFlags
+	summary                summaryFlags
+	control                controlFlags
+}
+
+// exampleNetwork is what run --example prints.
+//
+//go:embed example.yaml
+var exampleNetwork string
+
+func newRunCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [flags] FILE",
+		Short: "Run a test network of several hosts that a file describes",
+		Long: `Run the network of FILE, in YAML: hosts, each a wsstack or a Linux network namespace with
+a command, and links and routers between them. --example prints a file to begin with,
+and --schema the JSON schema of all fields. - is standard input.
+
+Hosts find each other by their names. Routes are computed. Stacks and routers run first.
+Then commands start, in the order of the file as far as "after" doesn't say otherwise;
+"until" says what has to hold before a host counts as ready. What commands write comes
+with the name of the host before each line, and what happens to hosts on standard error.
+Colours are for terminals, and not where NO_COLOR is set. --json writes lines of JSON
+with the fields time, host, stream (stdout, stderr or event) and text instead.
+
+The network ends with its main command: the one that has "main: true", or else the last
+one of the file. The exit status is that of this command. A command that fails before
+ends the network with its own status, unless it has "may-fail: true". The other commands
+are then asked to end with SIGTERM, one after the other, the one that has started last
+first, and are killed when they haven't ended within 5 seconds. ^C and SIGTERM do the
+same, and the second one kills all at once; the exit status is 128+n then, or 0 for a
+network without commands, which runs until then. The exit status is 2 for a mistake in
+the file.
+
+Namespaces need Linux and permission to open /dev/net/tun, as "wsstack exec" does. A
+network of stacks needs neither.
+
+` + logHelp,
+		Example: `  wsstack run --example > network.yaml
+  wsstack run --check network.yaml
+  wsstack run network.yaml
+  wsstack run --json network.yaml | jq -r 'select(.host == "client").text'
+  wsstack run --schema > network.schema.json`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.schema || f.example:
+				return noArguments(cmd, args)
+			case len(args) == 0:
+				return usagef("run needs a network file").withHint("%q prints one to begin with", "wsstack run --example")
+			case len(args) > 1:
+				return usagef("unexpected argument %q", args[1]).withHint("run takes one file")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.schema:
+				return printSchema(cmd.OutOrStdout())
+			case f.example:
+				return write(cmd.OutOrStdout(), exampleNetwork)
+			}
+			return f.log.failed(cmd.ErrOrStderr(), runFile(args[0], f, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().BoolVar(&f.check, "check", false, "look for mistakes in the file, and do nothing else")
+	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON schema of network files")
+	cmd.Flags().BoolVar(&f.example, "example", false, "print a network file")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write what commands write, and what happens to hosts, as lines of JSON")
+	f.control.addFlags(cmd.Flags(), false)
+	f.log.addFlags(cmd.Flags())
+	f.summary.addFlags(cmd.Flags())
+	return cmd
+}
+
+func printSchema(w io.Writer) error {
+	text, err := netfile.Schema()
+	if err != nil {
+		return failf("make the schema: %w", err)
+	}
+	return write(w, string(text))
+}
+
+// write writes a text to standard output.
+func write(w io.Writer, text string) error {
+	if _, err := io.WriteString(w, text); err != nil {
+		return failf("write: %w", err)
+	}
+	return nil
+}
+
+// runFile runs the network of a file.
+func runFile(name string, f runFlags, stdin io.Reader, stdout, stderr io.Writer) error {
+	file, err := netfile.Read(name, stdin, netfile.Options{Environ: withoutProxies(os.Environ()), Page: hostPage})
+	if err != nil {
+		return err
+	}
+	if f.check {
+		return write(stdout, fmt.Sprintf("%s: %s and %s, no mistakes\n", file.Name,
+			counted(len(file.Network.Hosts), "host"), counted(len(file.Network.Links), "link")))
+	}
+	// Before anything is made, so that an early signal leaves nothing, either.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, endings()...)
+	defer signal.Stop(signals)
+	packets, stdout, err := runRecords(file.Network, stdout, stderr)
+	if err != nil {
+		return err
+	}
+	r := &networkRun{file: file, flags: f, stderr: stderr, signals: signals}
+	r.out = newRunOutput(file.Network, stdout, stderr, f.json)
+	return r.run(packets)
+}
+
+// counted is a number of things.
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// A networkRun is a network of a file that runs.
+type networkRun struct {
+	file    *netfile.File
+	flags   runFlags
+	out     *runOutput
+	stderr  io.Writer
+	signals chan os.Signal
+
+	foreground bool // a command has the terminal
+}
+
+// run runs the network to its end. packets is where packets go that are recorded on standard output.
+func (r *networkRun) run(packets *os.File) (err error) {
+	controls, err := r.flags.control.listen([]string{networkName(r.file.Name)}, r.flags.log.logger(r.stderr))
+	if err != nil {
+		return err
+	}
+	n := r.file.Network
+	controls.attach(&n)
+	for i := range n.Hosts {
+		if c := n.Hosts[i].Command; c != nil {
+			c.Env = controls.environment(c.Env)
+			r.foreground = r.foreground || c.Foreground
+		}
+	}
+	o := testbed.Options{
+		Streams: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Records: packets, Output: r.out.line, Event: r.out.event,
+		Logger:    r.flags.log.logger(r.stderr),
+		Namespace: namespace.Config{Use: namespace.Use{Command: "run"}},
+	}
+	controls.options(&o)
+	t, err := testbed.New(n, o)
+	if err == nil {
+		err = t.Start()
+	}
+	if err != nil {
+		return r.file.Locate(err)
+	}
+	err = controls.serve(t) // of a network without a stack
+	summary := r.flags.summary.start(t, isTerminal(r.stderr))
+	if err == nil {
+		err = r.wait(t)
+	}
+	if closed := controls.Close(); err == nil {
+		err = closed
+	}
+	summary.print(r.stderr)
+	if closed := closeNetwork(t); closed != nil {
+		report(r.stderr, closed) // the status of the network stays
+	}
+	if left := namespace.Sweep(); left > 0 {
+		report(r.stderr, failf("%s could not be killed", counted(left, "process")))
+	}
+	return err
+}
+
+// networkName is the name of a network file without its folder and what its name ends in.
+func networkName(file string) string {
+	base := filepath.Base(file)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// stopGrace is how long a command may take to end after SIGTERM.
+const stopGrace = 5 * time.Second
+
+// wait waits for the end of the network, and ends its commands. The error is the exit status, or why
+// there is none.
+func (r *networkRun) wait(t *testbed.Testbed) error {
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	hurry, kill := context.WithCancel(context.Background())
+	defer kill()
+	done := make(chan struct{})
+	defer close(done)
+	go func() { // ends with wait
+		for {
+			select {
+			case s := <-r.signals:
+				r.interrupted(s, t, ctx, interrupt, kill)
+			case <-done:
+				return
+			}
+		}
+	}()
+	if !hasCommands(r.file.Network) {
+		r.out.note("%s and %s are up; ^C ends them", counted(len(t.Hosts()), "host"), counted(len(t.Links()), "link"))
+	}
+	result, err := t.Wait(ctx)
+	if result.Host != "" && result.Status != 0 {
+		r.out.note("%s has ended the network with status %d", result.Host, result.Status)
+	}
+	t.Stop(hurry, stopGrace)
+	switch cause, ok := errors.AsType[interrupted](context.Cause(ctx)); {
+	case ok && !hasCommands(r.file.Network):
+		return nil
+	case ok:
+		return exitStatus(statusSignal + int(cause))
+	case err != nil:
+		return r.file.Locate(err)
+	}
+	return exitStatus(result.Status)
+}
+
+// An interrupted is the signal that has ended a network.
+type interrupted syscall.Signal
+
+func (i interrupted) Error() string { return syscall.Signal(i).String() }
+
+// interrupted acts on a signal: the first one ends the network in good order, the second one at
+// once. What a terminal sends to its foreground is for the command that has it.
+func (r *networkRun) interrupted(s os.Signal, t *testbed.Testbed, ctx context.Context, interrupt context.CancelCauseFunc, kill func()) {
+	n, ok := s.(syscall.Signal)
+	switch {
+	case !ok, r.foreground && namespace.FromTerminal(n):
+	case ctx.Err() == nil:
+		interrupt(interrupted(n))
+	default:
+		kill()
+	}
+}
+
+func hasCommands(n testbed.Network) bool {
+	for _, h := range n.Hosts {
+		if h.Command != nil {
+			return true
+		}
+	}
+	return false
+}
