@@ -142,6 +142,14 @@ func TestReassembly_Bounds(t *testing.T) {
 		m, _ := r.Held()
 		require.Equal(t, n, m)
 	}
+	// An overlap doesn't stand in for a hole.
+	for _, order := range [][]int{{0, 8}, {8, 0}} {
+		r = stack.Reassembly{}
+		for _, at := range order {
+			require.Nil(t, r.Add(0, fragmentWith(whole, at, make([]byte, 16-at), true, 1)))
+		}
+		require.Nil(t, r.Add(0, fragmentWith(whole, 24, make([]byte, 8), false, 1)))
+	}
 	// Where the end is, two fragments agree.
 	r = stack.Reassembly{}
 	r.Add(0, fragmentWith(whole, 16, make([]byte, 8), false, 1))

@@ -351,7 +351,13 @@ func TestForwarderUDP_SourceIsGone(t *testing.T) {
 			other[len(other)-6-8]++ // a port
 			spoiled := report(3, answer)
 			spoiled[len(spoiled)-1]++
-			for _, b := range [][]byte{report(3, other), spoiled, report(3, answer[:20])} {
+			expired, tooBig := slices.Clone(report(3, answer)), report(4, answer)
+			if client.Is4() {
+				expired[20] = 11
+			} else {
+				expired[40], tooBig[40] = 3, 2
+			}
+			for _, b := range [][]byte{report(3, other), spoiled, report(3, answer[:20]), again(expired), again(tooBig)} {
 				g.near.Inject(b)
 				require.NoError(t, g.n.Advance(0))
 				require.Zero(t, g.sessions[0].closed)
@@ -388,18 +394,21 @@ func TestForwarderUDP_Queue(t *testing.T) {
 	g.open = func(ctx context.Context, _ *upstream) error { g.done(ctx); return ctx.Err() }
 	before := g.router.Stats().Dropped
 	large := make([]byte, 65000)
-	for i := range 300 {
-		from := netip.AddrPortFrom(netip.MustParseAddr("10.1.0.9"), uint16(i/4+1))
+	send := func(port uint16) {
+		from := netip.AddrPortFrom(netip.MustParseAddr("10.1.0.9"), port)
 		for _, f := range cut4(simnet.EncodeUDP(from, netip.MustParseAddrPort("8.8.8.8:5001"), large), 1480) {
 			g.near.Inject(f)
 		}
 		require.NoError(t, g.n.Advance(0))
 	}
+	for i := range 300 {
+		send(uint16(i/4 + 1))
+	}
 	require.EqualValues(t, 300-(16<<20)/65008, g.router.Stats().Dropped-before)
 	require.NoError(t, g.n.Advance(time.Hour))
 	g.open = nil
-	g.send(t, "10.1.0.9:1000", "8.8.8.8:5002", "x")
-	require.Equal(t, []string{"x"}, g.sessions[len(g.sessions)-1].got, "all room has been given back")
+	send(1)
+	require.Equal(t, []string{string(large)}, g.sessions[len(g.sessions)-1].got, "all room has been given back")
 }
 
 // Where there is no room for a session, the one that nothing came back for, and that has been
