@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +24,6 @@ type datagramFlow struct {
 	mu     sync.RWMutex // held while fd is used; a leaf
 	fd     int
 	closed bool
-	failed atomic.Bool // Write has an error to tell
 }
 
 // udp opens a session: the socket, which its first datagram goes by.
@@ -71,7 +69,7 @@ func (d *datagramFlow) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	n, err := retry(unix.Write, d.fd, b)
-	if err == unix.EAGAIN || err == unix.ENOBUFS {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 		return len(b), nil // no room: it is lost, as datagrams are
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
@@ -92,7 +90,7 @@ func (d *datagramFlow) ready(events uint32) {
 	for !d.closed {
 		n, err := retry(unix.Read, d.fd, d.host.buffer)
 		switch {
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			return
 		case err != nil:
 			d.session.Refuse(err) // and it is gone from the socket

@@ -47,7 +47,7 @@ func (h *hostSide) newFar(to netip.AddrPort, it watched) (*far, error) {
 	if err = f.prepare(); err == nil {
 		err = unix.Connect(fd, sockaddr(to))
 	}
-	if err == nil || err == unix.EINPROGRESS {
+	if err == nil || errors.Is(err, unix.EINPROGRESS) {
 		err = f.begin(it)
 	}
 	if err != nil {
@@ -149,7 +149,7 @@ func (f *far) closeWrite() error { return unix.Shutdown(f.fd, unix.SHUT_WR) }
 
 func retry(call func(int, []byte) (int, error), fd int, b []byte) (n int, err error) {
 	for {
-		if n, err = call(fd, b); err != unix.EINTR {
+		if n, err = call(fd, b); !errors.Is(err, unix.EINTR) {
 			return max(n, 0), err
 		}
 	}

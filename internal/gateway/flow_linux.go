@@ -165,17 +165,16 @@ func moveUp(f *flow, h *half) progress {
 	if f.ended(h) {
 		return waits
 	}
-	n, drained := 0, false
+	drained := false
 	if len(h.rest) == 0 {
-		var err error
-		n, err = f.near.Read(h.buffer())
+		n, err := f.near.Read(h.buffer())
 		switch {
 		case err == nil:
 		case errors.Is(err, wsa.WSAEWOULDBLOCK):
 			h.release()
 			f.await(endpoint.ReadyRead, true)
 			return waits
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			f.await(endpoint.ReadyRead, false)
 			if f.far.closeWrite() != nil { // it is gone
 				f.lost.Store(true)
@@ -190,7 +189,7 @@ func moveUp(f *flow, h *half) progress {
 		h.rest, drained = (*h.buf)[:n], n < quantum
 	}
 	switch err := f.writeFar(h); {
-	case err == unix.EAGAIN:
+	case errors.Is(err, unix.EAGAIN):
 		f.await(endpoint.ReadyRead, false)
 		return waits
 	case err != nil:
@@ -215,9 +214,9 @@ func (f *flow) writeFar(h *half) error {
 		n, err := f.far.write(h.rest)
 		h.rest = h.rest[n:]
 		switch {
-		case err == unix.EAGAIN && f.stuck.Load():
+		case errors.Is(err, unix.EAGAIN) && f.stuck.Load():
 			return err
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			f.stuck.Store(true) // from here on it is told; perhaps there is room already
 		case err != nil:
 			return err
@@ -236,7 +235,7 @@ func moveDown(f *flow, h *half) progress {
 	if len(h.rest) == 0 {
 		n, err := f.far.read(h.buffer())
 		switch {
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			h.untold = false
 			h.release()
 			return waits

@@ -263,12 +263,12 @@ func TestReset(t *testing.T) {
 				require.True(t, errors.Is(err, syscall.ECONNRESET) || half && errors.Is(err, syscall.EPIPE), err)
 			})
 			t.Run(fmt.Sprintf("of the server, half-closed %v", half), func(t *testing.T) {
-				go_ := make(chan struct{})
+				begin := make(chan struct{})
 				at := server(t, family, func(c *net.TCPConn) {
 					if half {
 						c.CloseWrite()
 					}
-					<-go_
+					<-begin
 					c.SetLinger(0)
 				})
 				c, err := w.client.Dial("tcp", at)
@@ -278,7 +278,7 @@ func TestReset(t *testing.T) {
 					_, err = c.Read(make([]byte, 1))
 					require.Equal(t, io.EOF, err)
 				}
-				close(go_)
+				close(begin)
 				if !half {
 					_, err = c.Read(make([]byte, 1))
 				} else {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"sync"
 	"unsafe"
@@ -122,7 +123,7 @@ func (p *pinger) send(h *hostSide, r *stack.EchoRequest, to netip.Addr) (opened 
 	binary.BigEndian.PutUint16(b[6:], number)
 	b = append(b, r.Payload...)
 	err = unix.Sendmsg(p.fd, b, p.hopLimit(r.TTL), sockaddr(netip.AddrPortFrom(to, 0)), unix.MSG_NOSIGNAL)
-	if err == unix.EAGAIN || err == unix.ENOBUFS {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 		err = nil // no room: it is lost
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"syscall"
 	"unsafe"
@@ -39,7 +40,7 @@ func (p *pinger) takeReply() bool {
 	if r != nil {
 		r.Reply()
 	}
-	return err == nil || err == unix.EINTR
+	return err == nil || errors.Is(err, unix.EINTR)
 }
 
 // answeredLocked is the request that a reply is for: it has the number, and says the same.
@@ -85,7 +86,7 @@ func (p *pinger) takeError() bool {
 	if r != nil {
 		r.Refuse(parseExtended(control[:controls]))
 	}
-	return err == nil || err == unix.EINTR
+	return err == nil || errors.Is(err, unix.EINTR)
 }
 
 // parseExtended is the error in control messages: an *stack.ICMPError if a router has sent it.

@@ -21,10 +21,9 @@ import (
 // A proxyServer is a proxy for tests. It connects to nobody: it answers as it is told, and
 // then it is an echo server, whose greeting comes in one segment with the answer.
 type proxyServer struct {
-	l      net.Listener
-	wg     sync.WaitGroup
-	user   string // USER:PASSWORD; empty: nobody is asked
-	answer func(c net.Conn, to string) (ok bool)
+	l    net.Listener
+	wg   sync.WaitGroup
+	user string // USER:PASSWORD; empty: nobody is asked
 
 	mu    sync.Mutex
 	asked []string

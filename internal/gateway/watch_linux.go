@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -83,7 +84,7 @@ func (w *watch) run() {
 	_ = w.raw.Read(func(fd uintptr) bool { // its error is that the file is closed
 		for {
 			n, err := unix.EpollWait(int(fd), events[:], 0)
-			if err == unix.EINTR {
+			if errors.Is(err, unix.EINTR) {
 				continue
 			}
 			for i := range events[:max(n, 0)] {
