@@ -22,6 +22,7 @@ import (
 	// test results doesn't see.
 	_ "github.com/wsstack/wsstack/endpoint"
 	_ "github.com/wsstack/wsstack/keepalive"
+	_ "github.com/wsstack/wsstack/metrics"
 	_ "github.com/wsstack/wsstack/nagle"
 	_ "github.com/wsstack/wsstack/options"
 	_ "github.com/wsstack/wsstack/provider"
@@ -35,7 +36,7 @@ import (
 const module = "github.com/wsstack/wsstack/"
 
 // notPublic are the folders whose packages nobody imports.
-var notPublic = []string{"internal", "cmd", "docs", "examples", "integration", "bench"}
+var notPublic = []string{"internal", "cmd", "docs", "examples", "integration", "bench", "packaging"}
 
 // A line is one exported name.
 type line struct {
