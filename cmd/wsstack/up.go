@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/options"
@@ -50,7 +51,8 @@ or SIGTERM.
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("name") {
+			// Not a pattern such as tun%d, of which the kernel makes the name.
+			if cmd.Flags().Changed("name") && control.CheckName(f.name) == nil {
 				cfg.Control.name = f.name
 			}
 			return cfg.Log.failed(cmd.ErrOrStderr(), up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f))

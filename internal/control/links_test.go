@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,13 +147,17 @@ func TestCapture(t *testing.T) {
 		_ = w.Close()
 		streamed <- err
 	}()
-	first := make([]byte, 4)
-	_, err = io.ReadFull(r, first) // it has begun
+	_, err = io.ReadFull(r, make([]byte, 4)) // it has begun
 	require.NoError(t, err)
-	var stream bytes.Buffer
-	stream.Write(first)
+	var streamedBytes atomic.Int64
 	reading := make(chan error, 1)
-	go func() { _, err := io.Copy(&stream, r); reading <- err }()
+	go func() {
+		_, err := io.Copy(writerFunc(func(b []byte) (int, error) {
+			streamedBytes.Add(int64(len(b)))
+			return len(b), nil
+		}), r)
+		reading <- err
+	}()
 
 	info, err := b.client.Link(t.Context(), "link")
 	require.NoError(t, err)
@@ -163,7 +168,7 @@ func TestCapture(t *testing.T) {
 	after, err := b.client.Link(t.Context(), "link")
 	require.NoError(t, err)
 	passed := int(after.There.Packets - info.There.Packets + after.Back.Packets - info.Back.Packets)
-	soon(t, func() bool { return stream.Len() > 1<<20 }, "the stream has it")
+	soon(t, func() bool { return streamedBytes.Load() > 1<<20 }, "the stream has it")
 	cancel()
 	require.NoError(t, <-streamed)
 	require.NoError(t, <-reading)
@@ -176,6 +181,11 @@ func TestCapture(t *testing.T) {
 	requireError(t, b.client.CaptureOff(t.Context(), "link", name), "isn't recorded in "+name, "wsstack link")
 	soon(t, func() bool { i, _ := b.client.Link(t.Context(), "link"); return len(i.Captures) == 0 }, "the stream has ended")
 }
+
+// A writerFunc is a function as an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // Recordings that can't be are refused, and leave nothing.
 func TestCaptureFails(t *testing.T) {
