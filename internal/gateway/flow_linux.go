@@ -115,6 +115,9 @@ func (f *flow) ready(events uint32) {
 	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		f.hangup.Store(true)
 	}
+	if events&unix.EPOLLERR != 0 {
+		f.lost.Store(true)
+	}
 	f.kick(&f.down)
 	if events&unix.EPOLLOUT != 0 && f.stuck.Load() {
 		f.kick(&f.up)
@@ -229,6 +232,9 @@ func (f *flow) writeFar(h *half) error {
 // moveDown moves from the far side to the near one.
 func moveDown(f *flow, h *half) progress {
 	if f.ended(h) {
+		if f.lost.Load() && !f.dead.Load() {
+			f.abort() // the far side had said all, and is gone since
+		}
 		return waits
 	}
 	drained := false

@@ -404,6 +404,26 @@ func TestResetOfIdle(t *testing.T) {
 	close(gone)
 }
 
+// A server that has gone makes room, also where it had said all before and the client says nothing.
+func TestResetOfIdleByServer(t *testing.T) {
+	w := newWorld(t, gateway.Config{Sessions: 1})
+	reset := make(chan struct{})
+	at := server(t, "IPv4", func(c *net.TCPConn) {
+		c.CloseWrite()
+		<-reset
+		c.SetLinger(0)
+	})
+	c, err := w.client.Dial("tcp", at)
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = c.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	close(reset)
+	next, err := w.client.Dial("tcp", at) // retransmissions find room
+	require.NoError(t, err)
+	require.NoError(t, next.Close())
+}
+
 // exchange sends a few bytes and gets them back.
 func exchange(c net.Conn) error {
 	b := []byte("ping")
