@@ -10,7 +10,7 @@ import (
 
 // Command lines in the documents have commands and flags that exist.
 func TestDocuments(t *testing.T) {
-	line := regexp.MustCompile(`wsstack"? (?:exec|up|options|verify|version)\b[^` + "`" + `#;|…\n]*`)
+	line := regexp.MustCompile(`wsstack"? (?:exec|up|run|options|verify|version)\b[^` + "`" + `#;|…\n]*`)
 	names, _ := filepath.Glob("../../*.md")
 	more, _ := filepath.Glob("../../docs/*.md")
 	for _, name := range append(names, more...) {
