@@ -12,7 +12,7 @@ import (
 // osDevice is a TUN interface of the operating system. The differences between systems are in port,
 // which has these functions:
 //
-//	func openPort(name string) (p *port, actual string, err error) // *OpenError
+//	func openPort(name string, address netip.Prefix) (p *port, actual string, err error) // *OpenError
 //	func (*port) offload() Offload
 //	func (*port) read(batch []Packet) (int, error) // waits for one packet, takes what else is there
 //	func (*port) write(*Packet) error              // never waits

@@ -2,6 +2,7 @@ package tun
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"syscall"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // openPort makes the interface.
-func openPort(name string) (_ *port, actual string, err error) {
+func openPort(name string, _ netip.Prefix) (_ *port, actual string, err error) {
 	if err := probe(name); err != nil {
 		return nil, "", err
 	}

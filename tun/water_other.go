@@ -5,6 +5,7 @@ package tun
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 
 	"github.com/songgao/water"
@@ -23,11 +24,11 @@ type port struct {
 
 // openPort makes the interface. How a name is chosen differs between systems,
 // and on most it can't be.
-func openPort(name string) (_ *port, actual string, err error) {
+func openPort(name string, address netip.Prefix) (_ *port, actual string, err error) {
 	if name != "" {
 		return nil, "", &OpenError{Name: name, Err: errNameNotChosen}
 	}
-	ifce, err := water.New(water.Config{DeviceType: water.TUN})
+	ifce, err := water.New(waterConfig(address))
 	if err != nil {
 		return nil, "", &OpenError{Err: err}
 	}

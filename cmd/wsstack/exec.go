@@ -22,15 +22,16 @@ func newExecCommand() *cobra.Command {
 		Short: "Run a command in a private network whose only other host is a wsstack",
 		Long: `Run COMMAND in a network namespace of its own whose only other host is a wsstack, at
 the far end of a TUN device. The stack serves a page that shows its sockets on port 80,
-and the services echo (7), discard (9) and chargen (19), each over TCP and UDP. There
-is no default route and no name service, and the resolv.conf of COMMAND has no servers:
-use addresses. COMMAND may bind every port.
+and the services echo (7), discard (9) and chargen (19), each over TCP and UDP. Without
+--gateway there is no default route, and without it and --host the resolv.conf of COMMAND
+has no servers: use addresses. COMMAND may bind every port.
 
 The command needs Linux and permission to open /dev/net/tun. It doesn't need root where
-ordinary users may create user namespaces. All processes that COMMAND has started end
-with COMMAND. Background processes stay only when both processes of wsstack are killed
-with SIGKILL at the same moment, and not even then in a PID namespace (see the last
-example).
+ordinary users may create user namespaces; "wsstack doctor" says what is missing. COMMAND
+has no capability outside of its namespaces, also where root runs it, and no way to the
+memory and the sockets of the stack. All processes that COMMAND has started end with it.
+Background processes stay only when both processes of wsstack are killed with SIGKILL at
+the same moment, and not even then in a PID namespace (see the last example).
 
 The exit status is that of COMMAND, 128+n when signal n has killed COMMAND, 127 when
 there is no such command, and 126 when it can't be executed.

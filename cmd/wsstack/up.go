@@ -39,9 +39,10 @@ func newUpCommand() *cobra.Command {
 and chargen (19), each over TCP and UDP. This host gets the next address of each
 subnet. The other routes of the host, and its name service, stay as they are.
 
-The command needs Linux and the capability CAP_NET_ADMIN; "wsstack exec" works without
-the capability. The device disappears with the program. The exit status is 0 after ^C
-or SIGTERM.
+The command needs the capability CAP_NET_ADMIN; "wsstack exec" works without it, and
+"wsstack doctor" says what is missing. The device disappears with the program. The exit
+status is 0 after ^C or SIGTERM. On macOS and Windows the system chooses the name of the
+device; nobody has run the command there yet.
 
 ` + gatewayHelp + "\n\n" + wireHelp + "\n\n" + logHelp,
 		Example: `  sudo wsstack up
@@ -132,7 +133,19 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 	if err := announce(stdout, cfg, name, f.json, isTerminal(stdout)); err != nil {
 		return failf("print the addresses: %w", err)
 	}
+	if note := pacingNote(cfg.Congestion, namespace.Congestion()); isTerminal(stdout) && !f.json && note != "" {
+		fmt.Fprintln(stdout, note)
+	}
 	return watch(device, name, signals)
+}
+
+// pacingNote says that the kernel's streams to the stack are slow, where the congestion control of
+// the host paces and none was chosen for the link.
+func pacingNote(chosen, system string) string {
+	if chosen != "" || !namespace.Paces(system) {
+		return ""
+	}
+	return "The TCP of this host paces (" + system + "), so its streams to the stack are slow; --congestion reno makes them fast."
 }
 
 // checkInterface looks whether an interface of this name can be made, before anything is touched.

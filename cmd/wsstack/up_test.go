@@ -51,3 +51,16 @@ func TestAnnounce_Profile(t *testing.T) {
 		}
 	}
 }
+
+func TestPacingNote(t *testing.T) {
+	for _, tt := range []struct {
+		chosen, system string
+		said           bool
+	}{
+		{"", "bbr", true}, {"", "bbr3", true}, {"reno", "bbr", false}, {"", "cubic", false}, {"", "", false},
+	} {
+		if got := pacingNote(tt.chosen, tt.system); (got != "") != tt.said || tt.said && !strings.Contains(got, tt.system) {
+			t.Errorf("pacingNote(%q, %q) = %q", tt.chosen, tt.system, got)
+		}
+	}
+}

@@ -16,7 +16,7 @@ func Configure(d Device, use Use) error {
 	// A kernel without IPv6, or one that has it off on a link as narrow as
 	// this, hasn't got the switch, and generates nothing.
 	link.NoAddrGen = (d.MTU == 0 || d.MTU >= inet.MinMTU6) && sys.setting("net.ipv6.conf.all.disable_ipv6") != ""
-	if err := tun.Configure(d.Name, link); err != nil {
+	if err := setUpInterface(d.Name, link); err != nil {
 		return configureError(err, link, use, sys)
 	}
 	return nil
@@ -24,3 +24,7 @@ func Configure(d Device, use Use) error {
 
 // Paces reports whether a congestion control of Linux paces what it sends.
 func Paces(congestion string) bool { return strings.HasPrefix(congestion, "bbr") }
+
+// Congestion returns the name of the congestion control that new connections have in the network
+// namespace of this process; empty: nobody knows.
+func Congestion() string { return theSystem{}.setting("net.ipv4.tcp_congestion_control") }

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/tun"
@@ -11,11 +12,7 @@ import (
 func openHere(devices []namespace.Device, use namespace.Use) (opened []tun.Device, err error) {
 	use.Here = true
 	for _, d := range devices {
-		open := tun.Open
-		if d.Plain {
-			open = tun.OpenWater
-		}
-		device, err := open(d.Name)
+		device, err := openDevice(namespace.InterfaceName(d.Name, runtime.GOOS), d)
 		if err != nil {
 			return opened, namespace.TUNError(err, use)
 		}
@@ -28,6 +25,19 @@ func openHere(devices []namespace.Device, use namespace.Use) (opened []tun.Devic
 		}
 	}
 	return opened, nil
+}
+
+// openDevice makes an interface of this system.
+func openDevice(name string, d namespace.Device) (tun.Device, error) {
+	if runtime.GOOS == "linux" && !d.Plain {
+		return tun.Open(name)
+	}
+	for _, a := range d.Addresses {
+		if a.Addr().Is4() {
+			return tun.OpenNetwork(name, a)
+		}
+	}
+	return tun.OpenWater(name)
 }
 
 // kernelFailure says which host a failure of package namespace is about. Hint and exit status stay
