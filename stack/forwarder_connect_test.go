@@ -608,4 +608,9 @@ func TestRefusal(t *testing.T) {
 		seen[r.Error()] = true
 	}
 	require.Zero(t, stack.RefusalOf(nil))
+	for number, want := range map[syscall.Errno]stack.Refusal{ // as Windows' own sockets have them
+		10061: stack.Refused, 10051: stack.NetworkUnreachable, 10065: stack.HostUnreachable, 10013: stack.Prohibited, 10060: stack.Ignored,
+	} {
+		require.Equal(t, want, stack.RefusalOf(&net.OpError{Op: "dial", Err: os.NewSyscallError("connectex", number)}))
+	}
 }

@@ -52,6 +52,9 @@ func (r Refusal) Error() string {
 func RefusalOf(err error) Refusal {
 	var r Refusal
 	var timeout net.Error
+	if e := syscall.Errno(0); errors.As(err, &e) && e > firstWinsock && e < lastWinsock && !errors.As(err, &r) {
+		err = wsa.Errno(e) // of the system's sockets on Windows, where package syscall's names have other numbers
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -70,6 +73,9 @@ func RefusalOf(err error) Refusal {
 	}
 	return HostUnreachable
 }
+
+// Between these lie the numbers of Winsock (WSABASEERR).
+const firstWinsock, lastWinsock syscall.Errno = 10000, 12000
 
 // isAny reports an error that is one of several.
 func isAny(err error, targets ...error) bool {
