@@ -148,8 +148,8 @@ func (r *Report) finish(p *Params, roles []bool, client, server *results) {
 				direction = 1
 			}
 		}
-		sent, _ := from.of(streamID(i))
-		received, _ := to.of(streamID(i))
+		sent := from.of(streamID(i))
+		received := to.of(streamID(i))
 		s := EndStream{newSum(p, sent, true), newSum(p, received, false)}
 		s.Sender.Jitter, s.Sender.Lost, s.Sender.LostPercent = 0, 0, 0 // which a sender doesn't know
 		r.End.Streams = append(r.End.Streams, s)

@@ -70,12 +70,12 @@ func (r *run) results(took time.Duration) results {
 	return res
 }
 
-// of returns the result of a stream by its number.
-func (r *results) of(id int) (streamResult, bool) {
+// of returns the result of a stream by its number. It is the zero value where there is none.
+func (r *results) of(id int) streamResult {
 	for _, s := range r.Streams {
 		if s.ID == id {
-			return s, true
+			return s
 		}
 	}
-	return streamResult{}, false
+	return streamResult{}
 }

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"container/list"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -102,9 +103,10 @@ func (y *relay) back(s *session) {
 	buf := make([]byte, maxDatagram)
 	for {
 		n, err := s.out.Read(buf)
-		switch e, ok := err.(net.Error); {
+		var e net.Error
+		switch {
 		case err == nil:
-		case ok && !e.Timeout() && y.find(s.peer) == s: // such as a refusal: the service may come back
+		case errors.As(err, &e) && !e.Timeout() && y.find(s.peer) == s: // such as a refusal: the service may come back
 			if !y.r.pause(5 * time.Millisecond) {
 				return
 			}
