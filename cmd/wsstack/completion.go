@@ -1,17 +1,20 @@
 package main
 
 import (
+	"context"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/wsstack/wsstack/internal/conform"
+	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -61,6 +64,7 @@ var values = map[string]func() []string{
 	"congestion":       congestionControls,
 	"from-stack":       parameterNames,
 	"log-format":       func() []string { return []string{"text", "json"} },
+	"network":          runningNetworks,
 	"peer":             behaviourNames,
 	"profile":          profiles,
 	"sockopt":          func() []string { return suffixed(optionNames(), "=") },
@@ -81,9 +85,15 @@ var arguments = map[string]func() []string{
 func addCompletions(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		addCompletions(cmd)
-		if list, ok := arguments[cmd.Name()]; ok {
+		list, listed := arguments[cmd.Name()]
+		switch {
+		case cmd.CommandPath() == "wsstack exec":
+			cmd.ValidArgsFunction = completePrograms
+		case cmd.CommandPath() == "wsstack set":
+			cmd.ValidArgsFunction = completeSetting
+		case listed:
 			cmd.ValidArgsFunction = complete(list)
-		} else if cmd.Args != nil && cmd.ValidArgsFunction == nil && cmd.Name() != "exec" {
+		case cmd.ValidArgsFunction == nil && !strings.Contains(cmd.Use, "FILE"):
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -91,9 +101,6 @@ func addCompletions(root *cobra.Command) {
 				_ = cmd.RegisterFlagCompletionFunc(f.Name, completionOf(f)) // each flag once
 			}
 		})
-		if cmd.Name() == "exec" {
-			cmd.ValidArgsFunction = completePrograms
-		}
 	}
 }
 
@@ -157,6 +164,24 @@ func completePrograms(_ *cobra.Command, args []string, begun string) ([]string, 
 	}
 	slices.Sort(found)
 	return slices.Compact(found), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSetting completes what follows the socket of set.
+func completeSetting(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return complete(values["sockopt"])(cmd, args, begun)
+}
+
+// runningNetworks are the names of this user's networks.
+func runningNetworks() (list []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, n := range control.List(ctx) {
+		list = append(list, n.Name)
+	}
+	return list
 }
 
 // congestionControls are those that the kernel has now.
