@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -25,10 +24,7 @@ import (
 // startTalk runs a network with one stack, whose neighbour, 10.0.0.2, is returned.
 func startTalk(t *testing.T) (near, far *stack.Stack) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ws") // a socket's name is short
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Setenv(control.Environment, "")
 	a, b := tun.Pipe(1500)
 	newStack := func(d tun.Device, address string) *stack.Stack {
