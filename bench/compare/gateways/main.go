@@ -4,7 +4,7 @@
 // as far as they are installed. Each is the way out of a network namespace with the same client in
 // it, to the same server outside, in one run on one machine.
 //
-//	go run ./bench/compare/gateways [--quick] [--only NAME,…] [--rounds N] [--length D] [--markdown FILE]
+//	go run ./bench/compare/gateways [--quick] [--only NAME,…] [--rows ROW,…] [--rounds N]
 //
 // "Outside" is a network namespace of the command's own, so it needs root or unprivileged user
 // namespaces, and /dev/net/tun. gvproxy takes its two programs: gvproxy and, for the namespace, the
