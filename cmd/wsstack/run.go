@@ -224,7 +224,7 @@ func (r *networkRun) wait(t *testbed.Testbed) error {
 		for {
 			select {
 			case s := <-r.signals:
-				r.interrupted(s, t, ctx, interrupt, kill)
+				r.interrupted(ctx, s, interrupt, kill)
 			case <-done:
 				return
 			}
@@ -256,7 +256,7 @@ func (i interrupted) Error() string { return syscall.Signal(i).String() }
 
 // interrupted acts on a signal: the first one ends the network in good order, the second one at
 // once. What a terminal sends to its foreground is for the command that has it.
-func (r *networkRun) interrupted(s os.Signal, t *testbed.Testbed, ctx context.Context, interrupt context.CancelCauseFunc, kill func()) {
+func (r *networkRun) interrupted(ctx context.Context, s os.Signal, interrupt context.CancelCauseFunc, kill func()) {
 	n, ok := s.(syscall.Signal)
 	switch {
 	case !ok, r.foreground && namespace.FromTerminal(n):
