@@ -189,6 +189,18 @@ func TestNamespace_InitKilled(t *testing.T) {
 	}
 }
 
+// A signal that comes before the command isn't lost.
+func TestNamespace_EarlySignal(t *testing.T) {
+	n := open(t, namespace.Config{})
+	n.Signal(syscall.SIGTERM)
+	if err := n.Start(namespace.Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}}); err != nil {
+		t.Fatal(err)
+	}
+	if status, err := n.Wait(); status != 128+15 || err != nil {
+		t.Errorf("Wait: %d, %v, want 143", status, err)
+	}
+}
+
 // End kills everything, and the namespace stays.
 func TestNamespace_End(t *testing.T) {
 	n := open(t, namespace.Config{})
