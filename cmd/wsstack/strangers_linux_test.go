@@ -75,8 +75,11 @@ func TestStrangers(t *testing.T) {
 	s := startServers(t)
 	names := []string{"--host", "web.test=10.77.0.9,fd77::9"}
 	forwards := append([]string{"--host", "server.test=10.77.0.1"}, names...)
-	for _, port := range s.ports {
+	for name, port := range s.ports {
 		forwards = append(forwards, "--forward", fmt.Sprintf("%d=127.0.0.1:%d", port, port))
+		if name == "TLS" { // HTTP/3 is UDP
+			forwards = append(forwards, "--forward", fmt.Sprintf("%d/udp=127.0.0.1:%d", port, port))
+		}
 	}
 	for name, flags := range map[string][]string{
 		"gateway": append([]string{"--gateway", "--host-loopback", "10.77.0.3", "--host", "server.test=10.77.0.3"}, names...),
