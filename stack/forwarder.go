@@ -25,8 +25,8 @@ import (
 // connections to every destination, and nothing but connections.
 //
 // The functions are called on goroutines of their own, as many at a time as each says. A context
-// that they are given ends with the Forwarder. They return when their context has ended; Close
-// waits for that.
+// that they are given ends with the Forwarder. They return when their context has ended; Close,
+// and that of the stack, wait for it, so that none of them calls these.
 type ForwarderConfig struct {
 	// Destinations are the addresses that the Forwarder takes packets for; nil means every address.
 	Destinations []netip.Prefix
@@ -77,7 +77,7 @@ type ForwarderConfig struct {
 	Echo func(ctx context.Context, r *EchoRequest)
 
 	// Go starts the goroutines of the Forwarder, for a scheduler with a virtual clock that has to
-	// know them; nil means a go statement. Close waits for goroutines of Go neither.
+	// know them; nil means a go statement. Close doesn't wait for goroutines of Go.
 	Go func(func())
 }
 
