@@ -121,9 +121,6 @@ func (i impairments) validate() error {
 	return nil
 }
 
-// impaired reports whether anything happens to packets.
-func (i impairments) impaired() bool { return i.String() != "" }
-
 // String describes what the link does to packets, in a line for each direction where they differ.
 // The text is empty for a link without impairments.
 func (i impairments) String() string {

@@ -59,12 +59,6 @@ func (c networkConfig) describe(link string, kernel testbed.Host, features hostF
 	return n, features.describe(&n, &n.Hosts[0])
 }
 
-// A closerFunc is a function as an io.Closer.
-type closerFunc func() error
-
-// Close calls f.
-func (f closerFunc) Close() error { return f() }
-
 // records opens standard output for the packets, if they go there, and returns what the command
 // gets instead of it.
 func (w wireConfig) records() (packets, stdout *os.File, err error) {
