@@ -72,7 +72,7 @@ func ask(t testing.TB, c net.Conn, name string, size int) (m dnsmessage.Message,
 	text, err := question.Pack()
 	require.NoError(t, err)
 	buf := make([]byte, 65535)
-	n := 0
+	var n int
 	if c.RemoteAddr().Network() == "tcp" {
 		_, err = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(text))), text...))
 		require.NoError(t, err)
