@@ -2,12 +2,7 @@
 
 package peers
 
-import (
-	"os/exec"
-	"syscall"
-)
-
-func dieWithParent(*syscall.SysProcAttr) {}
+import "os/exec"
 
 // awaitExit waits until a process has ended, and reaps it.
 func awaitExit(cmd *exec.Cmd) { _ = cmd.Wait() }

@@ -2,12 +2,9 @@ package peers
 
 import (
 	"os/exec"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
 // awaitExit waits until a process has ended, and leaves it for Wait.
 func awaitExit(cmd *exec.Cmd) {

@@ -10,7 +10,7 @@ import (
 // A program stands for that of Unix.
 type program struct{ ended chan struct{} }
 
-func startProgram(*exec.Cmd) (*program, error) { return nil, errors.ErrUnsupported }
+func startProgram(*exec.Cmd, string) (*program, error) { return nil, errors.ErrUnsupported }
 
 func (p *program) Close() error { return nil }
 

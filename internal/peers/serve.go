@@ -110,7 +110,7 @@ func (r *running) program(command string, c *endpoint.Conn) {
 
 // startCommand starts a program with two pipes: in is for its input, and out has its output.
 func (r *running) startCommand(command string, c net.Conn) (_ *program, in, out *os.File, _ error) {
-	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd := &exec.Cmd{}
 	cmd.Env = append(os.Environ(), connectionEnv(c)...)
 	cmd.Stderr = r.env.Stderr
 	stdin, in, err := os.Pipe()
@@ -125,7 +125,7 @@ func (r *running) startCommand(command string, c net.Conn) (_ *program, in, out 
 	}
 	defer stdout.Close()
 	cmd.Stdin, cmd.Stdout = stdin, stdout
-	p, err := startProgram(cmd)
+	p, err := startProgram(cmd, command)
 	if err != nil {
 		_ = in.Close()
 		_ = out.Close()

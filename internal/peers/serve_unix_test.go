@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -106,6 +107,22 @@ func TestServe_NothingLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When this process is gone, be it by SIGKILL, its end of the guard's pipe is closed. The whole group
+// ends then.
+func TestServe_Guard(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pids")
+	p, err := startProgram(&exec.Cmd{}, "sleep 1000 | sleep 1000 & echo $! $$ >"+file+"; wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := pids(t, file, 2)
+	if err := p.hold.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	gone(t, list)
 }
 
 // More connections than there may be programs wait.
