@@ -71,9 +71,9 @@ func TestRoutes_Given(t *testing.T) {
 
 // Hosts that aren't routers hand nothing on.
 func TestRoutes_Hosts(t *testing.T) {
-	n := line()
-	n.Hosts[1].Kind = testbed.Stack
-	checkRoutes(t, &n, "client")
+	n := square()
+	n.Hosts[2].Kind = testbed.Stack // r1, beside two routers
+	checkRoutes(t, &n, "a")
 }
 
 // The name servers are those of the nearest host that has one, one of each family.
