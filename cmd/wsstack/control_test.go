@@ -22,7 +22,7 @@ import (
 // from near to port 7 of far. Other commands find no other network.
 func startControlled(t *testing.T) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ws") // a socket's name is short
+	dir, err := os.MkdirTemp("", "ws") //nolint:usetesting // a socket's name is short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	t.Setenv("XDG_RUNTIME_DIR", dir)

@@ -36,8 +36,7 @@ type servers struct {
 
 func newServers(t *testing.T) *servers {
 	t.Helper()
-	// Not TempDir, which nobody but this user may enter: PostgreSQL doesn't run as root.
-	dir, err := os.MkdirTemp("", "strangers")
+	dir, err := os.MkdirTemp("", "strangers") //nolint:usetesting // PostgreSQL, not as root, can't enter TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
