@@ -145,7 +145,11 @@ func (n *Namespace) own(control *os.File, use Use, started chan<- error) {
 	case !status.Exited():
 		err = failf("the process in the namespace was killed (%s)%s", unix.SignalName(status.Signal()), survivors(left))
 	}
-	n.end(statusSignal+int(syscall.SIGKILL), err) // unless the command has ended before
+	code := statusSignal + int(syscall.SIGKILL) // by Close
+	if status.Exited() && status.ExitStatus() != 0 {
+		code = status.ExitStatus() // of a crash
+	}
+	n.end(code, err) // unless the command has ended before
 	close(n.reaped)
 }
 
