@@ -83,11 +83,7 @@ func tunError(err error, use Use, sys system) *Error {
 	return e.withHint("%s", open.Hint())
 }
 
-// ConfigureError says why an interface couldn't be set up as cfg says.
-func ConfigureError(err error, cfg tun.Config, use Use) *Error {
-	return configureError(err, cfg, use, theSystem{})
-}
-
+// configureError says why an interface couldn't be set up as cfg says.
 func configureError(err error, cfg tun.Config, use Use, sys system) *Error {
 	what := "the network of the namespace"
 	if use.Here {
