@@ -115,7 +115,7 @@ var rateParameters = []Parameter{
 		},
 	}.of(groupRate),
 	row[int]{
-		Parameter: Parameter{Name: "queue", Placeholder: "BYTES", Help: "bytes that may wait (default 100 ms of the rate, at least 64 KiB)",
+		Parameter: Parameter{Name: "queue", Placeholder: "BYTES", Help: "bytes that may wait (default 100 ms of the rate, or 64 KiB)",
 			Field: "Queue", Option: "Queue", Needs: rates, Fates: QueueFull},
 		kind: byteCounts, field: func(m *Impairment) *int { return &m.Queue },
 	}.of(groupRate),
@@ -141,7 +141,7 @@ var rateParameters = []Parameter{
 		},
 	}.of(groupRate),
 	row[time.Duration]{
-		Parameter: Parameter{Name: "codel-interval", Placeholder: "DURATION", Help: "how long they wait longer before one is dropped (default 100ms)",
+		Parameter: Parameter{Name: "codel-interval", Placeholder: "DURATION", Help: "how much longer they wait before a drop (default 100ms)",
 			Field: "CoDelInterval", Option: "CoDel", Needs: []string{"queue-discipline"}},
 		kind: durations, field: func(m *Impairment) *time.Duration { return &m.CoDelInterval },
 		another: func(m *Impairment) error {

@@ -148,7 +148,7 @@ func (l *prefixList) Set(s string) error {
 	return nil
 }
 
-func (l *prefixList) Type() string { return "prefix" }
+func (l *prefixList) Type() string { return "PREFIX" }
 
 func (l *prefixList) String() string {
 	words := make([]string, 0, 2)
@@ -189,7 +189,7 @@ func (v mtuValue) Set(s string) error {
 	return nil
 }
 
-func (v mtuValue) Type() string   { return "bytes" }
+func (v mtuValue) Type() string   { return "BYTES" }
 func (v mtuValue) String() string { return strconv.Itoa(*v.mtu) }
 
 // hasIPv6 reports whether the link carries IPv6.

@@ -66,7 +66,7 @@ unless given. In "exec --serve 5201=iperf3" the stack is a server from the start
 	flags.VarP(newParsed(&f.time, parseSeconds), "time", "t", "`DURATION` of the test, such as 10s (default 10s)")
 	flags.VarP(newParsed(&f.omit, parseSeconds), "omit", "O", "`DURATION` at the start that doesn't count")
 	flags.VarP(newParsed(&f.bytes, parseAmount), "bytes", "n", "move so many `BYTES`, such as 100M, instead of --time")
-	flags.VarP(newParsed(&f.rate, parseBits), "rate", "b", "`BITS` a second of each stream, such as 100M (default as fast as possible)")
+	flags.VarP(newParsed(&f.rate, parseBits), "rate", "b", "`BITS` a second of each stream, such as 100M (default: no limit)")
 	flags.IntVarP(&p.Parallel, "parallel", "P", 1, "`NUMBER` of streams")
 	flags.BoolVarP(&p.Reverse, "reverse", "R", false, "the server sends, and the stack receives")
 	flags.BoolVar(&p.Bidirectional, "bidir", false, "both send")

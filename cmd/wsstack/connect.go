@@ -31,7 +31,7 @@ func (f *talkFlags) addFlags(flags *pflag.FlagSet) {
 	f.networkFlags.addFlags(flags, true)
 	flags.BoolVarP(&f.udp, "udp", "u", false, "datagrams: what one read of standard input gives is one")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say on standard error what is connected to what")
-	flags.DurationVar(&f.wait, "wait", time.Second, "with --udp: how long to wait for answers after the end of the input")
+	flags.DurationVar(&f.wait, "wait", time.Second, "with --udp: `TIME` to wait for answers after the input")
 	flags.Var(&textOptionFlag{&f.options}, "sockopt", "option of the socket, such as TCP_NODELAY=1; \"wsstack options\" has all")
 }
 
@@ -103,7 +103,7 @@ With --udp it ends when nothing has come for --wait after the end of the input.`
 	}
 	f.addFlags(cmd.Flags())
 	cmd.Flags().StringVar(&source, "source", "", "local `ADDRESS:PORT` of the connection")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long the connect may take (default as long as the stack tries)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "`TIME` that the connect may take (default as long as the stack tries)")
 	return cmd
 }
 

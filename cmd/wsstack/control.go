@@ -30,7 +30,7 @@ type controlFlags struct {
 // addFlags adds the flags. ownName says that the command has a flag --name of its own.
 func (c *controlFlags) addFlags(f *pflag.FlagSet, ownName bool) {
 	if !ownName {
-		f.StringVar(&c.name, "name", "", "`NAME` of the network, for stat, set, link, capture, connect and listen")
+		f.StringVar(&c.name, "name", "", "`NAME` of the network, for commands such as \"wsstack stat\"")
 	}
 	f.BoolVar(&c.inside, "control-inside", false, "let programs in the network control it, through $WSSTACK_CONTROL")
 	f.BoolVar(&c.none, "no-control", false, "make no control socket, so that nobody can look at the network")

@@ -6,7 +6,34 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
+
+// The help of every command has 100 columns at most, and placeholders of flags are in upper case.
+func TestHelp(t *testing.T) {
+	placeholder := regexp.MustCompile(`[a-z](?:[^a-z:]|$)`) // but exec:COMMAND
+	var check func(*cobra.Command)
+	check = func(c *cobra.Command) {
+		c.InitDefaultHelpFlag()
+		for line := range strings.Lines(c.Long + "\n" + c.UsageString()) {
+			if line = strings.TrimSuffix(line, "\n"); utf8.RuneCountInString(line) > 100 {
+				t.Errorf("%s: a line of over 100 columns: %s", c.CommandPath(), line)
+			}
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if name, _ := pflag.UnquoteUsage(f); placeholder.MatchString(name) {
+				t.Errorf("%s: --%s %s isn't in upper case", c.CommandPath(), f.Name, name)
+			}
+		})
+		for _, below := range c.Commands() {
+			check(below)
+		}
+	}
+	check(newRootCommand())
+}
 
 // Command lines in the documents have commands and flags that exist.
 func TestDocuments(t *testing.T) {

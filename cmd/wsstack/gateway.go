@@ -27,8 +27,8 @@ func (f *gatewayFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.words.Allow, "allow", nil, "with --gateway: `PREFIX`es that are reached, and no others")
 	flags.StringSliceVar(&f.words.Deny, "deny", nil, "with --gateway: `PREFIX`es that aren't reached")
 	flags.StringSliceVar(&f.words.HostLoopback, "host-loopback", nil,
-		"with --gateway: the `ADDRESS` that stands for the host's loopback, such as 10.77.0.3")
-	flags.StringVar(&f.words.Via, "via", "", "with --gateway: the `URL` of a proxy for TCP, socks5://… or http://…")
+		"with --gateway: `ADDRESS` of the host's loopback, such as 10.77.0.3")
+	flags.StringVar(&f.words.Via, "via", "", "with --gateway: `URL` of a proxy for TCP, socks5://… or http://…")
 }
 
 func (f *gatewayFlags) describe(_ *testbed.Network, h *testbed.Host) error {

@@ -17,7 +17,7 @@ type nameFlags struct{ hosts []names.Host }
 
 func (f *nameFlags) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&hostValues{&f.hosts}, "host",
-		"`NAME=ADDRESS` that the name server of the stack answers, such as web.test=10.77.0.1; may be repeated")
+		"name for the stack's name server, such as web.test=10.77.0.1")
 }
 
 // describe adds the names, and the name server where there are any to be found: those of --host, and

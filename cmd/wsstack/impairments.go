@@ -32,7 +32,7 @@ func (i *impairments) addFlags(f *pflag.FlagSet) {
 			flag.NoOptDefVal = "true"
 		}
 	}
-	f.Var(&listFlag{list: &i.ToStack}, "to-stack", "impairments of what the stack receives, such as loss=0.1,delay=50ms")
+	f.Var(&listFlag{list: &i.ToStack}, "to-stack", "what happens to packets to the stack, such as loss=0.1,delay=50ms")
 	f.Var(&listFlag{list: &i.FromStack}, "from-stack", "impairments of what the stack sends")
 }
 

@@ -63,7 +63,7 @@ that has sent the last one.`,
 	}
 	f.addFlags(cmd.Flags())
 	cmd.Flags().BoolVarP(&keep, "keep", "k", false, "go on with the next peer when a connection has ended")
-	cmd.Flags().IntVar(&backlog, "backlog", 0, "`COUNT` of connections that may wait; a SYN beyond gets a RST (default 4096)")
+	cmd.Flags().IntVar(&backlog, "backlog", 0, "`COUNT` of connections that may wait; others get a RST (default 4096)")
 	return cmd
 }
 

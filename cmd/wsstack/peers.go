@@ -24,7 +24,7 @@ func (f *serviceFlags) addFlags(flags *pflag.FlagSet) {
 		flags.Var(&serviceFlag{kind: k, list: &f.services}, k.Name, k.Help)
 	}
 	flags.Var(&optionFlag{list: &f.options}, "sockopt",
-		"option of every socket of the stack, such as TCP_NODELAY=1; \"wsstack options\" has all")
+		"option of sockets, as TCP_NODELAY=1; \"wsstack options\" has all")
 }
 
 // describe adds the services. Those that every stack has give way to others on their ports.

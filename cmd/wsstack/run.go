@@ -93,7 +93,7 @@ network of stacks needs neither.
 	cmd.Flags().BoolVar(&f.check, "check", false, "look for mistakes in the file, and do nothing else")
 	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON schema of network files")
 	cmd.Flags().BoolVar(&f.example, "example", false, "print a network file")
-	cmd.Flags().BoolVar(&f.json, "json", false, "write what commands write, and what happens to hosts, as lines of JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write the output of commands, and events of hosts, as lines of JSON")
 	f.control.addFlags(cmd.Flags(), false)
 	f.log.addFlags(cmd.Flags())
 	f.summary.addFlags(cmd.Flags())

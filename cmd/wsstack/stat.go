@@ -32,7 +32,7 @@ var statFilters = [...]struct{ name, help string }{
 	{"state", "sockets in these `STATES`, such as listen or established,close-wait"},
 	{"net", "sockets of a `NETWORK`: tcp, tcp4, tcp6, udp, …"},
 	{"port", "sockets with this `PORT` at either end"},
-	{"local", "sockets with this local `ADDRESS`: 10.77.0.1, 10.77.0.0/24, :80 or 10.77.0.1:80"},
+	{"local", "sockets with this local `ADDRESS`: 10.77.0.1, 10.77.0.0/24, :80 or both"},
 	{"remote", "sockets with such a peer `ADDRESS`"},
 }
 

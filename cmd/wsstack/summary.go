@@ -23,7 +23,7 @@ type summaryFlags struct {
 
 func (f *summaryFlags) addFlags(flags *pflag.FlagSet) {
 	flag := flags.VarPF(newParsed(&f.format, parseSummary), "summary", "",
-		"write at the end what was carried, as `FORMAT` text, json or off (default text on a terminal)")
+		"`FORMAT` of the totals: text, json, off (default text on a terminal)")
 	flag.NoOptDefVal = "text"
 }
 

@@ -54,12 +54,12 @@ func newTraceCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&f.html, "html", "", "write a page with all diagrams and the packets to `FILE`")
-	cmd.Flags().StringVar(&f.svg, "svg", "", "write the diagram of sequence numbers by time to `FILE`: of the connection with the most data, unless --connection chooses")
+	cmd.Flags().StringVar(&f.svg, "svg", "", "write sequence numbers by time to `FILE` (default of the most data)")
 	cmd.Flags().StringVar(&f.ladder, "ladder", "", "write the ladder diagram to `FILE`")
 	cmd.Flags().StringVar(&f.csv, "csv", "", "write a table of the packets (CSV) to `FILE`")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of lines")
 	cmd.Flags().BoolVar(&f.list, "connections", false, "list the TCP connections instead of the packets")
-	cmd.Flags().StringVar(&f.connection, "connection", "", "only the connection with this `NUMBER` of --connections, or with this address and port at either end")
+	cmd.Flags().StringVar(&f.connection, "connection", "", "one connection: its `NUMBER` in --connections, or an address and port")
 	return cmd
 }
 

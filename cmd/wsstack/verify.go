@@ -91,9 +91,9 @@ func newVerifyCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON array instead of a table")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "print each run with its segments")
-	cmd.Flags().StringVar(&f.junit, "junit", "", "also write the results as JUnit XML to `FILE`; with - to standard output, instead of the table")
-	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into `DIR`, which is made when it is missing")
-	cmd.Flags().StringVar(&f.html, "html", "", "also write pages with all statements, their runs and ladder diagrams into `DIR`, which is made when it is missing; begin with index.html")
+	cmd.Flags().StringVar(&f.junit, "junit", "", "also write JUnit XML to `FILE`; - is standard output, without a table")
+	cmd.Flags().StringVar(&f.pcap, "pcap", "", "write a capture of each run (pcapng) into a new or old `DIR`")
+	cmd.Flags().StringVar(&f.html, "html", "", "also write pages with all runs and ladder diagrams into a new or old `DIR`")
 	cmd.Flags().StringVar(&f.profile, "profile", "", "only in this `PROFILE`: documented, windows or legacy")
 	cmd.Flags().Var(newParsed(&f.seed, parseSeed), "seed", "`NUMBER` that seeds the random numbers of the simulated networks (default 1)")
 	return cmd

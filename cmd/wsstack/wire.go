@@ -28,12 +28,12 @@ plain packets only, without segmentation and checksum offload.`
 // addLinkFlags adds the flags that exec and up share.
 func addLinkFlags(cmd *cobra.Command, cfg *networkConfig) {
 	f := cmd.Flags()
-	f.Var(&prefixList{list: &cfg.Stack}, "address", "address of the stack with its prefix length; may be repeated")
-	f.Var(mtuValue{&cfg.MTU}, "mtu", "size of the largest packet on the link, in bytes")
+	f.Var(&prefixList{list: &cfg.Stack}, "address", "address of the stack; repeatable")
+	f.Var(mtuValue{&cfg.MTU}, "mtu", "size of the largest packet on the link")
 	f.StringVar(&cfg.Congestion, "congestion", "",
-		"congestion `CONTROL` of this host's TCP on the link, such as reno; a host with BBR sends more slowly")
+		"congestion `CONTROL` of this host's TCP, such as reno, not BBR")
 	f.Var(newParsed(&cfg.Profile, parseProfile), "profile",
-		"`PROFILE` of the stack: documented, windows or legacy (default documented)")
+		"`PROFILE`: documented, windows or legacy (default documented)")
 	w := &cfg.Wire
 	f.StringVar(&w.Pcap, "pcap", "", "record the packets in `FILE` (pcapng); - is standard output")
 	w.Bad.addFlags(f)

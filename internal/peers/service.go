@@ -25,11 +25,11 @@ type Kind struct {
 func Kinds() []Kind {
 	return []Kind{
 		{"forward", "PORT=HOST:PORT", "[ADDRESS:]PORT[/udp]=HOST:PORT",
-			"who connects to PORT of the stack reaches HOST:PORT as this system sees it", "5432=127.0.0.1:5432", parseForward},
+			"who connects to PORT of the stack reaches this system's HOST:PORT", "5432=127.0.0.1:5432", parseForward},
 		{"publish", "PORT=PORT", "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT",
-			"who connects to the first PORT, of this system, reaches the other side's second one", "8080=80", parsePublish},
+			"who connects to this system's PORT reaches the other side's PORT", "8080=80", parsePublish},
 		{"serve", "PORT=exec:COMMAND", "[ADDRESS:]PORT=exec:COMMAND, or PORT=iperf3",
-			"a program that reads standard input and writes standard output is the server", "8080=exec:cat", parseServe},
+			"a program is the server: its standard streams are the connection", "8080=exec:cat", parseServe},
 		{"files", "PORT=DIR", "[ADDRESS:]PORT=DIR",
 			"an HTTP server of the files in a directory, which it only reads", "8080=/usr/share/doc", parseFiles},
 		{"peer", "PORT=BEHAVIOUR", "[ADDRESS:]PORT=BEHAVIOUR",
