@@ -59,8 +59,8 @@ func BenchmarkForwarderConnect(b *testing.B) {
 
 // BenchmarkForwarderUDP is datagrams of a session, there and back again.
 func BenchmarkForwarderUDP(b *testing.B) {
-	device, got := (*tun.Func)(nil), make(chan struct{}, 1)
-	device = tun.NewFunc(1500, func([]byte) { got <- struct{}{} })
+	got := make(chan struct{}, 1)
+	device := tun.NewFunc(1500, func([]byte) { got <- struct{}{} })
 	gw, err := stack.New(stack.Config{Device: device, Addresses: prefixes("10.1.0.1/16")})
 	require.NoError(b, err)
 	defer gw.Close()

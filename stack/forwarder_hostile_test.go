@@ -126,7 +126,7 @@ func TestReassembly_Bounds(t *testing.T) {
 	r = stack.Reassembly{}
 	for at := 0; at < 8*200; at += 8 {
 		r.Add(0, fragmentOf(whole, at, 8, 1))
-		n, bytes = r.Held()
+		_, bytes = r.Held()
 		require.LessOrEqual(t, bytes, 8*128)
 	}
 	r = stack.Reassembly{}

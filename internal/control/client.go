@@ -194,8 +194,3 @@ func list(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// aWhile is for calls whose caller has no context.
-func aWhile() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), time.Minute)
-}

@@ -70,7 +70,7 @@ func newStack(t *testing.T, d tun.Device, addresses ...string) *stack.Stack {
 // shortDir returns a directory whose name leaves room for that of a socket.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "wc")
+	dir, err := os.MkdirTemp("", "wc") //nolint:usetesting // that of TempDir has the test's name in it
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	return dir
