@@ -22,8 +22,9 @@ import (
 //  3. An address of IPv6 that has one of IPv4 in it, as 2002:7f00:1:: has, is denied where the
 //     one in it is. It needs its own permission as well.
 //  4. The longest prefix of Allow and Deny that has the address decides; of two that are
-//     equal, that of Deny. Two more addresses of metadata, fd00:ec2::254 and 100.100.100.200, are
-//     in Deny always, with a prefix that is one bit short: Allow of such an address permits it.
+//     equal, that of Deny. The other addresses at which clouds have metadata or credentials, such as
+//     100.100.100.200 and fd00:ec2::254, are in Deny always, with a prefix that is one bit short:
+//     Allow of such an address permits it.
 //  5. What no prefix has is denied if there is an Allow, else permitted.
 //
 // A Policy judges addresses, never names: a name that resolves to a denied address leads
@@ -49,9 +50,16 @@ var never = prefixes(
 	"240.0.0.0/4", // reserved, and the limited broadcast: RFC 1112 §4, RFC 919
 )
 
-// byDefault are the prefixes that Deny has always: metadata of the machines of Amazon over IPv6,
-// and of Alibaba.
-var byDefault = prefixes("fd00:ec2::254/127", "100.100.100.200/31")
+// byDefault are the prefixes that Deny has always: what clouds tell their machines, and nobody else,
+// at addresses that aren't link-local. Each is one bit short.
+var byDefault = prefixes(
+	"100.100.100.200/31",                       // Alibaba
+	"168.63.129.16/31",                         // Azure: the wire server, which has certificates and settings
+	"192.0.0.192/31", "fd00:c1::a9fe:a9fe/127", // Oracle
+	"fd00:ec2::254/127", "fd00:ec2::23/127", // Amazon: metadata, and the credentials of pods
+	"fd20:ce::254/127", // Google
+	"fd00:42::42/127",  // Scaleway
+)
 
 func prefixes(texts ...string) (list []netip.Prefix) {
 	for _, text := range texts {

@@ -63,6 +63,29 @@ func TestPolicySpellings(t *testing.T) {
 	}
 }
 
+// What a cloud tells its machines is for them alone, unless somebody asks for just that address.
+func TestPolicyMetadata(t *testing.T) {
+	for _, text := range []string{
+		"100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
+		"fd00:c1::a9fe:a9fe", "fd00:42::42", "64:ff9b::168.63.129.16", "::ffff:192.0.0.192",
+	} {
+		a := netip.MustParseAddr(text)
+		for _, allow := range [][]string{nil, {"0.0.0.0/0", "::/0"}} {
+			cfg, err := gateway.Parse(gateway.Words{Allow: allow})
+			require.NoError(t, err)
+			to, err := cfg.Policy.Resolve(a)
+			require.ErrorIs(t, err, syscall.EACCES, "%s leads to %v", text, to)
+		}
+	}
+	for _, text := range []string{"168.63.129.16", "192.0.0.192", "fd20:ce::254", "fd00:ec2::23"} {
+		cfg, err := gateway.Parse(gateway.Words{Allow: []string{text}})
+		require.NoError(t, err)
+		to, err := cfg.Policy.Resolve(netip.MustParseAddr(text))
+		require.NoError(t, err)
+		require.Equal(t, text, to.String())
+	}
+}
+
 func TestPolicyOrder(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
