@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/iperf3"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -52,9 +53,9 @@ unless given. In "exec --serve 5201=iperf3" the stack is a server from the start
 			if err := r.Params.Check(); err != nil && !f.server {
 				return usagef("%w", err).withHint("run %q to see the flags", cmd.CommandPath()+" --help")
 			}
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			return talkFailure(ctx, f.bench(ctx, r, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+			return f.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				return talkFailure(ctx, f.bench(ctx, client, r, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+			})
 		},
 	}
 	f.networkFlags.addFlags(cmd.Flags(), true)
@@ -150,12 +151,7 @@ func parseBits(text string) (uint64, error) {
 }
 
 // bench asks the network for the test, and prints what it is told.
-func (f *benchFlags) bench(ctx context.Context, r benchRequest, stdout, stderr io.Writer) error {
-	client, err := f.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (f *benchFlags) bench(ctx context.Context, client *control.Client, r benchRequest, stdout, stderr io.Writer) error {
 	stream, err := client.Stream(ctx, benchKind, r, nil)
 	if err != nil {
 		return err

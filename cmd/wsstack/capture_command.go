@@ -49,27 +49,22 @@ A recording whose disk is full ends, and the network goes on; "wsstack link" say
 				withHint("such as: wsstack capture on run.pcapng")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
 			if args[0] == standardOutput && isTerminal(cmd.OutOrStdout()) {
 				return usagef("capture - writes packets to standard output, which is a terminal").
 					withHint("give them to a program: wsstack capture - | tcpdump -n -r -")
 			}
-			client, err := f.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			if f.link, err = linkName(client, f.link); err != nil {
-				return err
-			}
-			switch args[0] {
-			case "on":
-				return f.on(ctx, client, args[1])
-			case "off":
-				return f.off(ctx, client, args[1:])
-			}
-			return f.toOutput(ctx, client, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return f.withClient(cmd, func(ctx context.Context, client *control.Client) (err error) {
+				if f.link, err = linkName(client, f.link); err != nil {
+					return err
+				}
+				switch args[0] {
+				case "on":
+					return f.on(ctx, client, args[1])
+				case "off":
+					return f.off(ctx, client, args[1:])
+				}
+				return f.toOutput(ctx, client, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			})
 		},
 	}
 	f.addFlags(cmd.Flags(), false)

@@ -83,22 +83,18 @@ With --udp it ends when nothing has come for --wait after the end of the input.`
 			if err != nil {
 				return err
 			}
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			client, err := f.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			conn, err := client.Dial(ctx, control.DialRequest{Host: f.host, Network: f.transport(), Address: address, Local: source,
-				Options: f.options, Timeout: timeout.Milliseconds()})
-			if err != nil {
-				return talkFailure(ctx, err)
-			}
-			if f.verbose {
-				fmt.Fprintf(cmd.ErrOrStderr(), "connected to %v from %v\n", conn.RemoteAddr(), conn.LocalAddr())
-			}
-			return f.talk(ctx, newInput(cmd.InOrStdin()), cmd.OutOrStdout(), conn)
+			request := control.DialRequest{Host: f.host, Network: f.transport(), Address: address, Local: source,
+				Options: f.options, Timeout: timeout.Milliseconds()}
+			return f.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				conn, err := client.Dial(ctx, request)
+				if err != nil {
+					return talkFailure(ctx, err)
+				}
+				if f.verbose {
+					fmt.Fprintf(cmd.ErrOrStderr(), "connected to %v from %v\n", conn.RemoteAddr(), conn.LocalAddr())
+				}
+				return f.talk(ctx, newInput(cmd.InOrStdin()), cmd.OutOrStdout(), conn)
+			})
 		},
 	}
 	f.addFlags(cmd.Flags())
@@ -109,16 +105,25 @@ With --udp it ends when nothing has come for --wait after the end of the input.`
 
 // addressOf reads an address with a port, as one word or two.
 func addressOf(args []string) (string, error) {
-	switch len(args) {
-	case 1:
-		if _, _, err := net.SplitHostPort(args[0]); err == nil {
-			return args[0], nil
-		}
+	switch address, ok := joined(args); {
+	case ok:
+		return address, nil
+	case len(args) == 1:
 		return "", usagef("%q has no port", args[0]).withHint("wsstack connect 10.77.0.2 80")
-	case 2:
-		return net.JoinHostPort(args[0], args[1]), nil
 	}
 	return "", usagef("connect takes an address and a port").withHint("wsstack connect 10.77.0.2 80")
+}
+
+// joined returns an address with a port, which are one argument or two; false: they aren't.
+func joined(args []string) (string, bool) {
+	switch len(args) {
+	case 1:
+		_, _, err := net.SplitHostPort(args[0])
+		return args[0], err == nil
+	case 2:
+		return net.JoinHostPort(args[0], args[1]), true
+	}
+	return "", false
 }
 
 // An input is standard input, which one connection after the other may get.

@@ -176,16 +176,18 @@ func (n *networkFlags) addFlags(f *pflag.FlagSet, hosts bool) {
 	}
 }
 
-// open returns a client of the network.
-func (n *networkFlags) open(ctx context.Context) (*control.Client, error) {
-	return control.Find(ctx, n.network)
-}
-
-// interruptible is a context that ends with ^C or SIGTERM.
-func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+// withClient gives a client of the network to what talks with it. ^C or SIGTERM ends its context.
+func (n *networkFlags) withClient(cmd *cobra.Command, talk func(context.Context, *control.Client) error) error {
 	ctx := cmd.Context()
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	client, err := control.Find(ctx, n.network)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return talk(ctx, client)
 }

@@ -101,8 +101,11 @@ func TestStatWatch(t *testing.T) {
 		cancel()
 		return len(b), nil
 	})
+	client, err := control.Find(ctx, "")
+	require.NoError(t, err)
+	defer client.Close()
 	f := statFlags{watch: 3600e9}
-	require.NoError(t, f.run(ctx, times))
+	require.NoError(t, f.run(ctx, client, times))
 	require.Error(t, ctx.Err())
 }
 

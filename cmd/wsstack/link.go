@@ -33,23 +33,18 @@ direction, what has become of packets so far, and the files that they are record
 			return usagef("link takes one name, and has got %d", len(args)).withHint("to change a link: wsstack link set %s", strings.Join(args, " "))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			client, err := n.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			links, err := client.Links(ctx)
-			if err == nil && len(args) == 1 {
-				var one control.LinkInfo
-				one, err = client.Link(ctx, args[0])
-				links = []control.LinkInfo{one}
-			}
-			if err != nil {
-				return err
-			}
-			return printLinks(cmd.OutOrStdout(), links, asJSON)
+			return n.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				links, err := client.Links(ctx)
+				if err == nil && len(args) == 1 {
+					var one control.LinkInfo
+					one, err = client.Link(ctx, args[0])
+					links = []control.LinkInfo{one}
+				}
+				if err != nil {
+					return err
+				}
+				return printLinks(cmd.OutOrStdout(), links, asJSON)
+			})
 		},
 	}
 	n.addFlags(cmd.PersistentFlags(), false)
@@ -91,18 +86,13 @@ there is one link.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			client, err := n.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			info, err := f.set(ctx, client, args)
-			if err != nil {
-				return err
-			}
-			return printLinks(cmd.OutOrStdout(), []control.LinkInfo{info}, *asJSON)
+			return n.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				info, err := f.set(ctx, client, args)
+				if err != nil {
+					return err
+				}
+				return printLinks(cmd.OutOrStdout(), []control.LinkInfo{info}, *asJSON)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&f.toStack, "to-stack", "", "`LIST` for what the stack receives; it goes before LIST")

@@ -42,23 +42,18 @@ that has sent the last one.`,
 			if backlog < 0 {
 				return usagef("--backlog %d is negative", backlog).withHint("--backlog 1 is the shortest")
 			}
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			client, err := f.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
 			request := control.ListenRequest{Host: f.host, Network: f.transport(), Address: address, Options: f.options, Backlog: backlog}
-			in, out := newInput(cmd.InOrStdin()), cmd.OutOrStdout()
 			verbose := io.Discard
 			if f.verbose {
 				verbose = cmd.ErrOrStderr()
 			}
-			if f.udp {
-				return f.listenPackets(ctx, client, request, in, out, verbose)
-			}
-			return f.listen(ctx, client, request, in, out, verbose, keep)
+			return f.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				in, out := newInput(cmd.InOrStdin()), cmd.OutOrStdout()
+				if f.udp {
+					return f.listenPackets(ctx, client, request, in, out, verbose)
+				}
+				return f.listen(ctx, client, request, in, out, verbose, keep)
+			})
 		},
 	}
 	f.addFlags(cmd.Flags())
@@ -69,14 +64,11 @@ that has sent the last one.`,
 
 // placeOf reads a local address, as one word or two.
 func placeOf(args []string) (string, error) {
-	switch len(args) {
-	case 1:
-		if _, _, err := net.SplitHostPort(args[0]); err == nil {
-			return args[0], nil
-		}
+	switch address, ok := joined(args); {
+	case ok:
+		return address, nil
+	case len(args) == 1:
 		return ":" + args[0], nil
-	case 2:
-		return net.JoinHostPort(args[0], args[1]), nil
 	}
 	return "", usagef("listen takes a port, and may be an address before it").withHint("wsstack listen 8000")
 }

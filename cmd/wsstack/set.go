@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -40,18 +41,13 @@ options, and the types of their values, are those that "wsstack options" prints.
 			if host == "" {
 				host = n.host
 			}
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			client, err := n.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			socket, err := client.SetOption(ctx, host, id, args[1])
-			if err != nil {
-				return err
-			}
-			return printOption(cmd.OutOrStdout(), socket, args[1])
+			return n.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				socket, err := client.SetOption(ctx, host, id, args[1])
+				if err != nil {
+					return err
+				}
+				return printOption(cmd.OutOrStdout(), socket, args[1])
+			})
 		},
 	}
 	n.addFlags(cmd.Flags(), true)

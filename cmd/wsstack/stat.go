@@ -54,9 +54,9 @@ Several filters choose the sockets that match all of them.`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := interruptible(cmd)
-			defer cancel()
-			return f.run(ctx, cmd.OutOrStdout())
+			return f.withClient(cmd, func(ctx context.Context, client *control.Client) error {
+				return f.run(ctx, client, cmd.OutOrStdout())
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -99,12 +99,7 @@ func (f *statFlags) query() url.Values {
 }
 
 // run prints the sockets, once or again and again.
-func (f *statFlags) run(ctx context.Context, w io.Writer) error {
-	client, err := f.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (f *statFlags) run(ctx context.Context, client *control.Client, w io.Writer) error {
 	clear := f.watch > 0 && !f.json && isTerminal(w)
 	for first := true; ; first = false {
 		sockets, err := client.Sockets(ctx, f.query())
