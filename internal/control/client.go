@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // baseURL is where the requests of a client go to; the connection is to the socket.
