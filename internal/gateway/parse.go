@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // Words are a way out as the command line and network files write it: the values of
@@ -15,7 +17,7 @@ type Words struct {
 }
 
 // Parse makes the configuration that the words describe. An error names the word that is
-// wrong and the flag that has it, and has a hint.
+// wrong and the flag that has it; it is a *mistake.Error.
 func Parse(w Words) (Config, error) {
 	var cfg Config
 	var err error
@@ -45,22 +47,6 @@ func Parse(w Words) (Config, error) {
 	return cfg, nil
 }
 
-// An Error is a mistake in the words of a way out.
-type Error struct{ message, hint string }
-
-// Error implements error.
-func (e *Error) Error() string { return e.message }
-
-// Hint returns what would help, in one sentence.
-func (e *Error) Hint() string { return e.hint }
-
-// ExitStatus returns the status of a command that was called wrongly.
-func (e *Error) ExitStatus() int { return 2 }
-
-func mistake(hint, format string, args ...any) *Error {
-	return &Error{message: fmt.Sprintf(format, args...), hint: hint}
-}
-
 func parsePrefixes(flag string, texts []string) (list []netip.Prefix, err error) {
 	for _, text := range texts {
 		p, err := parsePrefix(flag, text)
@@ -81,11 +67,11 @@ func parsePrefix(flag, text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		return p, mistake(hint, "--%s: %q is no prefix and no address", flag, text)
+		return p, mistake.Errorf(hint, "--%s: %q is no prefix and no address", flag, text)
 	case p.Addr().Is4In6():
-		return p, mistake(hint, "--%s: %q is a prefix of IPv4-mapped addresses", flag, text)
+		return p, mistake.Errorf(hint, "--%s: %q is a prefix of IPv4-mapped addresses", flag, text)
 	case p != p.Masked():
-		return p, mistake(fmt.Sprintf("perhaps you mean %v", p.Masked()),
+		return p, mistake.Errorf(fmt.Sprintf("perhaps you mean %v", p.Masked()),
 			"--%s: %q has bits behind the first %d", flag, text, p.Bits())
 	}
 	return p, nil
@@ -95,7 +81,7 @@ func parsePrefix(flag, text string) (netip.Prefix, error) {
 func permissible(p netip.Prefix) error {
 	for _, n := range never {
 		if n.Contains(p.Addr()) && n.Bits() <= p.Bits() {
-			return mistake("the host's loopback is reached with --host-loopback ADDRESS, and its link and groups aren't reached",
+			return mistake.Errorf("the host's loopback is reached with --host-loopback ADDRESS, and its link and groups aren't reached",
 				"--allow: nothing of %v is ever permitted", p)
 		}
 	}
@@ -106,13 +92,13 @@ func parseHostLoopback(text string, others []netip.Addr) (netip.Addr, error) {
 	const hint = "write an address that nothing else has, such as --host-loopback 10.77.0.3"
 	a, err := netip.ParseAddr(text)
 	if a = a.Unmap(); err != nil || a.Zone() != "" {
-		return a, mistake(hint, "--host-loopback: %q is not an address", text)
+		return a, mistake.Errorf(hint, "--host-loopback: %q is not an address", text)
 	}
 	if longest(never, a) >= 0 {
-		return a, mistake(hint, "--host-loopback: %v is no address that packets come to", a)
+		return a, mistake.Errorf(hint, "--host-loopback: %v is no address that packets come to", a)
 	}
 	if slices.ContainsFunc(others, func(o netip.Addr) bool { return o.Is4() == a.Is4() }) {
-		return a, mistake("give one address of IPv4 and one of IPv6 at most",
+		return a, mistake.Errorf("give one address of IPv4 and one of IPv6 at most",
 			"--host-loopback: %v is the second address of its family", a)
 	}
 	return a, nil

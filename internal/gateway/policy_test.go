@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/internal/gateway"
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // None of these leads anywhere, whatever a policy permits: each is the host itself in some
@@ -154,7 +155,7 @@ func TestParseMistakes(t *testing.T) {
 	} {
 		_, err := gateway.Parse(tt.words)
 		require.EqualError(t, err, tt.want)
-		var mistake *gateway.Error
+		var mistake *mistake.Error
 		require.ErrorAs(t, err, &mistake)
 		require.NotEmpty(t, mistake.Hint())
 		require.Equal(t, 2, mistake.ExitStatus())

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // A Proxy is a server that connects in the gateway's place. It is asked for addresses,
@@ -39,7 +41,7 @@ func ParseProxy(text string) (*Proxy, error) {
 	const hint = "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if need be"
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return nil, mistake(hint, "--via: that is not the URL of a proxy") // it may have a password
+		return nil, mistake.Errorf(hint, "--via: that is not the URL of a proxy") // it may have a password
 	}
 	p := &Proxy{user: u.User}
 	port := "1080" // RFC 1928 §3
@@ -48,19 +50,19 @@ func ParseProxy(text string) (*Proxy, error) {
 	case "http":
 		p.kind, port = proxyHTTP, "80"
 	default:
-		return nil, mistake(hint, "--via: %q is no kind of proxy that is spoken here", u.Scheme)
+		return nil, mistake.Errorf(hint, "--via: %q is no kind of proxy that is spoken here", u.Scheme)
 	}
 	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, mistake(hint, "--via: a proxy has no path: %q", u.Redacted())
+		return nil, mistake.Errorf(hint, "--via: a proxy has no path: %q", u.Redacted())
 	}
 	if u.Port() != "" {
 		port = u.Port()
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || u.Hostname() == "" {
-		return nil, mistake(hint, "--via: %q is no host and port", u.Host)
+		return nil, mistake.Errorf(hint, "--via: %q is no host and port", u.Host)
 	}
 	if password, _ := u.User.Password(); p.kind == proxySOCKS5 && (len(u.User.Username()) > 255 || len(password) > 255) {
-		return nil, mistake("SOCKS5 has room for 255 bytes of each (RFC 1929)", "--via: the user or the password is too long")
+		return nil, mistake.Errorf("SOCKS5 has room for 255 bytes of each (RFC 1929)", "--via: the user or the password is too long")
 	}
 	p.address = net.JoinHostPort(u.Hostname(), port)
 	return p, nil

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // Bounds of what a network knows by name.
@@ -44,25 +46,12 @@ func HostsOf(addresses map[string][]netip.Addr) []Host {
 	return hosts
 }
 
-// A TextError is a mistake in what a user has written.
-type TextError struct {
-	text, hint string
-}
-
-func (e *TextError) Error() string { return e.text }
-
-// Hint is what would work instead.
-func (e *TextError) Hint() string { return e.hint }
-
-// ExitStatus is that of a mistake in the command line.
-func (e *TextError) ExitStatus() int { return 2 }
-
-// ParseHost reads NAME=ADDRESS or NAME=ADDRESS,ADDRESS…: what --host says. Errors are *TextError.
+// ParseHost reads NAME=ADDRESS or NAME=ADDRESS,ADDRESS…: what --host says. Errors are *mistake.Error.
 func ParseHost(text string) (Host, error) {
 	h, err := parseHost(text)
 	if err != nil {
 		hint := "a name and its addresses, such as web.test=10.77.0.1 or web.test=10.77.0.1,fd77::1"
-		return Host{}, &TextError{err.Error(), hint}
+		return Host{}, mistake.Errorf(hint, "%v", err)
 	}
 	return h, nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,7 +57,7 @@ func TestParseHost_Mistakes(t *testing.T) {
 	} {
 		_, err := ParseHost(text)
 		require.ErrorContains(t, err, want)
-		mistake, ok := errors.AsType[*TextError](err)
+		mistake, ok := errors.AsType[*mistake.Error](err)
 		require.True(t, ok)
 		require.NotEmpty(t, mistake.Hint())
 		require.Equal(t, 2, mistake.ExitStatus())

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/stack"
 )
 
@@ -104,17 +105,17 @@ func parseBehaviour(text string) (Behaviour, act, error) {
 		hint := "write " + b.Usage() + ", such as " + b.Example
 		switch {
 		case has && b.Argument == "":
-			return b, nil, mistakef(hint, "%s takes no argument", name)
+			return b, nil, mistake.Errorf(hint, "%s takes no argument", name)
 		case argument == "" && b.Argument != "" && !strings.HasPrefix(b.Argument, "["):
-			return b, nil, mistakef(hint, "%s needs an argument", name)
+			return b, nil, mistake.Errorf(hint, "%s needs an argument", name)
 		}
 		a, err := b.parse(argument)
 		if err != nil {
-			return b, nil, mistakef(hint, "%s: %v", name, err)
+			return b, nil, mistake.Errorf(hint, "%s: %v", name, err)
 		}
 		return b, a, nil
 	}
-	return Behaviour{}, nil, mistakef("all of them: wsstack help peers", "there is no behaviour %q", name)
+	return Behaviour{}, nil, mistake.Errorf("all of them: wsstack help peers", "there is no behaviour %q", name)
 }
 
 // plain is the parse of a behaviour without argument.

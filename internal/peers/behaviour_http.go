@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // web answers HTTP requests.
@@ -39,7 +41,7 @@ func body(size int64) act {
 func parseTwo(text string) (first, second string, err error) {
 	first, second, ok := strings.Cut(text, ",")
 	if !ok {
-		return "", "", mistakef("", "it needs two arguments")
+		return "", "", mistake.Errorf("", "it needs two arguments")
 	}
 	return first, second, nil
 }
@@ -88,7 +90,7 @@ func parseShortBody(text string) (act, error) {
 	}
 	sent, err := parseSize(second)
 	if err == nil && sent >= size {
-		err = mistakef("", "%s bytes sent are not less than %s", second, first)
+		err = mistake.Errorf("", "%s bytes sent are not less than %s", second, first)
 	}
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 )
@@ -59,7 +60,7 @@ func parseTwoWrites(text string) (act, error) {
 	var err error
 	if text != "" {
 		if size, err = parseSize(text); err == nil && size > 64<<10 {
-			err = mistakef("", "two writes of more than 64 KiB aren't small")
+			err = mistake.Errorf("", "two writes of more than 64 KiB aren't small")
 		}
 	}
 	part := make([]byte, min(size, 64<<10))
@@ -154,7 +155,7 @@ func parseClosedWindow(text string) (act, error) {
 			return nil, err
 		}
 		if size > options.DefaultBufferCap {
-			return nil, mistakef("", "SO_RCVBUF is %d at most", options.DefaultBufferCap)
+			return nil, mistake.Errorf("", "SO_RCVBUF is %d at most", options.DefaultBufferCap)
 		}
 		lc.Options = []options.Assignment{options.SO_RCVBUF.With(int(size))}
 	}
@@ -170,7 +171,7 @@ func parseKeepAlive(text string) (act, error) {
 		case 0, 1:
 			d, err := parseDelay(word)
 			if err == nil && (d <= 0 || d%time.Second != 0) {
-				err = mistakef("", "%s is no number of whole seconds", word)
+				err = mistake.Errorf("", "%s is no number of whole seconds", word)
 			}
 			if err != nil {
 				return nil, err
@@ -179,11 +180,11 @@ func parseKeepAlive(text string) (act, error) {
 		case 2:
 			n, err := strconv.ParseUint(word, 10, 8)
 			if err != nil {
-				return nil, mistakef("", "%q is no number of probes from 0 to 255", word)
+				return nil, mistake.Errorf("", "%q is no number of probes from 0 to 255", word)
 			}
 			list = append(list, options.TCP_KEEPCNT.With(int(n)))
 		default:
-			return nil, mistakef("", "%d arguments are too many", len(words))
+			return nil, mistake.Errorf("", "%d arguments are too many", len(words))
 		}
 	}
 	return talkWith(stack.ListenConfig{Options: list}, func(_ *running, c *endpoint.Conn) { discard(c) }), nil
@@ -193,7 +194,7 @@ func parseKeepAlive(text string) (act, error) {
 func parseBacklog(text string) (act, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 || n > 4096 {
-		return nil, mistakef("", "%q is no backlog from 1 to 4096", text)
+		return nil, mistake.Errorf("", "%q is no backlog from 1 to 4096", text)
 	}
 	return deaf(stack.ListenConfig{Backlog: int(n)}), nil
 }
@@ -213,7 +214,7 @@ func parseDatagrams(text string) (act, error) {
 	size, err := parseSize(text)
 	const most = 65507 // over IPv4
 	if err == nil && size > most {
-		err = mistakef("", "a datagram has %d bytes at most", most)
+		err = mistake.Errorf("", "a datagram has %d bytes at most", most)
 	}
 	if err != nil {
 		return nil, err

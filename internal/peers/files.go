@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // parseFiles reads "[ADDRESS:]PORT=DIRECTORY".
@@ -20,11 +22,11 @@ func parseFiles(text string) (Service, error) {
 	}
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return Service{}, mistakef("the path is one of this system, outside of the network", "there is no directory %s", dir)
+		return Service{}, mistake.Errorf("the path is one of this system, outside of the network", "there is no directory %s", dir)
 	case err != nil:
-		return Service{}, mistakef("the files have to be readable for this program", "can't look at %s: %v", dir, err)
+		return Service{}, mistake.Errorf("the files have to be readable for this program", "can't look at %s: %v", dir, err)
 	case !info.IsDir():
-		return Service{}, mistakef("name the directory that the file is in", "%s is not a directory", dir)
+		return Service{}, mistake.Errorf("name the directory that the file is in", "%s is not a directory", dir)
 	}
 	return Service{places: []place{p}, start: func(r *running) error { return r.files(p, dir) }}, nil
 }

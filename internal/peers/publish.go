@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/stack"
 )
 
@@ -48,7 +49,7 @@ func (r *running) destination(to place) (netip.AddrPort, error) {
 		to.address = r.env.Peer
 	}
 	if !to.address.IsValid() {
-		return netip.AddrPort{}, mistakef("write the address before the port, such as 8080=10.77.0.2:80", "there is no one host that the port could be of")
+		return netip.AddrPort{}, mistake.Errorf("write the address before the port, such as 8080=10.77.0.2:80", "there is no one host that the port could be of")
 	}
 	return netip.AddrPortFrom(to.address, to.port), nil
 }

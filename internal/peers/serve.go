@@ -12,6 +12,7 @@ import (
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/iperf3"
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/stack"
 )
 
@@ -40,10 +41,10 @@ func parseServe(text string) (Service, error) {
 	}
 	command, ok := strings.CutPrefix(what, "exec:")
 	if !ok || strings.TrimSpace(command) == "" {
-		return Service{}, mistakef("write exec: and a command, such as exec:cat, or iperf3", "%q is not a program", what)
+		return Service{}, mistake.Errorf("write exec: and a command, such as exec:cat, or iperf3", "%q is not a program", what)
 	}
 	if runtime.GOOS == "windows" {
-		return Service{}, mistakef("forward the port to a server: --forward PORT=HOST:PORT", "serve needs a shell, which Windows hasn't got")
+		return Service{}, mistake.Errorf("forward the port to a server: --forward PORT=HOST:PORT", "serve needs a shell, which Windows hasn't got")
 	}
 	return Service{places: []place{p}, start: func(r *running) error {
 		l, err := r.listen(p, stack.ListenConfig{})

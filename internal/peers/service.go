@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/stack"
 )
 
@@ -48,7 +49,7 @@ func Parse(kind, text string) (Service, error) {
 			return s, err
 		}
 	}
-	return Service{}, mistakef("the kinds are forward, publish, serve, files and peer", "no kind of services is called %q", kind)
+	return Service{}, mistake.Errorf("the kinds are forward, publish, serve, files and peer", "no kind of services is called %q", kind)
 }
 
 // A place is where a socket of a service is bound.
@@ -94,7 +95,7 @@ func Check(services []Service) error {
 		for _, o := range services[:i] {
 			for _, both := range [][2][]place{{s.places, o.places}, {s.system, o.system}} {
 				if p, clash := overlap(both[0], both[1]); clash {
-					return mistakef("give one of them another port", "%q and %q both want %v", o, s, p)
+					return mistake.Errorf("give one of them another port", "%q and %q both want %v", o, s, p)
 				}
 			}
 		}

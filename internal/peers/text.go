@@ -6,13 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // splitText splits "PLACE=REST".
 func splitText(text, form string) (before, after string, err error) {
 	before, after, ok := strings.Cut(text, "=")
 	if !ok || before == "" || after == "" {
-		return "", "", mistakef("write "+form, "%q doesn't say what is at which port", text)
+		return "", "", mistake.Errorf("write "+form, "%q doesn't say what is at which port", text)
 	}
 	return before, after, nil
 }
@@ -25,7 +27,7 @@ func parsePlace(text string, datagrams bool) (place, error) {
 		var network string
 		if rest, network, _ = strings.Cut(text, "/"); network != "" {
 			if p.network = strings.ToLower(network); p.network != "tcp" && p.network != "udp" {
-				return p, mistakef("write 53/udp or 80/tcp", "%q is neither tcp nor udp", network)
+				return p, mistake.Errorf("write 53/udp or 80/tcp", "%q is neither tcp nor udp", network)
 			}
 		}
 	}
@@ -33,13 +35,13 @@ func parsePlace(text string, datagrams bool) (place, error) {
 	if strings.Contains(rest, ":") {
 		var err error
 		if host, port, err = net.SplitHostPort(rest); err != nil {
-			return p, mistakef("write 10.77.0.1:80 or [fd77::1]:80", "%q is not an address and a port", text)
+			return p, mistake.Errorf("write 10.77.0.1:80 or [fd77::1]:80", "%q is not an address and a port", text)
 		}
 	}
 	if host != "" {
 		a, err := netip.ParseAddr(host)
 		if err != nil || a.Is4In6() || a.IsMulticast() {
-			return p, mistakef("write 10.77.0.1:80 or [fd77::1]:80, or the port alone", "%q is not the address of a host", host)
+			return p, mistake.Errorf("write 10.77.0.1:80 or [fd77::1]:80, or the port alone", "%q is not the address of a host", host)
 		}
 		p.address = a
 	}
@@ -51,7 +53,7 @@ func parsePlace(text string, datagrams bool) (place, error) {
 func parsePort(text string) (uint16, error) {
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || n == 0 {
-		return 0, mistakef("ports are from 1 to 65535", "%q is not the number of a port", text)
+		return 0, mistake.Errorf("ports are from 1 to 65535", "%q is not the number of a port", text)
 	}
 	return uint16(n), nil
 }
@@ -60,7 +62,7 @@ func parsePort(text string) (uint16, error) {
 func parseTarget(text string) (string, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host == "" {
-		return "", mistakef("write 127.0.0.1:5432 or localhost:5432", "%q is not a host and a port", text)
+		return "", mistake.Errorf("write 127.0.0.1:5432 or localhost:5432", "%q is not a host and a port", text)
 	}
 	if _, err := parsePort(port); err != nil {
 		return "", err
@@ -81,7 +83,7 @@ func parseSize(text string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > maxSize/factor {
-		return 0, mistakef("write 1000, 64k, 10M or 1G", "%q is not a number of bytes", text)
+		return 0, mistake.Errorf("write 1000, 64k, 10M or 1G", "%q is not a number of bytes", text)
 	}
 	return n * factor, nil
 }
@@ -90,7 +92,7 @@ func parseSize(text string) (int64, error) {
 func parseRate(text string) (int64, error) {
 	n, err := parseSize(text)
 	if err == nil && n == 0 {
-		err = mistakef("the slowest is 1", "%q bytes a second are never done", text)
+		err = mistake.Errorf("the slowest is 1", "%q bytes a second are never done", text)
 	}
 	return n, err
 }
@@ -99,7 +101,7 @@ func parseRate(text string) (int64, error) {
 func parseDelay(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, mistakef("write 500ms, 10s or 2m", "%q is not a time", text)
+		return 0, mistake.Errorf("write 500ms, 10s or 2m", "%q is not a time", text)
 	}
 	return d, nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // Every mistake is one error that names it, with a hint.
@@ -48,7 +50,7 @@ func TestParse_Mistakes(t *testing.T) {
 		{"peer", "81=datagrams:66k", "datagrams: a datagram has 65507 bytes at most"},
 	} {
 		_, err := Parse(c.kind, c.text)
-		var m *mistake
+		var m *mistake.Error
 		if !errors.As(err, &m) || err.Error() != c.want || m.Hint() == "" || strings.Contains(err.Error()+m.Hint(), "\n") || m.ExitStatus() != 2 {
 			t.Errorf("%s %s: %v, want %s", c.kind, c.text, err, c.want)
 		}
