@@ -39,12 +39,17 @@ type opened struct {
 // Dial connects from a stack of the network. What the Stream does, the connection does: a
 // half-close, an abort, and the errors of reading and writing pass on.
 func (c *Client) Dial(ctx context.Context, request DialRequest) (*Stream, error) {
+	return c.connection(ctx, "connect", request.Network, request)
+}
+
+// connection asks for a socket of a network, and returns the stream of what it carries.
+func (c *Client) connection(ctx context.Context, kind, network string, request any) (*Stream, error) {
 	var reply opened
-	s, err := c.Stream(ctx, "connect", request, &reply)
+	s, err := c.Stream(ctx, kind, request, &reply)
 	if err != nil {
 		return nil, err
 	}
-	s.become(request.Network, reply)
+	s.become(network, reply)
 	return s, nil
 }
 

@@ -67,8 +67,7 @@ func (l *Listener) watch() {
 
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {
-	var reply opened
-	s, err := l.client.Stream(l.ctx, "accept", acceptRequest{l.number}, &reply)
+	s, err := l.client.connection(l.ctx, "accept", l.network, acceptRequest{l.number})
 	switch {
 	case l.ctx.Err() != nil:
 		if err == nil {
@@ -78,7 +77,6 @@ func (l *Listener) Accept() (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	}
-	s.become(l.network, reply)
 	return s, nil
 }
 
@@ -99,11 +97,7 @@ type sharedListener struct {
 
 // listen is the handler of the streams of Listen.
 func (s *Server) listen(ctx context.Context, request json.RawMessage, open func(any) (*Stream, error)) error {
-	var r ListenRequest
-	if err := decode(request, &r); err != nil {
-		return err
-	}
-	lc, err := s.listenConfig(r)
+	r, lc, err := s.listenConfig(request)
 	if err != nil {
 		return err
 	}
@@ -131,16 +125,20 @@ func (s *Server) listen(ctx context.Context, request json.RawMessage, open func(
 	return errors.Join(err, ended)
 }
 
-func (s *Server) listenConfig(r ListenRequest) (*stack.ListenConfig, error) {
+// listenConfig reads a ListenRequest.
+func (s *Server) listenConfig(request json.RawMessage) (r ListenRequest, _ *stack.ListenConfig, err error) {
+	if err := decode(request, &r); err != nil {
+		return r, nil, err
+	}
 	st, err := s.stackOf(r.Host)
 	if err != nil {
-		return nil, err
+		return r, nil, err
 	}
 	list, err := parseOptions(r.Options)
 	if err != nil {
-		return nil, err
+		return r, nil, err
 	}
-	return &stack.ListenConfig{Stack: st, Options: list, Backlog: r.Backlog}, nil
+	return r, &stack.ListenConfig{Stack: st, Options: list, Backlog: r.Backlog}, nil
 }
 
 // accept accepts one connection after the other, and waits until each has a taker.
@@ -204,12 +202,10 @@ func (s *Server) accept(ctx context.Context, request json.RawMessage, open func(
 
 // ListenPacket opens a socket for datagrams on a stack of the network.
 func (c *Client) ListenPacket(ctx context.Context, request ListenRequest) (net.PacketConn, error) {
-	var reply opened
-	s, err := c.Stream(ctx, "packets", request, &reply)
+	s, err := c.connection(ctx, "packets", request.Network, request)
 	if err != nil {
 		return nil, err
 	}
-	s.become(request.Network, reply)
 	return &packetConn{s}, nil
 }
 
@@ -243,11 +239,7 @@ func (p *packetConn) SetWriteDeadline(t time.Time) error { return p.stream.SetWr
 
 // packets is the handler of the streams of ListenPacket.
 func (s *Server) packets(ctx context.Context, request json.RawMessage, open func(any) (*Stream, error)) error {
-	var r ListenRequest
-	if err := decode(request, &r); err != nil {
-		return err
-	}
-	lc, err := s.listenConfig(r)
+	r, lc, err := s.listenConfig(request)
 	if err != nil {
 		return err
 	}
