@@ -37,26 +37,21 @@ func body(size int64) act {
 	})
 }
 
-// parseTwo reads two arguments.
-func parseTwo(text string) (first, second string, err error) {
-	first, second, ok := strings.Cut(text, ",")
+// parseTwo reads a size and a second number.
+func parseTwo(text string, parseSecond func(string) (int64, error)) (size, second int64, err error) {
+	first, rest, ok := strings.Cut(text, ",")
 	if !ok {
-		return "", "", mistake.Errorf("", "it needs two arguments")
+		return 0, 0, mistake.Errorf("", "it needs two arguments")
 	}
-	return first, second, nil
+	if size, err = parseSize(first); err == nil {
+		second, err = parseSecond(rest)
+	}
+	return size, second, err
 }
 
 // parseSlowBody answers with a body that is sent at a rate.
 func parseSlowBody(text string) (act, error) {
-	first, second, err := parseTwo(text)
-	if err != nil {
-		return nil, err
-	}
-	size, err := parseSize(first)
-	if err != nil {
-		return nil, err
-	}
-	rate, err := parseRate(second)
+	size, rate, err := parseTwo(text, parseRate)
 	if err != nil {
 		return nil, err
 	}
@@ -80,17 +75,9 @@ func parseSlowBody(text string) (act, error) {
 
 // parseShortBody answers with less than it has promised.
 func parseShortBody(text string) (act, error) {
-	first, second, err := parseTwo(text)
-	if err != nil {
-		return nil, err
-	}
-	size, err := parseSize(first)
-	if err != nil {
-		return nil, err
-	}
-	sent, err := parseSize(second)
+	size, sent, err := parseTwo(text, parseSize)
 	if err == nil && sent >= size {
-		err = mistake.Errorf("", "%s bytes sent are not less than %s", second, first)
+		err = mistake.Errorf("", "%d bytes sent are not less than %d", sent, size)
 	}
 	if err != nil {
 		return nil, err
