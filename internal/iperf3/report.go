@@ -213,7 +213,7 @@ func (r *Report) Text() string {
 
 // String is the sum as part of a line.
 func (s *Sum) String() string {
-	text := fmt.Sprintf("%6.2f-%-6.2f s  %11s  %15s", s.Start, s.End, Amount(float64(s.Bytes), "B"), Amount(s.Bits, "bit/s"))
+	text := fmt.Sprintf("%6.2f-%-6.2f s  %11s  %15s", s.Start, s.End, amount(float64(s.Bytes), "B"), amount(s.Bits, "bit/s"))
 	if s.Retransmits != nil {
 		text += fmt.Sprintf("  %d sent again", *s.Retransmits)
 	}
@@ -223,8 +223,8 @@ func (s *Sum) String() string {
 	return text
 }
 
-// Amount is a number with a unit and a prefix of the SI, such as "1.23 Gbit/s".
-func Amount(n float64, unit string) string {
+// amount is a number with a unit and a prefix of the SI, such as "1.23 Gbit/s".
+func amount(n float64, unit string) string {
 	for _, p := range []struct {
 		factor float64
 		name   string
