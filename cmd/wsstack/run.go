@@ -69,17 +69,7 @@ network of stacks needs neither.
   wsstack run --json network.yaml | jq -r 'select(.host == "client").text'
   wsstack run --schema > network.schema.json`,
 		DisableFlagsInUseLine: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case f.schema || f.example:
-				return noArguments(cmd, args)
-			case len(args) == 0:
-				return usagef("run needs a network file").withHint("%q prints one to begin with", "wsstack run --example")
-			case len(args) > 1:
-				return usagef("unexpected argument %q", args[1]).withHint("run takes one file")
-			}
-			return nil
-		},
+		Args:                  func(cmd *cobra.Command, args []string) error { return f.checkArguments(cmd, args) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case f.schema:
@@ -98,6 +88,19 @@ network of stacks needs neither.
 	f.log.addFlags(cmd.Flags())
 	f.summary.addFlags(cmd.Flags())
 	return cmd
+}
+
+// checkArguments says what is wrong with the arguments.
+func (f *runFlags) checkArguments(cmd *cobra.Command, args []string) error {
+	switch {
+	case f.schema || f.example:
+		return noArguments(cmd, args)
+	case len(args) == 0:
+		return usagef("run needs a network file").withHint("%q prints one to begin with", "wsstack run --example")
+	case len(args) > 1:
+		return usagef("unexpected argument %q", args[1]).withHint("run takes one file")
+	}
+	return nil
 }
 
 func printSchema(w io.Writer) error {

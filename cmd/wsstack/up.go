@@ -125,7 +125,11 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 			err = closed
 		}
 	}()
-	device := t.Links()[0].Device(1)
+	return f.serve(stdout, cfg, t.Links()[0].Device(1), signals)
+}
+
+// serve says on which device the stack is, until a signal or the device ends it.
+func (f upFlags) serve(stdout io.Writer, cfg networkConfig, device tun.Device, signals <-chan os.Signal) error {
 	name := f.name
 	if named, ok := device.(tun.Named); ok {
 		name = named.Name()
