@@ -82,7 +82,7 @@ func TestStat(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &sockets))
 	require.Len(t, sockets.Sockets, 2)
 	require.EqualValues(t, 5, sockets.Sockets[0].TCP.BytesAcked)
-	out, errs := command(t, 1, "stat", "--state", "sleeping")
+	out, errs := command(t, 2, "stat", "--state", "sleeping")
 	require.Empty(t, out)
 	require.Regexp(t, regexp.MustCompile(`^wsstack: error: "SLEEPING" is no state of a socket\nwsstack: hint: the states are LISTEN.*\n$`), errs)
 	_, errs = command(t, 2, "stat", "--watch=0")
@@ -126,10 +126,10 @@ func TestSet(t *testing.T) {
 		args   []string
 		words  string
 	}{
-		{1, []string{"1", "SO_KEEPALIVE=1"}, "name one of them: near, far"},
+		{2, []string{"1", "SO_KEEPALIVE=1"}, "name one of them: near, far"},
 		{1, []string{"near:1", "TCP_KEEPCNT=300"}, "WSAEINVAL"},
 		{1, []string{"near:9", "SO_KEEPALIVE=1"}, "there is no socket 9"},
-		{1, []string{"near:1", "SO_KEEPALIV=1"}, "no option SO_KEEPALIV"},
+		{2, []string{"near:1", "SO_KEEPALIV=1"}, "no option SO_KEEPALIV"},
 		{2, []string{"near:x", "SO_KEEPALIVE=1"}, `"near:x" is no socket`},
 		{2, []string{"near:1"}, "set takes a socket and one option"},
 	} {
@@ -157,7 +157,7 @@ func TestLink(t *testing.T) {
 		args   []string
 		words  string
 	}{
-		{1, []string{"set", "los=1"}, `"los" is not a parameter`},
+		{2, []string{"set", "los=1"}, `"los" is not a parameter`},
 		{1, []string{"set", "lonk", "loss=1"}, `no link "lonk"`},
 		{1, []string{"set", "--from", "mars", "loss=1"}, "the link is between near and far"},
 		{1, []string{"set", "--to-stack", "loss=1"}, "a stack at one end"},

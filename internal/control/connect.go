@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/wsa"
 )
 
 // A DialRequest asks for a connection from a stack of the network.
@@ -142,7 +144,36 @@ func badRequest(err error) *Error {
 func failed(op string, err error) *Error {
 	e := *errorOf(err)
 	e.Op = op
+	if e.Advice == "" {
+		e.Advice = adviceFor(err)
+	}
+	if _, ok := errors.AsType[*net.AddrError](err); ok {
+		e.Status = http.StatusBadRequest
+	}
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok && unknown.IsNotFound {
+		e.Message = fmt.Sprintf("%s: there is no host %q", op, unknown.Name)
+	}
 	return &e
+}
+
+// adviceFor returns what would help against an error of a stack; "": nothing is known.
+func adviceFor(err error) string {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, wsa.WSAECONNREFUSED):
+		return "nothing listens there; start the server first (ss -ltn in the network prints what listens)"
+	case errors.Is(err, wsa.WSAEADDRINUSE):
+		return "take another port; wsstack stat prints the sockets that there are"
+	case errors.Is(err, wsa.WSAEADDRNOTAVAIL):
+		return "write an address of the stack itself, or leave it out"
+	case errors.As(err, new(*net.AddrError)):
+		return "write an address and a port from 1 to 65535, such as 10.77.0.2 80"
+	case errors.As(err, new(*net.DNSError)):
+		return "write an address, or the name of a host of the network"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "nobody has answered; wsstack capture - | tcpdump -n -r - shows what is sent"
+	}
+	return ""
 }
 
 // A described connection is one of this module.

@@ -56,6 +56,33 @@ func TestDial(t *testing.T) {
 	soon(t, func() bool { return len(b.near.Sockets()) == 0 }, "both ends are closed, and so is the socket")
 }
 
+// What can't be opened says what would help, and a mistake in the request has the status of one.
+func TestDialMistakes(t *testing.T) {
+	b := newBed(t)
+	for _, c := range []struct {
+		request            control.DialRequest
+		words, hint        string
+		status, exitStatus int
+	}{
+		{control.DialRequest{Address: "10.0.0.2:9"}, "refused", "nothing listens there", 422, 1},
+		{control.DialRequest{Address: "10.0.0.2:99999"}, "invalid port", "a port from 1 to 65535", 400, 2},
+		{control.DialRequest{Address: "nobody:80"}, `there is no host "nobody"`, "write an address", 422, 1},
+		{control.DialRequest{Address: "10.0.0.2:9", Local: "192.0.2.1:5"}, "not available", "of the stack itself", 422, 1},
+		{control.DialRequest{Address: "10.0.0.9:9", Timeout: 20}, "deadline", "nobody has answered", 422, 1},
+	} {
+		c.request.Host, c.request.Network = "near", "tcp"
+		_, err := b.client.Dial(t.Context(), c.request)
+		e, ok := errors.AsType[*control.Error](err)
+		require.True(t, ok, "%v", err)
+		require.Contains(t, e.Error(), c.words)
+		require.Contains(t, e.Hint(), c.hint)
+		require.Equal(t, c.status, e.Status, "%v", err)
+		require.Equal(t, c.exitStatus, e.ExitStatus())
+	}
+	_, err := b.client.Listen(t.Context(), control.ListenRequest{Host: "near", Network: "tcp", Address: ":99999"})
+	require.ErrorContains(t, err, "invalid port")
+}
+
 // The error of a connection comes to the client, and an abort to the peer.
 func TestDialResets(t *testing.T) {
 	b := newBed(t)

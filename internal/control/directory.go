@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -108,7 +109,7 @@ func isNameRune(r rune) bool {
 func CheckName(name string) error {
 	bad := strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) })
 	if bad || name == "" || len(name) > 64 || name[0] == '.' || name[0] == '-' {
-		return Errorf(0, `it has letters, digits, ".", "_" and "-", at most 64, and begins with a letter or digit`, "%q is no name of a network", name)
+		return Errorf(http.StatusBadRequest, `it has letters, digits, ".", "_" and "-", at most 64, and begins with a letter or digit`, "%q is no name of a network", name)
 	}
 	return nil
 }

@@ -24,6 +24,15 @@ func (e *Error) Error() string { return e.Message }
 // Hint says what would work.
 func (e *Error) Hint() string { return e.Advice }
 
+// ExitStatus is the exit status of a command that ends for this error: 2 for a mistake in its own
+// words, and otherwise 1.
+func (e *Error) ExitStatus() int {
+	if e.Status == http.StatusBadRequest {
+		return 2
+	}
+	return 1
+}
+
 // Unwrap returns the error of the stack, so that errors.Is finds it on the side of the client, too.
 func (e *Error) Unwrap() error {
 	if e.Code == 0 {

@@ -117,12 +117,12 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.http = http.Server{
-		Handler:           s.guard(s.mux),
+		Handler:           s.guard(http.HandlerFunc(s.route)),
 		ReadHeaderTimeout: requestTime,
 		ReadTimeout:       requestTime,
 		WriteTimeout:      answerTime,
 		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
+		MaxHeaderBytes:    maxHeader - 4<<10, // package http adds so many
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
 	s.mux.HandleFunc("GET /v1/network", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.network()) })
@@ -132,6 +132,35 @@ func Listen(cfg Config) (*Server, error) {
 	s.handleConnections()
 	return s, nil
 }
+
+// route gives a request to its handler. Where there is none, the answer is an Error as all others
+// are, with the status and the Allow header of the mux.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	n := nobody{header: http.Header{}}
+	s.mux.ServeHTTP(&n, r)
+	switch n.status {
+	case http.StatusMethodNotAllowed:
+		allowed := n.header.Get("Allow")
+		w.Header().Set("Allow", allowed)
+		writeError(w, Errorf(n.status, "it takes "+allowed, "%s is no method of %s", r.Method, r.URL.Path))
+	default:
+		writeError(w, Errorf(http.StatusNotFound, "docs/control.md has all requests", "there is nothing at %s", r.URL.Path))
+	}
+}
+
+// nobody is an http.ResponseWriter that keeps the status and the header, and no body.
+type nobody struct {
+	header http.Header
+	status int
+}
+
+func (n *nobody) Header() http.Header         { return n.header }
+func (n *nobody) WriteHeader(status int)      { n.status = status }
+func (n *nobody) Write(b []byte) (int, error) { return len(b), nil }
 
 // Path is the name of the socket's file.
 func (s *Server) Path() string { return s.socket.path }

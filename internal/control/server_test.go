@@ -59,11 +59,12 @@ func TestGuard(t *testing.T) {
 		{"PUT /v1/links/link HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n{", 400, "not the JSON"},
 		{"PUT /v1/links/link HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n\"" + strings.Repeat("x", 99998) + "\"", 413, "more than 65536 bytes"},
 		{"PUT /v1/links/link HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat("[", 4096)+"\r\n", 40) + "0\r\n\r\n", 413, "more than"},
-		{head + "Host: localhost\r\nX: " + strings.Repeat("x", 40000) + "\r\n\r\n", 431, ""},
+		{head + "Host: localhost\r\nX: " + strings.Repeat("x", 10000) + "\r\n\r\n", 200, `"name":"test"`},
+		{head + "Host: localhost\r\nX: " + strings.Repeat("x", 17000) + "\r\n\r\n", 431, ""},
 		{"POST /v1/streams/connect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 426, "Upgrade"},
 		{"POST /v1/streams/nonsense HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 404, "nonsense"},
-		{"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, ""},
-		{"DELETE /v1/links/link HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, ""},
+		{"GET /v1/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, `{"error":"there is nothing at /v1/nothing","hint":`},
+		{"DELETE /v1/links/link HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, `{"error":"DELETE is no method of /v1/links/link","hint":"it takes GET, HEAD, PUT"}`},
 	} {
 		status, body := raw(t, b.server.Path(), c.request)
 		require.Equal(t, c.status, status, "%.80s: %s", c.request, body)

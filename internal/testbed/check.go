@@ -101,7 +101,7 @@ func (c *checker) checkHost(h *Host) error {
 	switch {
 	case !hostName.MatchString(h.Name):
 		return mistake("%q can't be the name of a host", h.Name).
-			withHint("take up to 63 lower-case letters, digits and dashes, such as web-1")
+			of(h, "").withHint("take up to 63 lower-case letters, digits and dashes, such as web-1")
 	case c.hosts[h.Name] != nil:
 		return mistake("there are two hosts of this name").of(h, "").withHint("give one of them another name")
 	}
@@ -171,7 +171,32 @@ func (c *checker) checkLinks() error {
 			}
 		}
 	}
+	return c.checkApart()
+}
+
+// checkApart checks that nobody has an address that a way out needs.
+func (c *checker) checkApart() error {
+	for i := range c.n.Hosts {
+		h := &c.n.Hosts[i]
+		if h.Gateway == nil {
+			continue
+		}
+		for _, a := range h.Gateway.Apart {
+			if owner := c.owners[a]; owner != "" {
+				return mistake("%v can't stand for the loopback of this machine: it is the address of %s", a, owner).of(h, "gateway").
+					withHint("write an address that nothing else has, such as %v", c.freeAddress(a))
+			}
+		}
+	}
 	return nil
+}
+
+// freeAddress proposes an address near one that is taken.
+func (c *checker) freeAddress(a netip.Addr) netip.Addr {
+	for c.owners[a] != "" {
+		a = a.Next()
+	}
+	return a
 }
 
 func (c *checker) checkEnds(l *Link) error {

@@ -60,7 +60,7 @@ func TestCheck_Mistakes(t *testing.T) {
 		{"no hosts", "the network has no hosts", func(n *testbed.Network) { n.Hosts, n.Links = nil, nil }},
 		{"too many hosts", "251 hosts", func(n *testbed.Network) { n.Hosts = make([]testbed.Host, 251) }},
 		{"too many links", "501 links", func(n *testbed.Network) { n.Links = make([]testbed.Link, 501) }},
-		{"a bad name", `"Web_1" can't be the name of a host`, func(n *testbed.Network) { n.Hosts[0].Name = "Web_1" }},
+		{"a bad name", `host Web_1: "Web_1" can't be the name of a host`, func(n *testbed.Network) { n.Hosts[0].Name = "Web_1" }},
 		{"two of a name", "host client: there are two hosts", func(n *testbed.Network) { n.Hosts[1].Name = "client" }},
 		{"two systems", "host router: kind: there is a system already", func(n *testbed.Network) {
 			n.Hosts[0].Kind, n.Hosts[1].Kind = testbed.System, testbed.System
@@ -81,6 +81,9 @@ func TestCheck_Mistakes(t *testing.T) {
 			n.Hosts[2].Services = []testbed.Feature{feature}
 		}},
 		{"the gateway in a namespace", "host server: gateway: a namespace can't be", func(n *testbed.Network) { n.Hosts[2].Gateway = &feature }},
+		{"the loopback at the address of a host", "host router: gateway: 10.0.2.2 can't stand for the loopback of this machine: it is the address of server", func(n *testbed.Network) {
+			n.Hosts[1].Gateway = &testbed.Feature{Text: "gateway", Apart: []netip.Addr{netip.MustParseAddr("10.0.2.2")}}
+		}},
 		{"waiting without a command", "host client: after: the host has no command", func(n *testbed.Network) { n.Hosts[0].After = []string{"server"} }},
 		{"waiting for nobody", `host server: after: there is no host "servr"`, func(n *testbed.Network) { n.Hosts[2].After = []string{"servr"} }},
 		{"waiting for itself", "wait for each other", func(n *testbed.Network) { n.Hosts[2].After = []string{"server"} }},

@@ -61,7 +61,7 @@ func (h *RunningHost) env() peers.Env {
 
 // GatewayFeature is a way out. The network itself is inside.
 func GatewayFeature(cfg gateway.Config) *Feature {
-	return &Feature{Text: "gateway", Start: func(h *RunningHost) (io.Closer, error) {
+	return &Feature{Text: "gateway", Apart: cfg.Policy.HostLoopback, Start: func(h *RunningHost) (io.Closer, error) {
 		cfg := cfg
 		cfg.Inside = slices.Concat(cfg.Inside, h.testbed.Inside())
 		cfg.Log = h.testbed.Logger().With("host", h.Name())

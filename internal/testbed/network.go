@@ -104,6 +104,9 @@ type Feature struct {
 	// before the stack is; nil: there is nothing to close. Closing waits for what the feature has
 	// started.
 	Start func(h *RunningHost) (io.Closer, error)
+
+	// Apart are addresses that the feature answers for, so that no host may have them.
+	Apart []netip.Addr
 }
 
 // A Command is a program that runs in a namespace. It isn't started again when it has ended.
