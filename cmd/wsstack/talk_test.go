@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/iperf3"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -45,26 +45,8 @@ func startTalk(t *testing.T) (near, far *stack.Stack) {
 
 // A talk is a command line that runs.
 type talk struct {
-	out, err lockedText
+	out, err sockettest.Text
 	status   chan int
-}
-
-// A lockedText is what a command has printed so far.
-type lockedText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedText) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // begin starts a command line.

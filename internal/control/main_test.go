@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wsstack/wsstack/internal/control"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -42,8 +42,8 @@ func newBedOf(t *testing.T, cfg control.Config) *bed {
 	require.NoError(t, err)
 	impaired, err := tun.Impair(captured, tun.ImpairConfig{Whole: true})
 	require.NoError(t, err)
-	b.near = newStack(t, impaired, "10.0.0.1/24", "fd00::1/64")
-	b.far = newStack(t, far, "10.0.0.2/24", "fd00::2/64")
+	b.near = sockettest.NewStack(t, impaired, "10.0.0.1/24", "fd00::1/64")
+	b.far = sockettest.NewStack(t, far, "10.0.0.2/24", "fd00::2/64")
 	server.AddHost("near", b.near)
 	server.AddHost("far", b.far)
 	server.AddLink(control.Link{Name: "link", Ends: [2]string{"near", "far"}, Impaired: impaired, Captured: captured})
@@ -53,18 +53,6 @@ func newBedOf(t *testing.T, cfg control.Config) *bed {
 	require.NoError(t, err)
 	t.Cleanup(b.client.Close)
 	return b
-}
-
-func newStack(t *testing.T, d tun.Device, addresses ...string) *stack.Stack {
-	t.Helper()
-	cfg := stack.Config{Device: d}
-	for _, a := range addresses {
-		cfg.Addresses = append(cfg.Addresses, netip.MustParsePrefix(a))
-	}
-	s, err := stack.New(cfg)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	return s
 }
 
 // shortDir returns a directory whose name leaves room for that of a socket.

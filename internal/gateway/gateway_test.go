@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/gateway"
 	"github.com/wsstack/wsstack/internal/netns"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
@@ -56,12 +56,12 @@ type world struct {
 	client  *stack.Stack
 	stack   *stack.Stack
 	gateway *gateway.Gateway
-	said    *lockedBuffer
+	said    *sockettest.Text
 }
 
 // newWorld makes a world with the host's loopback behind doors, unless cfg has a policy.
 func newWorld(t testing.TB, cfg gateway.Config) *world {
-	w := &world{said: &lockedBuffer{}}
+	w := &world{said: &sockettest.Text{}}
 	if cfg.Policy.HostLoopback == nil {
 		for _, a := range doors {
 			cfg.Policy.HostLoopback = append(cfg.Policy.HostLoopback, netip.MustParseAddr(a))
@@ -87,23 +87,6 @@ func newWorld(t testing.TB, cfg gateway.Config) *world {
 		require.NoError(t, w.stack.Close())
 	})
 	return w
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // server listens on a loopback address of the host, and returns where the client finds it.

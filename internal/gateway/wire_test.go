@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/internal/gateway"
+	"github.com/wsstack/wsstack/internal/sockettest"
 	"github.com/wsstack/wsstack/simnet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -19,11 +20,11 @@ import (
 type wirePeer struct {
 	device  *tun.Func
 	packets chan []byte
-	said    *lockedBuffer
+	said    *sockettest.Text
 }
 
 func newWirePeer(t *testing.T, via string) *wirePeer {
-	w := &wirePeer{packets: make(chan []byte, 100), said: &lockedBuffer{}}
+	w := &wirePeer{packets: make(chan []byte, 100), said: &sockettest.Text{}}
 	w.device = tun.NewFunc(1500, func(packet []byte) { w.packets <- append([]byte(nil), packet...) })
 	s, err := stack.New(stack.Config{Device: w.device, Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24")}})
 	require.NoError(t, err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/sockettest"
 )
 
 // A program is a server: it gets the connection's bytes and FIN, and its output goes back whole.
@@ -28,7 +29,7 @@ func TestServe(t *testing.T) {
 // The environment names both ends, and standard error goes to who runs the service.
 func TestServe_Environment(t *testing.T) {
 	st := newStack(t)
-	var stderr lockedBuffer
+	var stderr sockettest.Text
 	start(t, service(t, "serve", "127.0.0.1:7=exec:echo $REMOTE_ADDR $REMOTE_PORT $SERVER_ADDR $SERVER_PORT; echo oops >&2"), st, Env{Stderr: &stderr})
 	c := dial(t, st, "tcp", "127.0.0.1:7")
 	got, err := io.ReadAll(c)
