@@ -37,7 +37,9 @@ func newUpCommand() *cobra.Command {
 		Long: `Make a TUN device of this host and run a wsstack on it. The stack has the services of
 "wsstack exec": a page that shows its sockets on port 80, and echo (7), discard (9)
 and chargen (19), each over TCP and UDP. This host gets the next address of each
-subnet. The other routes of the host, and its name service, stay as they are.
+subnet. The other routes of the host, and its name service, stay as they are, with
+--gateway, too: rules and routes of yours say what goes there, such as what comes from a
+virtual machine. The stack's own connections must not be among it: that is a loop.
 
 The command needs the capability CAP_NET_ADMIN; "wsstack exec" works without it, and
 "wsstack doctor" says what is missing. The device disappears with the program. The exit

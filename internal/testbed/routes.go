@@ -19,8 +19,9 @@ var everything = []netip.Prefix{
 }
 
 // routes returns the routes of a host: those of its description, and else the ways to all networks
-// by as few routers as possible. Where there is a gateway, everything else goes to the nearest one.
-// Of two ways of the same length, it is the one whose links come first.
+// by as few routers as possible. Where there is a gateway, everything else goes to the nearest one,
+// but for what the machine itself sends: the gateway's own connections are among that, and would
+// come back to it. Of two ways of the same length, it is the one whose links come first.
 func (n *Network) routes(host int) []hop {
 	var hops []hop
 	seen := map[netip.Prefix]bool{}
@@ -36,7 +37,8 @@ func (n *Network) routes(host int) []hop {
 			return
 		}
 		for _, p := range n.beyond(x) {
-			if p.Addr().Is4() == v4 && !seen[p] {
+			loop := n.Hosts[host].Kind == System && p.Bits() == 0
+			if p.Addr().Is4() == v4 && !seen[p] && !loop {
 				seen[p] = true
 				hops = append(hops, hop{p, first.via, first.link})
 			}

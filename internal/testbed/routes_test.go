@@ -58,6 +58,8 @@ func TestRoutes_Gateway(t *testing.T) {
 	checkRoutes(t, &n, "server", "10.0.1.0/24 via 10.0.2.1 on two", "0.0.0.0/0 via 10.0.2.1 on two")
 	checkRoutes(t, &n, "router", "0.0.0.0/0 via 10.0.1.2 on one", "::/0 via fd01::2 on one")
 	checkRoutes(t, &n, "client", "10.0.2.0/24 via 10.0.1.1 on one")
+	n.Hosts[2].Kind = testbed.System // whose default route stays as it is
+	checkRoutes(t, &n, "server", "10.0.1.0/24 via 10.0.2.1 on two")
 }
 
 // A route of the description goes before those that are found.
