@@ -24,8 +24,9 @@ type Info struct {
 }
 
 // TCPInfo describes a TCP connection at one moment. Sizes are in bytes. A connection that waits for
-// the answer to its SYN has a TCPInfo, too, most of which is 0. SIO_TCP_INFO tells programs the part
-// of it that Winsock has. There is no rate of pacing, because the connections of a stack don't pace.
+// the answer to its SYN has a TCPInfo, too, most of which is 0. SIO_TCP_INFO tells programs the
+// part of it that Winsock has. There is no rate of pacing, because the connections of a stack don't
+// pace.
 type TCPInfo struct {
 	MSS        int    // the payload of a full segment
 	Timestamps bool   // both SYNs have timestamps (RFC 7323)

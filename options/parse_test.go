@@ -86,7 +86,8 @@ func TestParseAssignment_Defaults(t *testing.T) {
 		if o.Level == wsa.IPPROTO_IPV6 {
 			c.family = wsa.AF_INET6
 		}
-		// SO_GROUP_PRIORITY is an option of sockets in groups alone, which there are none of (GP-1).
+		// SO_GROUP_PRIORITY is an option of sockets in groups alone, which there are none of
+		// (GP-1).
 		if err := a.Set(c); errors.Is(err, wsa.WSAENOPROTOOPT) && o.Symbol != "SO_GROUP_PRIORITY" {
 			t.Errorf("%s: %v", text, err)
 		}

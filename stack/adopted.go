@@ -130,8 +130,8 @@ func (s *Stack) shareAdopted(n *nic, addr netip.Addr) {
 	_ = s.addProtocolAddress(n.id, netip.PrefixFrom(addr, addr.BitLen()), netstack.NeverPrimaryEndpoint)
 }
 
-// releaseIdle gives back the addresses that are idle and that no socket has, and no connection, such as
-// one that waits for Accept.
+// releaseIdle gives back the addresses that are idle and that no socket has, and no connection,
+// such as one that waits for Accept.
 func (s *Stack) releaseIdle(now tcpip.MonotonicTime) {
 	due := s.adopted.due(now)
 	if len(due) == 0 {

@@ -42,7 +42,8 @@ type ForwarderConfig struct {
 	InFlight int
 
 	// DelayAck is how long the acknowledgement of a segment may wait for data to leave with, or for
-	// another segment (RFC 9293 §3.8.6.3: less than 500 ms); 0 is what the profile of the stack has.
+	// another segment (RFC 9293 §3.8.6.3: less than 500 ms); 0 is what the profile of the stack
+	// has.
 	DelayAck time.Duration
 
 	// Connect decides about each connection before its SYN is answered, so that the peer sees what
@@ -54,8 +55,8 @@ type ForwarderConfig struct {
 	// returns it. Nil means that every connection is taken.
 	Connect func(ctx context.Context, source, destination netip.AddrPort) (any, error)
 
-	// UDP begins a session with its first datagram: it returns where the datagrams go, to which each
-	// is written, in order and one at a time; what comes while UDP runs waits. Close is called
+	// UDP begins a session with its first datagram: it returns where the datagrams go, to which
+	// each is written, in order and one at a time; what comes while UDP runs waits. Close is called
 	// at the end of the session. What comes back is written to the session. An error of UDP ends
 	// the session, and one of Write is told to the source only, but that net.ErrClosed ends the
 	// session; both are told as RefusalOf says it: by an ICMP error, or by nothing. Nil means that
@@ -197,7 +198,8 @@ func (f *Forwarder) Accept() (net.Conn, error) {
 }
 
 // AcceptValue is Accept with the type of the connection and the value that
-// ForwarderConfig.Connect has returned for it. The value is the caller's; without Connect it is nil.
+// ForwarderConfig.Connect has returned for it. The value is the caller's; without Connect it is
+// nil.
 func (f *Forwarder) AcceptValue() (*endpoint.Conn, any, error) {
 	for {
 		a, err := f.arrivals.next(f.stack)

@@ -57,8 +57,8 @@ func (t *transit) upper(p *tun.Packet) upper {
 }
 
 // receive decides about a packet for another host, if there is a Forwarder or
-// connections of one: it is dropped (refuse), the Forwarder has it (taken), or it passes, to netstack
-// if it is ours. What others may not have (passes) isn't for who stands in for them.
+// connections of one: it is dropped (refuse), the Forwarder has it (taken), or it passes, to
+// netstack if it is ours. What others may not have (passes) isn't for who stands in for them.
 func (s *Stack) receive(in *nic, t *transit, p *tun.Packet, passes bool) (v verdict, ours bool) {
 	known := s.adopted.touch(t.destination, s.clock.NowMonotonic())
 	if !passes {
@@ -132,8 +132,8 @@ func (t *transit) sum(protocol uint8, b []byte) uint16 {
 	return checksum.Checksum(b, sum)
 }
 
-// wants reports a datagram, an echo request, or a fragment of one, that the Forwarder has a function
-// for.
+// wants reports a datagram, an echo request, or a fragment of one, that the Forwarder has a
+// function for.
 func (f *Forwarder) wants(t *transit, p *tun.Packet, u *upper) bool {
 	switch {
 	case u.protocol == uint8(header.UDPProtocolNumber):

@@ -11,8 +11,8 @@ import (
 
 // Bounds of what waits for its other fragments: how many datagrams there are, of how many pieces
 // each, how many bytes all together, and how long one waits from its first piece on (RFC 1122
-// §3.3.2 and RFC 8200 §4.5 say 60 s; what the next hop of a network is that long about has been sent
-// again by then).
+// §3.3.2 and RFC 8200 §4.5 say 60 s; what the next hop of a network is that long about has been
+// sent again by then).
 const (
 	fragmentUnit    = 8 // bytes: where fragments begin
 	maxPartials     = 64

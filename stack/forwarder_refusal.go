@@ -47,8 +47,8 @@ func (r Refusal) Error() string {
 // ECONNREFUSED; NetworkUnreachable for ENETUNREACH, and for EAFNOSUPPORT and EADDRNOTAVAIL, which
 // hosts without IPv6 have; HostUnreachable for EHOSTUNREACH; Prohibited for fs.ErrPermission;
 // Ignored for time-outs, contexts that have ended and net.ErrClosed. The codes of package wsa count
-// as those of the system do. Of an *ICMPError, which the sender is told as it is, it is the nearest.
-// It is HostUnreachable for other errors, and zero for nil.
+// as those of the system do. Of an *ICMPError, which the sender is told as it is, it is the
+// nearest. It is HostUnreachable for other errors, and zero for nil.
 func RefusalOf(err error) Refusal {
 	var r Refusal
 	var timeout net.Error
@@ -88,7 +88,8 @@ func isAny(err error, targets ...error) bool {
 }
 
 // tell tells the sender of a packet, which came by an interface, that an error keeps it from going
-// on, by a RST or an ICMP error. ip is its header, as plainHeader has it, and payload what is behind.
+// on, by a RST or an ICMP error. ip is its header, as plainHeader has it, and payload what is
+// behind.
 func (f *Forwarder) tell(in *nic, source, destination netip.Addr, ip, payload []byte, err error) {
 	if f.stack.down.Load() {
 		return

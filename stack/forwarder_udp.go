@@ -382,9 +382,10 @@ func (s *UDPSession) Source() netip.AddrPort { return s.source }
 // Destination is where the source has sent them.
 func (s *UDPSession) Destination() netip.AddrPort { return s.destination }
 
-// Write sends a datagram to the source, from the destination. It waits for nothing: what has no room
-// on the way is lost, as datagrams are. It fails with net.ErrClosed when the session is over, and
-// with WSAEMSGSIZE for what is longer than a datagram, 65,507 bytes over IPv4 and 65,527 over IPv6.
+// Write sends a datagram to the source, from the destination. It waits for nothing: what has no
+// room on the way is lost, as datagrams are. It fails with net.ErrClosed when the session is over,
+// and with WSAEMSGSIZE for what is longer than a datagram, 65,507 bytes over IPv4 and 65,527 over
+// IPv6.
 func (s *UDPSession) Write(payload []byte) (int, error) {
 	limit := maxPayload4
 	if !s.source.Addr().Is4() {

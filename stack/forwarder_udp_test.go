@@ -203,8 +203,8 @@ func reassemble(t *testing.T, g *udpGateway) []byte {
 	return whole
 }
 
-// A session lasts for as long as its times say (RFC 4787 REQ-5, REQ-6), whichever direction the last
-// datagram had.
+// A session lasts for as long as its times say (RFC 4787 REQ-5, REQ-6), whichever direction the
+// last datagram had.
 func TestForwarderUDP_Times(t *testing.T) {
 	const s = time.Second
 	for _, tt := range []struct {

@@ -59,8 +59,9 @@ type Config struct {
 	MTU uint32
 
 	// MinMSS is the shortest segment, in bytes, that a peer can ask for in its SYN; a SYN that asks
-	// for less counts as one that asks for this. 0 means 48, as Linux has it; the most is 536, which
-	// every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them at most, are a part of it.
+	// for less counts as one that asks for this. 0 means 48, as Linux has it; the most is 536,
+	// which every host takes (RFC 9293 §3.7.1). Options, 40 bytes of them at most, are a part of
+	// it.
 	MinMSS uint16
 
 	// MinPathMTU is the shortest packet, in bytes, that an ICMP error can make a
@@ -356,8 +357,8 @@ func (r Route) validate() error {
 	return nil
 }
 
-// String names the stack in logs, by its addresses. Package fmt would print everything that is in it
-// otherwise.
+// String names the stack in logs, by its addresses. Package fmt would print everything that is in
+// it otherwise.
 func (s *Stack) String() string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -130,8 +130,8 @@ func (c *Captured) Start(receive func([]Packet)) error {
 	})
 }
 
-// Send implements Device. The packets are written to the files before the inner device gets them, so
-// that a file never has an answer before its question.
+// Send implements Device. The packets are written to the files before the inner device gets them,
+// so that a file never has an answer before its question.
 func (c *Captured) Send(packets []Packet) error {
 	if c.closed.Load() {
 		return ErrClosed

@@ -46,8 +46,9 @@ type Route struct {
 
 // Configure sets up the interface of the operating system with this name, in the network namespace
 // of the calling thread: it sets the MTU and the address generation, adds the addresses, brings the
-// interface up, adds the routes, and sets the congestion control of all routes of the interface. Configure works on Linux only; on
-// other systems the error is errors.ErrUnsupported. Configure uses netlink and runs no command.
+// interface up, adds the routes, and sets the congestion control of all routes of the interface.
+// Configure works on Linux only; on other systems the error is errors.ErrUnsupported. Configure
+// uses netlink and runs no command.
 //
 // The error names the step that has failed, and the address if there is one. Earlier steps stay
 // done.

@@ -47,9 +47,9 @@ type ImpairConfig struct {
 	// may overlap.
 	//
 	// Of a packet that waits in a queue with a discipline it isn't known yet whether the packet is
-	// dropped or marked there. Observe is called when the packet comes, without these bits, and once
-	// more at the time at which the queue drops or marks the packet, with QueueDropped or Marked
-	// alone. The calls are in the order of these times.
+	// dropped or marked there. Observe is called when the packet comes, without these bits, and
+	// once more at the time at which the queue drops or marks the packet, with QueueDropped or
+	// Marked alone. The calls are in the order of these times.
 	Observe func(d Direction, p *Packet, fate Fate)
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// startControlled runs a network of two stacks, near and far, with a control socket, and a connection
-// from near to port 7 of far. Other commands find no other network.
+// startControlled runs a network of two stacks, near and far, with a control socket, and a
+// connection from near to port 7 of far. Other commands find no other network.
 func startControlled(t *testing.T) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ws") //nolint:usetesting // a socket's name is short

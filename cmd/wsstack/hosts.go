@@ -20,8 +20,8 @@ func (f *nameFlags) addFlags(flags *pflag.FlagSet) {
 		"name for the stack's name server, such as web.test=10.77.0.1")
 }
 
-// describe adds the names, and the name server where there are any to be found: those of --host, and
-// those outside where there is a way out. The flags of the way out stand before these.
+// describe adds the names, and the name server where there are any to be found: those of --host,
+// and those outside where there is a way out. The flags of the way out stand before these.
 func (f *nameFlags) describe(n *testbed.Network, host *testbed.Host) error {
 	for _, h := range f.hosts {
 		if slices.ContainsFunc(n.Hosts, func(other testbed.Host) bool { return other.Name == h.Name }) {

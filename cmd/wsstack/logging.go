@@ -89,8 +89,8 @@ func (f *logFlags) failed(w io.Writer, err error) error {
 	return exitStatus(failure.status)
 }
 
-// A textHandler writes records as the command writes its errors: "wsstack: info: message name=value".
-// The attributes are those of slog.TextHandler, which quotes what needs it.
+// A textHandler writes records as the command writes its errors: "wsstack: info: message
+// name=value". The attributes are those of slog.TextHandler, which quotes what needs it.
 type textHandler struct {
 	slog.Handler
 	to *textOutput

@@ -70,8 +70,12 @@ func newRootCommand() *cobra.Command {
 		return f
 	})
 	root.SetHelpCommand(newHelpCommand())
-	root.AddCommand(newExecCommand(), newUpCommand(), newRunCommand(), newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
-		newStatCommand(), newSetCommand(), newLinkCommand(), newCaptureCommand(), newConnectCommand(), newListenCommand(), newBenchCommand(), newCompletionCommand(), newImpairmentsTopic(), newPeersTopic())
+	root.AddCommand(
+		newExecCommand(), newUpCommand(), newRunCommand(),
+		newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
+		newStatCommand(), newSetCommand(), newLinkCommand(), newCaptureCommand(),
+		newConnectCommand(), newListenCommand(), newBenchCommand(),
+		newCompletionCommand(), newImpairmentsTopic(), newPeersTopic())
 	addCompletions(root)
 	return root
 }

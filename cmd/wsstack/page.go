@@ -30,8 +30,8 @@ func networkOf(t *testbed.Testbed) status.Network {
 	return n
 }
 
-// hostPage serves the status page that a host has itself, with its metrics: it shows the host alone,
-// and the links at which it is.
+// hostPage serves the status page that a host has itself, with its metrics: it shows the host
+// alone, and the links at which it is.
 func hostPage(h *testbed.RunningHost) *http.Server {
 	return status.NewServer(newPage(func() status.Network {
 		n := networkOf(h.Testbed())

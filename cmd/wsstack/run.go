@@ -161,7 +161,8 @@ type networkRun struct {
 	foreground bool // a command has the terminal
 }
 
-// run runs the network to its end. packets is where packets go that are recorded on standard output.
+// run runs the network to its end. packets is where packets go that are recorded on standard
+// output.
 func (r *networkRun) run(packets *os.File) (err error) {
 	controls, err := r.flags.control.listen([]string{networkName(r.file.Name)}, r.flags.log.logger(r.stderr))
 	if err != nil {
@@ -215,8 +216,8 @@ func networkName(file string) string {
 // stopGrace is how long a command may take to end after SIGTERM.
 const stopGrace = 5 * time.Second
 
-// wait waits for the end of the network, and ends its commands. The error is the exit status, or why
-// there is none.
+// wait waits for the end of the network, and ends its commands. The error is the exit status, or
+// why there is none.
 func (r *networkRun) wait(t *testbed.Testbed) error {
 	ctx, interrupt := context.WithCancelCause(context.Background())
 	hurry, kill := context.WithCancel(context.Background())

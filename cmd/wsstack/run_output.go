@@ -53,8 +53,8 @@ type logLine struct {
 	Text   string    `json:"text"`
 }
 
-// line writes a line of a command. Errors of writing are nobody's: who has closed the output doesn't
-// want it.
+// line writes a line of a command. Errors of writing are nobody's: who has closed the output
+// doesn't want it.
 func (o *runOutput) line(l testbed.Line) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

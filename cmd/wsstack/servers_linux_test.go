@@ -80,7 +80,8 @@ func (s *servers) environment() string {
 	return b.String()
 }
 
-// missing returns the first of these programs that isn't there, or why its server isn't; "": all are.
+// missing returns the first of these programs that isn't there, or why its server isn't; "": all
+// are.
 func (s *servers) missing(programs string) string {
 	for _, p := range strings.Fields(programs) {
 		name, feature, _ := strings.Cut(p, "+")

@@ -125,7 +125,8 @@ func (s *servers) meet(t *testing.T, flags []string) {
 			}
 		})
 	}
-	// The status of the last one is the script's: what counts is that the network itself is content.
+	// The status of the last one is the script's: what counts is that the network itself is
+	// content.
 	if _, ok := err.(*exec.ExitError); err != nil && !ok {
 		t.Error(err)
 	}

@@ -111,7 +111,8 @@ func (f *traceFlags) check(name string) error {
 	return nil
 }
 
-// readCapture reads a file, or standard input. On a terminal it shows how much of a file it has read.
+// readCapture reads a file, or standard input. On a terminal it shows how much of a file it has
+// read.
 func readCapture(stdin io.Reader, stderr io.Writer, name string) (*captures.File, error) {
 	in := stdin
 	if name != standardOutput {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// maxPath is how long the name of a Unix socket may be (unix(7): 108 bytes with the zero byte; it is
-// 104 on macOS).
+// maxPath is how long the name of a Unix socket may be (unix(7): 108 bytes with the zero byte; it
+// is 104 on macOS).
 const maxPath = 103
 
 // suffix ends the names of control sockets.

@@ -36,7 +36,8 @@ var errFrame = errors.New("control: the other side doesn't send the frames of a 
 // those of the connection of the stack at the server's end, if there is one. On a Stream of
 // datagrams each Write sends one and each Read receives one.
 //
-// Errors of the stack come as *Error, around the wsa.Errno. Its methods are safe for concurrent use.
+// Errors of the stack come as *Error, around the wsa.Errno. Its methods are safe for concurrent
+// use.
 type Stream struct {
 	conn          net.Conn
 	r             *bufio.Reader

@@ -11,9 +11,9 @@ import (
 	"strconv"
 )
 
-// CaptureTo records the packets of a link in a file, until CaptureOff or the end of the network. The
-// file is an ordinary one, open for writing and empty. The network has a descriptor of its own: the
-// caller may close the file.
+// CaptureTo records the packets of a link in a file, until CaptureOff or the end of the network.
+// The file is an ordinary one, open for writing and empty. The network has a descriptor of its own:
+// the caller may close the file.
 func (c *Client) CaptureTo(ctx context.Context, link string, file *os.File, name string) error {
 	s, err := c.Stream(ctx, "capture", CaptureRequest{Link: link, File: name}, nil)
 	if err != nil {

@@ -67,8 +67,8 @@ type Link struct {
 	// Ends are the names of the hosts that it joins.
 	Ends [2]string
 
-	// Impaired is the device that impairs the link. Out is what the first end sends, and In what the
-	// second one sends.
+	// Impaired is the device that impairs the link. Out is what the first end sends, and In what
+	// the second one sends.
 	Impaired *tun.Impaired
 
 	// Captured is the device that records the packets of the link; nil: they can't be recorded.

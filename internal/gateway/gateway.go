@@ -49,8 +49,8 @@ type Config struct {
 
 const defaultSessions = 4096
 
-// delayAck is how long an acknowledgement waits for what the host's side answers: as long as that of
-// Linux at least.
+// delayAck is how long an acknowledgement waits for what the host's side answers: as long as that
+// of Linux at least.
 const delayAck = 40 * time.Millisecond
 
 // A Gateway is a way out that is open. It is safe for concurrent use.

@@ -27,7 +27,8 @@ func (g *Gateway) toldUDP(open func(context.Context, *stack.UDPSession) (io.Writ
 	}
 }
 
-// tell tells the log of a connection, which is for level debug, or why there is none, for level info.
+// tell tells the log of a connection, which is for level debug, or why there is none, for level
+// info.
 func (g *Gateway) tell(network string, source, destination netip.AddrPort, err error) {
 	level, text := slog.LevelDebug, "connected"
 	if err != nil {

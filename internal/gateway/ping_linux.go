@@ -33,7 +33,8 @@ const (
 // icmpHeader is the size of the header of an echo request, in bytes.
 const icmpHeader = 8
 
-// A pinger is a ping socket. The kernel gives its requests an identifier; their numbers are our own.
+// A pinger is a ping socket. The kernel gives its requests an identifier; their numbers are our
+// own.
 type pinger struct {
 	host *hostSide
 	v6   bool

@@ -50,8 +50,8 @@ var never = prefixes(
 	"240.0.0.0/4", // reserved, and the limited broadcast: RFC 1112 §4, RFC 919
 )
 
-// byDefault are the prefixes that Deny has always: what clouds tell their machines, and nobody else,
-// at addresses that aren't link-local. Each is one bit short.
+// byDefault are the prefixes that Deny has always: what clouds tell their machines, and nobody
+// else, at addresses that aren't link-local. Each is one bit short.
 var byDefault = prefixes(
 	"100.100.100.200/31",                       // Alibaba
 	"168.63.129.16/31",                         // Azure: the wire server, which has certificates and settings

@@ -31,8 +31,8 @@ func (e *proxyError) Unwrap() error { return stack.HostUnreachable }
 // proxyPatience is how long a proxy may take to answer.
 const proxyPatience = 30 * time.Second
 
-// dial connects to an address by the proxy. Errors are those of stack.RefusalOf: what the proxy says
-// of the destination, as its protocol has words for that.
+// dial connects to an address by the proxy. Errors are those of stack.RefusalOf: what the proxy
+// says of the destination, as its protocol has words for that.
 func (p *Proxy) dial(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, proxyPatience)
 	defer cancel()

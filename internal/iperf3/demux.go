@@ -12,8 +12,8 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
-// queueLength is how many datagrams of a stream wait to be read; those that come when so many do are
-// lost.
+// queueLength is how many datagrams of a stream wait to be read; those that come when so many do
+// are lost.
 const queueLength = 256
 
 // A demux is the socket of all streams of a UDP test on the server's side. A stream begins with a
@@ -76,7 +76,8 @@ func (d *demux) read() {
 	}
 }
 
-// find returns the stream of a peer, or nil, and begins it with the hello of a peer that may have one.
+// find returns the stream of a peer, or nil, and begins it with the hello of a peer that may have
+// one.
 func (d *demux) find(peer netip.AddrPort, from net.Addr, text string) (c *datagrams, isNew bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

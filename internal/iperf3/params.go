@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Params are the parameters of a test, as the client sends them. The zero value of most fields means
-// that nothing is set.
+// Params are the parameters of a test, as the client sends them. The zero value of most fields
+// means that nothing is set.
 type Params struct {
 	TCP           bool    `json:"tcp,omitempty"`
 	UDP           bool    `json:"udp,omitempty"`

@@ -134,7 +134,8 @@ func TestReal_Server(t *testing.T) {
 	}
 }
 
-// moved is how many bytes have come. Of two directions, one may have been done before the other began.
+// moved is how many bytes have come. Of two directions, one may have been done before the other
+// began.
 func moved(r *iperf3.Report) int64 {
 	if back := r.End.ReceivedReverse; back != nil {
 		return r.End.Received.Bytes + back.Bytes

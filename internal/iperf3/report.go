@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Report is the outcome of a test. As JSON it has the form, and the names, of what "iperf3 --json"
-// prints, without what only iperf3 can know.
+// A Report is the outcome of a test. As JSON it has the form, and the names, of what "iperf3
+// --json" prints, without what only iperf3 can know.
 type Report struct {
 	Start     Start      `json:"start"`
 	Intervals []Interval `json:"intervals"`
@@ -55,8 +55,8 @@ type Interval struct {
 	Sum     Sum   `json:"sum"`
 }
 
-// A Sum is what was moved in a time, over one stream or several. Of a receiver of UDP it has what was
-// lost.
+// A Sum is what was moved in a time, over one stream or several. Of a receiver of UDP it has what
+// was lost.
 type Sum struct {
 	Socket      int     `json:"socket,omitempty"` // the number of the stream; 0: several
 	Start       float64 `json:"start"`            // seconds, as End and Seconds

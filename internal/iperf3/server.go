@@ -22,8 +22,8 @@ type ServerConfig struct {
 	// Ready is called when the server listens; nil: nobody is told.
 	Ready func(net.Addr)
 
-	// Done is called after each test, with its report or with the error that has ended it, and never
-	// twice at a time; nil: nobody is told.
+	// Done is called after each test, with its report or with the error that has ended it, and
+	// never twice at a time; nil: nobody is told.
 	Done func(*Report, error)
 
 	// Interval is told of each second of a test; nil: nobody is.
@@ -132,8 +132,8 @@ func (s *server) receive(ctx context.Context, conn arrival, known func()) {
 	_ = conn.Close()
 }
 
-// enter finds out what a connection with a cookie is: the control connection of the returned test, a
-// stream, or not welcome.
+// enter finds out what a connection with a cookie is: the control connection of the returned test,
+// a stream, or not welcome.
 func (s *server) enter(conn arrival, cookie []byte) (_ *test, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -174,8 +174,8 @@ func (r *run) receive(s *stream) error {
 	}
 }
 
-// receiveDatagrams reads datagrams, and counts those that are missing. The jitter is that of RFC 3550
-// §6.4.1.
+// receiveDatagrams reads datagrams, and counts those that are missing. The jitter is that of RFC
+// 3550 §6.4.1.
 func (r *run) receiveDatagrams(s *stream) error {
 	block := make([]byte, maxDatagram)
 	var before time.Duration // between sending and receiving the datagram before

@@ -38,12 +38,13 @@ type Options struct {
 	// It may be nil.
 	Forward func(*tun.Packet) bool
 
-	// Self is the loopback that gets the packets of this interface to itself; nil: all packets go to
-	// the device. It is attached and closed with the Endpoint, whose netstack gets the packets.
+	// Self is the loopback that gets the packets of this interface to itself; nil: all packets go
+	// to the device. It is attached and closed with the Endpoint, whose netstack gets the packets.
 	Self *Endpoint
 
-	// Own is asked about each packet of IPv6 that is about to leave, with its addresses, and reports
-	// one that is for Self. It runs with a netstack endpoint locked. It must be set where Self is.
+	// Own is asked about each packet of IPv6 that is about to leave, with its addresses, and
+	// reports one that is for Self. It runs with a netstack endpoint locked. It must be set where
+	// Self is.
 	Own func(source, destination [16]byte) bool
 
 	// Loopback says that the stack treats the interface as a loopback interface, which allows

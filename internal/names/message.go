@@ -12,8 +12,8 @@ const (
 	// plainSize is the longest answer by UDP to who doesn't say more (RFC 1035 §4.2.1).
 	plainSize = 512
 
-	// maxSize is the longest answer by UDP at all: no packet of it is ever cut up, which also bounds
-	// what a small question can make this server send (DNS flag day 2020).
+	// maxSize is the longest answer by UDP at all: no packet of it is ever cut up, which also
+	// bounds what a small question can make this server send (DNS flag day 2020).
 	maxSize = 1232
 
 	// streamSize is the longest message of TCP (RFC 7766 §8).

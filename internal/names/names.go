@@ -46,7 +46,8 @@ func HostsOf(addresses map[string][]netip.Addr) []Host {
 	return hosts
 }
 
-// ParseHost reads NAME=ADDRESS or NAME=ADDRESS,ADDRESS…: what --host says. Errors are *mistake.Error.
+// ParseHost reads NAME=ADDRESS or NAME=ADDRESS,ADDRESS…: what --host says. Errors are
+// *mistake.Error.
 func ParseHost(text string) (Host, error) {
 	h, err := parseHost(text)
 	if err != nil {

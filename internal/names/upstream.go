@@ -29,8 +29,8 @@ const (
 // written anew and each goes out from a port of its own with a number of its own (RFC 5452), and
 // what isn't the answer to it is ignored.
 type Upstream struct {
-	// Servers tells which name servers there are; nil means those of /etc/resolv.conf, which is read
-	// again when it has changed.
+	// Servers tells which name servers there are; nil means those of /etc/resolv.conf, which is
+	// read again when it has changed.
 	Servers func() []netip.AddrPort
 
 	// Dial opens a connection to a server; nil means as package net does.
@@ -209,8 +209,8 @@ func (q *query) accept(message []byte, id uint16) (reply []byte, code dnsmessage
 	}
 	reply = append([]byte(nil), message...)
 	binary.BigEndian.PutUint16(reply, q.header.ID)
-	// The name in capital and small letters as it was asked for, which some compare. It stands behind
-	// the header in both messages, and is as long in the one as in the other.
+	// The name in capital and small letters as it was asked for, which some compare. It stands
+	// behind the header in both messages, and is as long in the one as in the other.
 	copy(reply[12:], packName(q.question.Name))
 	reply[2] = reply[2]&^0x01 | recursionDesired(q.header)
 	return reply, h.RCode, true

@@ -85,9 +85,9 @@ func (z *Zone) reverse(address netip.Addr) (names []string, ours bool) {
 	return names, len(names) > 0 || slices.ContainsFunc(z.local, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// isPrivate reports whether a name, in lower case, is none that other name servers may be asked for:
-// invalid (RFC 6761 §6.4), onion (RFC 7686), and resolver.arpa (RFC 9462 §6.4), by which programs
-// find another name server to ask in this one's place.
+// isPrivate reports whether a name, in lower case, is none that other name servers may be asked
+// for: invalid (RFC 6761 §6.4), onion (RFC 7686), and resolver.arpa (RFC 9462 §6.4), by which
+// programs find another name server to ask in this one's place.
 func isPrivate(name string) bool {
 	for _, top := range []string{"invalid", "onion", "resolver.arpa"} {
 		if name == top || strings.HasSuffix(name, "."+top) {

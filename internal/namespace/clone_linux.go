@@ -19,8 +19,8 @@ type attempt struct {
 //
 // A user namespace comes first also for root, so that the command has no capability in the
 // namespaces of the host. With all users in it, root of the namespace may do to files what root may
-// do. Where root can have no user namespace, as in some containers, the dangerous capabilities leave
-// the bounding set instead (see limitCapabilities).
+// do. Where root can have no user namespace, as in some containers, the dangerous capabilities
+// leave the bounding set instead (see limitCapabilities).
 func attempts(uid int, has func(capability int) bool) []attempt {
 	// The three that it takes to map everybody (user_namespaces(7)).
 	root := uid == 0 && has(unix.CAP_SETUID) && has(unix.CAP_SETGID) && has(unix.CAP_SETFCAP)

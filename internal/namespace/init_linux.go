@@ -17,8 +17,9 @@ import (
 func IsInit(args []string) bool { return len(args) > 1 && args[1] == initMarker }
 
 // Init is the first process of a namespace: see namespace_linux.go. It returns the exit status of
-// the process when that has nothing to do any more. orphaned, if it isn't nil, gets Config.Leftover when the process that has called New
-// has died. The error is that of a process that isn't what it should be.
+// the process when that has nothing to do any more. orphaned, if it isn't nil, gets Config.Leftover
+// when the process that has called New has died. The error is that of a process that isn't what it
+// should be.
 func Init(orphaned func(leftover string)) (status int, err error) {
 	runtime.LockOSThread() // for the parent-death signal of the command, and its mounts
 	conn, err := takeSocket()

@@ -53,8 +53,8 @@ func enableIPv6() {
 }
 
 // avoidPacing chooses a congestion control that sends what the window has room for at once, for the
-// connections of this network namespace, if the host's doesn't. BBR paces, so each 64 KiB that a TUN
-// would take waits for a timer. A namespace may choose from those that the host allows; Reno is
+// connections of this network namespace, if the host's doesn't. BBR paces, so each 64 KiB that a
+// TUN would take waits for a timer. A namespace may choose from those that the host allows; Reno is
 // always among them.
 func avoidPacing(sys system) {
 	const name = "net.ipv4.tcp_congestion_control"

@@ -21,8 +21,8 @@ func InterfaceName(name, system string) string {
 	return ""
 }
 
-// setUpCommands are the commands of a system other than Linux that do what tun.Configure does there.
-// They are from the manuals of Apple and Microsoft. Nobody has run them.
+// setUpCommands are the commands of a system other than Linux that do what tun.Configure does
+// there. They are from the manuals of Apple and Microsoft. Nobody has run them.
 func setUpCommands(system, name string, c tun.Config) ([][]string, error) {
 	switch system {
 	case "darwin":

@@ -52,8 +52,8 @@ func (e *Error) Error() string {
 // Hint is what would work instead, in one line; "": nothing is known.
 func (e *Error) Hint() string { return e.hint }
 
-// ExitStatus is 2, as for a mistake in the command line, or 127 or 126 for a program that isn't there
-// or can't be run.
+// ExitStatus is 2, as for a mistake in the command line, or 127 or 126 for a program that isn't
+// there or can't be run.
 func (e *Error) ExitStatus() int { return cmp.Or(e.status, 2) }
 
 // Options are what a file doesn't say.
@@ -65,8 +65,8 @@ type Options struct {
 	Page func(*testbed.RunningHost) *http.Server
 }
 
-// Read reads the network file of a name, or standard input for "-", and checks the network. Names of
-// files in it are relative to the folder of the file.
+// Read reads the network file of a name, or standard input for "-", and checks the network. Names
+// of files in it are relative to the folder of the file.
 func Read(name string, stdin io.Reader, o Options) (*File, error) {
 	text, err := readAll(name, stdin)
 	if err != nil {

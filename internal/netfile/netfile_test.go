@@ -113,7 +113,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A text is for sh, kinds and addresses may be left out, and name servers are where they are of use.
+// A text is for sh, kinds and addresses may be left out, and name servers are where they are of
+// use.
 func TestParse_Short(t *testing.T) {
 	f, err := parse(`
 hosts:

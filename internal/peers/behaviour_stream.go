@@ -53,8 +53,8 @@ func write(c net.Conn, b []byte) error {
 	return err
 }
 
-// parseTwoWrites answers each piece that it reads with two writes. Without TCP_NODELAY the second one
-// waits for the acknowledgement of the first (RFC 1122 §4.2.3.4).
+// parseTwoWrites answers each piece that it reads with two writes. Without TCP_NODELAY the second
+// one waits for the acknowledgement of the first (RFC 1122 §4.2.3.4).
 func parseTwoWrites(text string) (act, error) {
 	size := int64(100)
 	var err error

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// answer serves datagrams at a place: one reply for each, none where reply gives nil. The buffer that
-// reply gets is its own until it returns.
+// answer serves datagrams at a place: one reply for each, none where reply gives nil. The buffer
+// that reply gets is its own until it returns.
 func (r *running) answer(p place, reply func(datagram []byte) []byte) error {
 	sockets, err := r.listenPackets(p)
 	if err != nil {
@@ -22,8 +22,8 @@ func (r *running) answer(p place, reply func(datagram []byte) []byte) error {
 	return nil
 }
 
-// listenPackets opens a datagram socket of the stack for each of its addresses that the place means.
-// A socket for all of them couldn't know which one was asked.
+// listenPackets opens a datagram socket of the stack for each of its addresses that the place
+// means. A socket for all of them couldn't know which one was asked.
 func (r *running) listenPackets(p place) ([]net.PacketConn, error) {
 	addresses := r.env.Addresses
 	if !p.anywhere() || len(addresses) == 0 {

@@ -23,8 +23,8 @@ type program struct {
 	over bool // the number of the group may be another's
 }
 
-// guarded is a script that starts the guard, whose pipe is descriptor 3, and becomes a shell for the
-// command.
+// guarded is a script that starts the guard, whose pipe is descriptor 3, and becomes a shell for
+// the command.
 const guarded = `(read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 & exec 3<&-; exec /bin/sh -c "$0"`
 
 // startProgram starts a command for a shell, in a group of its own. Of cmd, everything but the path
@@ -38,7 +38,8 @@ func startProgram(cmd *exec.Cmd, command string) (*program, error) {
 	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-c", guarded, command}
 	cmd.ExtraFiles = []*os.File{guard}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A descendant in another group may have the pipe of standard error: Wait doesn't wait for that.
+	// A descendant in another group may have the pipe of standard error: Wait doesn't wait for
+	// that.
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		_ = hold.Close()

@@ -15,8 +15,8 @@ import (
 	"github.com/wsstack/wsstack/stack"
 )
 
-// parsePublish reads "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT". Without an address the first port is that
-// of 127.0.0.1, which nobody else on a network reaches.
+// parsePublish reads "[ADDRESS:]PORT[/udp]=[ADDRESS:]PORT". Without an address the first port is
+// that of 127.0.0.1, which nobody else on a network reaches.
 //
 // The system has accepted a connection before the stack can ask whether anybody listens: where
 // nobody does, the connection is reset.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A session is the datagrams of one peer: what the peer sends goes to out, and what comes from there
-// goes back.
+// A session is the datagrams of one peer: what the peer sends goes to out, and what comes from
+// there goes back.
 type session struct {
 	peer  netip.AddrPort
 	out   net.Conn

@@ -79,8 +79,8 @@ func gone(t *testing.T, list []int) {
 	}
 }
 
-// Processes end with their connection's RST, with the service, and with the program that has started
-// them.
+// Processes end with their connection's RST, with the service, and with the program that has
+// started them.
 func TestServe_NothingLeft(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -110,8 +110,8 @@ func TestServe_NothingLeft(t *testing.T) {
 	}
 }
 
-// When this process is gone, be it by SIGKILL, its end of the guard's pipe is closed. The whole group
-// ends then.
+// When this process is gone, be it by SIGKILL, its end of the guard's pipe is closed. The whole
+// group ends then.
 func TestServe_Guard(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pids")
 	p, err := startProgram(&exec.Cmd{}, "sleep 1000 | sleep 1000 & echo $! $$ >"+file+"; wait")

@@ -38,7 +38,8 @@ func Kinds() []Kind {
 	}
 }
 
-// Parse reads the text of a service of a kind. The error names the mistake, and has the method Hint.
+// Parse reads the text of a service of a kind. The error names the mistake, and has the method
+// Hint.
 func Parse(kind, text string) (Service, error) {
 	for _, k := range Kinds() {
 		if k.Name == kind {
@@ -119,7 +120,8 @@ type Env struct {
 	// answers come from the address that was asked.
 	Addresses []netip.Addr
 
-	// Peer is where publish connects to if its text has no address; the zero Addr: it must have one.
+	// Peer is where publish connects to if its text has no address; the zero Addr: it must have
+	// one.
 	Peer netip.Addr
 
 	// Stderr is the standard error of programs; nil: what they write there is thrown away.

@@ -23,8 +23,8 @@ type stream interface {
 }
 
 // splice joins two connections until both directions have ended, one of them has failed, or nothing
-// has moved for idleTimeout. A FIN of one side becomes a FIN to the other, and an error, be it a RST
-// or a time-out, a RST. Both are closed then.
+// has moved for idleTimeout. A FIN of one side becomes a FIN to the other, and an error, be it a
+// RST or a time-out, a RST. Both are closed then.
 func splice(a, b stream) {
 	s := &splicer{}
 	s.moved.Store(time.Now().UnixNano())

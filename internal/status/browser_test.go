@@ -213,8 +213,8 @@ func (b *busy) testPause(c *chrome) {
 	c.errors = kept
 }
 
-// testAccessible: what there is has a name and a role, and colours differ enough, in the light and in
-// the dark (WCAG 2.2, 1.4.3: a contrast of 4.5).
+// testAccessible: what there is has a name and a role, and colours differ enough, in the light and
+// in the dark (WCAG 2.2, 1.4.3: a contrast of 4.5).
 func testAccessible(c *chrome) {
 	var tree struct {
 		Nodes []struct {

@@ -19,7 +19,8 @@ type Network struct {
 	Hosts   []Host    // the hosts that are stacks, in the order in which they are shown
 	Links   []Link    // the links, in the order in which they are shown
 
-	// Names are the names, besides those of Hosts, by which browsers may ask for the page: see Guard.
+	// Names are the names, besides those of Hosts, by which browsers may ask for the page: see
+	// Guard.
 	Names []string
 }
 
@@ -45,8 +46,8 @@ type Link struct {
 	Hosts [2]string // the names of the hosts at its ends
 
 	// Device is the device of the link at the side of the first host: what goes out there is what
-	// the first host sends. A tun.Impaired has the counters itself. Those of other devices come from
-	// the stack of Hosts that has the device.
+	// the first host sends. A tun.Impaired has the counters itself. Those of other devices come
+	// from the stack of Hosts that has the device.
 	Device tun.Device
 }
 

@@ -102,8 +102,8 @@ func (h *RunningHost) addrs() []netip.Addr {
 	return list
 }
 
-// neighbour is the first address of the host at the other end of the only link; the zero Addr: there
-// are several.
+// neighbour is the first address of the host at the other end of the only link; the zero Addr:
+// there are several.
 func (h *RunningHost) neighbour() (a netip.Addr) {
 	for _, l := range h.testbed.network.Links {
 		end, ok := l.end(h.Name())

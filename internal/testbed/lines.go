@@ -25,8 +25,8 @@ func forEachLine(r io.Reader, f func(text string)) {
 	}
 }
 
-// commandText is a command in one line, for people: what a shell was given to run, or the arguments,
-// quoted where that is needed.
+// commandText is a command in one line, for people: what a shell was given to run, or the
+// arguments, quoted where that is needed.
 func commandText(args []string) string {
 	var text string
 	if len(args) == 3 && args[0] == "sh" && args[1] == "-c" {

@@ -113,8 +113,8 @@ func (l *RunningLink) bridge() error {
 	return nil
 }
 
-// close closes all devices of the link, and completes the capture. Those that a stack had are closed
-// already.
+// close closes all devices of the link, and completes the capture. Those that a stack had are
+// closed already.
 func (l *RunningLink) close() error {
 	l.closeOnce.Do(func() {
 		for _, d := range append(l.joined[:], l.devices[:]...) { // from outside to inside

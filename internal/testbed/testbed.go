@@ -152,8 +152,8 @@ func (t *Testbed) Logger() *slog.Logger {
 	return t.options.Logger
 }
 
-// Start makes all hosts and links, starts the features of the stacks, and then the commands in their
-// order. It returns when the features run; commands may still wait for other hosts. After an
+// Start makes all hosts and links, starts the features of the stacks, and then the commands in
+// their order. It returns when the features run; commands may still wait for other hosts. After an
 // error nothing is left of the network.
 //
 // Goroutine and thread: where the network has namespaces, the rules of package namespace are those
@@ -213,8 +213,8 @@ func featureFailure(h *RunningHost, f Feature, err error) *Error {
 }
 
 // Wait returns when the main command has ended, or another one has failed, or the network has, or
-// ctx is done, with the error of ctx. A network without commands runs until ctx is done. The network
-// isn't closed by it.
+// ctx is done, with the error of ctx. A network without commands runs until ctx is done. The
+// network isn't closed by it.
 func (t *Testbed) Wait(ctx context.Context) (Result, error) {
 	main := t.main()
 	for {
@@ -281,7 +281,8 @@ func (t *Testbed) close() (err error) {
 	for _, l := range t.links {
 		keep(l.close())
 	}
-	// Last of all: until then there is somebody in a namespace who sees that this process is killed.
+	// Last of all: until then there is somebody in a namespace who sees that this process is
+	// killed.
 	t.eachSpace(func(n *namespace.Namespace) { _ = n.Close() })
 	return err
 }

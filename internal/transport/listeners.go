@@ -57,7 +57,8 @@ func (t *listeners) remove(l *Listener) {
 
 // at returns the listener that gets the segments to an address which belong to no
 // connection: one on the address before one on the wildcard, and of several the one
-// with the least Order (RU-8); else one that takes the address. It returns nil where nobody listens.
+// with the least Order (RU-8); else one that takes the address. It returns nil where nobody
+// listens.
 func (t *listeners) at(a *origin) *Listener {
 	t.mu.RLock()
 	list, anywhere := t.byPort[a.id.LocalPort], t.anywhere
@@ -86,8 +87,8 @@ func (l *Listener) everywhere(net tcpip.NetworkProtocolNumber) bool {
 	return c.Addr == tcpip.Address{} && (c.Net == net || c.Dual && c.Net == header.IPv6ProtocolNumber)
 }
 
-// all returns the listeners by their ports, and those at a port by their Order; those with Takes come
-// last.
+// all returns the listeners by their ports, and those at a port by their Order; those with Takes
+// come last.
 func (t *listeners) all() (all []*Listener) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
