@@ -219,10 +219,14 @@ func receive(out io.Writer, conn net.Conn, datagrams bool) error {
 	}
 }
 
-// talkFailure is the error of a conversation: a user who interrupts it knows.
+// talkFailure is the error of a conversation: a user who interrupts it knows. A stream that ends in
+// the middle is the end of the network.
 func talkFailure(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return exitStatus(statusSignal + 2)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return failf("the network has ended")
 	}
 	return err
 }

@@ -90,6 +90,28 @@ func accepted(t *testing.T, s *stack.Stack, handle func(*endpoint.Conn)) {
 	}()
 }
 
+// A network that ends in the middle of a conversation is called so.
+func TestTalk_NetworkEnds(t *testing.T) {
+	for _, args := range [][]string{{"listen", "-v", "8000"}, {"bench", "--server"}} {
+		t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+		t.Setenv(control.Environment, "")
+		a, _ := tun.Pipe(1500)
+		s, err := stack.New(stack.Config{Device: a, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+		require.NoError(t, err)
+		server, err := control.Listen(control.Config{Name: "test"})
+		require.NoError(t, err)
+		server.AddHost("near", s)
+		registerBench(server, func(string) (*stack.Stack, error) { return s, nil })
+		server.Start()
+		k := begin(strings.NewReader(""), args...)
+		k.says(" on ")
+		require.NoError(t, server.Close())
+		k.ends(t, 1)
+		require.Contains(t, k.err.String(), "wsstack: error: the network has ended\n")
+		require.NoError(t, s.Close())
+	}
+}
+
 // The end of the input is a FIN, after which the answer still comes.
 func TestConnect(t *testing.T) {
 	_, far := startTalk(t)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ func Errorf(status int, advice, format string, args ...any) *Error {
 func errorOf(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errClosed
 	}
 	e := &Error{Message: err.Error(), Status: http.StatusUnprocessableEntity}
 	if hinted, ok := errors.AsType[interface {

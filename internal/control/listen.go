@@ -75,6 +75,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		return nil, net.ErrClosed
 	case err != nil:
+		if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusGone || e.Status == http.StatusNotFound) {
+			return nil, net.ErrClosed // the network has ended, and watch doesn't know yet
+		}
 		return nil, err
 	}
 	return s, nil
