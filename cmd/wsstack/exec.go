@@ -81,6 +81,11 @@ func execCommand(cfg networkConfig, features hostFlags, argv []string) error {
 	if err := cfg.Wire.checkOutput(forExec, isTerminal(os.Stdout)); err != nil {
 		return err
 	}
+	release, err := awaitReaders(cfg.Wire.Pcap)
+	if err != nil {
+		return err
+	}
+	defer release()
 	socket, err := cfg.Control.listen(argv, cfg.Log.logger(os.Stderr))
 	if err != nil {
 		return err

@@ -31,3 +31,27 @@ func (f *failure) withFileHint(flag, name string) *failure {
 
 // elsewhere proposes the same name in a folder that everybody may write.
 func elsewhere(name string) string { return filepath.Join(os.TempDir(), filepath.Base(name)) }
+
+// awaitReaders waits until somebody reads from each of the files that is a named pipe. It is called
+// before anything is made and before signals are caught, so that a signal ends the wait. Who
+// reads sees no end of the pipe until release was called.
+func awaitReaders(names ...string) (release func(), err error) {
+	var pipes []*os.File
+	release = func() {
+		for _, p := range pipes {
+			_ = p.Close()
+		}
+	}
+	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || info.Mode().Type() != fs.ModeNamedPipe {
+			continue // what is wrong with a name is said by whoever makes the file
+		}
+		p, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			release()
+			return nil, failf("wait for a reader: %w", err)
+		}
+		pipes = append(pipes, p)
+	}
+	return release, nil
+}

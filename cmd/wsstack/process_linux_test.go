@@ -327,6 +327,23 @@ func TestExec_EarlySignal(t *testing.T) {
 	}
 }
 
+// A signal ends the wait for somebody who reads the packets from a named pipe.
+func TestExec_SignalBeforeReader(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := launch(t, "wsstack", "exec", "--pcap", pipe, "--", "true")
+	time.Sleep(300 * time.Millisecond) // waits by then, mostly
+	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.wait(); got != -1 {
+		t.Errorf("exit status %d, want that the signal ends the process", got)
+	}
+	r.checkNothingLeft()
+}
+
 // Under nohup the signal ends neither wsstack nor the command, which gets it
 // itself here as from a terminal that goes away.
 func TestExec_IgnoredSignal(t *testing.T) {

@@ -129,6 +129,15 @@ func runFile(name string, f runFlags, stdin io.Reader, stdout, stderr io.Writer)
 		return write(stdout, fmt.Sprintf("%s: %s and %s, no mistakes\n", file.Name,
 			counted(len(file.Network.Hosts), "host"), counted(len(file.Network.Links), "link")))
 	}
+	var captures []string
+	for _, l := range file.Network.Links {
+		captures = append(captures, l.Capture)
+	}
+	release, err := awaitReaders(captures...)
+	if err != nil {
+		return err
+	}
+	defer release()
 	// Before anything is made, so that an early signal leaves nothing, either.
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, endings()...)

@@ -85,6 +85,11 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 		return err
 	}
 	n.Links[0].Ends[1].Interface = f.name
+	release, err := awaitReaders(cfg.Wire.Pcap)
+	if err != nil {
+		return err
+	}
+	defer release()
 	// Before anything is made, so that an early signal leaves nothing, either.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, endings()...)
