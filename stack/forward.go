@@ -57,8 +57,8 @@ func (s *Stack) router(in *nic) func(*tun.Packet) bool {
 	}
 }
 
-// parse reads the header of a packet into t, which is zero. It isn't ok where that makes no
-// sense: for netstack to count.
+// parse reads the header of a packet, which it must own, into t, which is zero. It isn't ok where
+// that makes no sense: for netstack to count.
 func (t *transit) parse(p *tun.Packet) (ok bool) {
 	view, _ := p.Data.PullUp(0, min(int(p.Data.Size()), header.IPv4MaximumHeaderSize))
 	b := view.AsSlice()

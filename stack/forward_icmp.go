@@ -85,13 +85,14 @@ func (s *Stack) sendError(in *nic, t *transit, p *tun.Packet, e transitError, fr
 // (RFC 1812 §5.2.7.1), address unreachable (RFC 4443 §3.1). The stack borrows the packet. A device
 // that knows its neighbours, such as a switch, calls it, but never in Device.Send.
 func (s *Stack) Undelivered(p *tun.Packet) {
+	ours := tun.Packet{Data: p.Data.Clone(), GSO: p.GSO} // parse may move what is in pieces
+	defer ours.Data.Release()
 	var t transit
-	ok := t.parse(p)
-	if !ok || !s.cfg.Forwarding || s.down.Load() || !s.passes(&t) {
+	if !t.parse(&ours) || !s.cfg.Forwarding || s.down.Load() || !s.passes(&t) {
 		return
 	}
 	if back := s.nextLink(t.source); back != nil {
-		s.refuseTransit(back, &t, p, unreachableHost)
+		s.refuseTransit(back, &t, &ours, unreachableHost)
 	}
 }
 
