@@ -344,6 +344,7 @@ func TestHostile_ChangesWhileItRuns(t *testing.T) {
 	group.Wait()
 	v.box.Inspect(nil)
 	v.gateLink.Set(simnet.NAT(v.gate, simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 80, To: netip.MustParseAddrPort("10.0.0.2:7")}}}))
+	v.gateLink.Translator(v.gate).Flush() // with all its sessions in use it takes nobody from outside
 	n.AutoRoutes()
 	v.works(t)
 	f := forger{rand.New(rand.NewPCG(9, 3))}
