@@ -343,8 +343,10 @@ func TestHostile_ChangesWhileItRuns(t *testing.T) {
 	close(stop)
 	group.Wait()
 	v.box.Inspect(nil)
-	v.gateLink.Set(simnet.NAT(v.gate, simnet.NATConfig{Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 80, To: netip.MustParseAddrPort("10.0.0.2:7")}}}))
-	v.gateLink.Translator(v.gate).Flush() // with all its sessions in use it takes nobody from outside
+	v.gateLink.Set(simnet.NAT(v.gate, simnet.NATConfig{
+		Sessions: 1 << 16, // all of the 4,096 may be in use, and what is on its way takes more: then nobody comes in
+		Forwards: []simnet.NATForward{{Protocol: simnet.TCP, Port: 80, To: netip.MustParseAddrPort("10.0.0.2:7")}},
+	}))
 	n.AutoRoutes()
 	v.works(t)
 	f := forger{rand.New(rand.NewPCG(9, 3))}
