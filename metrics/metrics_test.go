@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -41,6 +42,8 @@ func TestStack(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Dial("tcp4", "127.0.0.1:80")
 	require.NoError(t, err)
+	// The last segment of the handshake may still be on its way when Dial returns.
+	require.Eventually(t, func() bool { return s.InterfaceStats()[0].PacketsIn == 3 }, time.Minute, time.Millisecond)
 	collector := metrics.New(s)
 	problems, err := testutil.CollectAndLint(collector)
 	require.NoError(t, err)
