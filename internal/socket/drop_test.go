@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -152,6 +153,10 @@ func TestHTTPDropped(t *testing.T) {
 		release := make(chan struct{})
 		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			link.spy.Await("recv") // the client's only one
+			// The request is acknowledged: else its retransmission would end the connection, some time.
+			for slices.ContainsFunc(link.a.Sockets(), func(i endpoint.Info) bool { return i.SendQueue > 0 }) {
+				runtime.Gosched()
+			}
 			link.drop()
 			<-release
 		})}
