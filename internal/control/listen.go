@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/wsstack/wsstack/stack"
@@ -77,6 +78,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	case err != nil:
 		if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusGone || e.Status == http.StatusNotFound) {
 			return nil, net.ErrClosed // the network has ended, and watch doesn't know yet
+		}
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+			return nil, net.ErrClosed // so it has, in the middle of the request
 		}
 		return nil, err
 	}
