@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -72,10 +73,7 @@ func newStream(conn net.Conn, r *bufio.Reader) *Stream {
 func (s *Stream) next() (kind byte, n int, err error) {
 	h, err := s.r.Peek(frameHeader) // a deadline in between loses nothing
 	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // a stream ends with a frame that says so
-		}
-		return 0, 0, err
+		return 0, 0, cutOff(err)
 	}
 	kind, n = h[0], int(binary.BigEndian.Uint32(h)&0xffffff)
 	if n > maxFrame {
@@ -88,7 +86,7 @@ func (s *Stream) next() (kind byte, n int, err error) {
 func (s *Stream) whole(n int) ([]byte, error) {
 	b, err := s.r.Peek(frameHeader + n)
 	if err != nil {
-		return nil, err
+		return nil, cutOff(err)
 	}
 	_, _ = s.r.Discard(frameHeader + n) // they are buffered; b is valid until the next read
 	return b[frameHeader:], nil
@@ -122,10 +120,17 @@ func (s *Stream) Read(b []byte) (int, error) {
 	}
 	n, err := s.r.Read(b[:min(len(b), s.left)])
 	s.left -= n
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	return n, cutOff(err)
+}
+
+// cutOff returns the error of a read: io.ErrUnexpectedEOF where the other process has closed the
+// socket or has ended, as a stream ends with a frame that says so. Linux makes a reset of that where
+// there was something left that the process hadn't read.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return io.ErrUnexpectedEOF
 	}
-	return n, err
+	return err
 }
 
 // ending returns the error of a frame after which there is no more data.

@@ -79,7 +79,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusGone || e.Status == http.StatusNotFound) {
 			return nil, net.ErrClosed // the network has ended, and watch doesn't know yet
 		}
-		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		if errors.Is(cutOff(err), io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) {
 			return nil, net.ErrClosed // so it has, in the middle of the request
 		}
 		return nil, err
