@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/options"
 )
 
@@ -182,7 +183,7 @@ func nearest(table []optionRow, name string) []string {
 	}
 	var all []candidate
 	for _, o := range table {
-		if d := editDistance(o.Symbol, name); d <= len(name)/2 {
+		if d := mistake.Distance(o.Symbol, name); d <= len(name)/2 {
 			all = append(all, candidate{o.Symbol, d})
 		}
 	}
@@ -194,28 +195,6 @@ func nearest(table []optionRow, name string) []string {
 		}
 	}
 	return symbols
-}
-
-// editDistance is the number of letters to insert, delete or replace to make b
-// of a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1) // distances from a[:i] to each b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // writeOptions prints an aligned table.

@@ -9,20 +9,6 @@ import (
 	"github.com/wsstack/wsstack/options"
 )
 
-func TestEditDistance(t *testing.T) {
-	for _, tt := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"SO_TYPE", "SO_TYPE", 0},
-		{"kitten", "sitting", 3}, {"KEEPALIVE", "SO_KEEPALIVE", 3}, {"ab", "ba", 2},
-	} {
-		if got := editDistance(tt.a, tt.b); got != tt.want {
-			t.Errorf("editDistance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
-
 func TestSelectOptions(t *testing.T) {
 	table := optionTable()
 	got, err := selectOptions(optionTable(), nil)

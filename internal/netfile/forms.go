@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // A form is what may stand at a place of a file: how it is read, and its JSON schema.
@@ -254,8 +256,10 @@ func (o object[T]) unknown(r *reader, key *yaml.Node) *Error {
 	for i, f := range o.fields {
 		names[i] = f.key
 	}
-	near := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(a, key.Value), distance(b, key.Value)) })
-	if distance(near, key.Value) <= 2 {
+	near := slices.MinFunc(names, func(a, b string) int {
+		return cmp.Compare(mistake.Distance(a, key.Value), mistake.Distance(b, key.Value))
+	})
+	if mistake.Distance(near, key.Value) <= 2 {
 		return e.withHint("did you mean %s?", near)
 	}
 	return e.withHint("the fields are %s", strings.Join(names, ", "))
@@ -280,27 +284,6 @@ func (o object[T]) schema() schema {
 	}
 	s["type"], s["required"] = "object", required
 	return s
-}
-
-// distance is the number of letters to insert, remove or change to make one word of another.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		last := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			step := last
-			if a[i] != b[j] {
-				step++
-			}
-			last = row[j+1]
-			row[j+1] = min(step, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // either is one of two forms, one for mappings and one for everything else.

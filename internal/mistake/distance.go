@@ -1,0 +1,23 @@
+package mistake
+
+// Distance is the number of letters to insert, delete or replace to make b of a (Levenshtein's
+// distance), by which the name is found that somebody may have meant.
+func Distance(a, b string) int {
+	row := make([]int, len(b)+1) // distances from a[:i] to each b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

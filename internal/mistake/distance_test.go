@@ -1,0 +1,19 @@
+package mistake
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"a", "", 1}, {"", "abc", 3}, {"SO_TYPE", "SO_TYPE", 0},
+		{"kitten", "sitting", 3}, {"KEEPALIVE", "SO_KEEPALIVE", 3}, {"ab", "ba", 2},
+	} {
+		require.Equal(t, tt.want, Distance(tt.a, tt.b), "%q and %q", tt.a, tt.b)
+	}
+}
