@@ -77,10 +77,10 @@ func talk(t *testing.T, b *bed) {
 	}()
 	s, err := l.Accept()
 	require.NoError(t, err)
-	defer s.Close()
 	n, err := io.Copy(io.Discard, s)
 	require.NoError(t, err)
 	require.EqualValues(t, 1<<20, n)
+	require.NoError(t, s.Close()) // its FIN is of the conversation
 	stack.Settle(b.near, b.far)
 }
 
