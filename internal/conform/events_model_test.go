@@ -140,15 +140,26 @@ func TestEventsEqualTheModel(t *testing.T) {
 	for _, profile := range []options.Profile{options.Documented, options.Windows} {
 		rapid.Check(t, func(t *rapid.T) {
 			steps := rapid.SliceOfN(rapid.Custom(drawEventStep), 1, 30).Draw(t, "steps")
-			accepted := rapid.Bool().Draw(t, "accepted")
-			r := Run(Case{
-				Scenario: Scenario{ID: "WE-1", Title: "model", Run: func(e *Env) { playEvents(e, steps, accepted) }},
-				Family:   "IPv4", Profile: profile,
-			}, 1, nil)
-			if !r.Passed() {
-				t.Fatalf("%s\n%s", r.Failure, r.Trace)
-			}
+			checkEvents(t, profile, steps, rapid.Bool().Draw(t, "accepted"))
 		})
+	}
+}
+
+// A receive takes back FD_READ of the data that a reset has destroyed, also where nothing has been
+// selected so far.
+func TestEventsEqualTheModel_ReceiveAfterReset(t *testing.T) {
+	for _, profile := range []options.Profile{options.Documented, options.Windows} {
+		checkEvents(t, profile, []eventStep{{"data", 1}, {"reset", 0}, {"recv", 1}, {"select", wsa.FD_READ}, {"enumerate", 0}}, false)
+	}
+}
+
+func checkEvents(t rapid.TB, profile options.Profile, steps []eventStep, accepted bool) {
+	r := Run(Case{
+		Scenario: Scenario{ID: "WE-1", Title: "model", Run: func(e *Env) { playEvents(e, steps, accepted) }},
+		Family:   "IPv4", Profile: profile,
+	}, 1, nil)
+	if !r.Passed() {
+		t.Fatalf("%s\n%s", r.Failure, r.Trace)
 	}
 }
 

@@ -127,9 +127,13 @@ func (datagramBehaviour) conditionsLocked(s *Socket) (c netevents.Conditions) {
 // rememberLocked records what holds at the end of a connection, for a selection that is to come
 // (WE-1), where a profile remembers events.
 func (s *Socket) rememberLocked() {
-	if s.events.Remembers() && s.events.Observe(s.conditionsLocked()) {
+	if !s.events.Remembers() {
+		return
+	}
+	if s.events.Observe(s.conditionsLocked()) {
 		s.events.event.Set()
 	}
+	s.events.selected.Store(true) // a receive takes FD_READ back, though nothing has been selected yet
 }
 
 // hasDataLocked reports that a stream has bytes for recv.
