@@ -93,10 +93,10 @@ func (e *OpenError) Hint() string {
 // maxName is IFNAMSIZ less the terminating zero, in bytes.
 const maxName = 15
 
-// checkName finds what the kernel would refuse, because water can't be trusted
-// with it: a longer name is cut off, and a failed open loses a descriptor. The
-// empty name and one %d are the system's to complete.
-func checkName(name string) error {
+// CheckName says why the system would refuse a name for an interface; nil: it wouldn't. The error
+// matches ErrName. The empty name and one %d are the system's to complete.
+func CheckName(name string) error {
+	// It isn't left to water, which cuts off a longer name and loses a descriptor in a failed open.
 	rest := strings.Replace(name, "%d", "", 1)
 	switch {
 	case len(name) > maxName:

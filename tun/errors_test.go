@@ -12,13 +12,13 @@ import (
 
 func TestNames(t *testing.T) {
 	for _, name := range []string{"", "w", "wss0", "wss%d", "fifteen-bytes-a", "wss.100", "größe"} {
-		require.NoError(t, checkName(name), "%q", name)
+		require.NoError(t, CheckName(name), "%q", name)
 	}
 	for _, name := range []string{
 		"sixteen-bytes-ab", strings.Repeat("x", 100), ".", "..", "a/b", "a:1", "a b", "a\tb", "a\x00b", "a%sb", "à", "%d%d", "%",
 		"all", "default",
 	} {
-		err := checkName(name)
+		err := CheckName(name)
 		require.ErrorIs(t, err, ErrName, "%q", name)
 		dev, err := OpenWater(name)
 		require.Nil(t, dev)

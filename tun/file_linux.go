@@ -9,7 +9,7 @@ import (
 )
 
 func openFile(name string, plain bool) (*os.File, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
 	if !plain {

@@ -15,7 +15,7 @@ import (
 // The packets that the device receives come from the sockets of the kernel, so most of them have
 // GSO.NeedsCsum set. A receiver that wants plain packets uses [Segments].
 func OpenOffload(name string) (Device, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
 	port, actual, err := openOffloadPort(name)

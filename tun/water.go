@@ -19,7 +19,7 @@ func OpenWater(name string) (Device, error) { return OpenNetwork(name, netip.Pre
 // its prefix. The TAP driver of Windows has to know it when it is opened; other systems don't look
 // at it.
 func OpenNetwork(name string, address netip.Prefix) (Device, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
 	port, actual, err := openPort(name, address)

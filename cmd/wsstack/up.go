@@ -161,6 +161,9 @@ func pacingNote(chosen, system string) string {
 
 // checkInterface looks whether an interface of this name can be made, before anything is touched.
 func checkInterface(name string) error {
+	if err := tun.CheckName(name); err != nil {
+		return namespace.TUNError(&tun.OpenError{Name: name, Err: err}, forUp.use())
+	}
 	if _, err := net.InterfaceByName(name); err == nil {
 		return namespace.TUNError(&tun.OpenError{Name: name, Err: tun.ErrNameTaken}, forUp.use())
 	}
