@@ -130,12 +130,15 @@ func execCommand(cfg networkConfig, features hostFlags, argv []string) error {
 	return exitStatus(result.Status)
 }
 
-// forwardSignals passes on signals to the command.
+// forwardSignals passes on signals to the command, which has been started. Those of the terminal it
+// gets itself, but for the ones that came before it was there.
 func forwardSignals(signals <-chan os.Signal, n *namespace.Namespace) {
+	early := len(signals)
 	for s := range signals {
-		if s, ok := s.(syscall.Signal); ok && !namespace.FromTerminal(s) {
+		if s, ok := s.(syscall.Signal); ok && (early > 0 || !namespace.FromTerminal(s)) {
 			n.Signal(s)
 		}
+		early--
 	}
 }
 

@@ -81,6 +81,7 @@ type killing struct {
 
 	mu     sync.Mutex
 	phases map[string]int
+	killed map[int]string // the phase by the number of the outer process
 }
 
 // one runs a network and kills somebody after a delay.
@@ -96,9 +97,10 @@ func (k *killing) one(script string, who victim, delay time.Duration) {
 	phase := k.kill(cmd.Process.Pid, who)
 	k.mu.Lock()
 	if k.phases == nil {
-		k.phases = make(map[string]int)
+		k.phases, k.killed = make(map[string]int), make(map[int]string)
 	}
 	k.phases[phase]++
+	k.killed[cmd.Process.Pid] = phase
 	k.mu.Unlock()
 	ended := make(chan struct{})
 	go func() {
@@ -156,6 +158,9 @@ func (k *killing) checkNothingLeft() {
 	}
 	for _, what := range left {
 		k.t.Errorf("left: %s", what)
+	}
+	if len(left) > 0 {
+		k.t.Logf("who was killed in which phase: %v", k.killed)
 	}
 }
 

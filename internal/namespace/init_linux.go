@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +59,8 @@ type initProcess struct {
 	bound    bool // the bounding set has to be limited
 	signals  chan os.Signal
 
+	outerGroup int // the process group of the outer process; zero where it has no number
+
 	sendMu sync.Mutex // held while a frame is written
 
 	mu      sync.Mutex
@@ -73,11 +77,21 @@ func (p *initProcess) run() int {
 	if err := becomeSubreaper(); err != nil {
 		return statusFailed
 	}
+	// Before there is anything to clean up: what kills the group of wsstack, such as kill -9 %1, mustn't
+	// kill init. The group has no number here if its leader is outside of our PID namespace, and there
+	// is no way back into it for the command then.
+	if group := unix.Getpgrp(); group > 0 {
+		if err := unix.Setpgid(0, 0); err != nil {
+			return statusFailed
+		}
+		p.outerGroup = group
+	}
 	p.signals = make(chan os.Signal, 16) // until the command is there to take them
 	signal.Notify(p.signals, Forwardable()...)
 	for {
 		started, err := p.obey()
-		if err != nil { // the outer process has ended
+		if err != nil { // the outer process has ended, perhaps while the command was started
+			killDescendants(nil)
 			p.orphan()
 			return 0
 		}
@@ -118,7 +132,10 @@ func (p *initProcess) send(r reply, files ...*os.File) error {
 	return send(p.conn, r, files...)
 }
 
-// orphan says that the outer process has ended, on another thread than the one whose mounts hide
+// deathWithin bounds the time from the end of the conversation to that of the outer process.
+const deathWithin = 10 * time.Second
+
+// orphan says that the outer process has died, on another thread than the one whose mounts hide
 // things from the command.
 func (p *initProcess) orphan() {
 	if p.orphaned == nil || p.leftover == "" {
@@ -126,10 +143,38 @@ func (p *initProcess) orphan() {
 	}
 	done := make(chan struct{})
 	go func() {
+		// The kernel closes the descriptors of a process one after the other: what the other
+		// ones are of may look alive still.
+		awaitDeath(p.conn, deathWithin)
 		p.orphaned(p.leftover)
 		close(done)
 	}()
 	<-done
+}
+
+// awaitDeath waits until the process that has made a socket pair has ended, for so long at most.
+func awaitDeath(conn *net.UnixConn, within time.Duration) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	var maker *unix.Ucred
+	if e := raw.Control(func(fd uintptr) {
+		maker, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); e != nil || err != nil {
+		return
+	}
+	process, err := unix.PidfdOpen(int(maker.Pid), 0)
+	if err != nil {
+		return // it has been reaped
+	}
+	defer unix.Close(process)
+	poll := []unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}
+	for end := time.Now().Add(within); time.Now().Before(end); {
+		if _, err := unix.Poll(poll, int(time.Until(end).Milliseconds())); !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }
 
 // obey carries out one request and answers it. An error says that there won't be another.
@@ -148,6 +193,9 @@ func (p *initProcess) obey() (started bool, err error) {
 		return false, nil
 	case r.End:
 		killLiving()
+		return false, nil
+	case r.Close:
+		p.leftover = ""
 		return false, nil
 	case r.Setup != nil:
 		answer, result.Uncovered, err = p.setUp(r.Setup)
@@ -190,9 +238,8 @@ func (p *initProcess) has() bool {
 	return p.started
 }
 
-// start starts the command. In the foreground it has the process group of wsstack, which
-// init leaves: then a signal to the group, such as the terminal's or kill -9 %1, comes to the
-// command and not to init, and init remains to clean up.
+// start starts the command. In the foreground it has the process group of wsstack, which init has
+// left: a signal to the group, such as the terminal's, comes to the command and not to init.
 func (p *initProcess) start(r *startRequest, streams []*os.File) (err error) {
 	name := ""
 	if len(r.Args) > 0 {
@@ -207,16 +254,11 @@ func (p *initProcess) start(r *startRequest, streams []*os.File) (err error) {
 		}
 	}
 	sys := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// The group has no number here if its leader is outside of our PID
-	// namespace, and there is no way back into it then.
-	if group := unix.Getpgrp(); group > 0 {
-		if err := unix.Setpgid(0, 0); err != nil {
-			return failf("leave the process group: %w", err)
-		}
-		sys.Setpgid, sys.Pgid = true, group
-	}
-	if !r.Foreground {
-		sys.Setpgid, sys.Pgid = true, 0
+	switch {
+	case !r.Foreground:
+		sys.Setpgid = true
+	case p.outerGroup > 0:
+		sys.Setpgid, sys.Pgid = true, p.outerGroup
 	}
 	p.mu.Lock() // against kill
 	defer p.mu.Unlock()
@@ -244,8 +286,7 @@ func texts(raw [][]byte) []string {
 	return list
 }
 
-// forward passes on signals that came to init itself: from the terminal, before
-// init left the process group.
+// forward passes on signals that came to init itself.
 func (p *initProcess) forward() {
 	for s := range p.signals {
 		if n, ok := s.(syscall.Signal); ok {

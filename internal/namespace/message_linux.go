@@ -28,6 +28,7 @@ type request struct {
 	Socket *[3]int       `json:",omitempty"` // the arguments of socket(2)
 	Signal int           `json:",omitempty"`
 	End    bool          `json:",omitempty"` // kill the command and all that it has started
+	Close  bool          `json:",omitempty"` // the outer process ends the conversation, and has left nothing over
 }
 
 // A setup is the Config as init needs it.

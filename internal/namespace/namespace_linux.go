@@ -381,6 +381,8 @@ func (n *Namespace) End() {
 // caller's. Close is idempotent.
 func (n *Namespace) Close() error {
 	n.closeOnce.Do(func() {
+		_ = n.conn.SetWriteDeadline(time.Now().Add(time.Second)) // somebody may have stopped init
+		_ = n.tell(request{Close: true})
 		_ = n.conn.Close()      // init sees it, and ends what is there and itself,
 		n.kill(syscall.SIGCONT) // also if somebody has stopped it
 		select {
