@@ -1,0 +1,102 @@
+// Package play plays scripts of package syntax: it makes a network of one host, the stack under
+// test, and of a wire whose other end is the script, and sees to it that what happens is what the
+// script says, when the script says it. Time is virtual, so that hours pass in milliseconds, and the
+// same script gives the same Result each time.
+//
+// All that a script is played on is behind the interface Ground; package kernel has another one, of
+// the system's own kernel and of real time.
+package play
+
+import (
+	"time"
+
+	"github.com/wsstack/wsstack/internal/script/syntax"
+	"github.com/wsstack/wsstack/simnet"
+)
+
+// A Config says how scripts are played. The zero Config plays them as they say themselves.
+type Config struct {
+	// Settings are those of the command line. One that is here and in the script counts as it is
+	// here.
+	Settings []syntax.Setting
+
+	// Record keeps a recording, for Result.Recording, and whole packets, for Result.Wire.
+	Record bool
+
+	// Ground makes what the script is played on; nil stands for a stack of this project in virtual
+	// time.
+	Ground func(Setup) (Ground, error)
+}
+
+// A Result is what came of a script. It shares nothing with other Results.
+type Result struct {
+	Script  *syntax.Script
+	Setup   Setup         // the settings that held
+	Failure *Failure      // the first thing that was not as the script says; nil: there was none
+	Took    time.Duration // how long the script took, in its own time
+
+	Events  int // how many events happened, the one that failed included
+	Packets int // how many packets went over the wire, in both directions
+	Calls   int // how many calls were made
+
+	// Conversation has a line for each packet and call, oldest first, at most MaxConversation of
+	// them: the latest.
+	Conversation []Line
+	Left         int // how many older lines aren't there
+
+	// Wire has the packets of the conversation as they were on the wire, for a capture.
+	Wire []WirePacket
+
+	// Recording is what the network recorded, where Config.Record asked for it and the Ground is one
+	// of this project.
+	Recording *simnet.Recording
+}
+
+// Passed reports whether all was as the script says.
+func (r *Result) Passed() bool { return r.Failure == nil }
+
+// A Line is one of a conversation.
+type Line struct {
+	At   time.Duration // since the script began
+	Text string        // as package trace has packets, and as the script has calls; without the time
+}
+
+// A WirePacket is a packet that was on the wire.
+type WirePacket struct {
+	At      time.Duration
+	Inbound bool   // from the script's peer to the stack
+	Data    []byte // the whole IP packet
+}
+
+// A Failure is something that isn't as the script says.
+type Failure struct {
+	Pos   syntax.Pos    // of the event
+	Event string        // how the script has it
+	At    time.Duration // when it was found, since the script began
+
+	// What is one line about what is wrong, without the position: "the window differs".
+	What string
+
+	// Expected and Actual are to be shown side by side, line by line. One of them may be longer, and
+	// both are empty where there is nothing to compare.
+	Expected, Actual []string
+
+	Hint string // what would help, or ""
+}
+
+// Play plays a script. It is safe for concurrent use, also of one Script.
+func Play(s *syntax.Script, c Config) *Result {
+	setup, failure := Resolve(s, c.Settings)
+	r := &Result{Script: s, Setup: setup, Failure: failure}
+	if failure != nil {
+		return r
+	}
+	newPlayer(s, c, r).play()
+	return r
+}
+
+// Check finds mistakes of a script that show without playing it; nil: there are none.
+func Check(s *syntax.Script, c Config) *Failure {
+	_, failure := Resolve(s, c.Settings)
+	return failure
+}
