@@ -36,7 +36,7 @@ import (
 const module = "github.com/wsstack/wsstack/"
 
 // notPublic are the folders whose packages nobody imports.
-var notPublic = []string{"internal", "cmd", "docs", "examples", "integration", "bench", "packaging"}
+var notPublic = []string{"internal", "cmd", "docs", "examples", "integration", "bench", "packaging", "scripts"}
 
 // A line is one exported name.
 type line struct {
