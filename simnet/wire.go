@@ -244,6 +244,12 @@ func (w *Wire) ExpectSilence(d time.Duration) error {
 	return w.n.fail(err)
 }
 
+// Take takes the oldest packet that has arrived, without waiting and without running the network. It
+// reports whether there was one.
+func (w *Wire) Take() (p Packet, ok bool) {
+	return w.take(func(*Packet) bool { return true })
+}
+
 // Discard forgets the packets that have arrived, and returns how many there were.
 func (w *Wire) Discard() int {
 	w.mu.Lock()

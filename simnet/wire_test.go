@@ -190,6 +190,28 @@ func TestWire_Datagrams(t *testing.T) {
 }
 
 // Garbage from the wire harms nobody.
+func TestWire_TakeDoesNotWait(t *testing.T) {
+	n, a, w := wired(t)
+	n.Go("client", func() {
+		c, err := a.Dial("udp", "10.0.0.9:53")
+		require.NoError(t, err)
+		for _, text := range []string{"one", "two"} {
+			_, err := c.Write([]byte(text))
+			require.NoError(t, err)
+		}
+	})
+	_, ok := w.Take()
+	require.False(t, ok, "the network hasn't run yet")
+	n.Idle()
+	for _, text := range []string{"one", "two"} {
+		p, ok := w.Take()
+		require.True(t, ok)
+		require.Contains(t, string(p.Data), text)
+	}
+	_, ok = w.Take()
+	require.False(t, ok)
+}
+
 func TestWire_Garbage(t *testing.T) {
 	n, _, w := wired(t)
 	for _, b := range [][]byte{{}, {0}, {0x45}, {0x60, 1, 2}, make([]byte, 65535)} {
