@@ -11,14 +11,18 @@ type Pos struct{ Line, Column int }
 // A Script is a file that has been read.
 type Script struct {
 	Name     string    // of the file
-	Settings []Setting // in the order of the file
+	Settings []Setting // in the order of the file, without "define", which the parser has applied
 	Events   []*Event
+
+	// Ignored is how many shell commands and pieces of code there are, which nothing runs: those
+	// among the Events, and those without a time besides.
+	Ignored int
 }
 
-// A Setting is a line "--name=value" or "--name" in front of the first event.
+// A Setting is "--name=value" or "--name" in front of the first event, or "name=value" of a Link.
 type Setting struct {
 	Pos         Pos
-	Name, Value string // the name without dashes
+	Name, Value string // the name without dashes in front, and with "_" for those inside
 	HasValue    bool
 }
 
@@ -51,8 +55,11 @@ type Time struct {
 	Until  time.Duration
 }
 
-// An Action is what happens: a *Packet, *Call, *Assert, *Nothing, *Profile, or *Link.
-type Action interface{ isAction() }
+// An Action is what happens: a *Packet, *Call, *Assert, *Nothing, *Profile, *Link, or *Ignored.
+type Action interface {
+	isAction()
+	String() string // as the printer has it
+}
 
 func (*Packet) isAction()  {}
 func (*Call) isAction()    {}
@@ -60,6 +67,7 @@ func (*Assert) isAction()  {}
 func (*Nothing) isAction() {}
 func (*Profile) isAction() {}
 func (*Link) isAction()    {}
+func (*Ignored) isAction() {}
 
 // A Packet comes from the peer, or is expected from the stack.
 type Packet struct {
@@ -142,14 +150,15 @@ type ICMP struct {
 	EchoID     *uint16
 }
 
-// A Quotation is "[1:1461(1460)]", "[udp (1000)]" or "[raw (8)]".
+// A Quotation is "[1:1461(1460)]", "[udp (1000)]" or "[raw (8)]", for which neither TCP nor UDP is
+// set.
 type Quotation struct {
-	TCP      bool
-	UDP      bool
-	Start    uint32 // of TCP
-	End      uint32
-	Length   int
-	HasPorts bool
+	TCP    bool
+	UDP    bool
+	Start  uint32 // of TCP
+	End    uint32
+	Length int
+	Ports  *[2]uint16 // ours, as those of Packet: "[5000 > 80 1:1461(1460)]"
 }
 
 // A Call is one of the program: a system call of Linux, or a function of Winsock.
@@ -161,9 +170,12 @@ type Call struct {
 	Error  string // the name of the code after "-1": EAGAIN, WSAEWOULDBLOCK; "" for none
 }
 
-// An Expr is a value in a call: *Number, *Float, *Text, *Name, *Any, *Or, *Unary, *List, *Struct,
-// *Apply, or in an Assert also *Binary.
-type Expr interface{ At() Pos }
+// An Expr is a value: *Number, *Float, *Text, *Name, *Any, *Or, *Unary, *Binary, *List, *Struct, or
+// *Apply.
+type Expr interface {
+	At() Pos        // where it begins
+	String() string // as the printer has it
+}
 
 // The expressions.
 type (
@@ -180,10 +192,11 @@ type (
 		Value float64
 	}
 
-	// A Text is in quotes.
+	// A Text is in quotes. Several in a row are one. Its bytes need not be UTF-8.
 	Text struct {
 		Pos   Pos
 		Value string
+		More  bool // "abc"...: what follows isn't compared
 	}
 
 	// A Name is a word such as SO_KEEPALIVE.
@@ -198,7 +211,7 @@ type (
 	// Or joins flags with "|".
 	Or struct {
 		Pos   Pos
-		Parts []Expr
+		Parts []Expr // two and more, none of them an *Or
 	}
 
 	// Unary is "-", "~" or "!" in front of a value.
@@ -208,7 +221,9 @@ type (
 		Operand Expr
 	}
 
-	// Binary is an operator of an Assert: == != < <= > >= && || + - * / << or in.
+	// Binary is one of the operators << >> & ^ + - * / %, or in an Assert also one of == != < <= >
+	// >= && || and "in", whose right side is a List. In "1 <= a <= 5" the left side of the second
+	// operator is the first comparison, and it means that both hold.
 	Binary struct {
 		Pos         Pos
 		Op          string
@@ -279,4 +294,12 @@ type Profile struct {
 type Link struct {
 	Pos      Pos
 	Settings []Setting
+}
+
+// Ignored is a shell command or a piece of code, which Options have left out. It does nothing; the
+// event after it counts from its time all the same.
+type Ignored struct {
+	Pos   Pos
+	Shell bool   // a command for the shell, in backquotes; otherwise code in "%{ }%"
+	Text  string // without the marks around it
 }
