@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip/checksum"
-
 	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/trace"
 )
@@ -26,40 +24,10 @@ func encodeTCP(source, dest netip.AddrPort, s trace.Segment, payload []byte) []b
 	return EncodeIP(source.Addr(), dest.Addr(), 6, t)
 }
 
-// checksumOffset is where a transport protocol has its checksum, by protocol number.
-var checksumOffset = map[uint8]int{6: 16, 17: 6, 58: 2}
-
 // EncodeIP makes an IP packet of a transport header and the data behind it, for Wire.Inject. It
 // fills in the checksum of TCP, UDP and ICMP.
 func EncodeIP(source, dest netip.Addr, protocol uint8, transport []byte) []byte {
-	src, dst := source.AsSlice(), dest.AsSlice()
-	if offset, ok := checksumOffset[protocol]; ok && len(transport) >= offset+2 {
-		transport[offset], transport[offset+1] = 0, 0
-		var pseudo []byte
-		pseudo = append(append(pseudo, src...), dst...)
-		pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(transport)))
-		pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(protocol))
-		inet.PutChecksum(transport[offset:], checksum.Checksum(transport, checksum.Checksum(pseudo, 0)), protocol == 17)
-	} else if protocol == 1 && len(transport) >= 4 {
-		transport[2], transport[3] = 0, 0
-		inet.PutChecksum(transport[2:], checksum.Checksum(transport, 0), false)
-	}
-	if source.Is4() {
-		h := make([]byte, 20, 20+len(transport))
-		h[0], h[8], h[9] = 0x45, 64, protocol
-		h[6] = 0x40 // DF
-		binary.BigEndian.PutUint16(h[2:], uint16(20+len(transport)))
-		copy(h[12:], src)
-		copy(h[16:], dst)
-		inet.PutChecksum(h[10:], checksum.Checksum(h, 0), false)
-		return append(h, transport...)
-	}
-	h := make([]byte, 40, 40+len(transport))
-	h[0], h[6], h[7] = 0x60, protocol, 64
-	binary.BigEndian.PutUint16(h[4:], uint16(len(transport)))
-	copy(h[8:], src)
-	copy(h[24:], dst)
-	return append(h, transport...)
+	return inet.Header{Source: source, Dest: dest, Protocol: protocol, TTL: 64}.Encode(transport)
 }
 
 // EncodeUDP makes an IP packet with a UDP datagram, for Wire.Inject.

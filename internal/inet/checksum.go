@@ -24,3 +24,7 @@ func PatchChecksum(field, before, after []byte) {
 	sum = checksum.Combine(sum, ^checksum.Checksum(before, 0))
 	PutChecksum(field, checksum.Combine(sum, checksum.Checksum(after, 0)), false)
 }
+
+// SumsUp reports whether the checksum in b is right, a header of IPv4 or a message of ICMP for
+// instance, which has no pseudo-header.
+func SumsUp(b []byte) bool { return checksum.Checksum(b, 0) == 0xffff }

@@ -1,8 +1,10 @@
 package inet_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -99,4 +101,36 @@ func TestScanAllocatesNothing(t *testing.T) {
 		for s := inet.ScanOptions(b); s.Next(); {
 		}
 	}))
+}
+
+// Every packet that is encoded has right checksums, and one whose bytes change has wrong ones.
+func TestEncode(t *testing.T) {
+	for _, family := range [][2]string{{"192.0.2.1", "192.168.0.1"}, {"2001:db8::1", "fd3d::1"}} {
+		for protocol, size := range map[uint8]int{1: 9, 6: 33, 17: 8, 58: 8, 253: 3} {
+			h := inet.Header{
+				Source: netip.MustParseAddr(family[0]), Dest: netip.MustParseAddr(family[1]),
+				Protocol: protocol, TrafficClass: 0xb9, TTL: 7, FlowLabel: 0x1a2b3,
+			}
+			transport := bytes.Repeat([]byte{0xa5}, size)
+			b := h.Encode(transport)
+			inner := b[len(b)-size:]
+			assert.True(t, h.ChecksumFits(inner), "%v %d", family, protocol)
+			inner[0]++
+			assert.Equal(t, protocol == 253, h.ChecksumFits(inner), "%v %d", family, protocol)
+			if b[0]>>4 == 4 {
+				assert.Equal(t, uint16(0xffff), checksum.Checksum(b[:20], 0))
+				assert.Equal(t, []byte{0x45, 0xb9, 0, byte(20 + size)}, b[:4])
+				assert.Equal(t, []byte{0x40, 0, 7, protocol}, b[6:10])
+			} else {
+				assert.Equal(t, []byte{0x6b, 0x91, 0xa2, 0xb3, 0, byte(size), protocol, 7}, b[:8])
+			}
+		}
+	}
+}
+
+// Without a checksum is a datagram that has a zero in its place, over IPv4 only.
+func TestChecksumFits_None(t *testing.T) {
+	datagram := []byte{0, 1, 0, 2, 0, 8, 0, 0}
+	assert.True(t, inet.Header{Source: netip.MustParseAddr("10.0.0.1"), Protocol: 17}.ChecksumFits(datagram))
+	assert.False(t, inet.Header{Source: netip.MustParseAddr("fd00::1"), Protocol: 17}.ChecksumFits(datagram))
 }

@@ -1,5 +1,5 @@
 // Package inet has what several packages know of packets as they are on a wire: how large they may
-// be, how checksums are written, and how the options of a TCP header follow each other.
+// be, how headers and checksums are written, and how the options of a TCP header follow each other.
 package inet
 
 // The bounds of an MTU, in bytes with the IP header.
