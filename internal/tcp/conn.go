@@ -194,7 +194,7 @@ func New(cfg Config) *Conn {
 	c := &Conn{cfg: cfg}
 	c.gate.NoDelay = cfg.NoDelay
 	c.rtt.base = cfg.InitialRTO
-	c.snd.una, c.snd.next = cfg.ISS, cfg.ISS
+	c.snd.una, c.snd.next, c.out.rack.fack = cfg.ISS, cfg.ISS, cfg.ISS
 	c.snd.queue.start, c.snd.queue.end = cfg.ISS+1, cfg.ISS+1
 	c.snd.peer = DefaultMSS
 	c.fit()

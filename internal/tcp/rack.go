@@ -7,8 +7,7 @@ import "time"
 type rack struct {
 	order     uint32        // the order of the newest transmission that was delivered; 0: none was
 	rtt       time.Duration // the round trip of that transmission
-	fack      Seq           // behind the highest number that was delivered
-	known     bool          // fack is valid
+	fack      Seq           // behind the highest number that was delivered; first our ISS
 	reordered bool          // reordering was seen
 
 	mult    int // the factor of the reordering window; 0: 1
@@ -33,9 +32,7 @@ func (k *rack) newest(now time.Duration, r *record, estimate *rtt) {
 	if r.order > k.order {
 		k.order, k.rtt = r.order, max(d, 1)
 	}
-	if end := r.end(); !k.known || end.After(k.fack) {
-		k.fack, k.known = end, true
-	}
+	k.fack = later(k.fack, r.end())
 }
 
 // measure widens the reordering window for a D-SACK, which says that what was sent again had only
