@@ -59,7 +59,7 @@ idle: ## 100,000 idle connections with keep-alive: memory beside gonet's, and pr
 
 determinism: ## 1,000 runs of the same seed give the same segments
 	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
-	WSSTACK_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./internal/conform
+	WSSTACK_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./internal/conform ./internal/script/play
 
 bubbles: ## 1,000 runs of a busy program in bubbles take the same virtual time, with the race detector
 	WSSTACK_BUBBLE_RUNS=1000 $(GO) test -race -count=1 -timeout 2h -run BubbleRuns ./simnet

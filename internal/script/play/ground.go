@@ -3,7 +3,9 @@ package play
 import (
 	"time"
 
+	"github.com/wsstack/wsstack/internal/script/calls"
 	"github.com/wsstack/wsstack/internal/script/syntax"
+	"github.com/wsstack/wsstack/internal/script/vocabulary"
 )
 
 // A Ground is what a script is played on: all of time, wire and calls. Its methods are called by one
@@ -26,11 +28,12 @@ type Ground interface {
 	// Call starts a call. It may have returned when Call returns, and it may not.
 	Call(c *syntax.Call) Running
 
-	// Assert says what is not as the condition says; nil: all is.
-	Assert(a *syntax.Assert) *Mismatch
+	// Sockets are the sockets of the calls, for "assert".
+	Sockets() vocabulary.Sockets
 
-	// Link changes the way between the peer and the stack.
-	Link(settings []syntax.Setting) *Mismatch
+	// Link changes the way between the peer and the stack. The error has a hint where there is one
+	// (package mistake).
+	Link(l *syntax.Link) error
 
 	// Close ends what is left, calls that still wait included.
 	Close() error
@@ -38,15 +41,6 @@ type Ground interface {
 
 // A Running is a call that has started.
 type Running interface {
-	// Outcome says when the call returned, and what is not as the script says (nil: all is). Done
-	// says whether it has returned at all.
-	Outcome() (m *Mismatch, at time.Duration, done bool)
-}
-
-// A Mismatch is a difference between what a script says and what happened: see Failure for the
-// fields.
-type Mismatch struct {
-	What             string
-	Expected, Actual []string
-	Hint             string
+	// Outcome is how and when the call has ended; done says whether it has.
+	Outcome() (o calls.Outcome, at time.Duration, done bool)
 }

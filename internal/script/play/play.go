@@ -8,10 +8,14 @@
 package play
 
 import (
+	"io"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/record"
+	"github.com/wsstack/wsstack/internal/script/calls"
+	"github.com/wsstack/wsstack/internal/script/segment"
 	"github.com/wsstack/wsstack/internal/script/syntax"
-	"github.com/wsstack/wsstack/simnet"
+	"github.com/wsstack/wsstack/internal/script/vocabulary"
 )
 
 // A Config says how scripts are played. The zero Config plays them as they say themselves.
@@ -20,12 +24,19 @@ type Config struct {
 	// here.
 	Settings []syntax.Setting
 
-	// Record keeps a recording, for Result.Recording, and whole packets, for Result.Wire.
+	// Record keeps a recording, for Result.Recording.
 	Record bool
 
+	// Capture gets the packets, whole, as a pcapng file; nil: nobody does. It isn't written to after
+	// Play has returned.
+	Capture io.Writer
+
 	// Ground makes what the script is played on; nil stands for a stack of this project in virtual
-	// time.
-	Ground func(Setup) (Ground, error)
+	// time. Evaluator has the numbers of its names, for "assert", and CheckCall says what is wrong
+	// with a call for it; nil stands for calls.Check.
+	Ground    func(Setup) (Ground, error)
+	Evaluator vocabulary.Evaluator
+	CheckCall func(*syntax.Call) *calls.Fault
 }
 
 // A Result is what came of a script. It shares nothing with other Results.
@@ -44,12 +55,11 @@ type Result struct {
 	Conversation []Line
 	Left         int // how many older lines aren't there
 
-	// Wire has the packets of the conversation as they were on the wire, for a capture.
-	Wire []WirePacket
+	// Recording has the packets and the stack's connections, where Config.Record asked for it and
+	// the Ground has one; nil: it has none.
+	Recording *record.Recording
 
-	// Recording is what the network recorded, where Config.Record asked for it and the Ground is one
-	// of this project.
-	Recording *simnet.Recording
+	CaptureErr error // of writing to Config.Capture
 }
 
 // Passed reports whether all was as the script says.
@@ -59,13 +69,6 @@ func (r *Result) Passed() bool { return r.Failure == nil }
 type Line struct {
 	At   time.Duration // since the script began
 	Text string        // as package trace has packets, and as the script has calls; without the time
-}
-
-// A WirePacket is a packet that was on the wire.
-type WirePacket struct {
-	At      time.Duration
-	Inbound bool   // from the script's peer to the stack
-	Data    []byte // the whole IP packet
 }
 
 // A Failure is something that isn't as the script says.
@@ -86,17 +89,50 @@ type Failure struct {
 
 // Play plays a script. It is safe for concurrent use, also of one Script.
 func Play(s *syntax.Script, c Config) *Result {
-	setup, failure := Resolve(s, c.Settings)
+	setup, failure := check(s, c)
 	r := &Result{Script: s, Setup: setup, Failure: failure}
-	if failure != nil {
-		return r
+	if failure == nil {
+		newPlayer(s, c, r).run()
 	}
-	newPlayer(s, c, r).play()
 	return r
 }
 
-// Check finds mistakes of a script that show without playing it; nil: there are none.
+// Check finds mistakes of a script that show without playing it, as Play does before it plays; nil:
+// there are none.
 func Check(s *syntax.Script, c Config) *Failure {
-	_, failure := Resolve(s, c.Settings)
+	_, failure := check(s, c)
 	return failure
+}
+
+func check(s *syntax.Script, c Config) (Setup, *Failure) {
+	setup, failure := Resolve(s, c.Settings)
+	if c.CheckCall == nil {
+		c.CheckCall = calls.Check
+	}
+	for _, e := range s.Events {
+		if failure != nil {
+			break
+		}
+		failure = c.checkEvent(&setup, e)
+	}
+	return setup, failure
+}
+
+// checkEvent finds a mistake of an event.
+func (c *Config) checkEvent(s *Setup, e *syntax.Event) *Failure {
+	var err error
+	switch a := e.Action.(type) {
+	case *syntax.Packet:
+		err = segment.Check(a, s.IPv6())
+	case *syntax.Call:
+		if fault := c.CheckCall(a); fault != nil {
+			return faultFailure(e, fault)
+		}
+	case *syntax.Assert:
+		err = vocabulary.CheckAssert(a)
+	}
+	if err != nil {
+		return failureOf(e.Pos, e.Text, err)
+	}
+	return nil
 }

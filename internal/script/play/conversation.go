@@ -1,0 +1,45 @@
+package play
+
+import "time"
+
+// MaxConversation is how many lines of a conversation a Result keeps.
+const MaxConversation = 2000
+
+// line adds a line to the conversation, and returns its number.
+func (p *player) line(at time.Duration, text string) (number int) {
+	r := p.result
+	if len(r.Conversation) >= 2*MaxConversation {
+		r.trim()
+	}
+	r.Conversation = append(r.Conversation, Line{at, text})
+	return r.Left + len(r.Conversation) - 1
+}
+
+// trim leaves the latest lines.
+func (r *Result) trim() {
+	if over := len(r.Conversation) - MaxConversation; over > 0 {
+		r.Conversation = append([]Line(nil), r.Conversation[over:]...)
+		r.Left += over
+	}
+}
+
+// endLine says how a call has ended: in its line where it hasn't waited, else in one of its own.
+func (p *player) endLine(c *pending, at time.Duration, text string) {
+	r := p.result
+	i := c.line - r.Left
+	if at != c.began || i < 0 {
+		p.line(at, "… "+text)
+		return
+	}
+	r.Conversation[i].Text = text
+}
+
+// packetLine adds a packet to the conversation.
+func (p *player) packetLine(at time.Duration, inbound bool, data []byte) {
+	p.result.Packets++
+	way := stackName + ">" + peerName + " "
+	if inbound {
+		way = peerName + ">" + stackName + " "
+	}
+	p.line(at, way+p.tracer.Text(data))
+}

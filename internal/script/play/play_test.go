@@ -1,0 +1,103 @@
+package play_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wsstack/wsstack/internal/script/play"
+	"github.com/wsstack/wsstack/internal/script/syntax"
+)
+
+// TestPlay plays the scripts of testdata/play, and compares what comes of them.
+func TestPlay(t *testing.T) {
+	datadriven.Walk(t, "testdata/play", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			require.Equal(t, "play", d.Cmd)
+			s, err := syntax.Parse("script", []byte(d.Input), syntax.Options{})
+			if err != nil {
+				return err.Error() + "\n"
+			}
+			return report(play.Play(s, play.Config{}), !d.HasArg("short"))
+		})
+	})
+}
+
+// report is a Result as a text.
+func report(r *play.Result, whole bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v, %d events, %d packets, %d calls\n", r.Took, r.Events, r.Packets, r.Calls)
+	if f := r.Failure; f != nil {
+		fmt.Fprintf(&b, "%d:%d: %s\n", f.Pos.Line, f.Pos.Column, f.What)
+		for _, l := range f.Expected {
+			fmt.Fprintf(&b, "  want %s\n", l)
+		}
+		for _, l := range f.Actual {
+			fmt.Fprintf(&b, "  got  %s\n", l)
+		}
+		if f.Hint != "" {
+			fmt.Fprintf(&b, "  hint %s\n", f.Hint)
+		}
+	}
+	if whole {
+		for _, l := range r.Conversation {
+			fmt.Fprintf(&b, "%.6f %s\n", l.At.Seconds(), l.Text)
+		}
+	}
+	return b.String()
+}
+
+// parse reads a script that has no mistakes.
+func parse(t testing.TB, text string) *syntax.Script {
+	t.Helper()
+	s, err := syntax.Parse("script", []byte(text), syntax.Options{})
+	require.NoError(t, err)
+	return s
+}
+
+// The capture and the recording have the packets of the conversation.
+func TestPlay_Recorded(t *testing.T) {
+	var capture bytes.Buffer
+	r := play.Play(parse(t, server), play.Config{Record: true, Capture: &capture})
+	require.Nil(t, r.Failure)
+	require.NoError(t, r.CaptureErr)
+	require.Len(t, r.Recording.Packets, r.Packets)
+	require.Equal(t, []string{"peer", "stack"}, r.Recording.Nodes)
+	require.NotEmpty(t, r.Recording.Connections)
+	require.Contains(t, capture.String(), "hello, script")
+}
+
+// What the command line says goes before what the script says.
+func TestPlay_Settings(t *testing.T) {
+	s := parse(t, "--mtu=1400\n"+server)
+	r := play.Play(s, play.Config{Settings: []syntax.Setting{{Name: "mtu", Value: "1300", HasValue: true}}})
+	require.Nil(t, r.Failure)
+	require.EqualValues(t, 1300, r.Setup.MTU)
+}
+
+// opened is a script in which the stack is a server, up to accept.
+const opened = `
+0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0   bind(3, ..., ...) = 0
++0   listen(3, 1) = 0
++0   < S 0:0(0) win 65535 <mss 1000, nop, nop, sackOK>
++0   > S. 0:0(0) ack 1 <...>
++0   < . 1:1(0) ack 1 win 65535
++0   accept(3, ..., ...) = 4
+`
+
+// server goes on to the end of the connection.
+const server = opened + `
++0   write(4, "hello, script", 13) = 13
++0   > P. 1:14(13) ack 1
++.05 < . 1:1(0) ack 14 win 65535
++0   < F. 1:1(0) ack 14 win 65535
++0   > . 14:14(0) ack 2
++1   close(4) = 0
++0   > F. 14:14(0) ack 2
++.05 < . 2:2(0) ack 15 win 65535
+`
