@@ -121,7 +121,8 @@ func (c *Conn) inUnacceptable(now time.Duration, s *Segment) {
 const maxStampAge = 24 * 24 * time.Hour
 
 // checkStamp reports whether a segment passes the PAWS test, which every RST does. checkStamp
-// answers a segment that fails, and notes the timestamp of one that passes (RFC 7323 §4.3, §5.3).
+// answers a segment that fails, and notes the timestamp of one that passes (RFC 7323 §4.3, §5.3),
+// but not of a foreign one: a guessed timestamp would have all that the peer sends fail.
 func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 	r, o := &c.rcv, &s.Options
 	if !c.stamps || s.Flags&RST != 0 {
@@ -138,7 +139,7 @@ func (c *Conn) checkStamp(now time.Duration, s *Segment) bool {
 		c.challenge(now)
 		return false
 	}
-	if !s.Seq.After(r.lastAck) {
+	if !s.Seq.After(r.lastAck) && !c.foreign(s) {
 		r.tsRecent, r.tsAge = o.TSVal, now
 	}
 	return true
@@ -173,9 +174,7 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 		c.establish(now, s)
 		c.setWindow(s)
 	}
-	// RFC 5961 §5.2. What is older than the largest window can't be from this
-	// connection, what was never sent neither.
-	if s.Ack.After(c.snd.next) || c.snd.una.From(s.Ack) > max(c.snd.largest, c.snd.mss) {
+	if c.foreign(s) {
 		c.challenge(now)
 		return false
 	}
@@ -189,6 +188,12 @@ func (c *Conn) inAck(now time.Duration, s *Segment) bool {
 		c.armFinWait(now)
 	}
 	return c.state != Closed
+}
+
+// foreign reports whether a segment acknowledges what can't be of this connection: what was never
+// sent, or what is older than the largest window (RFC 5961 §5.2).
+func (c *Conn) foreign(s *Segment) bool {
+	return s.Flags&ACK != 0 && (s.Ack.After(c.snd.next) || c.snd.una.From(s.Ack) > max(c.snd.largest, c.snd.mss))
 }
 
 // updateWindow takes the peer's window, unless the segment is older than the one that the window
