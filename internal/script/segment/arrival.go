@@ -135,19 +135,13 @@ func (a *arrival) tcp(f *flow, inbound bool) *syntax.Segment {
 	}
 	options, _ := decodeOptions(a.options)
 	s.Options = mapSACK(options, func(n uint32) uint32 { return other.relative(n, isSYN) })
-	f.stamps.relate(stampOf(s.Options), inbound)
+	if o := stampOf(s.Options); o != nil && f.stamps.seen != nil {
+		switch {
+		case !inbound:
+			o.Values[0] = f.stamps.relative(o.Values[0])
+		case s.Ack != nil: // without, the echo says nothing (RFC 7323 §3.2)
+			o.Values[1] = f.stamps.echoed(o.Values[1])
+		}
+	}
 	return s
-}
-
-// relate writes the timestamps of an option as the script counts them: those of the stack, which is
-// the one that is echoed in a packet of the peer.
-func (s *stamps) relate(option *syntax.Option, inbound bool) {
-	if option == nil || s.seen == nil {
-		return
-	}
-	if inbound {
-		option.Values[1] = s.relative(option.Values[1])
-	} else {
-		option.Values[0] = s.relative(option.Values[0])
-	}
 }

@@ -226,13 +226,12 @@ func comparePointers[T comparable](c *comparison, field string, expected, actual
 
 // compareQuotation compares what an error quotes of a packet of the peer.
 func (c *comparison) compareQuotation(expected, actual *syntax.Quotation) {
-	raw := !expected.TCP && !expected.UDP
-	switch {
+	switch raw := !expected.TCP && !expected.UDP; {
 	case raw:
 		same(c, "length", expected.Length, icmpHeader+c.Len)
-	case actual == nil || expected.TCP != actual.TCP:
-		c.differ("quotation", expected, "another protocol")
-	case expected.Start != actual.Start || expected.Length != actual.Length:
+	case actual == nil:
+		c.differ("quotation", expected, "none")
+	case expected.TCP != actual.TCP || expected.Start != actual.Start || expected.Length != actual.Length:
 		c.differ("quotation", expected, actual)
 	}
 }

@@ -90,15 +90,16 @@ func (f *flow) renews(a *arrival) bool {
 type stamps struct {
 	script, wire uint32            // the first one
 	seen         map[uint32]uint32 // by the script's value, what was on the wire last
+	said         map[uint32]uint32 // the inverse
 }
 
 // note notes that the script has val for a timestamp of the stack.
 func (s *stamps) note(val, wire uint32) {
 	if s.seen == nil {
 		s.script, s.wire = val, wire
-		s.seen = map[uint32]uint32{}
+		s.seen, s.said = map[uint32]uint32{}, map[uint32]uint32{}
 	}
-	s.seen[val] = wire
+	s.seen[val], s.said[wire] = wire, val
 }
 
 // relative is a timestamp of the stack as the script counts.
@@ -123,6 +124,14 @@ func (s *stamps) echo(ecr uint32, scaled bool) (uint32, bool) {
 		return wire, true
 	}
 	return ecr - s.script + s.wire, scaled
+}
+
+// echoed is the inverse of echo.
+func (s *stamps) echoed(wire uint32) uint32 {
+	if val, ok := s.said[wire]; ok {
+		return val
+	}
+	return s.relative(wire)
 }
 
 // labels are the flow label of the stack as a script writes it, and on the wire. The script's value

@@ -134,4 +134,8 @@ func established(t *testing.T, c segment.Config) *stage {
 	return s
 }
 
-func ptr[T any](v T) *T { return &v }
+// checkText checks a packet of a script.
+func checkText(t *testing.T, text string, ipv6 bool) error {
+	t.Helper()
+	return segment.Check(packetOf(t, text), ipv6)
+}
