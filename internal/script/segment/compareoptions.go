@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (c *comparison) compareOptions(expected, actual []syntax.Option) {
 	}
 	for i := range rest {
 		if o := &rest[i]; !padding(o) {
-			c.differ(o.Name, "none", o)
+			c.differ(o.Name, "none", valueText(o))
 		}
 	}
 }
@@ -36,11 +37,11 @@ func (c *comparison) compareOptions(expected, actual []syntax.Option) {
 func (c *comparison) compareOption(expected, actual *syntax.Option) {
 	switch {
 	case actual == nil:
-		c.differ(expected.Name, expected, "none")
+		c.differ(expected.Name, valueText(expected), "none")
 	case expected.Name == "TS":
 		c.compareStamps(expected, actual)
 	case expected.String() != actual.String():
-		c.differ(expected.Name, expected, actual)
+		c.differ(expected.Name, valueText(expected), valueText(actual))
 	}
 }
 
@@ -52,8 +53,13 @@ func (c *comparison) compareStamps(expected, actual *syntax.Option) {
 	}
 	beside := time.Duration(c.flow.stamps.steps(expected.Values[0], actual.Values[0])).Abs() * tick
 	if beside > c.peer.cfg.Tolerance || expected.Values[1] != actual.Values[1] {
-		c.differ("TS", expected, actual)
+		c.differ("TS", valueText(expected), valueText(actual))
 	}
+}
+
+// valueText is an option as scripts have it, without its word; "set" for one that has only that.
+func valueText(o *syntax.Option) string {
+	return cmp.Or(strings.TrimPrefix(strings.TrimPrefix(o.String(), o.Name), " "), "set")
 }
 
 // padding reports whether an option only fills up.

@@ -218,19 +218,20 @@ func TestOffer_Options(t *testing.T) {
 		{"<mss 1460,sackOK,TS val 1 ecr 8,nop,wscale 7>", "", "", all},
 		{"<wscale 7,mss 1460,TS val 1 ecr 8,sackOK>", "", "options: expected <wscale 7,mss 1460,TS val 1 ecr 8,sackOK>, actual <mss 1460,sackOK,TS val 9 ecr 8,nop,wscale 7>", all},
 		{"<...>", "", "", all},
-		{"<mss 1400,sackOK,TS val 1 ecr 8,nop,wscale 7>", "mss: expected mss 1400, actual mss 1460", "mss: expected mss 1400, actual mss 1460", all},
-		{"<mss 1460,sackOK,TS val 1 ecr 8>", "wscale: expected none, actual wscale 7", "options: expected <mss 1460,sackOK,TS val 1 ecr 8>, actual <mss 1460,sackOK,TS val 9 ecr 8,nop,wscale 7>", all},
-		{"<mss 1460>", "mss: expected mss 1460, actual none", "options: expected <mss 1460>, actual <>", nil},
+		{"<mss 1400,sackOK,TS val 1 ecr 8,nop,wscale 7>", "mss: expected 1400, actual 1460", "mss: expected 1400, actual 1460", all},
+		{"<mss 1460,sackOK,TS val 1 ecr 8>", "wscale: expected none, actual 7", "options: expected <mss 1460,sackOK,TS val 1 ecr 8>, actual <mss 1460,sackOK,TS val 9 ecr 8,nop,wscale 7>", all},
+		{"<mss 1460>", "mss: expected 1460, actual none", "options: expected <mss 1460>, actual <>", nil},
 		{"<nop,nop,sack 1:2 3:4>", "", "", []byte{1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4}},
 		{
-			"<nop,nop,sack 3:4 1:2>", "sack: expected sack 3:4 1:2, actual sack 1:2 3:4", "sack: expected sack 3:4 1:2, actual sack 1:2 3:4",
+			"<nop,nop,sack 3:4 1:2>", "sack: expected 3:4 1:2, actual 1:2 3:4", "sack: expected 3:4 1:2, actual 1:2 3:4",
 			[]byte{1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4},
 		},
+		{"<mss 1460,sackOK,nop,nop>", "sackOK: expected set, actual none", "options: expected <mss 1460,sackOK,nop,nop>, actual <mss 1460>", []byte{2, 4, 5, 180}},
 		{"<FO a1b2,FOEXP c3d4>", "", "", []byte{34, 4, 0xa1, 0xb2, 254, 6, 0xf9, 0x89, 0xc3, 0xd4, 1, 1}},
 		{"<unknown 30 0102>", "", "", []byte{30, 4, 1, 2}},
-		{"<unknown 30 0102>", "unknown: expected unknown 30 0102, actual unknown 30 0103", "unknown: expected unknown 30 0102, actual unknown 30 0103", []byte{30, 4, 1, 3}},
+		{"<unknown 30 0102>", "unknown: expected 30 0102, actual 30 0103", "unknown: expected 30 0102, actual 30 0103", []byte{30, 4, 1, 3}},
 		{
-			"<unknown 31 0102>", "unknown: expected unknown 31 0102, actual none; unknown: expected none, actual unknown 30 0102",
+			"<unknown 31 0102>", "unknown: expected 31 0102, actual none; unknown: expected none, actual 30 0102",
 			"options: expected <unknown 31 0102>, actual <unknown 30 0102>", []byte{30, 4, 1, 2},
 		},
 		{"<unknown 2 010203>", "", "", []byte{2, 5, 1, 2, 3, 1, 1, 1}}, // an MSS of three bytes
@@ -269,12 +270,12 @@ func TestOffer_Timestamps(t *testing.T) {
 	}{
 		{0, 0, "TS val 999 ecr 999", 7001, 3, ""},
 		{time.Millisecond, 0, "TS val 150 ecr 3", 7050, 3, ""},
-		{time.Millisecond, 0, "TS val 151 ecr 3", 7050, 3, "TS: expected TS val 151 ecr 3, actual TS val 150 ecr 3"},
-		{time.Millisecond, 0, "TS val 150 ecr 4", 7050, 3, "TS: expected TS val 150 ecr 4, actual TS val 150 ecr 3"},
+		{time.Millisecond, 0, "TS val 151 ecr 3", 7050, 3, "TS: expected val 151 ecr 3, actual val 150 ecr 3"},
+		{time.Millisecond, 0, "TS val 150 ecr 4", 7050, 3, "TS: expected val 150 ecr 4, actual val 150 ecr 3"},
 		{time.Millisecond, 4 * time.Millisecond, "TS val 154 ecr 3", 7050, 3, ""},
 		{time.Millisecond, 4 * time.Millisecond, "TS val 146 ecr 3", 7050, 3, ""},
-		{time.Millisecond, 4 * time.Millisecond, "TS val 145 ecr 3", 7050, 3, "TS: expected TS val 145 ecr 3, actual TS val 150 ecr 3"},
-		{10 * time.Millisecond, 15 * time.Millisecond, "TS val 152 ecr 3", 7050, 3, "TS: expected TS val 152 ecr 3, actual TS val 150 ecr 3"},
+		{time.Millisecond, 4 * time.Millisecond, "TS val 145 ecr 3", 7050, 3, "TS: expected val 145 ecr 3, actual val 150 ecr 3"},
+		{10 * time.Millisecond, 15 * time.Millisecond, "TS val 152 ecr 3", 7050, 3, "TS: expected val 152 ecr 3, actual val 150 ecr 3"},
 	} {
 		c := hosts4
 		c.Tick, c.Tolerance = tt.tick, tt.tolerance
