@@ -58,6 +58,7 @@ func TestOffer_Fields(t *testing.T) {
 		{"> A. 1:1(0) ack 1", with(func(s *seg) { s.reserved = 1 }), ""},
 		{"> . 1:1(0) ack 1", with(func(s *seg) { s.reserved = 1 }), "flags: expected ., actual A."},
 		{"> . 1:1(0) ack 1", with(func(s *seg) { s.reserved = 4 }), "reserved bits: expected 0, actual 2"},
+		{"> . 1:1(0) ack 1", with(func(s *seg) { s.reserved = 8 }), "reserved bits: expected 0, actual 4"},
 		{"> U. 1:1(0) ack 1 urg 3", with(func(s *seg) { s.flags, s.urgent = ack|urg, 3 }), ""},
 		{"> U. 1:1(0) ack 1", with(func(s *seg) { s.flags, s.urgent = ack|urg, 3 }), ""},
 		{"> U. 1:1(0) ack 1 urg 4", with(func(s *seg) { s.flags, s.urgent = ack|urg, 3 }), "urg: expected 4, actual 3"},
@@ -200,12 +201,16 @@ func TestOffer_Pieces(t *testing.T) {
 		}
 	}
 	s := established(t, hosts4)
-	e, err := s.Expect(packetOf(t, "> . 1:9(8) ack 1"))
+	e, err := s.Expect(packetOf(t, "> 8080 > 40000 . 1:9(8) ack 1"))
 	require.NoError(t, err)
 	assert.Empty(t, e.Rest())
 	v, _ := e.Offer(piece(1, 5, ack))
 	assert.Equal(t, segment.Partial, v)
 	assert.Equal(t, "4 of 8 bytes have come", e.Rest())
+	v, _ = e.Offer(seg{flags: ack, seq: 70005, ack: 1001, payload: make([]byte, 4), remote: 5}.encode(hosts4))
+	assert.Equal(t, segment.Foreign, v)
+	v, _ = e.Offer(piece(5, 9, ack))
+	assert.Equal(t, segment.Done, v)
 }
 
 // Options count with their values; how they are ordered and filled up does only with StrictOptions.

@@ -38,36 +38,23 @@ var flagLetters = []struct {
 	{'.', ack},
 }
 
-// parseFlags reads the letters of a script. A digit of 1 to 7 is the counter of Accurate ECN, whose
-// bits are AE, CWR and ECE (RFC 9768 §3.2.1).
+// parseFlags reads the letters of a script.
 func parseFlags(letters string) (flags, error) {
 	var f flags
-next:
 	for i := range len(letters) {
+		known := false
 		for _, l := range flagLetters {
 			if letters[i] == l.letter {
 				f |= l.flag
-				continue next
+				known = true
 			}
 		}
-		if letters[i] < '0' || letters[i] > '7' {
+		if !known {
 			return 0, mistake.Errorf("flags are of the letters F S R P U E W A and the dot, or - for none",
 				"no flag of TCP is %q", letters[i])
 		}
-		f |= ace(letters[i] - '0')
 	}
 	return f, nil
-}
-
-// ace is the flags whose bits count to n.
-func ace(n byte) flags {
-	var f flags
-	for i, flag := range []flags{ece, cwr, ae} {
-		if n&(1<<i) != 0 {
-			f |= flag
-		}
-	}
-	return f
 }
 
 // String writes flags as scripts do: "S", "S.", "P.", "SE."; "" for none.

@@ -53,6 +53,7 @@ func TestFlow_Several(t *testing.T) {
 	s.out("> S. 0:0(0) ack 1", seg{flags: syn | ack, seq: 100, ack: 1, local: 80, remote: 40000})
 	assert.Equal(t, uint32(0), s.in("< S 0:0(0) win 9").Ack, "the SYN comes once more")
 	s.Listen()
+	assert.Equal(t, uint16(40000), trace.Parse(s.bytes("< . 1:1(0) ack 1 win 9")).SourcePort, "only a SYN begins another one")
 	b := s.bytes("< S 7:7(0) win 9")
 	assert.Equal(t, uint16(40001), trace.Parse(b).SourcePort)
 
@@ -108,6 +109,8 @@ func TestFlow_SecondSYNACK(t *testing.T) {
 	s.out("> . 1:1(0) ack 1", seg{flags: ack, seq: 100, ack: 601, local: 50000, remote: 8080})
 	s.in("< S. 700:700(0) ack 1 win 9")
 	s.out("> . 1:1(0) ack 1", seg{flags: ack, seq: 100, ack: 601, local: 50000, remote: 8080})
+	_, m := s.offer("> . 1:1(0) ack 1", seg{flags: ack, seq: 100, ack: 701, local: 50000, remote: 8080}.encode(hosts4))
+	assert.EqualError(t, m, "ack: expected 1, actual 101", "the connection is there already")
 }
 
 // Datagrams have flows, too.
@@ -197,6 +200,7 @@ func TestText(t *testing.T) {
 		{inbound, "< P. 11:21(10) ack 1 win 9 <nop,nop,TS val 77 ecr 5>"},
 		{fromStack(hosts4, 1, append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, inbound...)), "> icmp unreachable port_unreachable [11:21(10)]"},
 		{fromStack(hosts4, 1, append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, bare[:28]...)), "> icmp unreachable port_unreachable [11:21(10)]"},
+		{s.bytes("< icmp unreachable frag_needed mtu 600 [1:1001(1000)]"), "< icmp unreachable frag_needed mtu 600 [1:1001(1000)]"},
 		{fromStack(hosts4, 1, []byte{8, 0, 0, 0, 0, 4, 0, 0, 1}), "> icmp echo_request id 4 [raw (9)]"},
 		{fromStack(hosts4, 1, []byte{77, 9, 0, 0, 0, 4, 0, 0, 1}), "> icmp type_77 code_9"},
 		{fromStack(hosts4, 2, []byte{1, 2}), "a packet of protocol 2, 2 bytes"},

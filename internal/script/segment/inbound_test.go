@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/internal/script/segment"
 	"github.com/wsstack/wsstack/internal/trace"
 )
@@ -96,6 +97,19 @@ func TestInbound_BadChecksum(t *testing.T) {
 			require.NoError(t, err, text)
 			assertChecksums(t, b, false)
 		}
+	}
+}
+
+// Neither wraparound nor UDP's "none" makes a spoilt checksum a right one.
+func TestInbound_BadChecksum_AllSums(t *testing.T) {
+	p := packetOf(t, `< udp (2) "ab" bad checksum`)
+	s := segment.New(hosts4)
+	for sum := range 1 << 16 {
+		p.UDP.Payload = []byte{byte(sum >> 8), byte(sum)}
+		b, err := s.Inbound(p)
+		require.NoError(t, err)
+		h := inet.Header{Source: hosts4.Remote, Dest: hosts4.Local, Protocol: 17}
+		require.False(t, h.ChecksumFits(b[20:]), "% x", b)
 	}
 }
 
