@@ -47,9 +47,9 @@ func ExampleNetwork_Record() {
 	// 0s SYN-SENT: window 0, round trip 0s
 	// 100ms ESTABLISHED: window 14600, round trip 100ms
 	// 100ms FIN-WAIT-1: window 14600, round trip 100ms
-	// 525ms FIN-WAIT-2: window 27594, round trip 100ms
-	// 525ms TIME-WAIT: window 27594, round trip 100ms
-	// 1m0.525s CLOSED: window 27594, round trip 100ms
+	// 500ms FIN-WAIT-2: window 27594, round trip 100ms
+	// 500ms TIME-WAIT: window 27594, round trip 100ms
+	// 1m0.5s CLOSED: window 27594, round trip 100ms
 	// sent again: 1
 	// 200ms a to b, 1500 bytes: lost
 }

@@ -207,7 +207,7 @@ func (l *Link) applyLocked(wanted [2]tun.Impairment) error {
 	for i, p := range l.ends {
 		m := wanted[i]
 		m.Partition = m.Partition || down
-		if most := l.ends[1-i].mtu; most < p.mtu && (m.MTU == 0 || m.MTU > most) {
+		if most := p.most(l.ends[1-i]); most < p.mtu && (m.MTU == 0 || m.MTU > most) {
 			m.MTU = most // what the other end can't take is lost, and the trace says so
 		}
 		if err := p.impaired.SetOut(m); err != nil {

@@ -133,6 +133,15 @@ func (e *linkEnd) MTU() int { return e.mtu }
 // Offload implements tun.Device: plain packets only.
 func (e *linkEnd) Offload() tun.Offload { return tun.Offload{} }
 
+// most is the size of the largest packet that this end may send to the other one. That of a Wire
+// plays a card as well, which may have put several segments together.
+func (e *linkEnd) most(peer *linkEnd) int {
+	if _, wire := e.owner.(*Wire); wire {
+		return anyMTU
+	}
+	return peer.mtu
+}
+
 // Start implements tun.Device.
 func (e *linkEnd) Start(receive func([]tun.Packet)) error {
 	e.mu.Lock()
@@ -159,7 +168,7 @@ func (e *linkEnd) Send(packets []tun.Packet) error {
 		return nil
 	}
 	for i := range packets {
-		if packets[i].Data.Size() <= int64(peer.mtu) {
+		if packets[i].Data.Size() <= int64(e.most(peer)) {
 			peer.put(packets[i])
 		}
 	}

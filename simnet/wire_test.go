@@ -220,3 +220,20 @@ func TestWire_Garbage(t *testing.T) {
 	n.Advance(time.Second)
 	w.ExpectSilence(time.Second)
 }
+
+// What a Wire sends may be larger than the MTU of the host's interface: a card that has put segments
+// together gives them to a host so.
+func TestWire_MergedSegments(t *testing.T) {
+	n, a, w := wired(t)
+	l, err := a.Listen("tcp", ":80")
+	require.NoError(t, err)
+	p := w.Connect("10.0.0.1:80")
+	n.Do("peer", func() {
+		p.Send("[S] <mss 1000>")
+		p.Expect("[S.]")
+		p.Send("[.]")
+		p.Send("[P.]", make([]byte, 10_000)...)
+		p.Expect("[.] seq 1 ack 10001")
+		require.NoError(t, l.Close())
+	})
+}
