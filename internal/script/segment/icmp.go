@@ -152,16 +152,18 @@ func (a *arrival) quotes(inbound bool) (tuple, *arrival, bool) {
 	return inner.inbound(), inner, true
 }
 
-// quotation is a quoted packet in the numbers of its flow. inbound says that it was the peer's.
+// quotation is a quoted packet in the numbers of its flow, with its ports. inbound says that it was
+// the peer's.
 func (a *arrival) quotation(f *flow, inbound bool) *syntax.Quotation {
+	ports := &[2]uint16{a.SourcePort, a.DestPort}
 	if a.Protocol == protoUDP {
-		return &syntax.Quotation{UDP: true, Length: int(binary.BigEndian.Uint16(a.data[a.Transport+4:])) - 8}
+		return &syntax.Quotation{UDP: true, Ports: ports, Length: int(binary.BigEndian.Uint16(a.data[a.Transport+4:])) - 8}
 	}
 	own := f.local
 	if inbound {
 		own = f.remote
 	}
-	q := &syntax.Quotation{TCP: true, Start: own.relative(a.seq, a.flags&syn != 0)}
+	q := &syntax.Quotation{TCP: true, Ports: ports, Start: own.relative(a.seq, a.flags&syn != 0)}
 	if a.Kind == trace.TCP {
 		q.Length = a.Len
 	} else {

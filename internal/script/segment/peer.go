@@ -104,6 +104,9 @@ func (p *Peer) Text(packet []byte) string {
 	if (shown.TCP != nil || shown.UDP != nil) && f != p.last[t.protocol] {
 		shown.Ports = &[2]uint16{a.SourcePort, a.DestPort}
 	}
+	if quoted, _, ok := a.quotes(inbound); ok && shown.ICMP != nil && p.flows[quoted] != nil && p.flows[quoted] == p.last[quoted.protocol] {
+		shown.ICMP.Quoted.Ports = nil
+	}
 	return shown.String()
 }
 
