@@ -52,7 +52,7 @@ type Result struct {
 	Calls   int           // how many calls were made
 	Ignored int           // how many shell commands and pieces of code were left out
 
-	// Conversation has a line for each packet and call, oldest first: the latest 2,000 at least.
+	// Conversation has a line for each packet and call, oldest first: the latest 2,000.
 	Conversation []Line
 }
 

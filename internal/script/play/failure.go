@@ -32,6 +32,9 @@ func faultFailure(e *syntax.Event, fault *calls.Fault) *Failure {
 	if f.Pos == (syntax.Pos{}) {
 		f.Pos = e.Pos
 	}
+	if f.Hint == "" && fault.Expected == "" && fault.Actual == "" {
+		f.Hint = "docs/scripts.md has the calls that there are, and their arguments"
+	}
 	if fault.Expected != "" || fault.Actual != "" {
 		f.Expected, f.Actual = []string{fault.Expected}, []string{fault.Actual}
 	}

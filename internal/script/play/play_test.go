@@ -101,3 +101,31 @@ const server = opened + `
 +0   > F. 14:14(0) ack 2
 +.05 < . 2:2(0) ack 15 win 65535
 `
+
+// With a tolerance, something may happen that much beside its time, and no more.
+func TestPlay_Tolerance(t *testing.T) {
+	for setting, passes := range map[string]bool{"": false, "--tolerance_usecs=99999\n": false, "--tolerance_usecs=100000\n": true, "--tolerance_percent=50\n": false} {
+		s := parse(t, setting+opened+"+0 write(4, ..., 10) = 10\n+.1 > P. 1:11(10) ack 1\n+.1~+.3 > P. 1:11(10) ack 1\n")
+		require.Equal(t, passes, play.Play(s, play.Config{}).Passed(), setting)
+	}
+	// Half of 400 ms are 200: the retransmission after 200 ms is one at 400.
+	s := parse(t, "--tolerance_percent=50\n"+opened+"+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1\n+.4 > P. 1:11(10) ack 1\n")
+	require.True(t, play.Play(s, play.Config{}).Passed())
+}
+
+// Check finds mistakes of packets, calls and conditions before anything is played.
+func TestCheck(t *testing.T) {
+	for text, want := range map[string]string{
+		"0 frobnicate(3) = 0\n":                         "frobnicate",
+		opened + "+0 assert tcpi_frobnicated(4) == 1\n": "tcpi_frobnicated",
+		"0 < icmp unreachable frobnicated\n":            "frobnicated",
+	} {
+		f := play.Check(parse(t, text), play.Config{})
+		require.NotNil(t, f, text)
+		require.Contains(t, f.What, want)
+		require.NotEmpty(t, f.Hint, text)
+		require.Positive(t, f.Pos.Line, text)
+		require.Equal(t, f, play.Play(parse(t, text), play.Config{}).Failure)
+	}
+	require.Nil(t, play.Check(parse(t, server), play.Config{}))
+}

@@ -1,9 +1,9 @@
 package play
 
 import (
-	"slices"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/script/segment"
 	"github.com/wsstack/wsstack/internal/script/syntax"
 	"github.com/wsstack/wsstack/internal/trace"
@@ -15,7 +15,7 @@ const (
 	MaxTime = 366 * 24 * time.Hour
 
 	// MaxPackets is how many packets of the stack may wait for an event that expects them.
-	MaxPackets = 100_000
+	MaxPackets = 20_000
 
 	// MaxPending is how many calls may be blocked at once.
 	MaxPending = 1000
@@ -80,6 +80,7 @@ func (p *player) run() {
 		return
 	}
 	p.result.Failure = p.play()
+	p.result.trim()
 	p.result.Took = p.ground.Now()
 	if f := p.result.Failure; f != nil {
 		if f.At == 0 {
@@ -220,16 +221,16 @@ func (p *player) nothing(e *syntax.Event, w window) *Failure {
 }
 
 // collect takes what the Ground has for the player.
-func (p *player) collect() {
+func (p *player) collect() error {
 	for {
 		at, data, ok := p.ground.Received()
 		if !ok {
-			return
+			return nil
 		}
 		p.packetLine(at, false, data)
 		p.waiting = append(p.waiting, packet{at, data})
 		if len(p.waiting) > MaxPackets {
-			p.waiting = slices.Delete(p.waiting, 0, len(p.waiting)-MaxPackets)
+			return mistake.Errorf("expect packets as they come", "more than %d packets were sent that no event has expected", MaxPackets)
 		}
 	}
 }

@@ -96,7 +96,9 @@ func (p *player) wait(e *syntax.Event, until time.Duration, early bool) *Failure
 	if err := p.ground.Wait(next, early); err != nil {
 		return p.broken(e, err)
 	}
-	p.collect()
+	if err := p.collect(); err != nil {
+		return p.broken(e, err)
+	}
 	return p.checkCalls(until)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/record"
 	"github.com/wsstack/wsstack/internal/script/calls"
 	"github.com/wsstack/wsstack/internal/script/syntax"
@@ -19,7 +20,10 @@ import (
 
 // MaxSteps is how many steps the network of one script may take, a packet or a timer each: a script
 // can't run for ever. An hour of keep-alive probes of a second takes some 10,000.
-const MaxSteps = 5_000_000
+const MaxSteps = 2_000_000
+
+// maxSteps is MaxSteps; a variable for tests.
+var maxSteps = MaxSteps
 
 // The names of the two nodes, in recordings and traces.
 const (
@@ -38,10 +42,9 @@ type virtual struct {
 	recording *simnet.Recording // nil: nobody records
 	link      tun.Impairment
 
-	inbox  []simnet.Packet
-	news   int // how many packets have come and calls have returned
-	steps  int
-	broken error
+	inbox []simnet.Packet
+	news  int // how many packets have come and calls have returned
+	steps int // of the network
 }
 
 // newVirtual makes the Ground of a script.
@@ -96,11 +99,11 @@ func (v *virtual) Wait(until time.Duration, early bool) error {
 	found := func() bool {
 		v.steps++
 		v.take()
-		return v.steps > MaxSteps || early && v.news > before
+		return v.steps > maxSteps || early && v.news > before
 	}
 	err := v.network.RunUntil(found, max(0, until-v.Now()))
 	switch {
-	case v.steps > MaxSteps:
+	case v.steps > maxSteps:
 		return errSteps
 	case err != nil && v.Now() < until:
 		return err // something runs in circles
@@ -109,7 +112,7 @@ func (v *virtual) Wait(until time.Duration, early bool) error {
 }
 
 // errSteps says that MaxSteps have been taken.
-var errSteps = errors.New("the script takes too long: the network has taken 5,000,000 steps")
+var errSteps = mistake.Errorf("cut it into several, or let less happen", "too much happens in the script: more than %d steps of the network", MaxSteps)
 
 // take takes from the wire what has come.
 func (v *virtual) take() {
