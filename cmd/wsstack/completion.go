@@ -63,6 +63,7 @@ func shellNames() []string { return slices.Sorted(maps.Keys(shells)) }
 var values = map[string]func() []string{
 	"congestion":       congestionControls,
 	"from-stack":       parameterNames,
+	"ignore":           func() []string { return scriptIgnore },
 	"log-format":       func() []string { return []string{"text", "json"} },
 	"network":          runningNetworks,
 	"peer":             behaviourNames,

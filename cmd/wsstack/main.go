@@ -34,7 +34,7 @@ func main() {
 // run executes one command line and returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRootCommand()
-	root.SetArgs(args)
+	root.SetArgs(singleDash(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return report(stderr, root.Execute())
@@ -72,7 +72,7 @@ func newRootCommand() *cobra.Command {
 	root.SetHelpCommand(newHelpCommand())
 	root.AddCommand(
 		newExecCommand(), newUpCommand(), newRunCommand(),
-		newOptionsCommand(), newVerifyCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
+		newOptionsCommand(), newVerifyCommand(), newScriptCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
 		newStatCommand(), newSetCommand(), newLinkCommand(), newCaptureCommand(),
 		newConnectCommand(), newListenCommand(), newBenchCommand(),
 		newCompletionCommand(), newImpairmentsTopic(), newPeersTopic())

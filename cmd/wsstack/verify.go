@@ -14,6 +14,7 @@ import (
 
 	"github.com/wsstack/wsstack/internal/conform"
 	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/scripts"
 	"github.com/wsstack/wsstack/simnet"
 )
 
@@ -27,12 +28,13 @@ const (
 
 // A verification is the result of the scenarios of one statement.
 type verification struct {
-	ID        string      `json:"id"`               // number of the statement, such as "KA-5"
-	Statement string      `json:"statement"`        // text of the statement
-	Verdict   string      `json:"verdict"`          // one of the verdicts
-	Why       string      `json:"why,omitempty"`    // why the statement is untested
-	Runs      []verifyRun `json:"runs,omitempty"`   // one for each scenario, family and profile
-	NotRun    []notRun    `json:"notRun,omitempty"` // scenarios that the profile leaves out
+	ID        string      `json:"id"`                // number of the statement, such as "KA-5"
+	Statement string      `json:"statement"`         // text of the statement
+	Verdict   string      `json:"verdict"`           // one of the verdicts
+	Why       string      `json:"why,omitempty"`     // why the statement is untested
+	Scripts   []string    `json:"scripts,omitempty"` // files in the repository that show the statement
+	Runs      []verifyRun `json:"runs,omitempty"`    // one for each scenario, family and profile
+	NotRun    []notRun    `json:"notRun,omitempty"`  // scenarios that the profile leaves out
 }
 
 // A notRun is a scenario that isn't true of the profile asked for.
@@ -275,7 +277,8 @@ func runScenarios(stderr io.Writer, f verifyFlags, statements []conform.Statemen
 	defer shown.end()
 	results := make([]verification, len(statements))
 	for i, s := range statements {
-		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested, Why: conform.Untested[s.ID], NotRun: left[s.ID]}
+		v := verification{ID: s.ID, Statement: s.Text, Verdict: verdictUntested, Why: conform.Untested[s.ID],
+			Scripts: scripts.Of(s.ID), NotRun: left[s.ID]}
 		if len(v.NotRun) > 0 {
 			v.Verdict = verdictNotRun
 		}
@@ -319,15 +322,18 @@ func leftOut(profiles []options.Profile) map[string][]notRun {
 // captureName returns the name of the capture file of a case. The name has letters, digits, "-" and
 // "_" only, which every file system takes.
 func captureName(c conform.Case) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == ' ' || r == '/':
-			return '-'
-		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
-			return r
-		}
-		return -1
-	}, c.ID+" "+c.Name()) + ".pcapng"
+	return strings.Map(fileNameRune, c.ID+" "+c.Name()) + ".pcapng"
+}
+
+// fileNameRune is the character of a file name for one of a title, or -1 for none.
+func fileNameRune(r rune) rune {
+	switch {
+	case r == ' ' || r == '/':
+		return '-'
+	case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+		return r
+	}
+	return -1
 }
 
 // runCase runs a case. With draw its ladder is drawn for --html.

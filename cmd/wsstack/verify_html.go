@@ -49,13 +49,7 @@ func pictured(before []verifyRun, c conform.Case) bool {
 func ladderOf(rec *simnet.Recording, packets uint64) template.HTML {
 	r := &record.Recording{Packets: rec.Packets()}
 	r.Packets = r.Packets[:min(packets, uint64(len(r.Packets)))]
-	for i := range r.Packets {
-		for _, name := range []string{r.Packets[i].From, r.Packets[i].To} {
-			if name != "" && !slices.Contains(r.Nodes, name) {
-				r.Nodes = append(r.Nodes, name)
-			}
-		}
-	}
+	r.Nodes = nodesOf(r.Packets)
 	r.Left.Packets, r.Left.Samples = rec.Left()
 	return picture.Analyse(r).Ladder(-1, verifyLadder)
 }
@@ -79,11 +73,11 @@ func writePages(dir, profile string, results []verification) error {
 		Profile string
 		Areas   []verifyArea
 	}{verdictCounts(results), profile, list}
-	if err := writePage(filepath.Join(dir, "index.html"), "index", index); err != nil {
+	if err := writePage(filepath.Join(dir, "index.html"), verifyTemplate, "index", index); err != nil {
 		return err
 	}
 	for _, a := range list {
-		if err := writePage(filepath.Join(dir, a.File()), "area", a); err != nil {
+		if err := writePage(filepath.Join(dir, a.File()), verifyTemplate, "area", a); err != nil {
 			return err
 		}
 	}
@@ -97,14 +91,26 @@ func verdictCounts(results []verification) string {
 		count[verdictPass], count[verdictFail], count[verdictUntested], count[verdictNotRun], len(results))
 }
 
+// nodesOf are the nodes of packets, in the order in which they appear.
+func nodesOf(packets []record.Packet) (nodes []string) {
+	for i := range packets {
+		for _, name := range []string{packets[i].From, packets[i].To} {
+			if name != "" && !slices.Contains(nodes, name) {
+				nodes = append(nodes, name)
+			}
+		}
+	}
+	return nodes
+}
+
 // writePage writes one page.
-func writePage(name, kind string, data any) error {
+func writePage(name string, pages *template.Template, kind string, data any) error {
 	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(file)
-	err = verifyTemplate.ExecuteTemplate(out, kind, data)
+	err = pages.ExecuteTemplate(out, kind, data)
 	if flushed := out.Flush(); err == nil {
 		err = flushed
 	}

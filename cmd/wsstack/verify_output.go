@@ -80,6 +80,9 @@ func writeRuns(w io.Writer, results []verification) error {
 		if v.Why != "" {
 			fmt.Fprintf(w, "  %s\n", v.Why)
 		}
+		for _, name := range v.Scripts {
+			fmt.Fprintf(w, "  also a script: %s\n", name)
+		}
 		for _, r := range v.Runs {
 			fmt.Fprintf(w, "\n  %s (%s, %s, %s): %s\n", r.Scenario, r.Source, r.Family, r.Profile, r.Verdict)
 			fmt.Fprintf(w, "  %s\n", strings.TrimSpace(r.Evidence+" "+r.Failure))
@@ -108,6 +111,7 @@ type junitSuite struct {
 type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	Name    string        `xml:"name,attr"`
+	Time    float64       `xml:"time,attr,omitempty"` // in seconds
 	Failure *junitMessage `xml:"failure"`
 	Skipped *junitMessage `xml:"skipped"`
 	Output  string        `xml:"system-out,omitempty"`

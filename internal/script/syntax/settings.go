@@ -33,25 +33,25 @@ const (
 
 // settings are all of them, in the order of help texts.
 var settings = []SettingInfo{
-	{Name: "ip_version", Placeholder: "ipv4|ipv6|ipv4-mapped-ipv6", Help: "the version of IP of packets and sockets"},
+	{Name: "ip_version", Placeholder: "ipv4|ipv6|ipv4-mapped-ipv6", Help: "the version of IP"},
 	{Name: "local_ip", Placeholder: "ADDRESS", Help: "the address of the stack"},
 	{Name: "remote_ip", Placeholder: "ADDRESS", Help: "the address of the peer"},
 	{Name: "netmask_ip", Placeholder: "MASK", Help: "the mask of the stack's network, such as 255.255.0.0"},
 	{Name: "bind_port", Placeholder: "PORT", Help: `the port of a socket that is bound to "..."`},
 	{Name: "connect_port", Placeholder: "PORT", Help: `the port of the peer that "..." connects to`},
 	{Name: "mtu", Placeholder: "BYTES", Help: "the size of the largest packet"},
-	{Name: "tolerance_usecs", Placeholder: "MICROSECONDS", Help: "how much earlier or later than said something may happen"},
+	{Name: "tolerance_usecs", Placeholder: "USECS", Help: "how much earlier or later than said something may happen"},
 	{Name: "tolerance_percent", Placeholder: "PERCENT", Help: "the same, of the time since the event before"},
-	{Name: "tcp_ts_tick_usecs", Placeholder: "MICROSECONDS", Help: "the unit of TCP timestamps; without, their values aren't compared"},
-	{Name: "tcp_ts_ecr_scaled", Help: "the peer echoes timestamps of the stack in the script's own units"},
+	{Name: "tcp_ts_tick_usecs", Placeholder: "USECS", Help: "the unit of TCP timestamps; else they aren't compared"},
+	{Name: "tcp_ts_ecr_scaled", Help: "the peer echoes timestamps in the script's own units"},
 	{Name: "strict_segments", Help: "an expected segment is one packet, and not several in a row"},
 	{Name: "define", Placeholder: "NAME=VALUE", Help: "what stands for a word of the script"},
 
-	{Name: "strict_options", Ours: true, Help: "TCP options come in the order of the script, with their padding"},
+	{Name: "strict_options", Ours: true, Help: "TCP options come in the order of the script, with padding"},
 	{Name: "profile", Placeholder: "documented|windows|legacy", Ours: true, Help: "whose behaviour the stack has"},
 	{Name: "congestion", Placeholder: "reno|cubic", Ours: true, Help: "the congestion control of TCP sockets"},
 	{Name: "timestamps", Placeholder: "on|off", Optional: true, Ours: true, Help: "TCP timestamps"},
-	{Name: "ecn", Ours: true, Help: "TCP offers and accepts explicit congestion notification"},
+	{Name: "ecn", Ours: true, Help: "TCP offers and accepts ECN"},
 	{Name: "seed", Placeholder: "NUMBER", Ours: true, Help: "of random numbers, such as those of a bad link"},
 
 	{Name: "gateway_ip", Placeholder: "ADDRESS", Help: noEffect},
