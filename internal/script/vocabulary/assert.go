@@ -270,9 +270,9 @@ func compares(e syntax.Expr) bool {
 // compare returns the truth of a comparison, and its right side. Of "a < b < c" the left side is a
 // comparison: then both hold, as in Python, or the whole doesn't.
 func (r *reader) compare(e *syntax.Binary) (holds, right int64, err error) {
-	left, before := int64(0), int64(1)
-	if compares(e.Left) {
-		before, left, err = r.compare(e.Left.(*syntax.Binary))
+	before, left := int64(1), int64(0)
+	if inner, ok := e.Left.(*syntax.Binary); ok && compares(inner) {
+		before, left, err = r.compare(inner)
 	} else {
 		left, err = r.number(e.Left)
 	}

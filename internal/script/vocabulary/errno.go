@@ -212,10 +212,14 @@ func codeOf(wanted func(errno) bool) (wsa.Errno, bool) {
 	return 0, false
 }
 
-// errnoDigits translates the number of an error.
+// winsockBase is where the numbers of Winsock begin (WSABASEERR). Linux has none so large.
+const winsockBase = 10000
+
+// errnoDigits translates the number of an error. One of Winsock may stand in a script of Linux's
+// names as well, as nobody takes it for another.
 func (v Evaluator) errnoDigits(e *syntax.Number) (int64, error) {
-	if e.Value == 0 {
-		return 0, nil
+	if e.Value == 0 || v.For == Winsock && e.Value > winsockBase && wsa.Errno(e.Value).Symbol() != "" {
+		return e.Value, nil
 	}
 	if v.For == Winsock {
 		if code, ok := codeOf(func(row errno) bool { return row.number == e.Value }); ok {

@@ -211,6 +211,7 @@ func TestMatchOption(t *testing.T) {
 		{toStack, "SOL_SOCKET, SO_KEEPALIVE", []byte{1}, "[TRUE]", "[FALSE]", "[1]", "[1]"},
 		{toStack, "SOL_SOCKET, SO_RCVBUF", []byte{0, 1, 0, 0}, "[256]", "[255]", "[256]", "[256]"},
 		{toStack, "SOL_SOCKET, SO_ERROR", []byte{0x4D, 0x27, 0, 0}, "[ECONNREFUSED]", "[0]", "[WSAECONNREFUSED]", "[WSAECONNREFUSED]"},
+		{toStack, "SOL_SOCKET, SO_ERROR", []byte{0x4D, 0x27, 0, 0}, "[10061]", "[10060]", "[WSAECONNREFUSED]", "[WSAECONNREFUSED]"},
 		{toStack, "SOL_SOCKET, SO_ERROR", []byte{0, 0, 0, 0}, "[0]", "[ECONNRESET]", "[0]", "[0]"},
 		{toKernel, "SOL_SOCKET, SO_ERROR", []byte{111, 0, 0, 0}, "[ECONNREFUSED]", "[ECONNRESET]", "[ECONNREFUSED]", "[ECONNREFUSED]"},
 		{toStack, "SOL_SOCKET, SO_LINGER", []byte{1, 0, 5, 0}, "{onoff=1, linger=5}", "{onoff=..., linger=4}", "{onoff=1, linger=5}", "{onoff=1, linger=5}"},
