@@ -88,6 +88,19 @@ var unsupported = map[string]string{
 // that isn't supported, another number of arguments, an unknown error. It is nil for a call that Do
 // will try.
 func Check(call *syntax.Call) *Fault {
+	if f := refused(call); f != nil {
+		return f
+	}
+	for _, e := range append(call.Args[:len(call.Args):len(call.Args)], call.Result) {
+		if f := unknownName(e); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// refused is Check without the names in the arguments, which Do meets by itself.
+func refused(call *syntax.Call) *Fault {
 	f := functions[call.Name]
 	if f == nil {
 		return unknownCall(call)

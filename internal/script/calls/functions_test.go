@@ -27,6 +27,8 @@ func TestCheck(t *testing.T) {
 		{"sendfile(4, 5, [0], 5) = 5", "1:3: sendfile isn't supported | hint: send the same bytes with write: there are no files"},
 		{"lisen(3, 1) = 0", "1:3: there is no call lisen | hint: perhaps listen is meant: listen(3, 1) = 0"},
 		{"completelydifferent(3, 1) = 0", "1:3: there is no call completelydifferent"},
+		{"socket(..., KIND, IPPROTO_TCP) = 3", "1:15: there is no name KIND"},
+		{"poll([{fd=3, events=POLLIN|POLLNEVER, revents=0}], 1, 0) = 1", "1:30: there is no name POLLNEVER"},
 		{"listen(3, 1) = -1 ENOSUCH", "1:3: there is no error ENOSUCH"},
 	} {
 		out := calls.Outcome{Fault: calls.Check(parse(t, tt.line))}

@@ -98,7 +98,7 @@ func (m *Machine) Close() error { return m.p.Cleanup() }
 // Do makes a call, and returns when it has returned. It may wait, so it runs on a goroutine of the
 // network.
 func (m *Machine) Do(call *syntax.Call) Outcome {
-	if f := Check(call); f != nil {
+	if f := refused(call); f != nil {
 		return Outcome{Text: call.String(), Fault: f}
 	}
 	c := &invocation{Machine: m, call: call, function: functions[call.Name]}
