@@ -208,7 +208,7 @@ func (c *invocation) leftAddress(i int, actual netip.AddrPort) {
 	if c.none(i) {
 		return
 	}
-	want, unsaid, err := c.numbers().Address(c.arg(i))
+	want, unsaid, err := c.numbers().AddressBeside(c.arg(i), actual)
 	if c.check(err, c.arg(i)) && !unsaid && want != actual {
 		c.differs(c.arg(i).At(), "the address differs", vocabulary.TextAddress(want), vocabulary.TextAddress(actual))
 	}

@@ -59,24 +59,46 @@ func (v Evaluator) Address(e syntax.Expr) (addr netip.AddrPort, wild bool, err e
 		}
 		return addr, false, nil
 	case *syntax.Struct:
-		addr, err := v.sockaddr(e)
+		addr, err := v.sockaddr(e, netip.AddrPort{})
 		return addr, false, err
 	}
 	return netip.AddrPort{}, false, errorf(e, addressHint, "this isn't an address with a port")
 }
 
-// sockaddr reads the fields of a socket address.
-func (v Evaluator) sockaddr(s *syntax.Struct) (netip.AddrPort, error) {
+// AddressBeside is Address for one that is compared with what a call has given: a field that is "..."
+// is as it is there.
+func (v Evaluator) AddressBeside(e syntax.Expr, given netip.AddrPort) (addr netip.AddrPort, wild bool, err error) {
+	if s, ok := e.(*syntax.Struct); ok {
+		addr, err := v.sockaddr(s, given)
+		return addr, false, err
+	}
+	return v.Address(e)
+}
+
+// sockaddr reads the fields of a socket address. Those that are "..." are given's, if it is valid.
+func (v Evaluator) sockaddr(s *syntax.Struct, given netip.AddrPort) (netip.AddrPort, error) {
 	family, port, scope := int64(-1), int64(0), int64(0)
 	var addr netip.Addr
 	for _, f := range s.Fields {
 		var err error
+		taken := given.IsValid() && IsAny(f.Value)
 		switch f.Name {
 		case "sa_family", "sin_family", "sin6_family", "ss_family":
+			if taken {
+				continue
+			}
 			family, err = Evaluator{Linux, Linux}.Number(Family, f.Value)
 		case "sin_port", "sin6_port":
+			if taken {
+				port = int64(given.Port())
+				continue
+			}
 			port, err = v.networkPort(f.Value)
 		case "sin_addr", "sin6_addr":
+			if taken {
+				addr = given.Addr()
+				continue
+			}
 			addr, err = v.IP(f.Value)
 		case "sin6_flowinfo":
 			_, err = v.Number(Plain, f.Value)

@@ -35,6 +35,27 @@ func TestAddress(t *testing.T) {
 		TextAddress(netip.MustParseAddrPort("192.0.2.1:80")))
 }
 
+func TestAddressBeside(t *testing.T) {
+	given := netip.MustParseAddrPort("192.0.2.1:80")
+	for text, same := range map[string]bool{
+		`{sa_family=AF_INET, sin_port=..., sin_addr=inet_addr("192.0.2.1")}`:       true,
+		`{sa_family=AF_INET, sin_port=..., sin_addr=inet_addr("192.0.2.2")}`:       false,
+		`{sa_family=..., sin_port=htons(80), sin_addr=...}`:                        true,
+		`{sa_family=AF_INET, sin_port=htons(81), sin_addr=...}`:                    false,
+		`{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("192.0.2.1")}`: true,
+	} {
+		want, wild, err := toStack.AddressBeside(expr(t, text), given)
+		require.NoError(t, err, text)
+		require.False(t, wild)
+		require.Equal(t, same, want == given, text)
+	}
+	_, wild, err := toStack.AddressBeside(expr(t, "..."), given)
+	require.NoError(t, err)
+	require.True(t, wild)
+	_, _, err = toStack.Address(expr(t, `{sa_family=AF_INET, sin_port=..., sin_addr=inet_addr("192.0.2.1")}`))
+	requireMistake(t, err, "no value", "write the value")
+}
+
 func TestAddress_Mistakes(t *testing.T) {
 	for _, tt := range []struct{ text, problem, hint string }{
 		{`{sa_family=AF_INET, sin_port=htons(80)}`, "has no address", "inet_addr"},
