@@ -270,7 +270,8 @@ func compares(e syntax.Expr) bool {
 // compare returns the truth of a comparison, and its right side. Of "a < b < c" the left side is a
 // comparison: then both hold, as in Python, or the whole doesn't.
 func (r *reader) compare(e *syntax.Binary) (holds, right int64, err error) {
-	before, left := int64(1), int64(0)
+	var left int64
+	before := int64(1)
 	if inner, ok := e.Left.(*syntax.Binary); ok && compares(inner) {
 		before, left, err = r.compare(inner)
 	} else {

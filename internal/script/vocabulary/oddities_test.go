@@ -40,7 +40,7 @@ func TestOddities(t *testing.T) {
 				if o, err := v.OptionNamed(symbol); err == nil {
 					_, err := v.EncodeOption(o, e, 4)
 					check(err)
-					for _, size := range []int{0, 1, 4, 16, 300} {
+					for _, size := range []int{0, 4, 300} {
 						_, _, err := v.MatchOption(o, make([]byte, size), e)
 						check(err)
 					}
