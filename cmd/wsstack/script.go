@@ -25,6 +25,7 @@ type scriptFlags struct {
 	ignore   []string
 	parallel int
 	settings scriptSettings
+	realFlags
 
 	pattern *regexp.Regexp // of run; nil: all scripts
 	parsing syntax.Options // of ignore
@@ -56,6 +57,10 @@ Lines that a shell runs and code between %{ and }% are mistakes, which say what 
 instead. --ignore shell,code leaves them out. The settings that a script may have at its
 top are flags here, and those of the command line go before those of the script.
 
+--real plays on the kernel of Linux instead of the stack, in a network namespace of its
+own, which an ordinary user may make on most systems, and in real time; --compare plays on
+both, and shows both conversations side by side. Such scripts have the calls of Linux.
+
 The exit status is 1 when a script fails, and 2 when there is a mistake in a file.`,
 		Example: `  wsstack script handshake.pkt
   wsstack script -v --profile windows handshake.pkt
@@ -65,6 +70,9 @@ The exit status is 1 when a script fails, and 2 when there is a mistake in a fil
   wsstack script --check --json scripts | jq -r '.[].mistakes[]?.text'`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.any() && !cmd.Flags().Changed("parallel") {
+				f.parallel = 1 // others would be in the way of its times
+			}
 			return playScripts(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), f, args)
 		},
 	}
@@ -79,6 +87,7 @@ The exit status is 1 when a script fails, and 2 when there is a mistake in a fil
 	flags.StringSliceVar(&f.ignore, "ignore", nil, "leave out what isn't of the network: `LIST` of shell and code")
 	flags.IntVar(&f.parallel, "parallel", f.parallel, "`NUMBER` of scripts that are played side by side")
 	flags.Lookup("parallel").DefValue = "0" // it is that of the machine
+	f.realFlags.addFlags(flags)
 	f.settings.addFlags(cmd)
 	return cmd
 }
@@ -155,6 +164,9 @@ func (f *scriptFlags) validate(args []string) error {
 		default:
 			return usagef("--ignore has no word %q", word).withHint("there are %s", strings.Join(scriptIgnore, ", "))
 		}
+	}
+	if f.real && f.compare {
+		return usagef("--real and --compare exclude each other").withHint("--compare plays on both")
 	}
 	f.parsing.Defines = f.settings.defines
 	if err := f.settings.check(); err != nil {

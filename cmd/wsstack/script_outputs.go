@@ -80,15 +80,18 @@ func (o *scriptOutputs) play(r *scriptResult, s *syntax.Script, c play.Config) {
 	if o.flags.pcap != "" {
 		o.output("pcap", o.flags.pcap, base, ".pcapng", func(w io.Writer) error {
 			c.Capture = w
-			played = play.Play(s, c)
+			played = o.flags.realFlags.play(s, c)
 			return played.CaptureErr
 		})
 	}
 	if played == nil {
 		c.Capture = nil
-		played = play.Play(s, c)
+		played = o.flags.realFlags.play(s, c)
 	}
-	r.played(played, o.flags.verbose)
+	r.played(played, o.flags.verbose || o.flags.compare)
+	if o.flags.compare {
+		r.compared(s, c)
+	}
 	if o.flags.html != "" && played.Recording != nil {
 		o.output("html", o.flags.html, base, ".html", func(w io.Writer) error {
 			return picture.Analyse(played.Recording).WriteHTML(w, r.File, r.remarks()...)
@@ -201,6 +204,9 @@ func (r *scriptResult) junit() *junitMessage {
 	for _, m := range r.Mistakes {
 		m.write(&text, r.File, "")
 	}
+	if r.Failure == nil && r.Kernel != nil {
+		r = r.Kernel
+	}
 	if r.Failure != nil {
 		new(scriptReport).failure(&text, r)
 		return &junitMessage{Message: shorten(r.Failure.place(r.File)+": "+r.Failure.Text, 200), Text: text.String()}
@@ -229,6 +235,8 @@ func (o *scriptOutputs) writeIndex(results []*scriptResult) error {
 		switch {
 		case r.Failure != nil:
 			e.Summary = r.Failure.Text
+		case r.Kernel != nil && r.Kernel.Failure != nil:
+			e.Summary = "on the kernel: " + r.Kernel.Failure.Text
 		case len(r.Mistakes) > 0:
 			e.Summary = r.Mistakes[0].place(r.File) + ": " + r.Mistakes[0].Text
 		default:

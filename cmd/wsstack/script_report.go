@@ -39,13 +39,15 @@ func (o *scriptReport) add(r *scriptResult) {
 	for _, m := range r.Mistakes {
 		m.write(&text, r.File, "")
 	}
-	if r.Failure != nil {
+	if r.Kernel != nil {
+		o.comparison(&text, r)
+	} else if r.Failure != nil {
 		o.failure(&text, r)
 	} else if len(r.Conversation) > 0 {
 		writeConversation(&text, r)
 	}
 	_, o.err = io.WriteString(o.w, text.String())
-	o.apart = r.Failure != nil
+	o.apart = r.Failure != nil || r.Kernel != nil
 }
 
 // headline writes the line that each script has.
@@ -77,6 +79,16 @@ func (c scriptComplaint) write(w io.Writer, file, indent string) {
 
 // failure writes what is not as the script says.
 func (o *scriptReport) failure(w io.Writer, r *scriptResult) {
+	o.complain(w, r)
+	if len(r.Conversation) > 0 {
+		fmt.Fprintf(w, "\n    the conversation until %s:\n", scriptTime(r.Failure.at))
+		writeConversation(w, r)
+	}
+	fmt.Fprintln(w)
+}
+
+// complain writes what is not as the script says, without the conversation.
+func (o *scriptReport) complain(w io.Writer, r *scriptResult) {
 	f := r.Failure
 	fmt.Fprintf(w, "%s: %s\n    %s\n", f.place(r.File), f.Text, f.Event)
 	if len(f.Expected)+len(f.Actual) > 0 {
@@ -86,11 +98,6 @@ func (o *scriptReport) failure(w io.Writer, r *scriptResult) {
 	if f.Hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", f.Hint)
 	}
-	if len(r.Conversation) > 0 {
-		fmt.Fprintf(w, "\n    the conversation until %s:\n", scriptTime(f.at))
-		writeConversation(w, r)
-	}
-	fmt.Fprintln(w)
 }
 
 // writeConversation writes calls and packets.

@@ -35,8 +35,10 @@ type scriptResult struct {
 	Mistakes     []scriptComplaint `json:"mistakes,omitempty"`     // what is wrong with the file
 	Conversation []string          `json:"conversation,omitempty"` // calls and packets; of a failure or with -v
 	Left         int               `json:"left,omitempty"`         // how many older lines the conversation has not
+	Kernel       *scriptResult     `json:"kernel,omitempty"`       // what came of it on the kernel, with --compare
 
-	took time.Duration // Seconds
+	took  time.Duration // Seconds
+	stack string        // the verdict on the stack, with --compare
 }
 
 // A scriptComplaint is a mistake in a file.

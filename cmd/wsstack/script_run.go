@@ -56,7 +56,7 @@ func (f *scriptFlags) playFile(stdin io.Reader, name string, outputs *scriptOutp
 	}
 	r.Ignored = s.Ignored
 	config := play.Config{Settings: f.settings.list, Record: f.html != ""}
-	if wrong := play.Check(s, config); wrong != nil {
+	if wrong := f.realFlags.check(s, config); wrong != nil {
 		r.Verdict = scriptMistake
 		r.Mistakes = []scriptComplaint{complaint(wrong.Pos, wrong.What, wrong.Hint)}
 		return r

@@ -150,3 +150,22 @@ func TestSingleDash(t *testing.T) {
 		require.Equal(t, strings.Fields(tt.want), singleDash(strings.Fields(tt.args)))
 	}
 }
+
+// Of two conversations the lines that differ are marked, whatever their times are.
+func TestScriptReport_Comparison(t *testing.T) {
+	r := &scriptResult{File: "a.pkt", Verdict: scriptFail, stack: scriptPass, Conversation: []string{"0.000s same", "0.000s one", "0.000s gone"},
+		Kernel: &scriptResult{File: "a.pkt", Verdict: scriptPass, Conversation: []string{"0.001s same …", "0.002s … same", "0.003s two", "0.004s end", "0.005s gone", "0.006s more"}}}
+	var text strings.Builder
+	new(scriptReport).comparison(&text, r)
+	require.Equal(t, `    on the stack: pass, 0 events, 0 packets, 0 calls in 0.000s
+    on the kernel: pass, 0 events, 0 packets, 0 calls in 0.000s
+
+    stack         kernel
+    0.000s same   0.002s same
+    0.000s one  | 0.003s two
+                > 0.004s end
+    0.000s gone   0.005s gone
+                > 0.006s more
+
+`, text.String())
+}
