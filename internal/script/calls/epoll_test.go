@@ -75,6 +75,40 @@ func TestEpoll_EdgeWaits(t *testing.T) {
 	w.returned()
 }
 
+// What ceases and comes again between two looks is an edge.
+func TestEpoll_EdgeBetween(t *testing.T) {
+	s := newStage(t)
+	p := s.connected()
+	s.ok("epoll_create(1) = 5", "epoll_ctl(5, EPOLL_CTL_ADD, 4, {events=EPOLLIN|EPOLLET, fd=4}) = 0")
+	s.sends(p, "[P.] len 10")
+	s.ok("epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 1", "read(4, ..., 5) = 5")
+	s.sends(p, "[P.] len 3")
+	s.ok("epoll_wait(5, {events=EPOLLIN, fd=4}, 1, 0) = 1", "epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0",
+		"setsockopt(4, SOL_SOCKET, SO_SNDBUF, [4000], 4) = 0", "fcntl(4, F_SETFL, O_NONBLOCK) = 0",
+		"epoll_ctl(5, EPOLL_CTL_MOD, 4, {events=EPOLLOUT|EPOLLET, fd=4}) = 0", "epoll_wait(5, {events=EPOLLOUT, fd=4}, 1, 0) = 1")
+	for s.do("write(4, ..., 65536)").Text != "write(4, ..., 65536) = -1 EAGAIN" {
+	}
+	for s.do("poll([{fd=4, events=POLLOUT, revents=...}], 1, 0)").Text != "poll([{fd=4, events=POLLOUT, revents=...}], 1, 0) = 1" {
+		a, err := p.Receive(second)
+		require.NoError(t, err)
+		s.sends(p, "[.] ack "+number(a.Seq+uint32(len(a.Payload))))
+	}
+	s.ok("epoll_wait(5, {events=EPOLLOUT, fd=4}, 1, 0) = 1", "epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0")
+}
+
+// A connect that is refused wakes up who waits for it.
+func TestEpoll_Refused(t *testing.T) {
+	s := newStage(t)
+	s.ok("socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3", "connect(3, ..., ...) = -1 EINPROGRESS",
+		"epoll_create(1) = 5", "epoll_ctl(5, EPOLL_CTL_ADD, 3, {events=EPOLLOUT, fd=3}) = 0")
+	w := s.blocks("epoll_wait(5, {events=EPOLLOUT|EPOLLERR|EPOLLHUP, fd=3}, 1, -1) = 1")
+	p := s.wire.Listen(8080)
+	_, err := p.Expect("[S] seq 0")
+	require.NoError(t, err)
+	s.sends(p, "[R.] seq 0 ack 1")
+	w.returned()
+}
+
 func TestEpoll_OneShot(t *testing.T) {
 	s := newStage(t)
 	s.connected()

@@ -70,7 +70,7 @@ func (c *invocation) eventSelect() result {
 }
 
 func (c *invocation) enumEvents() result {
-	s, ev := c.socket(0), c.eventFile(1)
+	s, ev := c.socket(), c.eventFile(1)
 	want, ok := c.arg(2).(*syntax.Struct)
 	if !ok && !vocabulary.IsAny(c.arg(2)) {
 		c.wrong(c.arg(2).At(), "write {lNetworkEvents=FD_READ, iErrorCode=...}", "%s is no WSANETWORKEVENTS", c.arg(2))

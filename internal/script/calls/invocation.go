@@ -150,8 +150,8 @@ func (c *invocation) file(i int, kind fileKind) *file {
 
 var fileKinds = map[fileKind]string{socketFile: "a socket", epollFile: "an epoll", eventFile: "an event"}
 
-// socket is the socket of a descriptor among the arguments.
-func (c *invocation) socket(i int) wsa.SOCKET { return c.file(i, socketFile).socket }
+// socket is the socket that the first argument is.
+func (c *invocation) socket() wsa.SOCKET { return c.file(0, socketFile).socket }
 
 // element is an argument in brackets, "[1000]", or nil for "...".
 func (c *invocation) element(i int) syntax.Expr {
@@ -170,14 +170,14 @@ func (c *invocation) element(i int) syntax.Expr {
 }
 
 // left compares a number that the call has left in an argument in brackets.
-func (c *invocation) left(i int, kind vocabulary.Kind, actual int64) {
+func (c *invocation) left(i int, actual int64) {
 	e := c.element(i)
 	if e == nil || vocabulary.IsAny(e) {
 		return
 	}
-	want, err := c.numbers().Number(kind, e)
+	want, err := c.numbers().Number(vocabulary.Plain, e)
 	if c.check(err, e) && want != actual {
-		c.differs(e.At(), c.ordinal(i)+" differs", "["+e.String()+"]", "["+c.text(kind, actual)+"]")
+		c.differs(e.At(), c.ordinal(i)+" differs", "["+e.String()+"]", "["+strconv.FormatInt(actual, 10)+"]")
 	}
 }
 

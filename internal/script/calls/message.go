@@ -21,13 +21,13 @@ type message struct {
 	checked bool          // the script says which ones come
 }
 
-// message reads a struct msghdr.
-func (c *invocation) message(i int) message {
-	h, err := c.numbers().Msghdr(c.arg(i))
-	if !c.check(err, c.arg(i)) {
+// message reads the second argument, a struct msghdr.
+func (c *invocation) message() message {
+	h, err := c.numbers().Msghdr(c.arg(1))
+	if !c.check(err, c.arg(1)) {
 		return message{}
 	}
-	m := message{Msghdr: h, buffer: c.joined(h.Iovecs, c.arg(i))}
+	m := message{Msghdr: h, buffer: c.joined(h.Iovecs, c.arg(1))}
 	switch e := h.Control.(type) {
 	case nil, *syntax.Any:
 	case *syntax.List:
@@ -79,7 +79,7 @@ func (c *invocation) encoded(messages []controlMessage) (control []byte) {
 }
 
 func (c *invocation) sendMsg() result {
-	w, m := c.way(2), c.message(1)
+	w, m := c.way(2), c.message()
 	return c.transfer(w, c.sendingMessage(w, m))
 }
 
@@ -100,31 +100,31 @@ func (c *invocation) sendingMessage(w way, m message) func() (int, error) {
 }
 
 func (c *invocation) wsaSendMsg() result {
-	w, m := c.way(2), c.message(1)
+	w, m := c.way(2), c.message()
 	c.unused(4, 5, "the OVERLAPPED of WSASendMsg")
 	send := c.sendingMessage(w, m)
 	return c.transfer(w, func() (int, error) {
 		n, err := send()
 		if err == nil {
-			c.left(3, vocabulary.Plain, int64(n))
+			c.left(3, int64(n))
 		}
 		return 0, err
 	})
 }
 
 func (c *invocation) receiveMsg() result {
-	w, m := c.way(2), c.message(1)
+	w, m := c.way(2), c.message()
 	return c.transfer(w, c.receivingMessage(w, m))
 }
 
 func (c *invocation) wsaRecvMsg() result {
-	w, m := c.way(0), c.message(1)
+	w, m := c.way(0), c.message()
 	c.unused(3, 4, "the OVERLAPPED of WSARecvMsg")
 	receive := c.receivingMessage(w, m)
 	return c.transfer(w, func() (int, error) {
 		n, err := receive()
 		if err == nil {
-			c.left(2, vocabulary.Plain, int64(n))
+			c.left(2, int64(n))
 		}
 		return 0, err
 	})

@@ -46,7 +46,7 @@ func (c *invocation) size(e syntax.Expr) int {
 }
 
 func (c *invocation) setOption() result {
-	s, o := c.socket(0), c.option(1, 2)
+	s, o := c.socket(), c.option(1, 2)
 	size := c.size(c.arg(4))
 	var value []byte
 	if c.mistake == nil && !c.null(3) {
@@ -68,7 +68,7 @@ func (c *invocation) handleIn(o vocabulary.Option, value []byte) []byte {
 }
 
 func (c *invocation) getOption() result {
-	s, o := c.socket(0), c.option(1, 2)
+	s, o := c.socket(), c.option(1, 2)
 	size := c.size(c.element(4))
 	return c.status(func() error {
 		value := make([]byte, maxOption)
@@ -97,7 +97,7 @@ func (c *invocation) leftOption(o vocabulary.Option, got []byte, size int) {
 		}
 	}
 	if size >= 0 {
-		c.left(4, vocabulary.Plain, int64(c.numbers().SizeBack(o, size, len(got))))
+		c.left(4, int64(c.numbers().SizeBack(o, size, len(got))))
 	}
 }
 
@@ -143,7 +143,7 @@ func (c *invocation) ioctl() result {
 	return c.status(func() error {
 		n, err := c.query(f, control)
 		if err == nil {
-			c.left(2, vocabulary.Plain, n)
+			c.left(2, n)
 		}
 		return err
 	})
@@ -226,7 +226,7 @@ func (c *invocation) wsaIoctl() result {
 			c.mu.Unlock()
 		}
 		c.leftControlOutput(control, out[:n])
-		c.left(6, vocabulary.Plain, int64(n))
+		c.left(6, int64(n))
 		return nil
 	})
 }

@@ -93,7 +93,7 @@ func (o *operation) done() bool {
 
 // wsaSend is WSASend and WSASendTo.
 func (c *invocation) wsaSend() result {
-	w, b := c.way(4), c.vector(1, 2)
+	w, b := c.way(4), c.vector()
 	last, to := 5, netip.AddrPort{}
 	if c.call.Name == "WSASendTo" {
 		last, to = 7, c.address(5, c.peerAddress())
@@ -105,7 +105,7 @@ func (c *invocation) wsaSend() result {
 		return c.transfer(w, func() (int, error) {
 			n, err := c.p.SendTo(w.file.socket, b.bytes, w.flags, to)
 			if err == nil {
-				c.left(3, vocabulary.Plain, int64(n))
+				c.left(3, int64(n))
 			}
 			return 0, err
 		})
@@ -124,12 +124,12 @@ func (c *invocation) leftBytes(i int, r result, op *operation) {
 		return
 	}
 	n, _ := op.Result()
-	c.left(i, vocabulary.Plain, int64(n))
+	c.left(i, int64(n))
 }
 
 // wsaRecv is WSARecv and WSARecvFrom.
 func (c *invocation) wsaRecv() result {
-	w, b := way{file: c.file(0, socketFile)}, c.vector(1, 2)
+	w, b := way{file: c.file(0, socketFile)}, c.vector()
 	if e := c.element(4); e != nil {
 		n, err := c.numbers().Number(vocabulary.MsgFlags, e)
 		c.check(err, e)
@@ -146,7 +146,7 @@ func (c *invocation) wsaRecv() result {
 		return c.transfer(w, func() (int, error) {
 			n, from, err := c.p.RecvFrom(w.file.socket, b.bytes, w.flags)
 			if err == nil {
-				c.left(3, vocabulary.Plain, int64(n))
+				c.left(3, int64(n))
 				c.receivedFrom(want, b.bytes[:n], from)
 			}
 			return 0, err
@@ -239,7 +239,7 @@ func (c *invocation) overlappedResult() result {
 		if err != nil {
 			return 0, err
 		}
-		c.left(2, vocabulary.Plain, int64(n))
+		c.left(2, int64(n))
 		op.complete(c, n)
 		return 1, nil
 	})

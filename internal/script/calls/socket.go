@@ -107,12 +107,12 @@ func (c *invocation) peerAddress() netip.AddrPort {
 }
 
 func (c *invocation) bind() result {
-	s, addr := c.socket(0), c.address(1, c.bindAddress())
+	s, addr := c.socket(), c.address(1, c.bindAddress())
 	return c.status(func() error { return c.p.Bind(s, addr) })
 }
 
 func (c *invocation) listen() result {
-	s, backlog := c.socket(0), int32(c.number(1, vocabulary.Plain))
+	s, backlog := c.socket(), int32(c.number(1, vocabulary.Plain))
 	return c.status(func() error { return c.p.Listen(s, backlog) })
 }
 
@@ -141,8 +141,9 @@ func (c *invocation) dissolves(i int) bool {
 }
 
 func (c *invocation) accept() result {
-	flags, special := int32(0), int64(0)
+	special := int64(0)
 	if c.call.Name == "accept4" {
+		var flags int32
 		flags, special = c.flags(3, vocabulary.SocketType, vocabulary.SOCK_NONBLOCK, vocabulary.SOCK_CLOEXEC)
 		if flags != 0 {
 			c.wrong(c.arg(3).At(), "use SOCK_NONBLOCK or 0", "%s is no flag of accept4", c.arg(3).String())
@@ -220,7 +221,7 @@ func (c *invocation) leftLength(i int, addr netip.AddrPort) {
 	if addr.Addr().Is6() {
 		size = wsa.SizeofSockaddrIn6
 	}
-	c.left(i, vocabulary.Plain, size)
+	c.left(i, size)
 }
 
 func (c *invocation) shutdown() result {
@@ -263,12 +264,12 @@ func (c *invocation) closeSocket() result {
 }
 
 func (c *invocation) sockName() result {
-	s := c.socket(0)
+	s := c.socket()
 	return c.named(func() (netip.AddrPort, error) { return c.p.GetSockName(s) })
 }
 
 func (c *invocation) peerName() result {
-	s := c.socket(0)
+	s := c.socket()
 	return c.named(func() (netip.AddrPort, error) { return c.p.GetPeerName(s) })
 }
 

@@ -125,16 +125,17 @@ func (c *invocation) buffer(i int) buffer {
 	return b
 }
 
-// vector reads buffers in brackets, "[{..., 1000}, {"abc", 3}]", whose number is another argument.
-func (c *invocation) vector(i, count int) buffer {
-	iovecs, err := c.numbers().Iovecs(c.arg(i))
-	if !c.check(err, c.arg(i)) {
+// vector reads buffers in brackets, the second argument, "[{..., 1000}, {"abc", 3}]", and their number,
+// the third.
+func (c *invocation) vector() buffer {
+	iovecs, err := c.numbers().Iovecs(c.arg(1))
+	if !c.check(err, c.arg(1)) {
 		return buffer{}
 	}
-	if n := c.numberOr(count, vocabulary.Plain, int64(len(iovecs))); int(n) != len(iovecs) {
-		c.wrong(c.arg(count).At(), fmt.Sprintf("write %d", len(iovecs)), "there are %d buffers, and not %d", len(iovecs), n)
+	if n := c.numberOr(2, vocabulary.Plain, int64(len(iovecs))); int(n) != len(iovecs) {
+		c.wrong(c.arg(2).At(), fmt.Sprintf("write %d", len(iovecs)), "there are %d buffers, and not %d", len(iovecs), n)
 	}
-	return c.joined(iovecs, c.arg(i))
+	return c.joined(iovecs, c.arg(1))
 }
 
 // joined is the buffer that several make up.
@@ -186,7 +187,7 @@ func (c *invocation) sendTo() result {
 }
 
 func (c *invocation) sendVector() result {
-	w, b := c.way(0), c.vector(1, 2)
+	w, b := c.way(0), c.vector()
 	return c.transfer(w, func() (int, error) { return c.p.Send(w.file.socket, b.bytes, w.flags) })
 }
 
@@ -253,7 +254,7 @@ func (c *invocation) received(i int, want text, got []byte) {
 }
 
 func (c *invocation) receiveVector() result {
-	w, b := c.way(0), c.vector(1, 2)
+	w, b := c.way(0), c.vector()
 	want := b.take()
 	return c.transfer(w, func() (int, error) {
 		n, err := c.p.Recv(w.file.socket, b.bytes, w.flags)
