@@ -80,9 +80,12 @@ func (f *scriptFlags) parseFile(stdin io.Reader, name string) (*syntax.Script, e
 		defer file.Close()
 		in = file
 	}
-	text, err := io.ReadAll(io.LimitReader(in, syntax.MaxScript+1)) // Parse says that one is too long
+	text, err := io.ReadAll(io.LimitReader(in, syntax.MaxScript+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the script: %w", err)
+	}
+	if len(text) > syntax.MaxScript {
+		return nil, failf("the script has more than %d bytes", syntax.MaxScript).withHint("cut it into several")
 	}
 	return syntax.Parse(name, text, f.parsing)
 }
