@@ -9,7 +9,7 @@ import (
 	"github.com/wsstack/wsstack/internal/script/syntax"
 )
 
-// The examples of docs/scripts.md are played.
+// The examples of docs/scripts.md are played, with no tolerance.
 func TestScriptExamples(t *testing.T) {
 	blocks := 0
 	text, line := read(t, "docs/scripts.md"), 1
@@ -37,7 +37,8 @@ func playExample(t *testing.T, name, text string) {
 		t.Error(err)
 		return
 	}
-	if f := play.Play(s, play.Config{}).Failure; f != nil {
+	exact := []syntax.Setting{{Name: "tolerance_usecs", Value: "0", HasValue: true}}
+	if f := play.Play(s, play.Config{Settings: exact}).Failure; f != nil {
 		t.Errorf("%s: line %d of the example: %s\n%s: expected %q, got %q", name, f.Pos.Line, f.Event, f.What, f.Expected, f.Actual)
 	}
 }

@@ -3,6 +3,9 @@
 // TUN and no waiting are needed: hours pass in milliseconds, and a script has the same result each
 // time.
 //
+// What the stack does may be 4 ms beside the times of a script, as with packetdrill; with the setting
+// --tolerance_usecs=0 times are exact.
+//
 //	func TestScripts(t *testing.T) {
 //		script.Run(t, "testdata/handshake.pkt", "testdata/closing")
 //	}

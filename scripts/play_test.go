@@ -8,7 +8,7 @@ import (
 	"github.com/wsstack/wsstack/internal/script/syntax"
 )
 
-// Every script is played. One that doesn't say of which family it is, is played over both.
+// Every script is played, with no tolerance. One that doesn't say of which family it is, is played over both.
 func TestScripts_Play(t *testing.T) {
 	for _, name := range names(t) {
 		t.Run(name, func(t *testing.T) {
@@ -23,9 +23,9 @@ func TestScripts_Play(t *testing.T) {
 				versions = []string{"ipv4", "ipv6"}
 			}
 			for _, version := range versions {
-				var c play.Config
+				c := play.Config{Settings: []syntax.Setting{{Name: "tolerance_usecs", Value: "0", HasValue: true}}}
 				if version != "" {
-					c.Settings = []syntax.Setting{{Name: "ip_version", Value: version, HasValue: true}}
+					c.Settings = append(c.Settings, syntax.Setting{Name: "ip_version", Value: version, HasValue: true})
 				}
 				if f := play.Play(s, c).Failure; f != nil {
 					t.Errorf("%s:%d: %s\n%s %s: expected %q, got %q", name, f.Pos.Line, f.Event, version, f.What, f.Expected, f.Actual)

@@ -24,7 +24,7 @@ func (p *player) call(e *syntax.Event, c *syntax.Call, w window) *Failure {
 	if len(p.pending) == MaxPending {
 		return &Failure{Pos: e.Pos, Event: e.Text, What: "too many calls wait at once", Hint: "let calls return before others begin"}
 	}
-	now := p.ground.Now()
+	now := p.now()
 	p.result.Calls++
 	p.announce(c)
 	line := p.line(now, e.Text+" …")
@@ -33,18 +33,18 @@ func (p *player) call(e *syntax.Event, c *syntax.Call, w window) *Failure {
 		call.until = now
 	}
 	p.pending = append(p.pending, call)
-	if call.blocks {
-		return p.settle(e)
+	if f := p.settle(e); f != nil || call.blocks {
+		return f
 	}
-	for p.isPending(call) && p.ground.Now() < call.due() {
+	for p.isPending(call) && p.ground.Now() < call.due() { // the tolerance
 		if f := p.wait(e, call.due(), true); f != nil {
 			return f
 		}
 	}
-	if f := p.settle(e); f != nil || !p.isPending(call) {
-		return f
+	if !p.isPending(call) {
+		return p.settle(e)
 	}
-	return call.waits(p.ground.Now())
+	return call.waits(p.now())
 }
 
 func (p *player) isPending(c *pending) bool { return slices.Contains(p.pending, c) }
@@ -66,7 +66,7 @@ func (p *player) announce(c *syntax.Call) {
 }
 
 // due is the last moment at which the call may return.
-func (c *pending) due() time.Duration { return c.until + c.margin }
+func (c *pending) due() time.Duration { return c.until + c.margin + instant }
 
 // nextDue is when the first of the calls has to have returned.
 func (p *player) nextDue() time.Duration {
@@ -92,10 +92,10 @@ func (p *player) checkCalls(next time.Duration) *Failure {
 		switch now := p.ground.Now(); {
 		case done && o.Fault != nil:
 			failure = faultFailure(c.event, o.Fault)
-		case done && c.blocks && (at < c.until-c.margin || at > c.due()):
+		case done && c.blocks && (at < c.until-c.margin || at > c.until+c.margin):
 			failure = c.wrongTime(at)
 		case !done && now >= c.due() && next > c.due():
-			failure = c.waits(now)
+			failure = c.waits(p.now())
 		}
 		return done
 	})

@@ -18,13 +18,12 @@ func (p *player) outbound(e *syntax.Event, a *syntax.Packet, w window) *Failure 
 	}
 	for i := 0; ; {
 		if i == len(p.waiting) {
-			if p.ground.Now() >= w.to+w.tolerance {
-				return p.missing(e, w, expected)
-			}
-			if f := p.await(e, w.to+w.tolerance); f != nil {
+			if f := p.await(e, w.to+w.tolerance+instant); f != nil {
 				return f
 			}
-			continue
+			if i == len(p.waiting) {
+				return p.missing(e, w, expected)
+			}
 		}
 		got := p.waiting[i]
 		verdict, mismatch := expected.Offer(got.data)
@@ -77,7 +76,7 @@ func (p *player) missing(e *syntax.Event, w window, expected *segment.Expectatio
 		f.What, f.Actual = "not all of it was sent until "+seconds(w.to), []string{rest}
 		return f
 	}
-	f.At = p.ground.Now()
+	f.At = p.now()
 	if p.ground.Wait(f.At+lookAhead, true) != nil {
 		return f
 	}

@@ -22,10 +22,13 @@ func TestPlay(t *testing.T) {
 			if err != nil {
 				return err.Error() + "\n"
 			}
-			return report(play.Play(s, play.Config{}), !d.HasArg("short"))
+			return report(play.Play(s, play.Config{Settings: exact}), true)
 		})
 	})
 }
+
+// exact are settings by which everything happens at its time, and not a nanosecond beside.
+var exact = []syntax.Setting{{Name: "tolerance_usecs", Value: "0", HasValue: true}}
 
 // report is a Result as a text.
 func report(r *play.Result, whole bool) string {
@@ -104,7 +107,11 @@ const server = opened + `
 
 // With a tolerance, something may happen that much beside its time, and no more.
 func TestPlay_Tolerance(t *testing.T) {
-	for setting, passes := range map[string]bool{"": false, "--tolerance_usecs=99999\n": false, "--tolerance_usecs=100000\n": true, "--tolerance_percent=50\n": false} {
+	late := opened + "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1\n"
+	for retransmission, passes := range map[string]bool{".2": true, ".196": true, ".204": true, ".195999": false, ".204001": false} {
+		require.Equal(t, passes, play.Play(parse(t, late+"+"+retransmission+" > P. 1:11(10) ack 1\n"), play.Config{}).Passed(), retransmission)
+	}
+	for setting, passes := range map[string]bool{"--tolerance_usecs=0\n": false, "--tolerance_usecs=99999\n": false, "--tolerance_usecs=100000\n": true, "--tolerance_percent=50\n": false} {
 		s := parse(t, setting+opened+"+0 write(4, ..., 10) = 10\n+.1 > P. 1:11(10) ack 1\n+.1~+.3 > P. 1:11(10) ack 1\n")
 		require.Equal(t, passes, play.Play(s, play.Config{}).Passed(), setting)
 	}

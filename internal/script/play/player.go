@@ -81,7 +81,7 @@ func (p *player) run() {
 	}
 	p.result.Failure = p.play()
 	p.result.trim()
-	p.result.Took = p.ground.Now()
+	p.result.Took = p.now()
 	if f := p.result.Failure; f != nil {
 		if f.At == 0 {
 			f.At = p.result.Took
@@ -144,7 +144,7 @@ func (p *player) event(e *syntax.Event) *Failure {
 	default: // a Profile, which holds from the beginning, and what is Ignored
 		f = p.at(e, w, func() *Failure { return nil })
 	}
-	p.last, p.lastSent = p.ground.Now(), false
+	p.last, p.lastSent = p.now(), false
 	if a, ok := e.Action.(*syntax.Packet); ok && a.Inbound && !w.any {
 		p.last, p.lastSent = w.from, true
 	}
@@ -156,7 +156,7 @@ func (p *player) at(e *syntax.Event, w window, do func() *Failure) *Failure {
 	if f := p.advance(e, w.from); f != nil {
 		return f
 	}
-	if now := p.ground.Now(); !w.any && now > w.to+w.tolerance {
+	if now := p.now(); !w.any && now > w.to+w.tolerance {
 		return p.late(e, w, now)
 	}
 	return do()
@@ -171,7 +171,7 @@ func (p *player) inbound(e *syntax.Event, a *syntax.Packet) *Failure {
 	if err != nil {
 		return failureOf(e.Pos, e.Text, err)
 	}
-	p.packetLine(p.ground.Now(), true, data)
+	p.packetLine(p.now(), true, data)
 	if err := p.ground.Send(data); err != nil {
 		return failureOf(e.Pos, e.Text, err)
 	}
@@ -211,7 +211,7 @@ func (p *player) nothing(e *syntax.Event, w window) *Failure {
 				Hint:     "write the packet as an event of its own, if it is right that it was sent",
 			}
 		}
-		if p.ground.Now() >= w.to {
+		if p.now() >= w.to {
 			return nil
 		}
 		if f := p.await(e, w.to); f != nil {

@@ -19,8 +19,8 @@ type Setup struct {
 	MTU         uint32
 
 	// Tolerance is how much earlier or later than said something may happen, and TolerancePercent
-	// the same in percent of the time since the event before; the larger one counts. Both are 0
-	// unless ToleranceSaid.
+	// the same in percent of the time since the event before; the larger one counts. Unless the
+	// settings say otherwise they are DefaultTolerance and 0.
 	Tolerance        time.Duration
 	TolerancePercent float64
 	ToleranceSaid    bool // the settings have one of the two
@@ -44,6 +44,10 @@ func (s *Setup) IPv6() bool { return s.IPVersion == ipv6 }
 // mapped reports whether sockets are of IPv6 while packets are of IPv4.
 func (s *Setup) mapped() bool { return s.IPVersion == ipv4Mapped }
 
+// DefaultTolerance is the tolerance of a script that has none: that of packetdrill, so that scripts
+// play here as they do there, although time is virtual and --tolerance_usecs=0 possible.
+const DefaultTolerance = 4 * time.Millisecond
+
 // The values of --ip_version.
 const (
 	ipv4       = "ipv4"
@@ -65,6 +69,7 @@ func defaultSetup(version string) Setup {
 		BindPort:    8080,
 		ConnectPort: 8080,
 		MTU:         1500,
+		Tolerance:   DefaultTolerance,
 		Profile:     options.Documented.String(),
 		Seed:        1,
 	}

@@ -14,6 +14,13 @@ type window struct {
 	any       bool // "*"; from is now, and to as late as it can be
 }
 
+// instant is how much later something may happen and still happen at the same time: the times of a
+// Ground are whole microseconds, while timers of a stack have nanoseconds.
+const instant = time.Microsecond - time.Nanosecond
+
+// now is the present time as a script has it.
+func (p *player) now() time.Duration { return p.ground.Now().Truncate(time.Microsecond) }
+
 // windowOf is the window of the next event. What counts from the event before counts from the
 // present, but for an inbound packet behind one: there it is the time at which the one before was
 // due, so that errors of a real clock don't add up (packetdrill has the same rule).
@@ -21,7 +28,7 @@ func (p *player) windowOf(e *syntax.Event) window {
 	t := e.Time
 	var base time.Duration
 	if t.Kind != syntax.Absolute {
-		base = p.ground.Now()
+		base = p.now()
 		if a, ok := e.Action.(*syntax.Packet); ok && a.Inbound && p.lastSent {
 			base = p.last
 		}

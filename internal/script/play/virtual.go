@@ -35,6 +35,7 @@ const (
 // a time, and all that can happen at an instant has happened before the next event of the script.
 type virtual struct {
 	network   *simnet.Network
+	begun     time.Time // on the network's clock
 	host      *simnet.Host
 	wire      *simnet.Wire
 	machine   *calls.Machine
@@ -51,6 +52,7 @@ type virtual struct {
 func newVirtual(s Setup, c Config) (*virtual, error) {
 	v := &virtual{}
 	v.network = simnet.New(nil, simnet.Seed(s.Seed), simnet.TraceLimit(0))
+	v.begun = v.network.Time()
 	if c.Record {
 		v.recording = v.network.Record()
 	}
@@ -91,7 +93,7 @@ func (s *Setup) stack() stack.Config {
 
 // Now implements Ground. Nothing happens before the script begins, so that its time is that of the
 // network.
-func (v *virtual) Now() time.Duration { return v.network.Now() }
+func (v *virtual) Now() time.Duration { return v.network.Time().Sub(v.begun) }
 
 // Wait implements Ground.
 func (v *virtual) Wait(until time.Duration, early bool) error {
@@ -157,7 +159,7 @@ func (v *virtual) Call(c *syntax.Call) Running {
 	r := &virtualCall{}
 	v.network.Background(c.Name, func() {
 		o := v.machine.Do(c)
-		r.outcome, r.at, r.done = o, v.Now(), true
+		r.outcome, r.at, r.done = o, v.network.Now(), true
 		v.news++
 	})
 	return r
