@@ -28,7 +28,7 @@ func (p *player) call(e *syntax.Event, c *syntax.Call, w window) *Failure {
 	p.result.Calls++
 	p.announce(c)
 	line := p.line(now, e.Text+" …")
-	call := &pending{event: e, running: p.ground.Call(c), line: line, began: now, blocks: e.Time.Blocks, until: w.until, margin: w.tolerance}
+	call := &pending{event: e, running: p.ground.Call(c), line: line, began: now, blocks: e.Time.Blocks, until: w.until, margin: p.margin(w)}
 	if !call.blocks {
 		call.until = now
 	}
@@ -45,6 +45,12 @@ func (p *player) call(e *syntax.Event, c *syntax.Call, w window) *Failure {
 		return p.settle(e)
 	}
 	return call.waits(p.now())
+}
+
+// margin is how much a call may return beside its time: the tolerance, or the percentage of the time
+// that it waits (packetdrill has the same rule).
+func (p *player) margin(w window) time.Duration {
+	return max(w.tolerance, time.Duration(p.setup.TolerancePercent/100*float64(w.until-w.from)))
 }
 
 func (p *player) isPending(c *pending) bool { return slices.Contains(p.pending, c) }
