@@ -9,24 +9,29 @@ import (
 	"github.com/wsstack/wsstack/internal/script/syntax"
 )
 
-// The examples of docs/scripts.md are played, with no tolerance.
+// The examples of the documents are played, with no tolerance.
 func TestScriptExamples(t *testing.T) {
-	blocks := 0
-	text, line := read(t, "docs/scripts.md"), 1
+	for file, least := range map[string]int{"docs/scripts.md": 10, "README.md": 1} {
+		if blocks := playExamples(t, file); blocks < least {
+			t.Errorf("%s: only %d examples were found", file, blocks)
+		}
+	}
+}
+
+func playExamples(t *testing.T, file string) (blocks int) {
+	t.Helper()
+	text, line := read(t, file), 1
 	for {
 		before, after, found := strings.Cut(text, "```packetdrill\n")
 		if !found {
-			break
+			return blocks
 		}
 		line += strings.Count(before, "\n") + 1
 		block, rest, _ := strings.Cut(after, "```\n")
-		playExample(t, fmt.Sprint("docs/scripts.md, after line ", line-1), block)
+		playExample(t, fmt.Sprintf("%s, after line %d", file, line-1), block)
 		line += strings.Count(block, "\n") + 1
 		text = rest
 		blocks++
-	}
-	if blocks < 10 {
-		t.Errorf("only %d examples were found", blocks)
 	}
 }
 
