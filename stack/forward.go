@@ -83,21 +83,20 @@ func (t *transit) parse(p *tun.Packet) (ok bool) {
 
 // passes reports a packet from another host to another host, neither of which
 // is one of this link or this network only.
-func (s *Stack) passes(t *transit) bool {
+func (s *Stack) passes(t *transit) bool { return s.travels(t.source) && s.travels(t.destination) }
+
+// travels reports an address that isn't ours and that is of more than this link or this network.
+func (s *Stack) travels(a netip.Addr) bool {
 	own := s.own.Load()
-	for _, a := range [...]netip.Addr{t.source, t.destination} {
-		if own.has(a) || !a.IsGlobalUnicast() || a.Is4In6() {
-			return false
-		}
-		if !a.Is4() {
-			continue
-		}
-		b := a.As4()
-		if _, broadcast := own.broadcast[b]; broadcast || b[0] == 0 || b[0] >= 240 {
-			return false
-		}
+	if own.has(a) || !a.IsGlobalUnicast() || a.Is4In6() {
+		return false
 	}
-	return true
+	if !a.Is4() {
+		return true
+	}
+	b := a.As4()
+	_, broadcast := own.broadcast[b]
+	return !broadcast && b[0] != 0 && b[0] < 240
 }
 
 // relay sends a packet on, or says why not. A packet would go back where it

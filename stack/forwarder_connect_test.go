@@ -182,6 +182,36 @@ func TestForwarderConnect_Refusals(t *testing.T) {
 	}
 }
 
+// A destination that is of the link alone, such as the metadata of a cloud, is nobody's whom Connect
+// could ask (RFC 3927 §2.6.2): the client hears so at once, of a segment, a datagram and an echo
+// request, and nothing of what never has an answer.
+func TestForwarderConnect_LinkLocal(t *testing.T) {
+	const source, metadata = "10.1.0.9", "169.254.169.254"
+	g := newAsked(t, stack.ForwarderConfig{Connect: func(context.Context, netip.AddrPort, netip.AddrPort) (any, error) {
+		t.Error("Connect was asked")
+		return nil, stack.Refused
+	}})
+	prohibited := &answer{typ: 3, code: 13}
+	for i, packet := range [][]byte{
+		syn(source+":1000", metadata+":80", 7),
+		udp(source, metadata, 10),
+		simnet.EncodeIP(netip.MustParseAddr(source), netip.MustParseAddr(metadata), 1, []byte{8, 0, 0xf7, 0xff, 0, 0, 0, 0}),
+	} {
+		g.near.Inject(packet)
+		prohibited.check(t, g.receive(t), packet)
+		require.EqualValues(t, i+1, g.router.Stats().Dropped)
+	}
+	for name, packet := range map[string][]byte{
+		"an error":         simnet.EncodeIP(netip.MustParseAddr(source), netip.MustParseAddr(metadata), 1, []byte{3, 1, 0, 0, 0, 0, 0, 0}),
+		"from a broadcast": udp("10.1.255.255", metadata, 10),
+		"from the router":  udp("10.1.0.1", metadata, 10),
+	} {
+		g.near.Inject(packet)
+		require.NoError(t, g.n.Advance(time.Second))
+		require.Zero(t, g.near.Discard(), name)
+	}
+}
+
 // What a router has said of the way on is passed on with its address.
 func TestForwarderConnect_ICMPError(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -61,17 +61,21 @@ func (t *transit) upper(p *tun.Packet) upper {
 // netstack if it is ours. What others may not have (passes) isn't for who stands in for them.
 func (s *Stack) receive(in *nic, t *transit, p *tun.Packet, passes bool) (v verdict, ours bool) {
 	known := s.adopted.touch(t.destination, s.clock.NowMonotonic())
-	if !passes {
-		if known {
-			return refuse, false
-		}
-		return pass, false
-	}
-	u := t.upper(p)
 	f := s.anywhere.Load()
 	if f != nil && !f.takes(t.destination) {
 		f = nil
 	}
+	switch {
+	case passes:
+	case f != nil && t.destination.Is4() && t.destination.IsLinkLocalUnicast() && s.travels(t.source):
+		s.sendError(in, t, p, prohibited, netip.Addr{}) // for ever (RFC 3927 §2.6.2), so nobody needs to wait
+		return refuse, false
+	case known:
+		return refuse, false
+	default:
+		return pass, false
+	}
+	u := t.upper(p)
 	switch {
 	case u.protocol == uint8(header.TCPProtocolNumber):
 		return s.receiveSegment(f, in, t, p, &u, known)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // baseURL is where the requests of a client go to; the connection is to the socket.
@@ -85,14 +86,18 @@ func List(ctx context.Context) []Network {
 	return networks
 }
 
-// openAll returns the clients of the sockets in a directory that answer.
+// openAll returns the clients of the sockets in a directory that answer. It removes what networks have
+// left that were killed together with all their processes.
 func openAll(ctx context.Context, dir string) []*Client {
 	paths, _ := filepath.Glob(filepath.Join(dir, "*"+suffix)) // no pattern in it is bad
 	var clients []*Client
 	for _, path := range paths {
 		patient, cancel := context.WithTimeout(ctx, requestTime)
-		if c, err := Open(patient, path); err == nil {
+		switch c, err := Open(patient, path); {
+		case err == nil:
 			clients = append(clients, c)
+		case errors.Is(err, syscall.ECONNREFUSED):
+			_ = RemoveStale(path) // it looks again; where it fails the file does no harm
 		}
 		cancel()
 	}

@@ -275,19 +275,22 @@ func TestUnsafeDirectories(t *testing.T) {
 	}
 }
 
+// deadSocket leaves the file of a control socket as kill -9 does.
+func deadSocket(t *testing.T, path string) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	l.SetUnlinkOnClose(false)
+	require.NoError(t, l.Close())
+}
+
 // A dead network's file is replaced, a living one's name is taken, and what is left of a dead one
 // goes without harm to who has the name now.
 func TestStaleFiles(t *testing.T) {
 	dir := shortDir(t)
 	cfg := control.Config{Name: "test", Dir: dir}
 	path := filepath.Join(dir, "test.sock")
-	dead := func() {
-		t.Helper()
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-		require.NoError(t, err)
-		l.SetUnlinkOnClose(false) // as after kill -9
-		require.NoError(t, l.Close())
-	}
+	dead := func() { t.Helper(); deadSocket(t, path) }
 	dead()
 	first, err := control.Listen(cfg)
 	require.NoError(t, err)
@@ -373,7 +376,11 @@ func TestFind(t *testing.T) {
 	found("two", "two")
 	_, err = control.Find(t.Context(), "three")
 	requireError(t, err, `no network of this user has the name "three"`, "one, two")
+	killed := filepath.Join(runtimeDir, "wsstack", "killed-1.sock")
+	deadSocket(t, killed)
 	require.Len(t, control.List(t.Context()), 2)
+	require.NoFileExists(t, killed)
+	require.FileExists(t, one.Path())
 	t.Setenv(control.Environment, one.Path())
 	found("", "one")
 	t.Setenv("XDG_RUNTIME_DIR", "relative")

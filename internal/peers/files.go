@@ -67,11 +67,11 @@ type plainFiles struct{ fs.FS }
 
 func (f plainFiles) Open(name string) (fs.File, error) {
 	info, err := fs.Stat(f.FS, name)
-	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return nil, err
+	case err != nil, !info.IsDir() && !info.Mode().IsRegular(): // also what leads outside, and no name at all
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return f.FS.Open(name)
 }

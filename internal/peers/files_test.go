@@ -55,8 +55,8 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/up", "/abs", "/dir/secret", "/../secret", "/..%2fsecret", "/sub/../../secret", "/%2e%2e/secret",
-		"//etc/passwd", "/sub//../../secret", "/pipe", "/a.txt%00"} {
-		if code, text := get("GET", path); code < 300 || strings.Contains(text, "S") && code == 200 {
+		"//etc/passwd", "/sub//../../secret", "/pipe", "/a.txt%00", "/" + strings.Repeat("long", 100)} {
+		if code, text := get("GET", path); code < 300 || code >= 500 {
 			t.Errorf("%s: %d %q", path, code, text)
 		}
 	}

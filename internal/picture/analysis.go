@@ -27,10 +27,11 @@ const (
 	KeepAlive                       // a probe: an octet, or none, below what is acknowledged
 	LostLater                       // a router has sent it on, and it was dropped on a later hop
 	DuplicateAck                    // an acknowledgement that acknowledges nothing new (RFC 5681 §2)
+	WindowProbe                     // the same as KeepAlive to a window of zero (RFC 9293 §3.8.6.1)
 )
 
 // noteNames has the names of notes, in the order of the bits.
-var noteNames = [...]string{"retransmission", "keep-alive", "lost later", "duplicate ack"}
+var noteNames = [...]string{"retransmission", "keep-alive", "lost later", "duplicate ack", "window probe"}
 
 // A Packet is a packet of the recording with what the analysis knows of it.
 type Packet struct {
@@ -232,7 +233,9 @@ func (a *analyser) sequence(f *Flow, p *Packet) {
 	highest := f.highest[p.Dir]
 	probe := p.Segment.Len <= 1 && p.Segment.Flags&(trace.SYN|trace.FIN|trace.RST) == 0 &&
 		highest > 0 && p.Start == highest-1 && f.acked[p.Dir] >= highest
-	switch {
+	switch closed := f.ackSeen[1-p.Dir]; {
+	case probe && closed.valid && closed.window == 0:
+		p.Notes |= WindowProbe
 	case probe:
 		p.Notes |= KeepAlive
 	case p.End > p.Start && p.Start < highest:
@@ -255,7 +258,7 @@ func (a *analyser) acknowledgement(f *Flow, p *Packet) {
 	bare := p.End == p.Start && p.Segment.Flags&(trace.SYN|trace.FIN|trace.RST) == 0
 	now := lastAck{ack: p.Ack, window: p.Window, valid: true}
 	outstanding := f.highest[1-p.Dir] > p.Ack
-	if bare && outstanding && f.ackSeen[p.Dir] == now && p.Notes&KeepAlive == 0 {
+	if bare && outstanding && f.ackSeen[p.Dir] == now && p.Notes&(KeepAlive|WindowProbe) == 0 {
 		p.Notes |= DuplicateAck
 	}
 	f.ackSeen[p.Dir] = now

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math/bits"
 	"net/netip"
 	"strings"
 	"testing"
@@ -292,5 +293,21 @@ func TestSpan(t *testing.T) {
 		2576 * ms: "2.58s", 947400 * time.Microsecond: "947ms", 61 * time.Second: "1m1s", 1234567: "1.23ms",
 	} {
 		require.Equal(t, want, span(d))
+	}
+}
+
+// A probe of a window that is closed isn't one that keeps alive.
+func TestAnalyse_WindowProbe(t *testing.T) {
+	for window, want := range map[byte]Note{0: WindowProbe, 1: KeepAlive} {
+		p := &play{Recording: record.Recording{Nodes: []string{"client", "server"}}}
+		none := trace.Options{WS: -1}
+		p.hop(0, 1, "client", "server", 0, p.numbered(tcp(client, server, trace.ACK, 1, 1, 10, none)))
+		ack := tcp(server, client, trace.ACK, 1, 11, 0, none)
+		ack[34], ack[35] = 0, window
+		p.hop(2, 3, "server", "client", 0, p.numbered(ack))
+		p.hop(4, 5, "client", "server", 0, p.numbered(tcp(client, server, trace.ACK, 10, 1, 0, none)))
+		a := Analyse(&p.Recording)
+		require.Equal(t, want, a.Packets[2].Notes, "window %d", window)
+		require.Equal(t, noteNames[bits.TrailingZeros8(uint8(want))], a.Packets[2].found()[0])
 	}
 }

@@ -33,10 +33,12 @@ func (b *busy) network() Network {
 	defer b.mu.Unlock()
 	b.stats.PacketsIn = uint64(1000 + now)
 	for i := range b.sockets {
-		if tcp := b.sockets[i].TCP; tcp != nil {
+		if was := b.sockets[i].TCP; was != nil {
+			tcp := *was // another request may be reading it
 			tcp.BytesIn += 1000
 			tcp.BytesOut += 2000
 			tcp.SRTT = time.Duration(now) * time.Millisecond
+			b.sockets[i].TCP = &tcp
 		}
 	}
 	return Network{
