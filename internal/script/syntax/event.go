@@ -14,14 +14,32 @@ func (p *parser) event() {
 	e := &Event{Pos: p.token.pos}
 	e.Time = p.time()
 	p.text.Reset()
-	p.last = token{}
 	e.Action = p.action(&e.Time)
 	e.Text = strings.ToValidUTF8(p.text.String(), "?")
+	p.ended(e.Action)
 	if e.Action == nil {
 		return
 	}
 	p.follows(e)
 	p.script.Events = append(p.script.Events, e)
+}
+
+// ended fails if something is left of the event: the next one begins with a time.
+func (p *parser) ended(a Action) {
+	t := p.token
+	if t.first || t.startsTime() || t.kind == endOfFile || t.kind == shell {
+		return
+	}
+	hint := "an event ends with its line"
+	switch a.(type) {
+	case *Packet:
+		hint = packetHint + `; what it has stands in that order, then a payload in quotes, then "bad checksum"`
+	case *Call:
+		hint = callHint
+	case *Assert:
+		hint = `an assertion is a condition alone, such as "assert tcpi_snd_cwnd == 10 && tcpi_lost == 0"`
+	}
+	p.unexpected("the end of the event", hint)
 }
 
 const timeHint = `an event begins with its time in seconds: "0.1", "+0.1" after the event before, or "*" for any time`
@@ -95,11 +113,12 @@ func (p *parser) follows(e *Event) {
 	switch e.Time.Kind {
 	case Absolute:
 		if e.Time.To < p.now {
-			fail(e.Pos, `put the events in their order, or write "+" and how much later it is`, "the event is before the one before it, which is at %v", p.now)
+			fail(e.Pos, `put the events in their order, or write "+" and how much later it is`, "the event is before the one before it, which is at %s", seconds(p.now))
 		}
 		p.now = max(p.now, e.Time.From)
 	case Relative:
 		if p.now += e.Time.From; p.now > MaxTime {
+			p.now = 0
 			fail(e.Pos, fmt.Sprintf("a script takes at most a year, %d seconds", MaxTime/time.Second), "the time is too late")
 		}
 	}
@@ -163,6 +182,9 @@ func (p *parser) link() Action {
 		name := p.cutRun(nameByte)
 		if name == "" {
 			break
+		}
+		if !letter(name[0]) {
+			fail(pos, linkHint, "%q isn't the name of a setting of the link", name)
 		}
 		s := Setting{Pos: pos, Name: name}
 		if rest := p.rest(); len(rest) > 0 && rest[0] == '=' {

@@ -26,7 +26,7 @@ var levels = map[string]int{
 // stands on the line on which its left side ends, as "+" and "*" begin events.
 func (p *parser) operator() (string, int) {
 	t := p.token
-	if t.kind != mark && t.kind != word || t.first && p.brackets == 0 {
+	if t.kind != mark && t.kind != word || t.first && (p.brackets == 0 || t.startsTime()) {
 		return "", 0
 	}
 	op := t.text
@@ -49,8 +49,14 @@ func (p *parser) expr(level int) Expr {
 		if l < level || l == 0 {
 			return left
 		}
+		at := p.token.pos
+		if p.operators++; p.operators > MaxOperators {
+			fail(at, fmt.Sprintf("write it in several; the limit is %d", MaxOperators), "the event has too many operators")
+		}
+		p.unmixed(left, op, l)
 		p.move()
 		right := p.expr(l + 1)
+		p.unmixed(right, op, l)
 		if _, ok := right.(*List); op == "in" && !ok {
 			fail(right.At(), `write "tcpi_state in [1, 4]"`, `what is right of "in" isn't a list`)
 		}
@@ -59,6 +65,25 @@ func (p *parser) expr(level int) Expr {
 		} else {
 			left = &Binary{Pos: left.At(), Op: op, Left: left, Right: right}
 		}
+	}
+}
+
+// mixed reports whether an expression binds more closely than a comparison in some languages, and
+// less closely in others.
+func mixed(e Expr) bool {
+	switch e := e.(type) {
+	case *Or:
+		return true
+	case *Binary:
+		return e.Op == "&" || e.Op == "^"
+	}
+	return false
+}
+
+// unmixed sees to it that such an expression beside a comparison is in parentheses.
+func (p *parser) unmixed(e Expr, op string, level int) {
+	if level == comparison && mixed(e) && e != p.closed {
+		fail(e.At(), fmt.Sprintf(`write "(%s)"`, e), `"%s" beside %q needs parentheses`, e, op)
 	}
 }
 
@@ -156,6 +181,7 @@ func (p *parser) parenthesized() Expr {
 		e = p.expr(p.lowest)
 		p.expect(")", `close the parenthesis with ")"`)
 	})
+	p.closed = e
 	return e
 }
 
@@ -221,7 +247,8 @@ func (p *parser) structure() Expr {
 
 // field reads "name=value", "name(arguments)=value", or a value alone.
 func (p *parser) field() Field {
-	f := Field{Pos: p.token.pos, Value: p.expr(p.lowest)}
+	f := Field{Pos: p.token.pos}
+	f.Value = p.expr(p.lowest)
 	if !p.token.is("=") {
 		return f
 	}
@@ -242,7 +269,8 @@ const callHint = `a call is such as "close(3) = 0", "read(4, ..., 10) = -1 EAGAI
 
 // call reads a call of the program.
 func (p *parser) call() Action {
-	c := &Call{Pos: p.token.pos, Name: p.take().text}
+	c := &Call{Pos: p.token.pos}
+	c.Name = p.take().text
 	if !p.token.is("(") {
 		fail(c.Pos, near(c.Name), "%q is no event, and a call has arguments in parentheses", c.Name)
 	}

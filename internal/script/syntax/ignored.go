@@ -54,7 +54,7 @@ func codeHint(text string) string {
 			p.accept(";")
 		}
 	})
-	if err != nil || len(conditions) == 0 {
+	if err != nil || len(conditions) == 0 || len(conditions) > 4 {
 		return codeGeneral
 	}
 	cond := conditions[0]

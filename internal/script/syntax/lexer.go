@@ -28,6 +28,7 @@ type token struct {
 	text       string // as the script has it; of texts, shell commands and code: what is inside
 	pos        Pos
 	start, end int  // where it is in the script
+	after      Pos  // of end
 	first      bool // on its line
 }
 
@@ -98,6 +99,23 @@ func (l *lexer) enclosed(open, shut, what string) string {
 	return string(rest[len(open) : len(open)+n])
 }
 
+// command reads a shell command in backquotes. A backslash in front of one is a part of the command.
+func (l *lexer) command() string {
+	pos, rest := l.pos, l.rest()
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '`':
+			l.advance(i + 1)
+			return string(rest[1:i])
+		}
+	}
+	l.advance(len(rest))
+	fail(pos, "write ` where it ends", "the shell command has no end")
+	return ""
+}
+
 // next reads a token.
 func (l *lexer) next() token {
 	l.skip()
@@ -108,7 +126,7 @@ func (l *lexer) next() token {
 	case bytes.HasPrefix(rest, []byte("%{")):
 		t.kind, t.text = code, l.enclosed("%{", "}%", "the code")
 	case rest[0] == '`':
-		t.kind, t.text = shell, l.enclosed("`", "`", "the shell command")
+		t.kind, t.text = shell, l.command()
 	case rest[0] == '"':
 		t.kind, t.text = text, l.quoted()
 	case bytes.HasPrefix(rest, []byte("--")) && len(rest) > 2 && letter(rest[2]):
@@ -122,7 +140,7 @@ func (l *lexer) next() token {
 		}
 		t.text = l.cut(n)
 	}
-	t.end, l.fresh = l.offset, false
+	t.end, t.after, l.fresh = l.offset, l.pos, false
 	return t
 }
 

@@ -35,12 +35,12 @@ func (p *parser) packet() Action {
 	}
 	switch {
 	case p.accept("udp"):
-		k.Ports = p.ports()
+		k.Ports = p.ports(datagramHint)
 		k.UDP = p.datagram()
 	case p.accept("icmp"):
 		k.ICMP = p.icmp()
 	default:
-		k.Ports = p.ports()
+		k.Ports = p.ports(`the flags come first: "S", "P.", "." or "-"; or the ports, such as "5000 > 80"`)
 		k.TCP = p.segment(k.Inbound)
 	}
 	if at := p.token.pos; p.token.is("bad") {
@@ -108,13 +108,12 @@ func (p *parser) ipField(i *IPInfo, inbound bool) {
 func pointer[T any](v T) *T { return &v }
 
 // ports reads "5000 > 80", if it is there.
-func (p *parser) ports() *[2]uint16 {
-	const hint = `the ports are such as "5000 > 80", the sender's first`
+func (p *parser) ports(hint string) *[2]uint16 {
 	if p.token.kind != integer {
 		return nil
 	}
 	from := uint16(p.integer("a port", math.MaxUint16, hint))
-	p.expect(">", `the flags come first: "S", "P.", "." or "-"; or the ports, such as "5000 > 80"`)
+	p.expect(">", hint)
 	return &[2]uint16{from, uint16(p.integer("a port", math.MaxUint16, hint))}
 }
 
@@ -124,28 +123,28 @@ const flagHint = `the flags are letters of FSRP.UEWA, such as "S", "P." or ".", 
 // flags reads the flags of a segment.
 func (p *parser) flags() string {
 	at := p.token
-	flags := ""
-	switch {
-	case p.accept("-"):
+	if p.accept("-") {
 		return ""
-	case p.token.kind == word:
-		flags = p.take().text
-	case !p.token.is(".") && p.token.kind != float:
-		p.unexpected("the flags of a segment", flagHint)
 	}
-	if p.token.kind == float && strings.HasPrefix(p.token.text, ".") { // ".5": "." and the ACE field
+	flags := ""
+	if at.kind == word {
+		flags = p.take().text
+	}
+	if p.token.is(".") || p.token.kind == float && p.token.text[0] == '.' { // ".5": "." and the ACE field
 		flags += p.take().text
-	} else if p.accept(".") {
-		flags += "."
+	}
+	if flags == "" {
+		p.unexpected("the flags of a segment", flagHint)
 	}
 	return checkFlags(flags, at)
 }
 
-// checkFlags returns flags with letters for the digit of an ACE field (RFC 9768 §3.2.2).
+// checkFlags returns flags with letters for the digit of an ACE field (RFC 9768 §3.2.2), and "."
+// last.
 func checkFlags(flags string, at token) string {
 	seen, out := map[rune]bool{}, ""
 	for _, c := range flags {
-		if c >= '1' && c <= '7' || c == '0' {
+		if c >= '0' && c <= '7' {
 			for i, bit := range "EWA" {
 				if (c-'0')>>i&1 != 0 {
 					out += string(bit)
@@ -163,8 +162,12 @@ func checkFlags(flags string, at token) string {
 		case seen[c]:
 			fail(at.pos, flagHint, "the flag %c stands twice: %s", c, flags)
 		}
-		seen[c] = true
-		out += string(c)
+		if seen[c] = true; c != '.' {
+			out += string(c)
+		}
+	}
+	if seen['.'] {
+		out += "."
 	}
 	return out
 }
@@ -193,9 +196,6 @@ func (p *parser) segment(inbound bool) *Segment {
 	}
 	if p.token.kind == text {
 		s.Payload = p.payload(s.Length)
-	}
-	if at := p.token; !at.first && at.kind == word && !at.is("bad") {
-		p.unexpected("what a segment has", `after the flags and numbers come "ack", "win", "urg", <options>, a payload in quotes, and "bad checksum", in that order`)
 	}
 	return s
 }
@@ -239,9 +239,11 @@ func (p *parser) payload(length int) []byte {
 	return []byte(t.Value)
 }
 
+const datagramHint = `a datagram is such as "< udp (10)" or "> udp 53 > 5000 (10)", with its length`
+
 // datagram reads a datagram of UDP.
 func (p *parser) datagram() *Datagram {
-	d := &Datagram{Length: p.length(`a datagram is such as "< udp (10)" or "> udp 53 > 5000 (10)"`)}
+	d := &Datagram{Length: p.length(datagramHint)}
 	if p.token.kind == text {
 		d.Payload = p.payload(d.Length)
 	}
@@ -275,7 +277,7 @@ func (p *parser) quotation() *Quotation {
 	q := &Quotation{}
 	switch {
 	case p.accept("udp"):
-		q.UDP, q.Ports, q.Length = true, p.ports(), p.length(hint)
+		q.UDP, q.Ports, q.Length = true, p.ports(hint), p.length(hint)
 		return q
 	case p.accept("raw"):
 		q.Length = p.length(hint)
@@ -289,7 +291,8 @@ func (p *parser) quotation() *Quotation {
 			fail(at, "a port is at most 65535", "a port is too large: %d", q.Start)
 		}
 		q.Ports = &[2]uint16{uint16(q.Start), uint16(to)}
-		at, q.Start = p.token.pos, p.number32()
+		at = p.token.pos
+		q.Start = p.number32()
 	}
 	q.End, q.Length = p.numbers(at, q.Start)
 	return q

@@ -10,12 +10,13 @@ import (
 
 // The bounds of a script.
 const (
-	MaxScript  = 1 << 20              // bytes of a file
-	MaxEvents  = 100_000              // events
-	MaxNesting = 40                   // lists, structs and parentheses within each other
-	MaxPayload = 1<<16 - 1            // bytes of a packet
-	MaxTime    = 365 * 24 * time.Hour // the time of an event
-	MaxErrors  = 10                   // errors that Parse returns
+	MaxScript    = 1 << 20              // bytes of a file
+	MaxEvents    = 100_000              // events
+	MaxNesting   = 40                   // lists, structs and parentheses within each other
+	MaxOperators = 100                  // operators of two sides in one event
+	MaxPayload   = 1<<16 - 1            // bytes of a packet
+	MaxTime      = 365 * 24 * time.Hour // the time of an event
+	MaxErrors    = 10                   // errors that Parse returns
 )
 
 // Options say how Parse reads a script. The zero Options read all of it.
@@ -90,15 +91,18 @@ type parser struct {
 	script  *Script
 	errors  Errors
 
-	token token // the next one
-	last  token // the one before
-	text  strings.Builder
-	now   time.Duration // before which the next event can't be
+	token token           // the next one
+	last  token           // the one before
+	start int             // of the statement
+	text  strings.Builder // of the event
+	now   time.Duration   // before which the next event can't be
 
-	depth    int  // of what nests
-	brackets int  // how many are open
-	lowest   int  // the level of the operators that may stand within them
-	python   bool // "and", "or" and "not" are operators
+	depth     int  // of what nests
+	brackets  int  // how many are open
+	operators int  // of the event
+	closed    Expr // what was in parentheses last
+	lowest    int  // the level of the operators that may stand within brackets
+	python    bool // "and", "or" and "not" are operators
 }
 
 func newParser(name string, text []byte, o Options) *parser {
@@ -177,7 +181,8 @@ func (t token) startsTime() bool {
 
 // statement reads a setting, a shell command without a time, or an event.
 func (p *parser) statement() {
-	p.depth, p.brackets, p.lowest = 0, 0, either
+	p.start = p.token.start
+	p.depth, p.brackets, p.operators, p.lowest = 0, 0, 0, either
 	switch p.token.kind {
 	case setting:
 		p.setting()
@@ -250,6 +255,9 @@ func (p *parser) expect(text, hint string) {
 
 // unexpected fails, as something else is there than what should be.
 func (p *parser) unexpected(want, hint string) {
+	if t := p.token; t.start > p.start && (t.first && t.startsTime() || t.kind == endOfFile) {
+		fail(p.last.after, hint, "expected %s, not the end of the line", want)
+	}
 	fail(p.token.pos, hint, "expected %s, not %s", want, p.token.describe())
 }
 

@@ -26,7 +26,10 @@ func (s *Script) String() string {
 
 // String is "--name=value".
 func (s *Setting) String() string {
-	if s.HasValue && (s.Value == "" || strings.ContainsAny(s.Value, " \t/\"`")) {
+	if s.Value == "" || strings.ContainsAny(s.Value, " \t\"`") || strings.Contains(s.Value, "//") || strings.Contains(s.Value, "/*") {
+		if !s.HasValue {
+			return "--" + s.Name
+		}
 		return "--" + s.Name + "=" + quote(s.Value)
 	}
 	return "--" + s.pair()
@@ -213,11 +216,19 @@ func (c *Call) String() string {
 	if c.Result == nil {
 		return s
 	}
-	s += " = " + c.Result.String()
+	s += " = " + resultString(c.Result)
 	if c.Error != "" {
 		s += " " + c.Error
 	}
 	return s
+}
+
+// resultString is what a call returns, with parentheses around all operators but "|".
+func resultString(e Expr) string {
+	if o, ok := e.(*Or); ok {
+		return o.join(unaryOperator)
+	}
+	return operand(e, unaryOperator)
 }
 
 // String is the assertion as a script has it.
@@ -241,6 +252,9 @@ func (l *Link) String() string {
 // String is the command or the code, on one line.
 func (i *Ignored) String() string {
 	if i.Shell {
+		if strings.HasSuffix(i.Text, `\`) { // it isn't for the backquote
+			return "`" + i.Text + " `"
+		}
 		return "`" + i.Text + "`"
 	}
 	return "%{ " + i.Text + " }%"

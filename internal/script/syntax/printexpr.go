@@ -37,20 +37,24 @@ func (e *Name) String() string { return e.Word }
 func (e *Any) String() string { return "..." }
 
 // String is the flags as a script has them.
-func (e *Or) String() string {
+func (e *Or) String() string { return e.join(either + 1) }
+
+// join is the flags, each of which is the operand of an operator of a level.
+func (e *Or) join(level int) string {
 	parts := make([]string, len(e.Parts))
 	for i, part := range e.Parts {
-		parts[i] = operand(part, either+1)
+		parts[i] = operand(part, level)
 	}
 	return strings.Join(parts, "|")
 }
 
 // String is the operator and its operand.
 func (e *Unary) String() string {
-	if u, ok := e.Operand.(*Unary); ok && e.Op == "-" && u.Op == "-" { // "--" begins a setting
-		return "-(" + u.String() + ")"
+	o := operand(e.Operand, unaryOperator)
+	if e.Op == "-" && strings.HasPrefix(o, "-") { // "--" begins a setting
+		return "- " + o
 	}
-	return e.Op + operand(e.Operand, unaryOperator)
+	return e.Op + o
 }
 
 // String is the operator between its sides.
@@ -69,7 +73,7 @@ func operand(e Expr, level int) string {
 	case *Or:
 		own = either
 	}
-	if own < level {
+	if own < level || level >= comparison && level <= either && mixed(e) {
 		return "(" + e.String() + ")"
 	}
 	return e.String()
