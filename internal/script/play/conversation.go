@@ -1,6 +1,11 @@
 package play
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/wsstack/wsstack/internal/script/syntax"
+)
 
 // MaxConversation is how many lines of a conversation a Result keeps.
 const MaxConversation = 2000
@@ -42,4 +47,13 @@ func (p *player) packetLine(at time.Duration, inbound bool, data []byte) {
 		way = peerName + ">" + stackName + " "
 	}
 	p.line(at, way+p.tracer.Text(data))
+}
+
+// namesPorts reports whether packets of a script say their ports: there may be several connections
+// then, and the lines of a conversation say them, too.
+func namesPorts(s *syntax.Script) bool {
+	return slices.ContainsFunc(s.Events, func(e *syntax.Event) bool {
+		p, ok := e.Action.(*syntax.Packet)
+		return ok && p.Ports != nil
+	})
 }

@@ -110,6 +110,7 @@ func (p *player) open() (Ground, error) {
 
 // play plays the events, and waits for the calls that are left.
 func (p *player) play() *Failure {
+	p.tracer.Ports = namesPorts(p.script)
 	for _, e := range p.script.Events {
 		p.result.Events++
 		if f := p.event(e); f != nil {
