@@ -153,7 +153,7 @@ func setImpairment(m *tun.Impairment, s syntax.Setting) error {
 
 // check looks at what is impossible only together.
 func (s *Setup) check() *Failure {
-	what, hint := "", ""
+	var what, hint string
 	switch v6 := s.IPv6(); {
 	case s.Local.Addr().Is6() != v6 || s.Remote.Is6() != v6:
 		what, hint = "the addresses are of the other family", "write --ip_version=ipv6, or addresses such as 192.0.2.1"
