@@ -136,3 +136,10 @@ func TestCheck(t *testing.T) {
 	}
 	require.Nil(t, play.Check(parse(t, server), play.Config{}))
 }
+
+// The seed of a link is that of the network.
+func TestPlay_Seed(t *testing.T) {
+	r := play.Play(parse(t, lossy), play.Config{})
+	require.EqualValues(t, 7, r.Setup.Seed)
+	require.Equal(t, 10, r.Events, "%v", r.Failure)
+}
