@@ -35,7 +35,7 @@ func (i *invocation) do() calls.Outcome {
 		return calls.Outcome{Text: i.call.String(), Fault: i.fault}
 	}
 	n, err := call()
-	for err == unix.EINTR && !i.closing.Load() { // preemption by the runtime of Go
+	for errors.Is(err, unix.EINTR) && !i.closing.Load() { // preemption by the runtime of Go
 		n, err = call()
 	}
 	return i.outcome(n, err)

@@ -124,18 +124,6 @@ func (m *machine) take(fd int64) int {
 	return f
 }
 
-// scriptFile is the script's number of a descriptor of this process.
-func (m *machine) scriptFile(file int) int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for fd, f := range m.files {
-		if f == file {
-			return fd
-		}
-	}
-	return -1
-}
-
 // socket makes a socket in the namespace.
 func (m *machine) socket(family, typ, protocol int) (int, error) {
 	file, err := m.ns.Socket(family, typ&^unix.SOCK_NONBLOCK, protocol)

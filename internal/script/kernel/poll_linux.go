@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ func (i *invocation) patiently(timeout int, call func(timeout int) (int, error))
 	end := time.Now().Add(time.Duration(timeout) * time.Millisecond)
 	for {
 		n, err := call(timeout)
-		if err != unix.EINTR || i.closing.Load() {
+		if !errors.Is(err, unix.EINTR) || i.closing.Load() {
 			return n, err
 		}
 		if timeout > 0 {

@@ -132,7 +132,7 @@ func (l *lexer) next() token {
 	case bytes.HasPrefix(rest, []byte("--")) && len(rest) > 2 && letter(rest[2]):
 		t.kind, t.text = setting, l.cut(2+run(rest[2:], nameByte))
 	default:
-		n := 0
+		var n int
 		if t.kind, n = number(rest); n == 0 {
 			if t.kind, n = word, run(rest, wordByte); n == 0 {
 				t.kind, n = mark, l.mark()
@@ -181,8 +181,8 @@ func (l *lexer) mark() int {
 	if rest[0] > ' ' && rest[0] < 0x7f {
 		return 1
 	}
-	pos, r, n := l.pos, rune(0), 0
-	r, n = utf8.DecodeRune(rest)
+	pos := l.pos
+	r, n := utf8.DecodeRune(rest)
 	l.advance(n)
 	fail(pos, "outside of texts and comments there are only characters of ASCII", "unexpected character %q", r)
 	return 0

@@ -78,7 +78,7 @@ var ecns = map[string]ECN{"noecn": NoECN, "ect0": ECT0, "ect1": ECT1, "ce": CE, 
 // ipField reads one thing that is said of the IP header.
 func (p *parser) ipField(i *IPInfo, inbound bool) {
 	at := p.token.pos
-	twice := false
+	var twice bool
 	switch name := p.word("what is said of the IP header", ipHint); name {
 	case "tos":
 		twice = i.TOS != nil || i.ECN != UnsaidECN
