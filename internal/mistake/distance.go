@@ -1,5 +1,19 @@
 package mistake
 
+import "math"
+
+// Nearest is the name that somebody may have meant by a word, the first of those at the smallest
+// Distance, and that distance. Without names it is "", at more than any distance.
+func Nearest(word string, names []string) (nearest string, distance int) {
+	distance = math.MaxInt
+	for _, name := range names {
+		if d := Distance(name, word); d < distance {
+			nearest, distance = name, d
+		}
+	}
+	return nearest, distance
+}
+
 // Distance is the number of letters to insert, delete or replace to make b of a (Levenshtein's
 // distance), by which the name is found that somebody may have meant.
 func Distance(a, b string) int {

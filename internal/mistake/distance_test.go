@@ -17,3 +17,15 @@ func TestDistance(t *testing.T) {
 		require.Equal(t, tt.want, Distance(tt.a, tt.b), "%q and %q", tt.a, tt.b)
 	}
 }
+
+func TestNearest(t *testing.T) {
+	names := []string{"bind", "send", "sendto", "recv"}
+	for word, want := range map[string]string{"bnd": "bind", "sned": "send", "sendt": "send", "recv": "recv"} {
+		nearest, distance := Nearest(word, names)
+		require.Equal(t, want, nearest, word)
+		require.Equal(t, Distance(want, word), distance, word)
+	}
+	nearest, distance := Nearest("any", nil)
+	require.Empty(t, nearest)
+	require.Greater(t, distance, 1000)
+}

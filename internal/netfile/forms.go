@@ -1,7 +1,6 @@
 package netfile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -256,10 +255,7 @@ func (o object[T]) unknown(r *reader, key *yaml.Node) *Error {
 	for i, f := range o.fields {
 		names[i] = f.key
 	}
-	near := slices.MinFunc(names, func(a, b string) int {
-		return cmp.Compare(mistake.Distance(a, key.Value), mistake.Distance(b, key.Value))
-	})
-	if mistake.Distance(near, key.Value) <= 2 {
+	if near, distance := mistake.Nearest(key.Value, names); distance <= 2 {
 		return e.withHint("did you mean %s?", near)
 	}
 	return e.withHint("the fields are %s", strings.Join(names, ", "))

@@ -128,13 +128,7 @@ func unknownCall(call *syntax.Call) *Fault {
 		return &Fault{Pos: call.Pos, What: call.Name + " isn't supported", Hint: hint}
 	}
 	f := &Fault{Pos: call.Pos, What: "there is no call " + call.Name}
-	nearest, best := "", 4
-	for _, name := range Names() {
-		if d := mistake.Distance(call.Name, name); d < best {
-			nearest, best = name, d
-		}
-	}
-	if nearest != "" {
+	if nearest, distance := mistake.Nearest(call.Name, Names()); distance < 4 {
 		f.Hint = "perhaps " + nearest + " is meant: " + functions[nearest].usage
 	}
 	return f
@@ -148,12 +142,4 @@ func Names() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// Usage says how a call is written, "" for a name that is none.
-func Usage(name string) string {
-	if f := functions[name]; f != nil {
-		return f.usage
-	}
-	return ""
 }

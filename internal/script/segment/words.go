@@ -132,13 +132,7 @@ func plainNumber(what, word string) (uint8, error) {
 // unknownWord is the error of a word that is neither a number nor one of the words.
 func unknownWord(what, word string, words []string) error {
 	hint := fmt.Sprintf("a %s is a number such as %s_1", what, what)
-	nearest, distance := "", len(word)
-	for _, w := range words {
-		if d := mistake.Distance(word, w); d < distance {
-			nearest, distance = w, d
-		}
-	}
-	if nearest != "" {
+	if nearest, distance := mistake.Nearest(word, words); distance < len(word) {
 		hint += ", or a word such as " + nearest
 	}
 	return mistake.Errorf(hint, "no %s of ICMP here is %q", what, word)

@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 
@@ -151,9 +150,12 @@ func (p *parser) apply(s Setting) {
 
 // nearest is the name that somebody may have meant.
 func nearest(name string) string {
-	return slices.MinFunc(Settings(), func(a, b SettingInfo) int {
-		return cmp.Compare(mistake.Distance(a.Name, name), mistake.Distance(b.Name, name))
-	}).Name
+	var names []string
+	for _, s := range Settings() {
+		names = append(names, s.Name)
+	}
+	near, _ := mistake.Nearest(name, names)
+	return near
 }
 
 // keep keeps the definition of a word.

@@ -1,6 +1,7 @@
 package vocabulary
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/wsstack/wsstack/internal/mistake"
@@ -8,15 +9,14 @@ import (
 
 // meant is a hint with the name that somebody may have meant by a word, or else the hint otherwise.
 func meant(word, otherwise string, names []string) string {
-	best, distance := "", len(word)/2+1
-	for _, name := range names {
-		d := mistake.Distance(strings.ToUpper(word), strings.ToUpper(name))
-		if d < distance || d == distance && best != "" && name < best {
-			best, distance = name, d
-		}
+	names = slices.Sorted(slices.Values(names))
+	capitals := make([]string, len(names)) // as which case makes no difference
+	for i, name := range names {
+		capitals[i] = strings.ToUpper(name)
 	}
-	if best == "" {
+	near, distance := mistake.Nearest(strings.ToUpper(word), capitals)
+	if distance > len(word)/2 {
 		return otherwise
 	}
-	return "did you mean " + best + "?"
+	return "did you mean " + names[slices.Index(capitals, near)] + "?"
 }

@@ -239,22 +239,6 @@ func (v Evaluator) Timeval(e syntax.Expr) (d time.Duration, wild bool, _ error) 
 	return d, false, err
 }
 
-// PollAsked returns the events to ask WSAPoll for where a program of Linux asks poll or epoll for
-// these. Errors and hang-ups needn't be asked for in either.
-func PollAsked(events int64) int16 {
-	var asked int16
-	if events&(POLLIN|POLLRDNORM|POLLRDHUP) != 0 {
-		asked |= wsa.POLLRDNORM
-	}
-	if events&(POLLPRI|POLLRDBAND) != 0 {
-		asked |= wsa.POLLRDBAND
-	}
-	if events&(POLLOUT|POLLWRNORM|POLLWRBAND) != 0 {
-		asked |= wsa.POLLWRNORM
-	}
-	return asked
-}
-
 // PollFound returns what poll or epoll reports of a socket for which WSAPoll has reported revents,
 // of the events asked for and of those that come unasked. WSAPoll reports POLLHUP when the peer has
 // closed its side; Linux reports then that one may read, and POLLRDHUP. After an error, Linux
