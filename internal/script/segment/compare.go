@@ -3,7 +3,6 @@ package segment
 import (
 	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/wsstack/wsstack/internal/script/syntax"
 	"github.com/wsstack/wsstack/internal/trace"
@@ -20,16 +19,6 @@ type Mismatch struct {
 type Difference struct {
 	Field            string // such as "ack", "win", "mss", "payload"
 	Expected, Actual string
-}
-
-// Error says all differences on one line: "ack: expected 11, actual 1; win: expected 100, actual
-// 200".
-func (m *Mismatch) Error() string {
-	var parts []string
-	for _, d := range m.Differences {
-		parts = append(parts, fmt.Sprintf("%s: expected %s, actual %s", d.Field, d.Expected, d.Actual))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // A comparison is that of one packet with what the script expects, or with the next piece of it.
