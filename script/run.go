@@ -6,14 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/wsstack/wsstack/internal/script/play"
 )
 
 // shownLines is how many lines of the conversation the failure of a test shows.
 const shownLines = 50
 
-// Run plays files, each in a subtest of its name. A folder stands for the files in it, and in the
-// folders below, whose names end in ".pkt". A test fails with the place, with what is expected and
-// what happened, and with the conversation until then.
+// Run plays files, each in a subtest of its name. A folder stands for the files in it, and in those
+// folders below that aren't hidden, whose names end in ".pkt". A test fails with the place, with what
+// is expected and what happened, and with the conversation until then.
 func Run(t *testing.T, files ...string) {
 	t.Helper()
 	Config{}.Run(t, files...)
@@ -63,19 +65,14 @@ func expand(files []string) (all []string, err error) {
 			all = append(all, name)
 			continue
 		}
-		before := len(all)
-		err = filepath.WalkDir(name, func(path string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && filepath.Ext(path) == ".pkt" {
-				all = append(all, path)
-			}
-			return err
-		})
+		below, err := play.FilesBelow(name)
 		if err != nil {
 			return nil, err
 		}
-		if len(all) == before {
-			return nil, fmt.Errorf("script: there is no file in %s whose name ends in .pkt", name)
+		if len(below) == 0 {
+			return nil, fmt.Errorf("script: there is no file in %s whose name ends in %s", name, play.Extension)
 		}
+		all = append(all, below...)
 	}
 	return all, nil
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-)
 
-// scriptExtension is how the names of scripts in a folder end.
-const scriptExtension = ".pkt"
+	"github.com/wsstack/wsstack/internal/script/play"
+)
 
 // findScripts returns the names of the scripts that arguments name: files as they are, and those in
 // folders in the order of their names. Each is there once.
@@ -41,25 +38,14 @@ func findScripts(args []string) ([]string, error) {
 	return files, nil
 }
 
-// scriptsBelow returns the scripts in a folder and those below it. Hidden folders are left out.
+// scriptsBelow returns the scripts in a folder and those below it.
 func scriptsBelow(dir string) ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && name != dir && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir
-		case !d.IsDir() && filepath.Ext(name) == scriptExtension:
-			found = append(found, name)
-		}
-		return nil
-	})
+	found, err := play.FilesBelow(dir)
 	if err != nil {
 		return nil, failf("look for scripts: %w", err)
 	}
 	if len(found) == 0 {
-		return nil, usagef("no script in the folder %s", dir).withHint("the names of scripts end in %s; other files can be named one by one", scriptExtension)
+		return nil, usagef("no script in the folder %s", dir).withHint("the names of scripts end in %s; other files can be named one by one", play.Extension)
 	}
 	return found, nil
 }

@@ -114,7 +114,7 @@ func (o *scriptOutputs) output(flag, name, base, extension string, write func(io
 // nameFor is the name of a script's files in folders: that of the script with its folders, and a
 // number where another one has the same.
 func (o *scriptOutputs) nameFor(r *scriptResult) string {
-	name := strings.TrimSuffix(filepath.ToSlash(r.File), scriptExtension)
+	name := strings.TrimSuffix(filepath.ToSlash(r.File), play.Extension)
 	for strings.HasPrefix(name, "../") {
 		name = strings.TrimPrefix(name, "../")
 	}
