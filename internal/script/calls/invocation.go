@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ type invocation struct {
 	call     *syntax.Call
 	function *function
 	winsock  bool // whose names errors have
+	held     int  // how many bytes its buffers have (Machine.buffers)
 
 	mistake    *Fault // the script is wrong
 	difference *Fault // the first of what the call has left in its arguments
@@ -344,6 +346,16 @@ func (c *invocation) length(i int) int {
 		return 0
 	}
 	return int(n)
+}
+
+// allocate makes a buffer for an argument.
+func (c *invocation) allocate(n int, at syntax.Pos) []byte {
+	if f := c.buffers.Take(n, at); f != nil {
+		c.mistake = cmp.Or(c.mistake, f)
+		return nil
+	}
+	c.held += n
+	return make([]byte, n)
 }
 
 // same reports whether a word is one of a list.

@@ -33,6 +33,8 @@ type Machine struct {
 	p   *provider.Provider
 	cfg Config
 
+	buffers Buffers
+
 	mu      sync.Mutex // a leaf: no call is made under it
 	files   map[int64]*file
 	pending map[int64]*operation // overlapped operations, by the numbers that the script has for them
@@ -103,6 +105,7 @@ func (m *Machine) Do(call *syntax.Call) Outcome {
 	}
 	c := &invocation{Machine: m, call: call, function: functions[call.Name]}
 	m.speaks(c)
+	defer func() { m.buffers.Return(c.held) }()
 	returned := c.function.run(c)
 	m.relax()
 	return c.outcome(returned)

@@ -25,8 +25,18 @@ type operation struct {
 	*provider.Overlapped
 	file *file
 
+	held int // how many bytes its buffers have, which count until end
+
 	// complete compares what the operation has left, once it has completed.
 	complete func(c *invocation, n int)
+}
+
+// end compares what the operation has left, and lets go of its buffers.
+func (o *operation) end(c *invocation, n int) {
+	o.complete(c, n)
+	o.complete = func(*invocation, int) {}
+	c.buffers.Return(o.held)
+	o.held = 0
 }
 
 // overlapped is the number of an OVERLAPPED; 0: the argument is NULL, and the call is synchronous.
@@ -60,9 +70,10 @@ func (c *invocation) start(number int64, op *operation, done int64, begin func()
 		n, err := o.Result()
 		switch {
 		case err == nil:
-			op.complete(c, n)
+			op.end(c, n)
 		case errno(err) == wsa.WSA_IO_INCOMPLETE:
 			err = wsa.WSA_IO_PENDING
+			op.held, c.held = c.held, 0
 		}
 		c.keep(number, op)
 		return done, err
@@ -73,6 +84,12 @@ func (c *invocation) start(number int64, op *operation, done int64, begin func()
 func (c *invocation) keep(number int64, op *operation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if old := c.pending[number]; old != nil {
+		c.buffers.Return(old.held)
+	}
+	if old := c.pending[number]; old != nil {
+		c.buffers.Return(old.held)
+	}
 	c.pending[number] = op
 }
 
@@ -240,7 +257,7 @@ func (c *invocation) overlappedResult() result {
 			return 0, err
 		}
 		c.left(2, int64(n))
-		op.complete(c, n)
+		op.end(c, n)
 		return 1, nil
 	})
 }

@@ -111,7 +111,7 @@ func (b buffer) fault() error {
 // behind the end of a text that is shorter than the length.
 func (c *invocation) buffer(i int) buffer {
 	n := c.length(i + 1)
-	b := buffer{bytes: make([]byte, n), null: c.null(i) && n > 0}
+	b := buffer{bytes: c.allocate(n, c.arg(i+1).At()), null: c.null(i) && n > 0}
 	switch e := c.arg(i).(type) {
 	case *syntax.Any:
 	case *syntax.Text:
@@ -148,10 +148,11 @@ func (c *invocation) joined(iovecs []vocabulary.Iovec, at syntax.Expr) (b buffer
 		}
 		total += v.Length
 	}
-	b.bytes = make([]byte, 0, total)
+	b.bytes = c.allocate(total, at.At())
+	rest := b.bytes
 	for _, v := range iovecs {
-		end := len(b.bytes) + v.Length
-		b.bytes = append(b.bytes, v.Bytes[:min(len(v.Bytes), v.Length)]...)[:end]
+		copy(rest[:min(v.Length, len(rest))], v.Bytes)
+		rest = rest[min(v.Length, len(rest)):]
 		if v.Bytes != nil {
 			b.said = append(b.said, &syntax.Text{Pos: at.At(), Value: string(v.Bytes)})
 		} else {

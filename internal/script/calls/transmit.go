@@ -111,7 +111,7 @@ func (c *invocation) memory(content, length syntax.Expr) []byte {
 	if length != nil && !vocabulary.IsAny(length) {
 		n = max(c.size(length), 0)
 	}
-	bytes := make([]byte, n)
+	bytes := c.allocate(n, c.call.Pos)
 	if said != nil {
 		copy(bytes, said.Value)
 	}

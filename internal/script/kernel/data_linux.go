@@ -61,7 +61,7 @@ func (i *invocation) vector(list []vocabulary.Iovec, pos syntax.Pos) (buffers []
 			i.fail(pos, mistake.Errorf(fmt.Sprintf("write at most %d buffers and %d bytes", maxVector, maxBuffer), "buffers that are too large"))
 			return nil
 		}
-		b := make([]byte, v.Length)
+		b := i.allocate(v.Length, pos)
 		copy(b, v.Bytes)
 		buffers = append(buffers, b)
 	}

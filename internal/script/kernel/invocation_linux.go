@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -23,6 +24,7 @@ type invocation struct {
 
 	kind  vocabulary.Kind // of the result
 	makes bool            // the result is a new descriptor
+	held  int             // how many bytes its buffers have (machine.buffers)
 }
 
 // A system is a system call. It gets the number that the call returns; the number of an error
@@ -30,6 +32,7 @@ type invocation struct {
 type system func() (int, error)
 
 func (i *invocation) do() calls.Outcome {
+	defer func() { i.buffers.Return(i.held) }()
 	call := i.prepare()
 	if i.fault != nil {
 		return calls.Outcome{Text: i.call.String(), Fault: i.fault}
@@ -255,14 +258,24 @@ func (i *invocation) payload(e syntax.Expr, length int) []byte {
 	default:
 		i.fail(e.At(), mistake.Errorf("write ... or a text in quotes", "not a buffer"))
 	}
-	b := make([]byte, max(length, len(text)))
+	b := i.allocate(length, e.At())
 	copy(b, text)
-	return b[:length]
+	return b
+}
+
+// allocate makes a buffer for an argument.
+func (i *invocation) allocate(n int, at syntax.Pos) []byte {
+	if f := i.buffers.Take(n, at); f != nil {
+		i.fault = cmp.Or(i.fault, f)
+		return nil
+	}
+	i.held += n
+	return make([]byte, n)
 }
 
 // room is a buffer that a call fills. An argument that is a text is compared with it.
 func (i *invocation) room(e syntax.Expr, length int, filled func() int) []byte {
-	b := make([]byte, length)
+	b := i.allocate(length, e.At())
 	switch e := e.(type) {
 	case *syntax.Any:
 	case *syntax.Text:

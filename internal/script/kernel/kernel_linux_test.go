@@ -162,6 +162,16 @@ func TestPlay_LeftWaiting(t *testing.T) {
 	}
 }
 
+// Calls that wait have no more than calls.MaxBuffers of buffers together.
+func TestPlay_Buffers(t *testing.T) {
+	waits := strings.Repeat("+0...+300 recv(4, ..., 16777216, 0) = 0\n", 4)
+	r := played(t, server+waits+"+0 write(4, ..., 1) = 1\n", play.Config{})
+	if f := r.Failure; f == nil || !strings.Contains(f.What, "more than 67108864 bytes") || f.Hint == "" {
+		t.Errorf("failure %+v, want one about the buffers", f)
+	}
+	passes(t, server+strings.Repeat("+0 recv(4, ..., 16777216, MSG_DONTWAIT) = -1 EAGAIN\n", 5))
+}
+
 // What Linux doesn't have is a mistake with a hint before anything is played.
 func TestPlay_Mistakes(t *testing.T) {
 	for call, hint := range map[string]string{

@@ -32,6 +32,8 @@ type machine struct {
 	ns  *namespace.Namespace
 	cfg calls.Config // what stands for "..."
 
+	buffers calls.Buffers
+
 	mu      sync.Mutex
 	files   map[int64]int    // the descriptors of the script, as this process has them
 	last    int64            // the one of the latest call; -1: there was none
