@@ -114,13 +114,10 @@ func refused(call *syntax.Call) *Fault {
 			Pos: call.Pos, What: fmt.Sprintf("%s has %s arguments, and not %d", call.Name, want, n), Hint: "write " + f.usage,
 		}
 	}
-	if call.Error == "" {
-		return nil
-	}
-	if hint, ok := vocabulary.ErrnoKnown(call.Error); !ok {
+	if hint, ok := vocabulary.ErrnoKnown(call.Error); call.Error != "" && !ok {
 		return &Fault{Pos: call.Pos, What: fmt.Sprintf("there is no error %s", call.Error), Hint: hint}
 	}
-	return nil
+	return CheckText(call)
 }
 
 func unknownCall(call *syntax.Call) *Fault {

@@ -245,10 +245,7 @@ func (c *invocation) outcome(r result) Outcome {
 	if c.mistake != nil {
 		return Outcome{Text: text, Fault: c.mistake}
 	}
-	if fault == nil && r.err == 0 {
-		fault = c.difference
-	}
-	return Outcome{Text: text, Fault: fault}
+	return Outcome{Text: text, Fault: cmp.Or(fault, c.difference)}
 }
 
 // compareResult compares the result, and the code of the error. A descriptor is as the script says,

@@ -150,7 +150,7 @@ func (c *invocation) receivingMessage(w way, m message) func() (int, error) {
 		if c.cutOff(err) {
 			err = nil
 		}
-		if err == nil {
+		if arrived(err) {
 			c.received(1, want, m.bytes[:got.N])
 			c.leftMessage(m, got.Flags, got.From)
 			c.leftControls(m, controls, buf[:got.Control])

@@ -69,7 +69,7 @@ func (c *invocation) start(number int64, op *operation, done int64, begin func()
 		op.Overlapped = o
 		n, err := o.Result()
 		switch {
-		case err == nil:
+		case arrived(err):
 			op.end(c, n)
 		case errno(err) == wsa.WSA_IO_INCOMPLETE:
 			err = wsa.WSA_IO_PENDING
@@ -162,7 +162,7 @@ func (c *invocation) wsaRecv() result {
 	if number == 0 {
 		return c.transfer(w, func() (int, error) {
 			n, from, err := c.p.RecvFrom(w.file.socket, b.bytes, w.flags)
-			if err == nil {
+			if arrived(err) {
 				c.left(3, int64(n))
 				c.receivedFrom(want, b.bytes[:n], from)
 			}
@@ -253,12 +253,11 @@ func (c *invocation) overlappedResult() result {
 			_, _ = op.Wait() // its Result is asked for below
 		}
 		n, err := op.Result()
-		if err != nil {
-			return 0, err
+		if arrived(err) {
+			c.left(2, int64(n))
+			op.end(c, n)
 		}
-		c.left(2, int64(n))
-		op.end(c, n)
-		return 1, nil
+		return 1, err
 	})
 }
 

@@ -212,10 +212,10 @@ func (c *invocation) receive() result {
 		if c.cutOff(err) {
 			err = nil
 		}
-		if err == nil {
+		if arrived(err) {
 			c.received(1, want, b.bytes[:n])
 		}
-		if err == nil && from.IsValid() {
+		if arrived(err) && from.IsValid() {
 			c.leftAddress(4, from)
 			c.leftLength(5, from)
 		}
@@ -262,7 +262,7 @@ func (c *invocation) receiveVector() result {
 		if c.cutOff(err) {
 			err = nil
 		}
-		if err == nil {
+		if arrived(err) {
 			c.received(1, want, b.bytes[:n])
 		}
 		return n, err

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/wsstack/wsstack/internal/script/calls"
+	"github.com/wsstack/wsstack/internal/script/syntax"
 	"github.com/wsstack/wsstack/simnet"
 )
 
@@ -124,6 +126,62 @@ func TestDatagram_CutOff(t *testing.T) {
 	s.ok("recv(3, ..., 4, 0) = -1 WSAEMSGSIZE")
 	send()
 	s.ok(`WSARecvMsg(3, {msg_name(...)=..., msg_iov(1)=[{"hello", 100}], msg_flags=0}, [5], NULL, NULL) = 0`)
+}
+
+// A datagram that is longer than the buffer has filled it, and its bytes are compared.
+func TestDatagram_CutOffText(t *testing.T) {
+	s := newStage(t)
+	s.ok("socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3", "bind(3, ..., ...) = 0", "WSASetLastError(0) = 0")
+	send := func() {
+		s.wire.Inject(simnet.EncodeUDP(netip.MustParseAddrPort("192.0.2.1:9"), netip.MustParseAddrPort("192.168.0.1:8080"), []byte("hello")))
+		require.NoError(t, s.Idle())
+	}
+	const other = `other bytes were received | expected "~hat" | actual "hell"`
+	for _, tt := range []struct{ line, want string }{
+		{`recv(3, "~hat", 4, 0) = -1 WSAEMSGSIZE`, "1:11: " + other},
+		{`recvfrom(3, "~hat", 4, 0, ..., ...) = -1 WSAEMSGSIZE`, "1:15: " + other},
+		{`WSARecv(3, [{"~hat", 4}], 1, ..., [0], NULL, NULL) = -1 WSAEMSGSIZE`, "1:14: " + other},
+		{`WSARecv(3, [{"hell", 4}], 1, [5], [0], NULL, NULL) = -1 WSAEMSGSIZE`, "1:33: the fourth argument of WSARecv differs | expected [5] | actual [4]"},
+		{`WSARecvMsg(3, {msg_name(...)=..., msg_iov(1)=[{"~hat", 4}]}, ..., NULL, NULL) = -1 WSAEMSGSIZE`, "1:17: " + other},
+	} {
+		send()
+		require.Equal(t, tt.want, s.fault(tt.line), tt.line)
+		send()
+		s.ok(strings.NewReplacer("~hat", "hell", "[5]", "[4]").Replace(tt.line))
+	}
+	s.ok(`WSARecv(3, [{"~hat", 4}], 1, NULL, [0], 20, NULL) = -1 WSA_IO_PENDING`)
+	send()
+	require.Equal(t, "1:14: "+other, s.fault("WSAGetOverlappedResult(3, 20, [4], FALSE, ...) = 0 WSAEMSGSIZE"))
+}
+
+// Where a call is to fail and leaves no bytes, a text would be compared with nothing.
+func TestCheckText(t *testing.T) {
+	for line, at := range map[string]int{
+		`recv(3, "hello", 5, 0) = -1 EAGAIN`:                                                     11,
+		`recv(3, "hello", 5, 0) = -1`:                                                            11,
+		`readv(3, [{..., 1}, {"a", 1}], 2) = -1 ECONNRESET`:                                      24,
+		`recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{"a", 1}], msg_flags=0}, 0) = -1 EAGAIN`:     47,
+		`AcceptEx(3, 4, "hello", 5, 16, 16, ..., 20) = -1 WSAEINVAL`:                             18,
+		`recv(3, ..., 5, 0) = -1 EAGAIN`:                                                         0,
+		`recv(3, "hello", 5, 0) = -1 WSAEMSGSIZE`:                                                0,
+		`recv(3, "hello", 5, 0) = 5`:                                                             0,
+		`recv(3, "hello", 5, 0)`:                                                                 0,
+		`send(3, "hello", 5, 0) = -1 EPIPE`:                                                      0,
+		`WSARecv(3, [{"hello", 5}], 1, [5], [0], 20, NULL) = -1 WSA_IO_PENDING`:                  0,
+		`AcceptEx(3, 4, "hello", 5, 16, 16, ..., 20) = -1 ERROR_IO_PENDING`:                      0,
+		`recvfrom(3, ..., 1, 0, {sin_addr=inet_addr("192.0.2.1")}, ...) = -1 EAGAIN`:             0,
+		`recvmsg(3, {msg_name={sin_addr=inet_addr("1.2.3.4")}, msg_iov(1)=[...]}, 0) = -1 EINTR`: 0,
+	} {
+		f := calls.Check(parse(t, line))
+		if at == 0 {
+			require.Nil(t, f, "%s: %+v", line, f)
+			continue
+		}
+		require.NotNil(t, f, line)
+		require.Equal(t, syntax.Pos{Line: 1, Column: at}, f.Pos, line)
+		require.Contains(t, f.What, "the text isn't compared")
+		require.Equal(t, `write "..." in its place`, f.Hint)
+	}
 }
 
 // Control messages go out and come in with the names of options.

@@ -54,8 +54,8 @@ func (i *invocation) prepare() system {
 	return systemCalls[i.call.Name].prepare(i)
 }
 
-// Check says what is wrong with a call before it is made: that Linux has none of this name, or that
-// it has another number of arguments.
+// Check says what is wrong with a call before it is made: that Linux has none of this name, that it
+// has another number of arguments, or that a text is compared with nothing.
 func Check(c *syntax.Call) *calls.Fault {
 	s, ok := systemCalls[c.Name]
 	switch {
@@ -64,7 +64,7 @@ func Check(c *syntax.Call) *calls.Fault {
 	case len(c.Args) < s.least || len(c.Args) > s.most:
 		return &calls.Fault{Pos: c.Pos, What: fmt.Sprintf("%s has %d arguments, not %d", c.Name, s.most, len(c.Args))}
 	}
-	return nil
+	return calls.CheckText(c)
 }
 
 // outcome compares the result of the call with what the script says.

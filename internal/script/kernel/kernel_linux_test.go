@@ -176,6 +176,7 @@ func TestPlay_Buffers(t *testing.T) {
 func TestPlay_Mistakes(t *testing.T) {
 	for call, hint := range map[string]string{
 		"closesocket(3) = 0":                    "write close:",
+		"read(3, \"abc\", 3) = -1 EAGAIN":       `write "..."`,
 		"WSAPoll([{fd=3}], 1, 0) = 0":           "write poll:",
 		"no_such_call(3) = 0":                   "on a kernel there are socket,",
 		"ioctlsocket(3, FIONBIO, [1]) = 0":      "fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK)",
