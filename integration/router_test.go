@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"testing"
@@ -57,7 +56,7 @@ func (n *network) addRouter(t testing.TB) *farHost {
 	require.NoError(t, tun.Configure("near0", tun.Config{Addresses: nearAddrs, NoAddrGen: true}))
 	h.Do(func() { err = h.configure(n) })
 	require.NoError(t, err)
-	h.side = h.newSide()
+	h.side = threadSide(thread, "far kernel", farAddrs)
 	return h
 }
 
@@ -77,22 +76,6 @@ func (h *farHost) configure(n *network) error {
 		}
 	}
 	return nil
-}
-
-// newSide makes sockets in the namespace. They stay in it, whoever uses them.
-func (h *farHost) newSide() *side {
-	s := kernelSide(farAddrs)
-	s.name = "far kernel"
-	dial, listen := s.dial, s.listen
-	s.dial = func(ctx context.Context, network, address string) (c net.Conn, err error) {
-		h.Do(func() { c, err = dial(ctx, network, address) })
-		return c, err
-	}
-	s.listen = func(network, address string) (l net.Listener, err error) {
-		h.Do(func() { l, err = listen(network, address) })
-		return l, err
-	}
-	return s
 }
 
 // setMTU changes both ends of the link behind the router.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -54,6 +55,26 @@ func kernelSide(addrs []netip.Prefix) *side {
 		refused: syscall.ECONNREFUSED, reset: syscall.ECONNRESET, tooLong: syscall.EMSGSIZE,
 		unreachablePort: syscall.ECONNREFUSED,
 	}
+}
+
+// threadSide makes sockets in another namespace. They stay in it, whoever uses them.
+func threadSide(thread *netns.Thread, name string, addrs []netip.Prefix) *side {
+	s := kernelSide(addrs)
+	s.name = name
+	dial, listen, listenPacket := s.dial, s.listen, s.listenPacket
+	s.dial = func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		thread.Do(func() { c, err = dial(ctx, network, address) })
+		return c, err
+	}
+	s.listen = func(network, address string) (l net.Listener, err error) {
+		thread.Do(func() { l, err = listen(network, address) })
+		return l, err
+	}
+	s.listenPacket = func(network, address string) (c net.PacketConn, err error) {
+		thread.Do(func() { c, err = listenPacket(network, address) })
+		return c, err
+	}
+	return s
 }
 
 func stackSide(st *stack.Stack, addrs []netip.Prefix) *side {
@@ -102,8 +123,10 @@ func (r role) host() netip.Addr { return r.server.addr(r.v6) }
 // at is host:port of the server.
 func (r role) at(port uint16) string { return netip.AddrPortFrom(r.host(), port).String() }
 
-func (s *side) addr(v6 bool) netip.Addr {
-	for _, p := range s.addrs {
+func (s *side) addr(v6 bool) netip.Addr { return addrOf(s.addrs, v6) }
+
+func addrOf(list []netip.Prefix, v6 bool) netip.Addr {
+	for _, p := range list {
 		if p.Addr().Is6() == v6 {
 			return p.Addr()
 		}
