@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"strings"
 	"time"
 )
 
 // A Report is the outcome of a comparison.
 type Report struct {
-	Machine  string // the processor
+	Command  string // what makes it
+	Columns  []Column
+	Bounds   []Bound `json:"-"` // Ratios has them
+	Legend   string  `json:"-"`
+	Machine  string  // the processor
 	CPUs     int
 	Kernel   string
 	Go       string
@@ -21,9 +26,26 @@ type Report struct {
 	Rounds   int
 	Length   string  // of a transfer
 	Others   float64 // share of the processors that other processes used meanwhile
-	Rows     []Row
+	Rows     []*Row
 	Ratios   []Ratio
 	Duration string
+
+	start  time.Time
+	others time.Duration // of the processors, not of this process and its children; when it started
+}
+
+// Begin fills in what is known before the first round.
+func (r *Report) Begin() {
+	r.CPUs, r.Go, r.Date = runtime.NumCPU(), runtime.Version(), today()
+	r.Machine, r.Kernel = machine()
+	r.TCP = congestion()
+	r.start, r.others = time.Now(), busyTime()-familyTime()
+}
+
+// Add adds a row for a contender.
+func (r *Report) Add(name string) *Row {
+	r.Rows = append(r.Rows, &Row{Name: name, Medians: map[Column]float64{}, Samples: map[Column][]float64{}})
+	return r.Rows[len(r.Rows)-1]
 }
 
 // A Row is what was measured of a contender: one value a round.
@@ -31,6 +53,13 @@ type Row struct {
 	Name    string
 	Medians map[Column]float64
 	Samples map[Column][]float64
+}
+
+// Add adds a value to each of some columns.
+func (r *Row) Add(values map[Column]float64) {
+	for c, v := range values {
+		r.Samples[c] = append(r.Samples[c], v)
+	}
 }
 
 // A Bound is a ratio of two figures of one run, and what it must reach.
@@ -112,47 +141,83 @@ func (r *Report) samples(name string, c Column) []float64 {
 	return nil
 }
 
-// finish computes medians and ratios.
-func (r *Report) finish() {
+// Finish computes medians and ratios. The children of the process have been waited for.
+func (r *Report) Finish() {
+	elapsed := time.Since(r.start)
+	r.Duration = elapsed.Round(time.Second).String()
+	r.Others = max(0, (busyTime()-familyTime()-r.others).Seconds()/elapsed.Seconds()/float64(r.CPUs))
 	for _, row := range r.Rows {
 		for c, s := range row.Samples {
 			row.Medians[c] = MedianInterval(s).Median
 		}
 	}
-	for _, b := range bounds() {
+	for _, b := range r.Bounds {
 		if ratio, ok := r.ratio(b); ok {
 			r.Ratios = append(r.Ratios, ratio)
 		}
 	}
 }
 
-// Markdown writes the tables.
+// Markdown writes the tables: a row for each contender.
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nMade by `go run ./bench/compare --markdown BENCHMARKS.md` in %s on %s; don't edit.\n\n", r.Duration, r.Date)
-	fmt.Fprintf(&b, "%s, %d processors; Linux %s, TCP congestion control %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n",
-		r.Machine, r.CPUs, r.Kernel, r.TCP, r.Go, r.Rounds, r.Length)
-	fmt.Fprintf(&b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
+	r.header(&b)
 	b.WriteString("| |")
-	for _, c := range Columns {
+	for _, c := range r.Columns {
 		fmt.Fprintf(&b, " %s |", c)
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|", len(Columns)) + "\n")
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Columns)) + "\n")
 	for _, row := range r.Rows {
 		fmt.Fprintf(&b, "| %s |", row.Name)
-		for _, c := range Columns {
+		for _, c := range r.Columns {
 			fmt.Fprintf(&b, " %s |", digits(row.Medians[c]))
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString(legend)
+	b.WriteString(r.Legend)
+	r.ratios(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Figures writes the tables: a row for each figure.
+func (r *Report) Figures(w io.Writer) error {
+	var b strings.Builder
+	r.header(&b)
+	b.WriteString("| |")
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, " %s |", row.Name)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Rows)) + "\n")
+	for _, c := range r.Columns {
+		fmt.Fprintf(&b, "| %s |", c)
+		for _, row := range r.Rows {
+			fmt.Fprintf(&b, " %s |", digits(row.Medians[c]))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(r.Legend)
+	r.ratios(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) header(b *strings.Builder) {
+	fmt.Fprintf(b, "# Benchmarks\n\nMade by `%s` in %s on %s; don't edit.\n\n", r.Command, r.Duration, r.Date)
+	fmt.Fprintf(b, "%s, %d processors; Linux %s, TCP congestion control %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n",
+		r.Machine, r.CPUs, r.Kernel, r.TCP, r.Go, r.Rounds, r.Length)
+	fmt.Fprintf(b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
+}
+
+func (r *Report) ratios(b *strings.Builder) {
+	if len(r.Ratios) == 0 {
+		return
+	}
 	b.WriteString("\n## Ratios\n\nWith the 95 % interval of the median. A bound is missed only when the whole interval lies beyond it.\n\n")
 	b.WriteString("| figure | of | to | ratio | interval | bound | |\n|---|---|---|---:|---:|---:|---|\n")
 	for _, x := range r.Ratios {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s … %s | %s | %s |\n", x.Column, x.Of, x.To, digits(x.Median), digits(x.Low), digits(x.High), x.limit(), x.Verdict)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s … %s | %s | %s |\n", x.Column, x.Of, x.To, digits(x.Median), digits(x.Low), digits(x.High), x.limit(), x.Verdict)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 const legend = `

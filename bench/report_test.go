@@ -35,13 +35,12 @@ func TestJudge(t *testing.T) {
 
 // Ratios are taken round by round: a slow round of both doesn't move them.
 func TestReport(t *testing.T) {
-	r := Report{Rounds: 3, Others: 0.5}
-	row := func(name string, out ...float64) {
-		r.Rows = append(r.Rows, Row{Name: name, Medians: map[Column]float64{}, Samples: map[Column][]float64{Out: out}})
-	}
+	r := Report{Rounds: 3, Columns: Columns, Bounds: bounds()}
+	row := func(name string, out ...float64) { r.Add(name).Samples[Out] = out }
 	row(wsstackOffload, 30, 3, 300)
 	row(loopback, 60, 6, 600)
-	r.finish()
+	r.Finish()
+	r.Others = 0.5
 	assert.EqualValues(t, 30, r.Rows[0].Medians[Out])
 	require.Len(t, r.Ratios, 1, "only what was measured")
 	assert.Equal(t, Ratio{Bound{Out, wsstackOffload, loopback, 0.9, 0}, Interval{0.5, 0.5, 0.5}, "missed"}, r.Ratios[0])
@@ -50,6 +49,11 @@ func TestReport(t *testing.T) {
 	assert.Contains(t, b.String(), "| wsstack, offload | 30.0 | – |")
 	assert.Contains(t, b.String(), "| out, Gbit/s | wsstack, offload | kernel, loopback | 0.500 | 0.500 … 0.500 | ≥ 0.900 | missed |")
 	assert.Contains(t, b.String(), "busy")
+	b.Reset()
+	require.NoError(t, r.Figures(&b))
+	assert.Contains(t, b.String(), "| | wsstack, offload | kernel, loopback |")
+	assert.Contains(t, b.String(), "| out, Gbit/s | 30.0 | 60.0 |")
+	assert.Contains(t, b.String(), "| 0.500 | 0.500 … 0.500 | ≥ 0.900 | missed |")
 }
 
 // A short comparison on links that need nothing of the system.

@@ -128,9 +128,14 @@ func stream(n *Network, out, both bool, length time.Duration) (transfer, error) 
 }
 
 // cpuTime is what the process has used.
-func cpuTime() time.Duration {
+func cpuTime() time.Duration { return used(syscall.RUSAGE_SELF) }
+
+// familyTime is what the process has used, and its children that it has waited for.
+func familyTime() time.Duration { return cpuTime() + used(syscall.RUSAGE_CHILDREN) }
+
+func used(who int) time.Duration {
 	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+	if syscall.Getrusage(who, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

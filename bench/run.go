@@ -17,9 +17,9 @@ import (
 // that are interleaved: in each, every contender is measured once, beginning
 // with another one. progress is told what happens.
 func Run(rounds int, length time.Duration, accept func(name string) bool, progress func(string)) (*Report, error) {
-	r := &Report{CPUs: runtime.NumCPU(), Go: runtime.Version(), Date: today(), Rounds: rounds, Length: length.String()}
-	r.Machine, r.Kernel = machine()
-	r.TCP = congestion()
+	r := &Report{Command: "go run ./bench/compare --markdown BENCHMARKS.md", Columns: Columns, Bounds: bounds(), Legend: legend,
+		Rounds: rounds, Length: length.String()}
+	r.Begin()
 	var contenders []Contender
 	var networks []*Network
 	defer func() {
@@ -30,10 +30,9 @@ func Run(rounds int, length time.Duration, accept func(name string) bool, progre
 	for _, c := range Contenders() {
 		if accept(c.Name) {
 			contenders = append(contenders, c)
-			r.Rows = append(r.Rows, Row{Name: c.Name, Medians: map[Column]float64{}, Samples: map[Column][]float64{}})
+			r.Add(c.Name)
 		}
 	}
-	start := time.Now()
 	// First of all: what the other measures leave goes minutes later.
 	if err := r.memory(contenders, progress); err != nil {
 		return nil, err
@@ -45,7 +44,6 @@ func Run(rounds int, length time.Duration, accept func(name string) bool, progre
 		}
 		networks = append(networks, n)
 	}
-	began, busyBefore, ownBefore := time.Now(), busyTime(), cpuTime()
 	for i := range rounds + 1 {
 		for k := range contenders {
 			k = (k + i) % len(contenders)
@@ -57,16 +55,10 @@ func Run(rounds int, length time.Duration, accept func(name string) bool, progre
 			if i == 0 {
 				continue // it doesn't count
 			}
-			for c, v := range values {
-				r.Rows[k].Samples[c] = append(r.Rows[k].Samples[c], v)
-			}
+			r.Rows[k].Add(values)
 		}
 	}
-	elapsed := time.Since(began)
-	others := (busyTime() - busyBefore) - (cpuTime() - ownBefore)
-	r.Others = max(0, others.Seconds()/elapsed.Seconds()/float64(r.CPUs))
-	r.Duration = time.Since(start).Round(time.Second).String()
-	r.finish()
+	r.Finish()
 	return r, nil
 }
 
@@ -96,7 +88,7 @@ func (r *Report) memory(contenders []Contender, progress func(string)) error {
 			} else {
 				v /= 2
 			}
-			r.Rows[k].Samples[Memory] = append(r.Rows[k].Samples[Memory], v)
+			r.Rows[k].Add(map[Column]float64{Memory: v})
 		}
 	}
 	return nil

@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/wsstack/wsstack/bench"
+	"github.com/wsstack/wsstack/bench/traffic"
 )
 
 // A contender is a way out, and the client that uses it.
@@ -23,11 +25,11 @@ type contender struct {
 	commands func(namespace int) [][]string // what to start, for the namespace of a process
 	wrapper  []string                       // instead: what makes the namespace, and starts the client
 
-	client  *client
+	client  *traffic.Client
 	stdin   io.Closer // of the client: its end is the client's
 	process *exec.Cmd // the client
 	tools   []*exec.Cmd
-	samples map[string][]float64
+	row     *bench.Row
 }
 
 // contenders are all of them. What each does about MTUs is its own best: slirp4netns and pasta take
@@ -68,7 +70,6 @@ func (c *contender) missing() string {
 
 // start starts the client in a namespace of its own, and its way out.
 func (c *contender) start() error {
-	c.samples = map[string][]float64{}
 	self, err := os.Executable() // /proc/self/exe would be the wrapper's
 	if err != nil {
 		return err
@@ -93,11 +94,11 @@ func (c *contender) start() error {
 	if err := c.process.Start(); err != nil {
 		return err
 	}
-	c.stdin, c.client = in, newClient(in, out)
+	c.stdin, c.client = in, traffic.NewClient(in, out)
 	if err := c.startTools(&said); err != nil {
 		return err
 	}
-	if _, err := c.client.do("hello", 0, 0); err != nil {
+	if _, err := c.client.Do(traffic.Hello, 0, 0); err != nil {
 		return fmt.Errorf("%w; it says: %s", err, said.String())
 	}
 	return nil
@@ -148,7 +149,7 @@ func (c *contender) measure(s *settings) error {
 		}
 		before := c.cpu()
 		start := time.Now()
-		figures, err := c.client.do(row.what, row.streams, s.length)
+		figures, err := c.client.Do(row.what, row.streams, s.length)
 		if err != nil {
 			return err
 		}
@@ -169,7 +170,9 @@ func (c *contender) measure(s *settings) error {
 	return nil
 }
 
-func (c *contender) add(row string, v float64) { c.samples[row] = append(c.samples[row], v) }
+func (c *contender) add(column bench.Column, v float64) {
+	c.row.Add(map[bench.Column]float64{column: v})
+}
 
 // idleConnections is how many connections memory is divided by.
 const idleConnections = 1000
@@ -179,31 +182,20 @@ func (c *contender) idle() error {
 	settle := func() { time.Sleep(3 * time.Second) }
 	settle()
 	before := c.memory()
-	if _, err := c.client.do("open", idleConnections, 0); err != nil {
+	if _, err := c.client.Do(traffic.Open, idleConnections, 0); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", c.name, err) // it has fewer than that
 		return nil
 	}
 	settle()
 	c.add(memoryRow, float64(c.memory()-before)/idleConnections)
-	_, err := c.client.do("close", 0, 0)
+	_, err := c.client.Do(traffic.Close, 0, 0)
 	return err
 }
 
 // cpu is what the way out has used, user and system.
 func (c *contender) cpu() (t time.Duration) {
 	for _, tool := range c.tools {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", tool.Process.Pid))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		const user, system = 11, 12 // behind the name, from 0
-		for _, i := range []int{user, system} {
-			if f := strings.Fields(rest); len(f) > i {
-				ticks, _ := strconv.Atoi(f[i])
-				t += time.Duration(ticks) * 10 * time.Millisecond // USER_HZ
-			}
-		}
+		t += traffic.CPU(tool.Process.Pid)
 	}
 	return t
 }
@@ -211,16 +203,7 @@ func (c *contender) cpu() (t time.Duration) {
 // memory is the resident size of the way out in bytes.
 func (c *contender) memory() (bytes int) {
 	for _, tool := range c.tools {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", tool.Process.Pid))
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-				bytes += kib << 10
-			}
-		}
+		bytes += traffic.Memory(tool.Process.Pid, traffic.Resident)
 	}
 	return bytes
 }

@@ -13,17 +13,20 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 	"github.com/vishvananda/netlink"
 
+	"github.com/wsstack/wsstack/bench"
 	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -116,8 +119,11 @@ func (s *settings) run(w io.Writer) error {
 	if err := server.Start(); err != nil {
 		return err
 	}
-	defer func() { _ = stdin.Close(); _ = server.Wait() }()
+	stopServer := sync.OnceFunc(func() { _ = stdin.Close(); _ = server.Wait() })
+	defer stopServer()
 
+	r := bench.Report{Command: "go run ./bench/compare/gateways", Columns: columns(), Rounds: s.rounds, Length: s.length.String()}
+	r.Begin()
 	var running []*contender
 	defer func() {
 		for _, c := range running {
@@ -133,6 +139,7 @@ func (s *settings) run(w io.Writer) error {
 			continue
 		}
 		running = append(running, c)
+		c.row = r.Add(c.name)
 		if err := c.start(); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
@@ -154,12 +161,20 @@ func (s *settings) run(w io.Writer) error {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	text := report(running, s)
+	for _, c := range running {
+		c.stop()
+	}
+	running = nil
+	stopServer()
+	r.Finish()
 	if s.markdown != "" {
-		if err := os.WriteFile(s.markdown, []byte(text), 0o644); err != nil {
+		var b bytes.Buffer
+		if err := r.Figures(&b); err != nil {
+			return err
+		}
+		if err := os.WriteFile(s.markdown, b.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
-	_, err = io.WriteString(w, text)
-	return err
+	return r.Figures(w)
 }

@@ -3,19 +3,16 @@
 package main
 
 import (
-	"fmt"
-	"runtime"
-	"slices"
-	"strings"
-	"time"
+	"github.com/wsstack/wsstack/bench"
+	"github.com/wsstack/wsstack/bench/traffic"
 )
 
 // A row is a figure of each contender.
 type row struct {
-	name    string
+	name    bench.Column
 	what    string // the order to the client; empty: it comes from another one
 	streams int
-	cpu     string // the row of what it costs the way out
+	cpu     bench.Column // the row of what it costs the way out
 }
 
 const (
@@ -29,15 +26,15 @@ const (
 )
 
 var rows = []row{
-	{name: "TCP up, Gbit/s", what: "up", streams: 1, cpu: cpuUp},
-	{name: "TCP down, Gbit/s", what: "down", streams: 1, cpu: cpuDown},
-	{name: "TCP up, 8 streams, Gbit/s", what: "up", streams: 8},
-	{name: "TCP down, 8 streams, Gbit/s", what: "down", streams: 8},
-	{name: "round trip of a byte, µs", what: "trip", streams: 1},
+	{name: "TCP up, Gbit/s", what: traffic.Up, streams: 1, cpu: cpuUp},
+	{name: "TCP down, Gbit/s", what: traffic.Down, streams: 1, cpu: cpuDown},
+	{name: "TCP up, 8 streams, Gbit/s", what: traffic.Up, streams: 8},
+	{name: "TCP down, 8 streams, Gbit/s", what: traffic.Down, streams: 8},
+	{name: "round trip of a byte, µs", what: traffic.Trip, streams: 1},
 	{name: "round trip of a byte, µs" + tail},
-	{name: "requests a second, 32 connections", what: "requests", streams: 32, cpu: cpuRequest},
-	{name: "connections a second, 16 at a time", what: "connections", streams: 16, cpu: cpuConnection},
-	{name: "UDP datagrams a second, there and back", what: "datagrams", streams: 8, cpu: cpuDatagram},
+	{name: "requests a second, 32 connections", what: traffic.Requests, streams: 32, cpu: cpuRequest},
+	{name: "connections a second, 16 at a time", what: traffic.Connections, streams: 16, cpu: cpuConnection},
+	{name: "UDP datagrams a second, there and back", what: traffic.Datagrams, streams: 8, cpu: cpuDatagram},
 	{name: cpuUp},
 	{name: cpuDown},
 	{name: cpuRequest},
@@ -46,39 +43,10 @@ var rows = []row{
 	{name: memoryRow},
 }
 
-// report is the table of medians.
-func report(list []*contender, s *settings) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d rounds of %v each, %d processors, %s, %s, congestion control %s.\n\n|  |",
-		s.rounds, s.length, runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly), unpaced)
-	for _, c := range list {
-		fmt.Fprintf(&b, " %s |", c.name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|", len(list)) + "\n")
+// columns are the names of the rows.
+func columns() (list []bench.Column) {
 	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s |", r.name)
-		for _, c := range list {
-			samples := slices.Sorted(slices.Values(c.samples[r.name]))
-			if len(samples) == 0 {
-				b.WriteString(" – |")
-				continue
-			}
-			fmt.Fprintf(&b, " %s |", figure(samples[len(samples)/2]))
-		}
-		b.WriteString("\n")
+		list = append(list, r.name)
 	}
-	return b.String()
-}
-
-// figure has three digits.
-func figure(v float64) string {
-	switch {
-	case v >= 1000:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
+	return list
 }
