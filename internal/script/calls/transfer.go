@@ -250,7 +250,8 @@ func (c *invocation) received(i int, want text, got []byte) {
 		actual = got[:min(len(got), len(want.bytes))]
 	}
 	if want.said && !bytes.Equal(want.bytes, actual) {
-		c.differs(c.arg(i).At(), "other bytes were received", fmt.Sprintf("%q", want.bytes), fmt.Sprintf("%q", got))
+		expected, came := syntax.Beside(want.bytes, got)
+		c.differs(c.arg(i).At(), "other bytes were received", expected, came)
 	}
 }
 

@@ -105,7 +105,7 @@ func (i *invocation) compareVector(list []vocabulary.Iovec, buffers [][]byte, n 
 			b = b[:min(left, len(b))]
 			left -= len(b)
 			if want := list[k].Bytes; want != nil && string(want) != string(b) {
-				i.differs(pos, "what was received", fmt.Sprintf("%q", want), fmt.Sprintf("%q", b))
+				i.receivedOther(pos, want, b)
 			}
 		}
 	})

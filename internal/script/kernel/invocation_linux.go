@@ -177,6 +177,12 @@ func (i *invocation) differs(pos syntax.Pos, what, expected, actual string) {
 	}
 }
 
+// receivedOther notes that other bytes have come than those of the script.
+func (i *invocation) receivedOther(pos syntax.Pos, want, got []byte) {
+	expected, actual := syntax.Beside(want, got)
+	i.differs(pos, "what was received", expected, actual)
+}
+
 // number reads an argument.
 func (i *invocation) number(k vocabulary.Kind, place int) int {
 	n, err := linux.Number(k, i.call.Args[place])
@@ -280,8 +286,8 @@ func (i *invocation) room(e syntax.Expr, length int, filled func() int) []byte {
 	case *syntax.Any:
 	case *syntax.Text:
 		i.checks = append(i.checks, func() {
-			if got := string(b[:min(filled(), length)]); got != e.Value {
-				i.differs(e.Pos, "what was received", fmt.Sprintf("%q", e.Value), fmt.Sprintf("%q", got))
+			if got := b[:min(filled(), length)]; string(got) != e.Value {
+				i.receivedOther(e.Pos, []byte(e.Value), got)
 			}
 		})
 	default:

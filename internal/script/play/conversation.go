@@ -16,7 +16,7 @@ func (p *player) line(at time.Duration, text string) (number int) {
 	if len(r.Conversation) >= 2*MaxConversation {
 		r.trim()
 	}
-	r.Conversation = append(r.Conversation, Line{at, text})
+	r.Conversation = append(r.Conversation, Line{at, syntax.Short(text)})
 	return r.Left + len(r.Conversation) - 1
 }
 
@@ -36,7 +36,7 @@ func (p *player) endLine(c *pending, at time.Duration, text string) {
 		p.line(at, "… "+text)
 		return
 	}
-	r.Conversation[i].Text = text
+	r.Conversation[i].Text = syntax.Short(text)
 }
 
 // packetLine adds a packet to the conversation.

@@ -26,6 +26,19 @@ func failureOf(pos syntax.Pos, event string, err error) *Failure {
 	return f
 }
 
+// shorten cuts what a Failure has of a script; nil: there is none.
+func (f *Failure) shorten() {
+	if f == nil {
+		return
+	}
+	f.What, f.Event = syntax.Short(f.What), syntax.Short(f.Event)
+	for _, lines := range [][]string{f.Expected, f.Actual} {
+		for i, line := range lines {
+			lines[i] = syntax.Short(line)
+		}
+	}
+}
+
 // faultFailure is the Failure of a call that hasn't done what the script says.
 func faultFailure(e *syntax.Event, fault *calls.Fault) *Failure {
 	f := &Failure{Pos: fault.Pos, Event: e.Text, What: fault.What, Hint: fault.Hint}

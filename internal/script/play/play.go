@@ -68,10 +68,11 @@ func (r *Result) Passed() bool { return r.Failure == nil }
 // A Line is one of a conversation.
 type Line struct {
 	At   time.Duration // since the script began
-	Text string        // as package trace has packets, and as the script has calls; without the time
+	Text string        // as package trace has packets, and as the script has calls (syntax.Short); without the time
 }
 
-// A Failure is something that isn't as the script says.
+// A Failure is something that isn't as the script says. Its lines have syntax.MaxShown characters at
+// most.
 type Failure struct {
 	Pos   syntax.Pos    // of the event
 	Event string        // how the script has it
@@ -94,6 +95,7 @@ func Play(s *syntax.Script, c Config) *Result {
 	if failure == nil {
 		newPlayer(s, c, r).run()
 	}
+	r.Failure.shorten()
 	return r
 }
 
@@ -101,6 +103,7 @@ func Play(s *syntax.Script, c Config) *Result {
 // there are none.
 func Check(s *syntax.Script, c Config) *Failure {
 	_, failure := check(s, c)
+	failure.shorten()
 	return failure
 }
 

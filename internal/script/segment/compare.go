@@ -169,17 +169,9 @@ func rangeText(start uint32, length int) string {
 // comparePayload compares bytes; nil: any will do.
 func (c *comparison) comparePayload(expected []byte) {
 	if expected != nil && !bytes.Equal(expected, c.payload) {
-		const shown = 64
-		c.differ("payload", cutText(expected, shown), cutText(c.payload, shown))
+		want, got := syntax.Beside(expected, c.payload)
+		c.differ("payload", want, got)
 	}
-}
-
-// cutText is a payload in quotes, as much of it as is shown.
-func cutText(b []byte, limit int) string {
-	if len(b) <= limit {
-		return fmt.Sprintf("%q", b)
-	}
-	return fmt.Sprintf("%q… (%d bytes)", b[:limit], len(b))
 }
 
 // compareICMP compares what the script says of a message.

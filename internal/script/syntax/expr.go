@@ -83,7 +83,7 @@ func mixed(e Expr) bool {
 // unmixed sees to it that such an expression beside a comparison is in parentheses.
 func (p *parser) unmixed(e Expr, op string, level int) {
 	if level == comparison && mixed(e) && e != p.closed {
-		fail(e.At(), fmt.Sprintf(`write "(%s)"`, e), `"%s" beside %q needs parentheses`, e, op)
+		fail(e.At(), fmt.Sprintf(`write "(%s)"`, Short(e.String())), `"%s" beside %q needs parentheses`, e, op)
 	}
 }
 

@@ -64,7 +64,7 @@ func codeHint(text string) string {
 	if !standard(cond) {
 		return codeGeneral
 	}
-	return fmt.Sprintf(`write "%s"; "--ignore code" leaves code out`, &Assert{Cond: cond})
+	return fmt.Sprintf(`write "%s"; "--ignore code" leaves code out`, Short((&Assert{Cond: cond}).String()))
 }
 
 // standard reports whether all names are those of TCP_INFO, and not of variables of the code.

@@ -137,7 +137,7 @@ func attempt(f func()) (err *Error) {
 
 // report keeps an error.
 func (p *parser) report(e *Error) {
-	e.File = p.script.Name
+	e.File, e.Text = p.script.Name, Short(e.Text)
 	if len(p.errors) < MaxErrors {
 		p.errors = append(p.errors, e)
 	}

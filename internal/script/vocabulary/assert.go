@@ -222,11 +222,11 @@ func isFunction(name string) bool {
 // descriptor returns the socket that a field or an option is of.
 func (v Evaluator) descriptor(e *syntax.Apply) (int64, error) {
 	if len(e.Args) != 1 {
-		return 0, errorf(e, "write "+e.Name+"(4)", "%s needs one descriptor", e.Name)
+		return 0, errorf(e, "write "+syntax.Short(e.Name)+"(4)", "%s needs one descriptor", e.Name)
 	}
 	n, ok := e.Args[0].(*syntax.Number)
 	if !ok || n.Value < 0 {
-		return 0, errorf(e.Args[0], "write the number of a socket, such as "+e.Name+"(4)", "%s isn't a descriptor", e.Args[0])
+		return 0, errorf(e.Args[0], "write the number of a socket, such as "+syntax.Short(e.Name)+"(4)", "%s isn't a descriptor", e.Args[0])
 	}
 	return n.Value, nil
 }

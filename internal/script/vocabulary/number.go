@@ -88,7 +88,7 @@ func (v Evaluator) calculated(k Kind, e *syntax.Binary) (int64, error) {
 // applied returns what a function of a number or an address is.
 func (v Evaluator) applied(e *syntax.Apply) (int64, error) {
 	if len(e.Args) != 1 {
-		return 0, errorf(e, "write "+e.Name+"(80)", "%s takes one value", e.Name)
+		return 0, errorf(e, "write "+syntax.Short(e.Name)+"(80)", "%s takes one value", e.Name)
 	}
 	switch e.Name {
 	case "htons", "ntohs":
