@@ -83,7 +83,7 @@ func (p *pipeEnd) Send(packets []Packet) error {
 	offload := p.Offload()
 	for len(packets) > 0 {
 		run := 0
-		for run < len(packets) && offload.carries(&packets[run], p.mtu) {
+		for run < len(packets) && offload.Carries(&packets[run], p.mtu) {
 			run++
 		}
 		p.out.PutClones(packets[:run])

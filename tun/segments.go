@@ -15,14 +15,18 @@ import (
 const (
 	ip4Size, ip6Size, tcpSize, udpSize = 20, 40, 20, 8
 
-	ip4Length, ip4ID, ip4Protocol, ip4Checksum, ip4Source = 2, 4, 9, 10, 12
-	ip6Length, ip6Source                                  = 4, 8
-	tcpSeq, tcpOffset, tcpFlags, tcpChecksum, tcpUrgent   = 4, 12, 13, 16, 18
-	udpLength, udpChecksum                                = 4, 6
+	ip4TOS, ip4Length, ip4ID, ip4Fragment  = 1, 2, 4, 6
+	ip4Protocol, ip4Checksum, ip4Source    = 9, 10, 12
+	ip6Length, ip6Next, ip6Hops, ip6Source = 4, 6, 7, 8
+	tcpSeq, tcpAck, tcpOffset, tcpFlags    = 4, 8, 12, 13
+	tcpWindow, tcpChecksum, tcpUrgent      = 14, 16, 18
+	udpLength, udpChecksum                 = 4, 6
 
 	protocolTCP, protocolUDP = 6, 17
 
-	flagFIN, flagPSH, flagURG, flagCWR = 0x01, 0x08, 0x20, 0x80
+	flagFIN, flagPSH, flagACK, flagURG, flagECE, flagCWR = 0x01, 0x08, 0x10, 0x20, 0x40, 0x80
+
+	dontFragment = 0x40 // of the first of the two bytes at ip4Fragment
 )
 
 // headers says where the headers of a packet end.
@@ -72,35 +76,93 @@ func headersOf(b []byte, g *GSO) (h headers, ok bool) {
 // owns them. Segments borrows p and doesn't change it. A plain packet is emitted as a clone, which
 // shares its data. For a packet that can't be cut up as its metadata says, emit isn't called.
 func Segments(p *Packet, emit func(Packet)) {
+	whole := Packet{Data: p.Data.Clone(), GSO: p.GSO, Tag: p.Tag}
+	if p.GSO == (GSO{}) {
+		emit(whole)
+		return
+	}
+	var c Cutter
+	for c.Reset(whole); c.Size() > 0; {
+		one := buffer.NewViewSize(c.Size())
+		c.Next(one.AsSlice())
+		emit(Packet{Data: buffer.MakeWithView(one), Tag: p.Tag})
+	}
+}
+
+// A Cutter cuts packets up as [Segments] does, one after the other, into slices of its caller. It
+// allocates nothing for that. The zero Cutter has no packet. A Cutter is not safe for concurrent
+// use.
+type Cutter struct {
+	gso     GSO
+	headers headers
+	head    []byte        // the headers of the packet, which all segments begin with
+	rest    buffer.Buffer // the payload that isn't cut off yet; of a plain packet, all of it
+	cut     int           // how many segments there were
+	size    int           // of the next segment in bytes; 0: there is none
+}
+
+// Reset gives the Cutter a packet, which it owns from then on. It releases what it had left of the
+// packet before. Of a packet that can't be cut up as its metadata says there are no segments.
+func (c *Cutter) Reset(p Packet) {
+	c.rest.Release()
+	c.gso, c.rest, c.cut, c.size = p.GSO, p.Data, 0, 0
+	whole := int(c.rest.Size())
 	switch {
-	case p.GSO == GSO{}:
-		emit(Packet{Data: p.Data.Clone(), Tag: p.Tag})
-		return
-	case p.Data.Size() > maxPacket:
-		return
-	}
-	whole := make([]byte, p.Data.Size())
-	flatten(whole, &p.Data)
-	if p.GSO.Type == GSONone {
-		if p.GSO.complete(whole) {
-			emit(Packet{Data: buffer.MakeWithData(whole), Tag: p.Tag})
+	case whole > maxPacket:
+	case c.gso.Type == GSONone:
+		if !c.gso.NeedsCsum || c.gso.checksumAt()+2 <= whole {
+			c.size = whole
 		}
+	case c.gso.MSS > 0 && c.readHeaders(whole):
+		c.size = len(c.head) + min(int(c.gso.MSS), int(c.rest.Size()))
+	}
+	if c.size == 0 {
+		c.rest.Release()
+	}
+}
+
+// maxHeaders is the size in bytes of the largest headers of IPv4 and TCP together, which is that of
+// the largest TCP header, too, behind the headers of IPv6.
+const maxHeaders = 60 + 60
+
+// readHeaders moves the headers from the front of a packet of so many bytes to head. It fails for
+// a packet that can't be cut up.
+func (c *Cutter) readHeaders(whole int) (ok bool) {
+	size := min(maxHeaders+int(c.gso.CsumStart), whole)
+	c.head = slices.Grow(c.head[:0], size)[:size]
+	flatten(c.head, &c.rest)
+	if c.headers, ok = headersOf(c.head, &c.gso); ok {
+		c.head = c.head[:c.headers.payload]
+		c.rest.TrimFront(int64(len(c.head)))
+	}
+	return ok
+}
+
+// Size is the size of the next segment in bytes; 0: there is none. No later segment of the packet
+// is larger.
+func (c *Cutter) Size() int { return c.size }
+
+// Next writes the next segment to b, which must have room for Size bytes. A segment is a packet as
+// a wire would carry it, with complete checksums.
+func (c *Cutter) Next(b []byte) {
+	b = b[:c.size]
+	if c.gso.Type == GSONone {
+		flatten(b, &c.rest)
+		if c.gso.NeedsCsum {
+			c.gso.complete(b)
+		}
+		c.size = 0
+		c.rest.Release()
 		return
 	}
-	h, ok := headersOf(whole, &p.GSO)
-	if !ok || p.GSO.MSS == 0 {
-		return
-	}
-	mss := int(p.GSO.MSS)
-	one := make([]byte, h.payload+mss)
-	for i, rest := 0, whole[h.payload:]; i == 0 || len(rest) > 0; i++ {
-		n := min(mss, len(rest))
-		b := one[:h.payload+n]
-		copy(b, whole[:h.payload])
-		copy(b[h.payload:], rest)
-		rest = rest[n:]
-		h.finish(b, i, mss, len(rest) == 0)
-		emit(Packet{Data: buffer.MakeWithData(b), Tag: p.Tag})
+	copy(b, c.head)
+	c.rest.TrimFront(int64(flatten(b[len(c.head):], &c.rest)))
+	left, mss := int(c.rest.Size()), int(c.gso.MSS)
+	c.headers.finish(b, c.cut, mss, left == 0)
+	c.cut++
+	c.size = 0
+	if left > 0 {
+		c.size = len(c.head) + min(mss, left)
 	}
 }
 
@@ -126,27 +188,22 @@ func plainClones(packets []Packet) []Packet {
 	return list
 }
 
+// checksumAt is the offset of the checksum of a packet with NeedsCsum.
+func (g *GSO) checksumAt() int { return int(g.CsumStart) + int(g.CsumOffset) }
+
 // complete replaces the sum of the pseudo-header in the checksum field of a packet by the checksum.
-func (g *GSO) complete(b []byte) bool {
-	start, at := int(g.CsumStart), int(g.CsumStart)+int(g.CsumOffset)
-	if at+2 > len(b) {
-		return false
-	}
-	inet.PutChecksum(b[at:], checksum.Checksum(b[start:], 0), g.CsumOffset == udpChecksum)
-	return true
+// The field must be in the packet.
+func (g *GSO) complete(b []byte) {
+	inet.PutChecksum(b[g.checksumAt():], checksum.Checksum(b[g.CsumStart:], 0), g.CsumOffset == udpChecksum)
 }
 
 // finish adapts the headers in b, which holds a copy of the headers of the whole and the payload of
 // segment i, so that b is the packet that a wire would carry.
 func (h *headers) finish(b []byte, i, mss int, last bool) {
-	if h.v6 {
-		binary.BigEndian.PutUint16(b[ip6Length:], uint16(len(b)-ip6Size))
-	} else {
-		binary.BigEndian.PutUint16(b[ip4Length:], uint16(len(b)))
+	if !h.v6 {
 		binary.BigEndian.PutUint16(b[ip4ID:], binary.BigEndian.Uint16(b[ip4ID:])+uint16(i))
-		binary.BigEndian.PutUint16(b[ip4Checksum:], 0)
-		inet.PutChecksum(b[ip4Checksum:], checksum.Checksum(b[:h.transport], 0), false)
 	}
+	h.putLengths(b, len(b))
 	t := b[h.transport:]
 	at := udpChecksum
 	if h.protocol == protocolUDP {
@@ -164,6 +221,17 @@ func (h *headers) finish(b []byte, i, mss int, last bool) {
 	}
 	binary.BigEndian.PutUint16(t[at:], 0)
 	inet.PutChecksum(t[at:], checksum.Checksum(t, h.pseudoHeader(b, len(t))), h.protocol == protocolUDP)
+}
+
+// putLengths makes the IP header in b that of a packet of size bytes.
+func (h *headers) putLengths(b []byte, size int) {
+	if h.v6 {
+		binary.BigEndian.PutUint16(b[ip6Length:], uint16(size-ip6Size))
+		return
+	}
+	binary.BigEndian.PutUint16(b[ip4Length:], uint16(size))
+	binary.BigEndian.PutUint16(b[ip4Checksum:], 0)
+	inet.PutChecksum(b[ip4Checksum:], checksum.Checksum(b[:h.transport], 0), false)
 }
 
 // pointUrgent adapts the urgent pointer of a segment that was cut from a whole at this offset, so
