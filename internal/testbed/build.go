@@ -18,6 +18,9 @@ func (t *Testbed) build() error {
 		}
 	}
 	for i, l := range t.links {
+		if l.elsewhere() {
+			continue
+		}
 		if err := l.build(t.options.Records, t.seed(i)); err != nil {
 			return err
 		}
@@ -35,7 +38,7 @@ func (t *Testbed) build() error {
 func (t *Testbed) buildKernel(host int) error {
 	h := t.hosts[host]
 	kind := h.host.Kind
-	if kind != Namespace && kind != System {
+	if h.host.Remote || kind != Namespace && kind != System {
 		return nil
 	}
 	var devices []namespace.Device
@@ -77,7 +80,7 @@ func (t *Testbed) device(host, link, end int) namespace.Device {
 	l := &t.network.Links[link]
 	d := namespace.Device{
 		Name: cmp.Or(l.Ends[end].Interface, l.Name), Addresses: l.Ends[end].Addresses, MTU: l.mtu(), Congestion: l.Ends[end].Congestion,
-		Plain: l.worked(),
+		Plain: l.worked() || l.Tunnel != nil,
 	}
 	for _, r := range t.network.routes(host) {
 		if r.link == link {
@@ -107,7 +110,7 @@ func (t *Testbed) files(h *RunningHost) []namespace.File {
 // buildStack makes the stack of a host.
 func (t *Testbed) buildStack(host int) (err error) {
 	h := t.hosts[host]
-	if h.host.Kind != Stack && h.host.Kind != Router {
+	if h.host.Remote || h.host.Kind != Stack && h.host.Kind != Router {
 		return nil
 	}
 	cfg := h.host.Config

@@ -38,14 +38,25 @@ func (h *RunningHost) run(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	close(h.ready)
+	h.becomeReady()
+	if ready := h.testbed.options.Ready; ready != nil {
+		ready(h.Name())
+	}
 	if h.host.Until.Kind != Running {
 		h.event("ready after %v", time.Since(begin).Round(time.Millisecond))
 	}
 }
 
-// await waits until the hosts of After are ready. It reports whether they are.
+// await waits until commands may start, and the hosts of After are ready. It reports whether they
+// are.
 func (h *RunningHost) await(ctx context.Context) bool {
+	if begin := h.testbed.options.Begin; begin != nil {
+		select {
+		case <-begin:
+		case <-ctx.Done():
+			return false
+		}
+	}
 	for _, name := range h.host.After {
 		before := h.testbed.hosts[h.testbed.network.index(name)]
 		select {
@@ -135,7 +146,7 @@ func closeAll(files []*os.File) {
 // foreground. It does nothing where the command doesn't run.
 func (t *Testbed) Signal(s syscall.Signal) {
 	target := t.main()
-	for _, h := range t.hosts {
+	for _, h := range t.Hosts() {
 		if h.host.Command != nil && h.host.Command.Foreground {
 			target = h
 		}

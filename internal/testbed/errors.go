@@ -17,6 +17,12 @@ type Error struct {
 	status int
 }
 
+// A hinter is an error with a hint.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // Error names the host or link, and says what is wrong.
 func (e *Error) Error() string {
 	var words []string

@@ -110,7 +110,7 @@ func (h *RunningHost) neighbour() (a netip.Addr) {
 		switch {
 		case ok && a.IsValid():
 			return netip.Addr{}
-		case ok:
+		case ok && len(l.Ends[1-end].Addresses) > 0:
 			a = l.Ends[1-end].Addresses[0].Addr()
 		}
 	}

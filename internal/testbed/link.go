@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -12,8 +13,11 @@ import (
 type RunningLink struct {
 	link *Link
 
-	// devices are those that the two ends have of the kernel: one end sends what comes out of its
-	// device. nil: the end is a stack.
+	// remote says which ends other machines run.
+	remote [2]bool
+
+	// devices are those that the two ends have of the kernel, or the tunnels to them: one end sends
+	// what comes out of its device. nil: the end is a stack.
 	devices [2]tun.Device
 
 	// joined is the device that the stack at an end gets. Where neither end is a stack, the link
@@ -46,7 +50,8 @@ func (l *RunningLink) Impaired() *tun.Impaired { return l.impaired }
 // Captured is the device that records the packets of the link.
 func (l *RunningLink) Captured() *tun.Captured { return l.captured }
 
-// Device is the device of the kernel at one of the ends of the description; nil: a stack is there.
+// Device is the device of the kernel at one of the ends of the description, or the tunnel to it;
+// nil: a stack is there.
 func (l *RunningLink) Device(end int) tun.Device { return l.devices[end] }
 
 // outer is the device that the stack at an end uses.
@@ -55,6 +60,16 @@ func (l *RunningLink) outer(end int) tun.Device { return l.joined[end] }
 // build joins the ends of the link. What the impairments do at random comes from seed, if there is
 // one.
 func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
+	sends := [2]tun.Impairment{l.link.Ends[0].Sends, l.link.Ends[1].Sends}
+	for end, remote := range l.remote {
+		if !remote {
+			continue
+		}
+		sends[end] = tun.Impairment{} // has happened already when a packet comes out of the tunnel
+		if l.devices[end], err = l.tunnel(); err != nil {
+			return err
+		}
+	}
 	device := l.innermost()
 	l.joined[l.first] = device // what close finds after an error
 	var packets *tun.CaptureFile
@@ -66,9 +81,8 @@ func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
 	if l.captured, err = tun.Capture(device, packets, l.Name()); err != nil {
 		return captureFailure(l.link, err)
 	}
-	ends := l.link.Ends
 	l.impaired, err = tun.Impair(l.captured, tun.ImpairConfig{
-		Out: ends[l.first].Sends, In: ends[1-l.first].Sends, Rand: seed, Whole: true,
+		Out: sends[l.first], In: sends[1-l.first], Rand: seed, Whole: true,
 	})
 	if err != nil {
 		return failed("can't impair the link: %w", err).ofLink(l.link, "impair")
@@ -78,6 +92,25 @@ func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
 		return l.bridge()
 	}
 	return nil
+}
+
+// elsewhere reports whether both ends are remote, so that this process has no part in the link.
+func (l *RunningLink) elsewhere() bool { return l.remote[0] && l.remote[1] }
+
+// tunnel makes the device by which the remote end is reached.
+func (l *RunningLink) tunnel() (tun.Device, error) {
+	if l.link.Tunnel == nil {
+		return nil, failed("nothing leads to the remote end").ofLink(l.link, "")
+	}
+	d, err := l.link.Tunnel()
+	if err != nil {
+		e := failed("can't make the tunnel: %w", err).ofLink(l.link, "")
+		if cause, ok := errors.AsType[hinter](err); ok {
+			e.hint = cause.Hint()
+		}
+		return nil, e
+	}
+	return d, nil
 }
 
 // worked reports whether something happens to the packets of the link, one by one.
@@ -140,5 +173,10 @@ func (t *Testbed) seed(link int) rand.Source {
 	if t.network.Seed == nil {
 		return nil
 	}
-	return rand.NewPCG(*t.network.Seed, uint64(link))
+	// The two machines at the ends of a tunnel do different things at random.
+	number := uint64(link)
+	if t.links[link].remote[0] {
+		number |= 1 << 32
+	}
+	return rand.NewPCG(*t.network.Seed, number)
 }

@@ -60,6 +60,11 @@ type Host struct {
 	Name string // the name of the host, which others find its addresses by
 	Kind Kind
 
+	// Remote says that another machine runs the host, or nobody whom this process knows. Such a host
+	// is described for its names, its routes and the order of the start. A link between a host of
+	// this process and a remote one has a Tunnel, and one between two remote hosts isn't made.
+	Remote bool
+
 	// Config has what a stack or router is made with besides its devices, addresses, routes and
 	// names, which come from the network: the profile, options of all sockets, and so on.
 	Config stack.Config
@@ -167,12 +172,17 @@ type Link struct {
 	// Capture is the name of a pcapng file that gets all packets of the link; "": none, "-":
 	// standard output.
 	Capture string
+
+	// Tunnel makes the device by which a remote host at one end is reached: what the other end sends
+	// goes there. Whoever runs the remote host impairs what it sends. A link between two hosts of
+	// this process has none.
+	Tunnel func() (tun.Device, error)
 }
 
 // An End is one end of a Link.
 type End struct {
-	Host      string // the name of the host
-	Addresses []netip.Prefix
+	Host      string         // the name of the host
+	Addresses []netip.Prefix // a remote host whose addresses nobody knows has none
 
 	// Interface is the name of the interface of a namespace or of the system; empty stands for the
 	// name of the link. The system completes one with %d in it.

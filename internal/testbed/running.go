@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"net/netip"
+	"sync"
 
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/stack"
@@ -17,6 +18,7 @@ type RunningHost struct {
 	space *namespace.Namespace // nil: not a namespace
 
 	ready  chan struct{} // closed when Until holds
+	once   sync.Once     // of the close
 	ended  chan struct{} // closed when the command has ended, with status
 	status int
 }
@@ -36,6 +38,9 @@ func (h *RunningHost) Namespace() *namespace.Namespace { return h.space }
 // Addresses are the addresses of the host on its links, in their order, each with the prefix that
 // is on link.
 func (h *RunningHost) Addresses() []netip.Prefix { return h.addresses }
+
+// becomeReady says that the host is ready.
+func (h *RunningHost) becomeReady() { h.once.Do(func() { close(h.ready) }) }
 
 // Testbed is the network that the host is part of.
 func (h *RunningHost) Testbed() *Testbed { return h.testbed }

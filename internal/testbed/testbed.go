@@ -33,6 +33,13 @@ type Options struct {
 	// nor with those of Output.
 	Event func(Event)
 
+	// Begin is closed when commands may start, which is when the machines of remote hosts run, too;
+	// nil: they start at once.
+	Begin <-chan struct{}
+
+	// Ready is told that a host of this process is ready; nil: nobody is. Calls may overlap.
+	Ready func(host string)
+
 	// Logger gets the records of what goes wrong in features; nil: nobody does.
 	Logger *slog.Logger
 
@@ -99,16 +106,24 @@ func New(n Network, o Options) (*Testbed, error) {
 		t.hosts = append(t.hosts, h)
 	}
 	for i := range n.Links {
-		t.links = append(t.links, &RunningLink{link: &n.Links[i]})
+		l := &RunningLink{link: &n.Links[i]}
+		for end := range l.remote {
+			l.remote[end] = n.Hosts[n.index(l.link.Ends[end].Host)].Remote
+		}
+		t.links = append(t.links, l)
 	}
 	return t, nil
 }
 
-// Hosts are the hosts, in the order of the description.
-func (t *Testbed) Hosts() []*RunningHost { return t.hosts }
+// Hosts are the hosts that this process runs, in the order of the description.
+func (t *Testbed) Hosts() []*RunningHost {
+	return slices.DeleteFunc(slices.Clone(t.hosts), func(h *RunningHost) bool { return h.host.Remote })
+}
 
-// Links are the links, in the order of the description.
-func (t *Testbed) Links() []*RunningLink { return t.links }
+// Links are the links of these hosts, in the order of the description.
+func (t *Testbed) Links() []*RunningLink {
+	return slices.DeleteFunc(slices.Clone(t.links), (*RunningLink).elsewhere)
+}
 
 // Names are the addresses of all names: of the hosts, and of Network.Names.
 func (t *Testbed) Names() map[string][]netip.Addr {
@@ -152,6 +167,14 @@ func (t *Testbed) Logger() *slog.Logger {
 	return t.options.Logger
 }
 
+// Ready says that a remote host is ready: hosts whose After has its name need not wait for it any
+// more. The names of other hosts are ignored.
+func (t *Testbed) Ready(host string) {
+	if i := t.network.index(host); i >= 0 && t.hosts[i].host.Remote {
+		t.hosts[i].becomeReady()
+	}
+}
+
 // Start makes all hosts and links, starts the features of the stacks, and then the commands in
 // their order. It returns when the features run; commands may still wait for other hosts. After an
 // error nothing is left of the network.
@@ -171,7 +194,7 @@ func (t *Testbed) Start() error {
 	t.mu.Lock()
 	t.cancel = cancel
 	t.mu.Unlock()
-	for _, h := range t.hosts {
+	for _, h := range t.Hosts() {
 		t.runs.Go(func() { h.run(ctx) }) // ends with the command, or with ctx
 	}
 	return nil
@@ -179,7 +202,7 @@ func (t *Testbed) Start() error {
 
 // serve starts the features of the stacks.
 func (t *Testbed) serve() error {
-	for _, h := range t.hosts {
+	for _, h := range t.Hosts() {
 		features := h.host.Services
 		for _, f := range []*Feature{h.host.Gateway, h.host.Resolver} {
 			if f != nil {
@@ -203,10 +226,7 @@ func (t *Testbed) serve() error {
 // featureFailure says which feature of which host has failed. The hint of the cause stays.
 func featureFailure(h *RunningHost, f Feature, err error) *Error {
 	e := failed("%s: %w", f.Text, err).of(h.host, "")
-	if cause, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
+	if cause, ok := errors.AsType[hinter](err); ok {
 		e.hint = cause.Hint()
 	}
 	return e
@@ -214,7 +234,7 @@ func featureFailure(h *RunningHost, f Feature, err error) *Error {
 
 // Wait returns when the main command has ended, or another one has failed, or the network has, or
 // ctx is done, with the error of ctx. A network without commands runs until ctx is done. The
-// network isn't closed by it.
+// network isn't closed by it. The end of a command of a remote host is for the caller to notice.
 func (t *Testbed) Wait(ctx context.Context) (Result, error) {
 	main := t.main()
 	for {
@@ -234,7 +254,8 @@ func (t *Testbed) Wait(ctx context.Context) (Result, error) {
 	}
 }
 
-// main is the host whose command ends the network; nil: there are no commands.
+// main is the host whose command ends the network, which may be a remote one; nil: there are no
+// commands.
 func (t *Testbed) main() *RunningHost {
 	var last *RunningHost
 	for _, h := range t.hosts {
