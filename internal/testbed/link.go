@@ -60,12 +60,10 @@ func (l *RunningLink) outer(end int) tun.Device { return l.joined[end] }
 // build joins the ends of the link. What the impairments do at random comes from seed, if there is
 // one.
 func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
-	sends := [2]tun.Impairment{l.link.Ends[0].Sends, l.link.Ends[1].Sends}
 	for end, remote := range l.remote {
 		if !remote {
 			continue
 		}
-		sends[end] = tun.Impairment{} // has happened already when a packet comes out of the tunnel
 		if l.devices[end], err = l.tunnel(); err != nil {
 			return err
 		}
@@ -81,8 +79,9 @@ func (l *RunningLink) build(records *os.File, seed rand.Source) (err error) {
 	if l.captured, err = tun.Capture(device, packets, l.Name()); err != nil {
 		return captureFailure(l.link, err)
 	}
+	ends := l.link.Ends
 	l.impaired, err = tun.Impair(l.captured, tun.ImpairConfig{
-		Out: sends[l.first], In: sends[1-l.first], Rand: seed, Whole: true,
+		Out: ends[l.first].Sends, In: ends[1-l.first].Sends, Rand: seed, Whole: true,
 	})
 	if err != nil {
 		return failed("can't impair the link: %w", err).ofLink(l.link, "impair")

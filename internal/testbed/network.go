@@ -174,8 +174,7 @@ type Link struct {
 	Capture string
 
 	// Tunnel makes the device by which a remote host at one end is reached: what the other end sends
-	// goes there. Whoever runs the remote host impairs what it sends. A link between two hosts of
-	// this process has none.
+	// goes there. A link between two hosts of this process has none.
 	Tunnel func() (tun.Device, error)
 }
 
@@ -188,7 +187,8 @@ type End struct {
 	// name of the link. The system completes one with %d in it.
 	Interface string
 
-	// Sends is what happens to the packets that the host sends over the link.
+	// Sends is what happens to the packets that the host sends over the link. Those of a remote host
+	// have been through everything that its machine does to them before.
 	Sends tun.Impairment
 
 	// Congestion is the congestion control of the kernel's connections over the link; see

@@ -31,13 +31,11 @@ func divided() (near, far testbed.Network) {
 }
 
 // Each machine has its own hosts and links alone, and the hosts reach those of the other one by
-// routes and names. What a link does to packets happens once, where they are sent.
+// routes and names. What an end does to packets happens where they are sent.
 func TestRemote(t *testing.T) {
 	near, far := divided()
-	for _, n := range []*testbed.Network{&near, &far} {
-		n.Links[0].Ends[0].Sends.Duplicate = 1
-		n.Links[0].Ends[1].Sends.Delay = 20 * time.Millisecond
-	}
+	near.Links[0].Ends[0].Sends.Duplicate = 1
+	far.Links[0].Ends[1].Sends.Delay = 20 * time.Millisecond
 	a, b := start(t, near, testbed.Options{}), start(t, far, testbed.Options{})
 	if len(a.Hosts()) != 1 || len(a.Links()) != 1 || len(b.Hosts()) != 2 || len(b.Links()) != 2 {
 		t.Fatalf("%d and %d hosts, %d and %d links", len(a.Hosts()), len(b.Hosts()), len(a.Links()), len(b.Links()))
