@@ -1,54 +1,235 @@
 package wg
 
 import (
+	"bufio"
+	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
-	"time"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.zx2c4.com/wireguard/conn"
+	"golang.zx2c4.com/wireguard/device"
 
 	"github.com/wsstack/wsstack/tun"
 )
 
 // A Device is one end of a tunnel as a packet device. Its methods are safe for concurrent use.
+//
+// Its engine works in real time with goroutines of its own, so a Device is not for stacks that are
+// Stepped, for virtual time or for bubbles of testing/synctest.
 type Device struct {
-	tun.Device
+	tun.Device // the face for the stack
+
+	engine *device.Device
+	closed context.Context // done once Close was called
+	close  context.CancelFunc
+	serve  sync.WaitGroup // calls of Serve and their clients
+
+	mu    sync.Mutex
+	order []Key          // of the peers, as they were added
+	given map[Key]string // Peer.Endpoint by PublicKey
 }
 
-// A PeerStatus is what is known of a peer.
-type PeerStatus struct {
-	Peer
-
-	At            netip.AddrPort // where the peer was heard of last; zero: nobody knows
-	LastHandshake time.Time      // zero: there was none
-	Received      uint64         // bytes of packets of the tunnel
-	Sent          uint64
+// New opens the tunnel. It looks up the endpoints that are names, and fails if one has no address.
+// A *ConfigError says what is wrong with cfg, and so does the one of a port that somebody else has.
+func New(cfg Config) (*Device, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	var settings settings
+	settings.own(&cfg)
+	for i := range cfg.Peers {
+		at, err := resolve(context.Background(), cfg.Peers[i].Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		settings.peer(&cfg.Peers[i], at)
+	}
+	bind := cfg.Bind
+	if bind == nil {
+		bind = conn.NewDefaultBind()
+	}
+	t := newTUN(cmp.Or(cfg.MTU, DefaultMTU))
+	bind = t.Bind(bind)
+	d := &Device{
+		Device: t.Stack(),
+		engine: device.NewDevice(t.Tunnel(), bind, logger(cfg.Logger)),
+		given:  map[Key]string{},
+	}
+	d.closed, d.close = context.WithCancel(context.Background())
+	err := d.engine.IpcSet(settings.String())
+	if err == nil {
+		err = d.engine.Up()
+	}
+	if err != nil {
+		d.Close()
+		return nil, opening(&cfg, err)
+	}
+	for _, p := range cfg.Peers {
+		d.remember(p.PublicKey, p.Endpoint)
+	}
+	return d, nil
 }
 
-// New opens the tunnel.
-func New(cfg Config) (*Device, error) { return nil, errors.ErrUnsupported }
+// opening is the error of a tunnel that couldn't be opened.
+func opening(cfg *Config, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return wrong("choose another listen port, or 0 for any; or end the program that has it", "port %d is taken: %w", cfg.ListenPort, err)
+	case cfg.FirewallMark != 0 && errors.Is(err, fs.ErrPermission):
+		return wrong("marks need CAP_NET_ADMIN: run as root, or leave the mark out", "the firewall mark can't be set: %w", err)
+	}
+	return fmt.Errorf("wg: open the tunnel: %w", err)
+}
+
+// logger is what a slog.Logger is to the engine. The engine's own messages about what it does are
+// of level debug.
+func logger(l *slog.Logger) *device.Logger {
+	if l == nil {
+		return &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
+	}
+	at := func(level slog.Level) func(string, ...any) {
+		return func(format string, args ...any) {
+			if ctx := context.Background(); l.Enabled(ctx, level) {
+				l.Log(ctx, level, fmt.Sprintf(format, args...))
+			}
+		}
+	}
+	return &device.Logger{Verbosef: at(slog.LevelDebug), Errorf: at(slog.LevelError)}
+}
+
+// resolve is the address of an endpoint; zero for "".
+func resolve(ctx context.Context, endpoint string) (netip.AddrPort, error) {
+	if endpoint == "" {
+		return netip.AddrPort{}, nil
+	}
+	if at, err := netip.ParseAddrPort(endpoint); err == nil {
+		return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), nil
+	}
+	host, service, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, wrong("look for a slip in the name, or write the address", "endpoint %s: %w", endpoint, err)
+	}
+	return netip.AddrPortFrom(addresses[0].Unmap(), uint16(port)), nil
+}
+
+// Close closes the tunnel, and the device of the stack with it. Once it has returned, nothing of
+// the tunnel is left, calls of Serve included. Close is idempotent.
+func (d *Device) Close() error {
+	d.mu.Lock() // so that no Serve begins anymore
+	d.close()
+	d.mu.Unlock()
+	d.engine.Close()
+	err := d.Device.Close()
+	d.serve.Wait()
+	return err
+}
 
 // PublicKey is the public key of this end.
-func (d *Device) PublicKey() Key { return Key{} }
+func (d *Device) PublicKey() Key { return d.state().privateKey.PublicKey() }
 
 // ListenPort is the UDP port of the host.
-func (d *Device) ListenPort() int { return 0 }
+func (d *Device) ListenPort() int { return d.state().listenPort }
 
 // Peers are the peers, in the order in which they were added.
-func (d *Device) Peers() []PeerStatus { return nil }
+func (d *Device) Peers() []PeerStatus {
+	state := d.state()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.order = state.sort(d.order)
+	maps.DeleteFunc(d.given, func(k Key, _ string) bool { return !slices.Contains(d.order, k) })
+	for i := range state.peers {
+		p := &state.peers[i]
+		p.Endpoint = d.given[p.PublicKey]
+		if p.Endpoint == "" && p.At.IsValid() {
+			p.Endpoint = p.At.String()
+		}
+	}
+	return state.peers
+}
 
-// SetPeer adds a peer, or replaces the one with its public key. A session that there is goes on.
-func (d *Device) SetPeer(p Peer) error { return errors.ErrUnsupported }
+// SetPeer adds a peer, or replaces the one with its public key. A session that there is goes on,
+// and without an Endpoint, so does where the peer was heard of last. An allowed IP that another peer
+// has moves to this one, as with wg(8). SetPeer looks up an Endpoint that is a name. A *ConfigError
+// says what is wrong with p; after Close the error is tun.ErrClosed.
+func (d *Device) SetPeer(p Peer) error {
+	if wrong := p.check(d.PublicKey()); wrong != nil {
+		return wrong
+	}
+	at, err := resolve(d.closed, p.Endpoint)
+	if d.closed.Err() != nil {
+		return tun.ErrClosed
+	}
+	if err != nil {
+		return err
+	}
+	var s settings
+	s.peer(&p, at)
+	if err := d.set(s.String()); err != nil {
+		return err
+	}
+	d.remember(p.PublicKey, p.Endpoint)
+	return nil
+}
 
-// RemovePeer removes a peer.
-func (d *Device) RemovePeer(k Key) error { return errors.ErrUnsupported }
+// RemovePeer removes a peer. If there is none with that key, it does nothing.
+func (d *Device) RemovePeer(k Key) error {
+	var s settings
+	s.key("public_key", k)
+	s.line("remove", "true")
+	return d.set(s.String())
+}
 
-// Get writes the state of the tunnel in the form of WireGuard's UAPI (get=1).
-func (d *Device) Get(w io.Writer) error { return errors.ErrUnsupported }
+// set gives settings to the engine.
+func (d *Device) set(settings string) error {
+	if d.closed.Err() != nil {
+		return tun.ErrClosed
+	}
+	err := d.engine.IpcSet(settings)
+	if err != nil && d.closed.Err() != nil {
+		return tun.ErrClosed
+	}
+	return err
+}
 
-// Set changes the tunnel by a text in the form of WireGuard's UAPI (set=1).
-func (d *Device) Set(r io.Reader) error { return errors.ErrUnsupported }
+// remember keeps what the engine doesn't know of a peer.
+func (d *Device) remember(k Key, endpoint string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.given[k]; !known {
+		d.order = append(d.order, k)
+	}
+	d.given[k] = endpoint
+}
 
-// Serve answers UAPI requests, of wg(8) for instance, that come over l, until l or the device is
-// closed.
-func (d *Device) Serve(l net.Listener) error { return errors.ErrUnsupported }
+// Get writes the state of the tunnel in the form of WireGuard's UAPI (get=1). It has the private
+// key.
+func (d *Device) Get(w io.Writer) error { return d.engine.IpcGetOperation(w) }
+
+// Set changes the tunnel by a text in the form of WireGuard's UAPI (set=1), which ends with an
+// empty line or with r. The text has 4 MiB at most. The lines before one with a mistake are in
+// force when Set fails.
+func (d *Device) Set(r io.Reader) error {
+	text, err := readSettings(bufio.NewReader(r))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return d.set(text)
+}

@@ -1,0 +1,87 @@
+package wg
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+
+	"golang.zx2c4.com/wireguard/conn"
+	"golang.zx2c4.com/wireguard/device"
+)
+
+// Bind returns inner, which carries packets of a tunnel, with a bound for what is between t and
+// inner: at most 512 packets in each direction, and a batch more, are inside of the engine. Above it
+// packets wait in the queue of the stack and in the socket of inner, where each takes little more
+// than its size; inside of the engine each takes 64 KiB. Bind is called before the Tunnel of t is
+// given to an engine.
+func (t *TUN) Bind(inner conn.Bind) conn.Bind {
+	t.in, t.out = newFlight(maxInside), newFlight(maxInside)
+	return &bind{Bind: inner, in: t.in, out: t.out}
+}
+
+// A bind is a Bind that tells the flights of a TUN what comes and goes.
+type bind struct {
+	conn.Bind
+	in, out *flight
+
+	mu     sync.Mutex
+	closed chan struct{} // of those functions that Open has returned; nil: none
+}
+
+// Open opens the inner Bind.
+func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	receivers, port, err := b.Bind.Open(port)
+	if err != nil {
+		return nil, 0, err
+	}
+	b.closed = make(chan struct{})
+	for i, inner := range receivers {
+		receivers[i] = b.receiver(inner, b.closed)
+	}
+	return receivers, port, nil
+}
+
+// receiver makes a function that receives packets when there is room for them.
+func (b *bind) receiver(inner conn.ReceiveFunc, closed <-chan struct{}) conn.ReceiveFunc {
+	data := make([][]byte, 0, b.BatchSize()) // the buffers of a batch that have data
+	used := 0                                // how many buffers the last batch has had
+	return func(packets [][]byte, sizes []int, from []conn.Endpoint) (int, error) {
+		b.in.leave(packets[:used]) // where the engine took a packet, there is another buffer now
+		if !b.in.wait(closed) {
+			return 0, net.ErrClosed
+		}
+		n, err := inner(packets, sizes, from)
+		used, data = n, data[:0]
+		for i, size := range sizes[:n] {
+			if isData(packets[i][:size]) {
+				data = append(data, packets[i])
+			}
+		}
+		b.in.enter(data)
+		return n, err
+	}
+}
+
+// isData reports whether a packet of the tunnel carries a packet.
+func isData(b []byte) bool {
+	return len(b) > device.MessageKeepaliveSize && binary.LittleEndian.Uint32(b) == device.MessageTransportType
+}
+
+// Close closes the inner Bind.
+func (b *bind) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed != nil {
+		close(b.closed)
+		b.closed = nil
+	}
+	return b.Bind.Close()
+}
+
+// Send sends packets to where a peer is.
+func (b *bind) Send(packets [][]byte, to conn.Endpoint) error {
+	defer b.out.leave(packets)
+	return b.Bind.Send(packets, to)
+}

@@ -1,0 +1,129 @@
+package wg
+
+import (
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/wsstack/wsstack/internal/fifo"
+)
+
+// The bounds of what is inside of the engine in each direction. A packet there takes a buffer of
+// 64 KiB, whatever its size.
+const (
+	maxInside = 512
+	// patience is the time after which a packet isn't counted anymore: the engine keeps those for
+	// a peer that doesn't answer, and doesn't tell when it drops one.
+	patience = 50 * time.Millisecond
+)
+
+// A flight is the buffers of the engine that have a packet on its way in one direction. Buffers are
+// told apart by their first byte. Its methods are safe for concurrent use.
+type flight struct {
+	limit int
+	room  chan struct{} // has one element when there may be room
+
+	mu     sync.Mutex
+	inside map[uintptr]uint64 // the buffers, with the numbers of their entries
+	entry  uint64             // the number of the next entry
+	order  fifo.Queue[boarding]
+}
+
+// A boarding is when a buffer got its packet.
+type boarding struct {
+	buffer uintptr
+	entry  uint64
+	at     time.Time
+}
+
+// newFlight returns a flight in which limit buffers are, and one batch more, at most.
+func newFlight(limit int) *flight {
+	return &flight{limit: limit, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
+}
+
+// wait waits until there is room for a batch, and reports whether there is. It gives up when stop is
+// closed.
+func (f *flight) wait(stop <-chan struct{}) bool {
+	for {
+		until := f.full()
+		if until <= 0 {
+			f.tell() // the next one who waits
+			return true
+		}
+		timer := time.NewTimer(until)
+		select {
+		case <-f.room:
+		case <-timer.C:
+		case <-stop:
+			return false
+		}
+		timer.Stop()
+	}
+}
+
+// full is how long it takes until there is room, whatever the engine does; 0: there is some.
+func (f *flight) full() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.inside) < f.limit {
+		return 0
+	}
+	now := time.Now()
+	f.expireLocked(now)
+	if len(f.inside) < f.limit {
+		return 0
+	}
+	return patience - now.Sub(f.order.First().at)
+}
+
+// expireLocked ends the counting of buffers that got their packets too long ago.
+func (f *flight) expireLocked(now time.Time) {
+	for f.order.Len() > 0 {
+		first := f.order.First()
+		if f.inside[first.buffer] == first.entry {
+			if now.Sub(first.at) < patience {
+				return
+			}
+			delete(f.inside, first.buffer)
+		}
+		f.order.Pop()
+	}
+}
+
+// enter notes that packets are in these buffers. What was in a buffer before isn't anymore.
+func (f *flight) enter(buffers [][]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	for _, b := range buffers {
+		f.entry++
+		id := bufferID(b)
+		f.inside[id] = f.entry
+		f.order.Push(boarding{id, f.entry, now})
+	}
+	f.expireLocked(now)
+}
+
+// leave notes that the packets of these buffers have left the engine. Buffers that aren't in the
+// flight are passed over.
+func (f *flight) leave(buffers [][]byte) {
+	f.mu.Lock()
+	for _, b := range buffers {
+		if len(b) > 0 {
+			delete(f.inside, bufferID(b))
+		}
+	}
+	f.mu.Unlock()
+	f.tell()
+}
+
+// tell wakes one of those who wait.
+func (f *flight) tell() {
+	select {
+	case f.room <- struct{}{}:
+	default:
+	}
+}
+
+// bufferID tells a buffer of the engine from others. It keeps none of them alive.
+func bufferID(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
