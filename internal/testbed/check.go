@@ -204,7 +204,7 @@ func (c *checker) checkEnds(l *Link) error {
 		if c.hosts[e.Host] == nil {
 			return mistake("there is no host %q", e.Host).ofLink(l, "ends").withHint("%s", c.hostList())
 		}
-		if len(e.Addresses) == 0 && !c.hosts[e.Host].Remote {
+		if len(e.Addresses) == 0 && l.Tunnel == nil {
 			return mistake("%s has no address", e.Host).ofLink(l, "ends").withHint("write one with its prefix length, such as 10.0.0.1/24")
 		}
 		if len(e.Addresses) > maxAddresses {
@@ -267,7 +267,7 @@ func (c *checker) checkMTU(l *Link) error {
 }
 
 // checkSubnets checks the addresses of a link: each is a host's, nobody else has it, no other link
-// has its subnet, and the other end is in it.
+// has its subnet, and the other end is in it, but for the end of a tunnel, which may be anywhere.
 func (c *checker) checkSubnets(l *Link) error {
 	for _, e := range l.Ends {
 		for _, p := range e.Addresses {
@@ -286,7 +286,7 @@ func (c *checker) checkSubnets(l *Link) error {
 			}
 			c.taken = append(c.taken, subnet{p.Masked(), l})
 			other := l.Ends[1-i]
-			if len(other.Addresses) > 0 && !slices.ContainsFunc(other.Addresses, func(o netip.Prefix) bool { return o.Masked() == p.Masked() }) {
+			if l.Tunnel == nil && !slices.ContainsFunc(other.Addresses, func(o netip.Prefix) bool { return o.Masked() == p.Masked() }) {
 				return mistake("%s has no address in %v, the subnet of %v of %s", other.Host, p.Masked(), p.Addr(), e.Host).ofLink(l, "ends").
 					withHint("the two ends of a link share their subnets")
 			}

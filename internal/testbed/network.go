@@ -181,7 +181,7 @@ type Link struct {
 // An End is one end of a Link.
 type End struct {
 	Host      string         // the name of the host
-	Addresses []netip.Prefix // a remote host whose addresses nobody knows has none
+	Addresses []netip.Prefix // at a tunnel there may be none
 
 	// Interface is the name of the interface of a namespace or of the system; empty stands for the
 	// name of the link. The system completes one with %d in it.

@@ -3,6 +3,7 @@ package testbed_test
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func TestRemote_Wait(t *testing.T) {
 	}
 }
 
-// A remote host may have no addresses; nobody finds it by its name then. A tunnel that can't be
+// What is beyond a tunnel may have no addresses, or addresses elsewhere. A tunnel that can't be
 // made ends everything.
 func TestRemote_Unknown(t *testing.T) {
 	n := testbed.Network{
@@ -111,7 +112,16 @@ func TestRemote_Unknown(t *testing.T) {
 	defer far.Close()
 	n.Links[0].Tunnel = func() (tun.Device, error) { return near, nil }
 	start(t, n, testbed.Options{})
+	n.Links[0].Ends[1].Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")}
+	if err := n.Check(); err != nil {
+		t.Errorf("a tunnel to another subnet: %v", err)
+	}
 	n.Links[0].Tunnel = nil
+	if err := n.Check(); err == nil || !strings.Contains(err.Error(), "has no address in") {
+		t.Errorf("a link to another subnet: %v", err)
+	}
+	n.Links[0].Ends[1].Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.2/24")}
+	n.Links[0].Ends[0].Addresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}
 	if b, err = testbed.New(n, testbed.Options{}); err != nil {
 		t.Fatal(err)
 	}
