@@ -24,6 +24,7 @@ import (
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wg"
+	"github.com/wsstack/wsstack/wgnet"
 )
 
 // endRole is the first argument of this command where it is an end of a tunnel.
@@ -52,7 +53,7 @@ type network interface {
 
 // The kinds of ends.
 var kinds = map[string]func(*end) (network, error){
-	"wg": (*end).wg, "netstack": (*end).netstack, "kernel": (*end).kernel,
+	"wg": (*end).wg, "wgnet": (*end).wgnet, "netstack": (*end).netstack, "kernel": (*end).kernel,
 }
 
 // runEnd is an end of a tunnel, until the end of its standard input.
@@ -162,6 +163,16 @@ func (e *end) tunnel(d wgtun.Device) (*device.Device, error) {
 // netstack is wireguard-go's own.
 func (e *end) netstack() (network, error) {
 	d, n, err := netstack.CreateNetTUN(e.Addresses[:1], nil, wg.DefaultMTU)
+	if err != nil {
+		return nil, err
+	}
+	w, err := e.tunnel(d)
+	return netNetwork{n, func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) }, w}, err
+}
+
+// wgnet is the package that replaces it.
+func (e *end) wgnet() (network, error) {
+	d, n, err := wgnet.CreateNetTUN(e.Addresses[:1], nil, wg.DefaultMTU)
 	if err != nil {
 		return nil, err
 	}
