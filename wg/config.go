@@ -209,10 +209,14 @@ func endpointMistake(s string) (text, hint string) {
 		return "endpoint " + strconv.Quote(s) + " has no port", "an IPv6 address stands in brackets: [2001:db8::1]:51820"
 	case err != nil:
 		return "endpoint " + strconv.Quote(s) + " has no port", "name one: " + strings.Trim(s, "[]:") + ":51820"
-	case host == "" || strings.ContainsAny(host, " \t\n/=#"):
+	case host == "" || strings.ContainsFunc(host, notInHost):
 		return "endpoint " + strconv.Quote(s) + " has no host", "an address or a name stands before the port: 192.0.2.1:51820"
 	case portErr != nil || n == 0:
 		return "endpoint " + strconv.Quote(s) + ": port " + strconv.Quote(port), "a port is 1 to 65535"
 	}
 	return "", ""
 }
+
+// notInHost reports whether a character isn't one of an address or of a name, and would mean
+// something else in a file.
+func notInHost(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/=#[]", r) }

@@ -3,8 +3,10 @@ package wg
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // WriteTo writes the configuration in the form of wg-quick(8), which ParseConfig reads, without Bind
@@ -12,6 +14,9 @@ import (
 // the private key.
 func (c *Config) WriteTo(w io.Writer) (int64, error) {
 	if err := c.check(); err != nil {
+		return 0, err
+	}
+	if err := c.checkText(); err != nil {
 		return 0, err
 	}
 	var t text
@@ -33,6 +38,23 @@ func (c *Config) WriteTo(w io.Writer) (int64, error) {
 	}
 	n, err := io.WriteString(w, t.String())
 	return int64(n), err
+}
+
+// checkText says what wouldn't be the same when it is read again.
+func (c *Config) checkText() error {
+	for _, domain := range c.Search {
+		if !isDomain(domain) {
+			return wrong("example.net is one", "%q is no domain", domain)
+		}
+	}
+	for _, line := range c.Ignored {
+		key, value, _ := strings.Cut(line, " = ")
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key && f.read == nil })
+		if i < 0 || strings.ContainsAny(value, "\n#\x00") || strings.TrimSpace(value) != value || !utf8.ValidString(value) {
+			return wrong("they are those that ParseConfig has found", "%q is no line that is ignored", line)
+		}
+	}
+	return nil
 }
 
 // A text is a configuration that is being written.
