@@ -253,3 +253,37 @@ func TestVnetHeader(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, GSO{}, gso)
 }
+
+// A Cutter may get the next packet before the end of one, and allocates nothing.
+func TestCutter(t *testing.T) {
+	p, plain := (bulky{payload: 3000, mss: 1000}).packet(), (bulky{udp: true, payload: 10}).packet()
+	defer p.Data.Release()
+	defer plain.Data.Release()
+	plain.GSO = GSO{}
+	var c Cutter
+	require.Zero(t, c.Size())
+	b := make([]byte, 1500)
+	again := func() {
+		c.Reset(Packet{Data: p.Data.Clone(), GSO: p.GSO})
+		for range 2 {
+			if c.Size() != 52+1000 {
+				t.Fatalf("Size = %d", c.Size())
+			}
+			c.Next(b)
+		}
+		c.Reset(Packet{Data: plain.Data.Clone()})
+		if c.Size() != 28+10 {
+			t.Fatalf("Size = %d", c.Size())
+		}
+		c.Next(b)
+		if c.Size() != 0 {
+			t.Fatalf("Size = %d at the end", c.Size())
+		}
+	}
+	again()
+	require.Equal(t, plain.Data.Flatten(), b[:38])
+	if raceEnabled {
+		t.Skip("pools drop at random under the race detector")
+	}
+	require.Zero(t, testing.AllocsPerRun(100, again))
+}
