@@ -1,0 +1,18 @@
+// Package wgnet has the functions, types and methods of golang.zx2c4.com/wireguard/tun/netstack,
+// over a stack of this project: a program that reaches a WireGuard network from inside of its
+// process changes one import.
+//
+//	device, tnet, err := wgnet.CreateNetTUN(addresses, nameservers, 1420)
+//	tunnel := device.NewDevice(device, conn.NewDefaultBind(), logger) // golang.zx2c4.com/wireguard
+//	err = tunnel.IpcSet(configuration)
+//	err = tunnel.Up()
+//	c, err := tnet.DialContext(ctx, "tcp", "example.org:80")
+//	tunnel.Close() // closes the stack, too
+//
+// Connections, listeners and datagram sockets are those of package endpoint, where netstack's are
+// gonet's. [Net.Stack] is the stack: what it counts, its sockets, options, a Dialer. [New] makes one
+// with options of its own. docs/wireguard.md has the differences in a table.
+//
+// A program that has no device of golang.zx2c4.com/wireguard needn't make one: package wg has it
+// all.
+package wgnet

@@ -1,0 +1,80 @@
+package wgnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	wgtun "golang.zx2c4.com/wireguard/tun"
+
+	"github.com/wsstack/wsstack/internal/inet"
+
+	"github.com/wsstack/wsstack/options"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/wg"
+)
+
+// A Net is a host of a WireGuard network, inside of the process. Its methods are safe for concurrent
+// use.
+type Net struct {
+	stack *stack.Stack
+}
+
+// CreateNetTUN makes a host with these addresses and a device for golang.zx2c4.com/wireguard, which
+// carries the host's packets. Packets have mtu bytes at most: 68 to 65535, and at least 1280 where
+// there is an IPv6 address. Everything is routed through the device. Names are looked up at the name
+// servers, port 53, in order. TCP_NODELAY is on for every connection, as it is in netstack; Winsock
+// has it off.
+//
+// The device is up from the start. Closing it, as Close of wireguard's Device does, closes the
+// stack: connections are reset, calls in progress end, and no goroutine stays.
+func CreateNetTUN(localAddresses, dnsServers []netip.Addr, mtu int) (wgtun.Device, *Net, error) {
+	cfg := stack.Config{Defaults: []options.Assignment{options.TCP_NODELAY.With(true)}}
+	for _, a := range localAddresses {
+		a = a.Unmap()
+		cfg.Addresses = append(cfg.Addresses, netip.PrefixFrom(a, a.BitLen()))
+	}
+	for _, a := range dnsServers {
+		cfg.Nameservers = append(cfg.Nameservers, netip.AddrPortFrom(a.Unmap(), 53))
+	}
+	return create(cfg, mtu)
+}
+
+// New is CreateNetTUN with the configuration of a stack, all of which counts, but that there must be
+// no Device: [wg.Config.Stack] makes one of a file of wg-quick. An MTU of 0 means
+// [wg.DefaultMTU]. The options of sockets are Winsock's unless Defaults says otherwise.
+func New(cfg stack.Config) (wgtun.Device, *Net, error) {
+	if cfg.Device != nil {
+		return nil, nil, errors.New("wgnet: config.Device: there is one already, which New makes")
+	}
+	mtu := int(cfg.MTU)
+	if mtu == 0 {
+		mtu = wg.DefaultMTU
+	}
+	return create(cfg, mtu)
+}
+
+func create(cfg stack.Config, mtu int) (wgtun.Device, *Net, error) {
+	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
+		return nil, nil, fmt.Errorf("wgnet: an MTU of %d: it is %d to %d", mtu, inet.MinMTU4, inet.MaxMTU)
+	}
+	t := wg.NewTUN(mtu)
+	cfg.Device = t.Stack()
+	s, err := stack.New(cfg)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("wgnet: %w", err), cfg.Device.Close())
+	}
+	return device{t.Tunnel(), s}, &Net{s}, nil
+}
+
+// A device is the tunnel's face of a wg.TUN, whose end is that of the stack.
+type device struct {
+	wgtun.Device
+	stack *stack.Stack
+}
+
+// Close closes the stack, and with it both faces of the TUN.
+func (d device) Close() error { return d.stack.Close() }
+
+// Stack is the stack of the host. Closing it closes the device, too.
+func (n *Net) Stack() *stack.Stack { return n.stack }
