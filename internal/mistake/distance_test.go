@@ -1,6 +1,7 @@
 package mistake
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,4 +29,7 @@ func TestNearest(t *testing.T) {
 	nearest, distance := Nearest("any", nil)
 	require.Empty(t, nearest)
 	require.Greater(t, distance, 1000)
+	nearest, distance = Nearest(strings.Repeat("x", 1001), names)
+	require.Empty(t, nearest)
+	require.Greater(t, distance, 1001)
 }

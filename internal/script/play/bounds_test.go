@@ -43,7 +43,7 @@ func TestPlay_LongLines(t *testing.T) {
 		{udp + `+0 recv(3, ` + strings.Repeat("1|", 90) + long + `, 100, 0) = 9001`, "", ""},
 		{"0 " + long + "(3) = 0", "", ""},
 		{"0 link " + long + "=1", "", ""},
-		{udp + `+0...1 recv(3, "` + long + `", 9000, 0) = 9000`, "returns at 1.000", "still waits at 1.000"},
+		{udp + `+0...1 recv(3, "` + long + `", 9000, 0) = 9000`, "returns at 1.000", "still waits at"},
 		{"--mtu=" + long + "\n0 nothing", "", ""},
 		{udp + `+0 send(3, "` + long + `", 9000, 0) = 1`, "", "9000, 0) = 9000"},
 		{udp + "+0 assert SO_TYPE(" + strings.Repeat("3+", 50) + long + ") == 1", "", ""},

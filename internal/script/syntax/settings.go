@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"cmp"
 	"bytes"
 	"slices"
 	"strings"
@@ -148,14 +149,14 @@ func (p *parser) apply(s Setting) {
 	}
 }
 
-// nearest is the name that somebody may have meant.
+// nearest is the name that somebody may have meant, or else the first.
 func nearest(name string) string {
 	var names []string
 	for _, s := range Settings() {
 		names = append(names, s.Name)
 	}
 	near, _ := mistake.Nearest(name, names)
-	return near
+	return cmp.Or(near, names[0])
 }
 
 // keep keeps the definition of a word.
