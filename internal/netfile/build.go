@@ -11,14 +11,26 @@ import (
 )
 
 // build makes a network of what was read.
-func (d *draft) build(r *reader, o Options) (n testbed.Network, err error) {
+func (d *draft) build(r *reader, o Options) (n testbed.Network, m Machines, err error) {
 	n.Seed = d.seed
+	if m, err = d.readMachines(r, o.On); err != nil {
+		return n, m, err
+	}
+	at := map[string]int{} // the machines of the hosts
+	for i := range d.hosts {
+		if at[d.hosts[i].key], err = m.place(r, &d.hosts[i]); err != nil {
+			return n, m, err
+		}
+	}
 	for _, e := range d.links {
 		link, err := e.value.build(r, e.key)
 		if err != nil {
-			return n, err
+			return n, m, err
 		}
 		n.Links = append(n.Links, link)
+	}
+	if err := m.divide(r, d, n.Links, at); err != nil {
+		return n, m, err
 	}
 	choose(n.Links)
 	kinds := map[string]testbed.Kind{}
@@ -30,20 +42,26 @@ func (d *draft) build(r *reader, o Options) (n testbed.Network, err error) {
 		beside := slices.ContainsFunc(d.links, func(l entry[linkDraft]) bool { return l.value.joins(e.key, kinds) })
 		host, err := e.value.build(r, e.key, beside, o)
 		if err != nil {
-			return n, err
+			return n, m, err
+		}
+		if e.value.missing != nil && at[e.key] == m.Self {
+			return n, m, e.value.missing
 		}
 		n.Hosts = append(n.Hosts, host)
 	}
+	if m.Self >= 0 {
+		m.keep(&n, at)
+	}
 	for _, e := range d.names {
 		if err := names.CheckName(e.key); err != nil {
-			return n, r.mistake(e.at, "names: %q: %v", e.key, err).withHint("write a name such as web.test, or *.test")
+			return n, m, r.mistake(e.at, "names: %q: %v", e.key, err).withHint("write a name such as web.test, or *.test")
 		}
 		if n.Names == nil {
 			n.Names = map[string][]netip.Addr{}
 		}
 		n.Names[e.key] = e.value
 	}
-	return n, nil
+	return n, m, nil
 }
 
 // joins reports whether the link joins a host and a namespace.

@@ -17,10 +17,11 @@ import (
 
 // A draft is a file as it was read, before hosts and links are put together.
 type draft struct {
-	seed  *uint64
-	names []entry[[]netip.Addr]
-	hosts []entry[hostDraft]
-	links []entry[linkDraft]
+	seed     *uint64
+	names    []entry[[]netip.Addr]
+	machines []entry[machineDraft]
+	hosts    []entry[hostDraft]
+	links    []entry[linkDraft]
 }
 
 // fileForm is the whole of a file.
@@ -31,6 +32,9 @@ var fileForm = object[draft]{what: "a network", fields: []field[draft]{
 		"The links by their names, which the interfaces of namespaces have as well."),
 	of("names", entries[[]netip.Addr]{list[netip.Addr]{addressForm}, "names"}, func(d *draft, v []entry[[]netip.Addr]) { d.names = v },
 		"Further names, each with its addresses. *.example stands for all names that end so."),
+	of("machines", entries[machineDraft]{machineForm, "names of machines"}, func(d *draft, v []entry[machineDraft]) { d.machines = v },
+		"The machines that the hosts are divided among, by their names. The others are connected to the first one. Without "+
+			"machines the network runs where it is started."),
 	of("seed", numberForm("a whole number", 0), func(d *draft, v uint64) { d.seed = &v },
 		"A number that makes what links do at random the same in each run."),
 }}
@@ -39,6 +43,8 @@ var fileForm = object[draft]{what: "a network", fields: []field[draft]{
 type hostDraft struct {
 	host        testbed.Host
 	kind        *testbed.Kind
+	at          atDraft
+	missing     error // why the command isn't there
 	services    []peers.Service
 	standard    *bool
 	resolver    *bool
@@ -60,6 +66,8 @@ var hostForm = object[hostDraft]{what: "a host", fields: slices.Concat([]field[h
 		func(h *hostDraft, v testbed.Kind) { h.kind = &v },
 		"stack: a wsstack; router: a wsstack that forwards packets between its links; namespace: a Linux network namespace with "+
 			"a command. A host with a command is a namespace, and others are stacks, if this isn't given."),
+	of("at", atForm, func(h *hostDraft, v atDraft) { h.at = v },
+		"The machine that runs the host, in a file with machines. user@machine also says who starts wsstack there."),
 }, stackFields(), serviceFields(), []field[hostDraft]{
 	ofStack("gateway", gatewayForm, func(h *hostDraft, v *gateway.Config) {
 		if v != nil {
@@ -99,7 +107,9 @@ func stackFields() []field[hostDraft] {
 // commandFields are what only hosts with a command have.
 func commandFields() []field[hostDraft] {
 	return []field[hostDraft]{
-		of("command", commandForm, func(h *hostDraft, v testbed.Command) { h.command().Path, h.command().Args = v.Path, v.Args },
+		of("command", commandForm, func(h *hostDraft, v program) {
+			h.command().Path, h.command().Args, h.missing = v.path, v.args, v.missing
+		},
 			"The program of a namespace: a list of the program and its arguments, or a text that sh runs."),
 		ofCommand("environment", entries[string]{text("a text"), "names of variables"}, func(h *hostDraft, v []entry[string]) {
 			for _, e := range v {
@@ -222,33 +232,40 @@ var routesForm = mapped[[]entry[netip.Addr], []testbed.Route]{entries[netip.Addr
 		return routes, nil
 	}}
 
+// A program is the command of a host.
+type program struct {
+	path    string
+	args    []string
+	missing error // why it isn't on this machine, which another one may run it on
+}
+
 // commandForm is a command: the words of it, or a text that sh runs. The program is looked for.
 type commandText struct{}
 
-var commandForm form[testbed.Command] = commandText{}
+var commandForm form[program] = commandText{}
 
-func (commandText) read(r *reader, n *yaml.Node) (c testbed.Command, err error) {
+func (commandText) read(r *reader, n *yaml.Node) (c program, err error) {
 	words := sequence[string]{text("a text")}
 	if n, err = r.follow(n); err != nil {
 		return c, err
 	}
 	if n.Kind == yaml.SequenceNode {
-		c.Args, err = words.read(r, n)
+		c.args, err = words.read(r, n)
 	} else {
 		var line string
 		line, err = text("a list of a program and its arguments, or a text for sh").read(r, n)
 		if strings.TrimSpace(line) != "" {
-			c.Args = []string{"sh", "-c", line}
+			c.args = []string{"sh", "-c", line}
 		}
 	}
 	switch {
 	case err != nil:
 		return c, err
-	case len(c.Args) == 0 || c.Args[0] == "":
+	case len(c.args) == 0 || c.args[0] == "":
 		return c, r.mistake(n, "the command is empty").withHint("write a program and its arguments, such as [curl, -s, http://server/]")
 	}
-	if c.Path, err = namespace.LookCommand(c.Args[0]); err != nil {
-		return c, r.wrap(n, err)
+	if c.path, err = namespace.LookCommand(c.args[0]); err != nil {
+		c.missing = r.wrap(n, err)
 	}
 	return c, nil
 }

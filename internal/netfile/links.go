@@ -20,6 +20,7 @@ type linkDraft struct {
 	from   []entry[[]setting]
 
 	congestion string
+	via        *int // the UDP port, 0 for one that is chosen; nil: nothing is said
 }
 
 // An endDraft is an end of a link as it was read.
@@ -34,7 +35,7 @@ var linkForm = object[linkDraft]{what: "a link", fields: []field[linkDraft]{
 		"The two hosts, each with its address and the length of the prefix, such as {a: 10.0.0.1/24, b: 10.0.0.2/24}. "+
 			"Of names alone, as in [a, b], the addresses are chosen.").required(),
 	of("mtu", numberForm("a number of bytes", inet.MaxMTU), func(l *linkDraft, v uint64) { l.link.MTU = int(v) },
-		"The size of the largest packet in bytes. The default is 1500."),
+		"The size of the largest packet in bytes. The default is 1500, and 1420 between machines, where it is the most."),
 	of("impair", impairForm, func(l *linkDraft, v []setting) { l.impair = v },
 		`What happens to the packets of both directions. "wsstack help impairments" prints all.`),
 	of("from", entries[[]setting]{impairForm, "names of hosts"}, func(l *linkDraft, v []entry[[]setting]) { l.from = v },
@@ -43,6 +44,9 @@ var linkForm = object[linkDraft]{what: "a link", fields: []field[linkDraft]{
 		"A pcapng file that the packets are recorded in."),
 	of("congestion", text("a name such as reno"), func(l *linkDraft, v string) { l.congestion = v },
 		"The congestion control of namespaces over this link, such as reno or cubic."),
+	of("via", viaForm, func(l *linkDraft, v int) { l.via = &v },
+		"wireguard, the way of every link between two machines, optionally with a UDP port on both. The default is the port "+
+			"of the machine, plus 1, plus the number of the link in the file from 0."),
 }}
 
 // endsForm are the ends of a link.

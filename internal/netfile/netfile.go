@@ -6,6 +6,7 @@ package netfile
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +23,10 @@ const MaxBytes = 1 << 20
 
 // A File is a network file that was read without a mistake.
 type File struct {
-	Name    string // of the file
-	Network testbed.Network
+	Name     string // of the file
+	Network  testbed.Network
+	Machines Machines
+	Digest   string // of the text, in hexadecimal digits
 
 	places places
 }
@@ -60,6 +63,10 @@ func (e *Error) ExitStatus() int { return cmp.Or(e.status, 2) }
 type Options struct {
 	// Environ is the environment of commands, to which those of the file are added; nil: none.
 	Environ []string
+
+	// On is the machine that the network is for: its hosts are here, and those of others are remote;
+	// "": all hosts are here.
+	On string
 
 	// Page makes the server of the status page of a stack; nil: there is none.
 	Page func(*testbed.RunningHost) *http.Server
@@ -129,8 +136,8 @@ func Parse(name, folder string, text []byte, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Name: name, places: r.places}
-	if f.Network, err = d.build(r, o); err != nil {
+	f := &File{Name: name, Digest: fmt.Sprintf("%x", sha256.Sum256(text)), places: r.places}
+	if f.Network, f.Machines, err = d.build(r, o); err != nil {
 		return nil, err
 	}
 	if err := f.Network.Check(); err != nil {

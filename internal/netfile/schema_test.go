@@ -44,10 +44,13 @@ func TestSchema(t *testing.T) {
 		ok   bool
 	}{
 		{whole, true},
+		{divided, true},
 		{"hosts: {a: , b: }\nlinks: {x: {ends: [a, b]}}", true},
 		{"hosts: {a: {command: text, environment: {N: 1}, after: [b, c]}, b: , c: }", true},
 		{"hosts: {a: {gateway: true, services: false}}", true},
 		{"seed: 1", false},
+		{"machines: {a: }\nhosts: {x: {at: a}}", false},
+		{"hosts: {x: , y: }\nlinks: {l: {ends: [x, y], via: ipsec}}", false},
 		{"hosts: [a]", false},
 		{"hosts: {a: {kind: switch}}", false},
 		{"hosts: {a: {comand: x}}", false},
