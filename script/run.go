@@ -46,7 +46,7 @@ func conversation(r *Result) string {
 	var b strings.Builder
 	lines := r.Conversation[max(0, len(r.Conversation)-shownLines):]
 	if left := len(r.Conversation) - len(lines); left > 0 {
-		fmt.Fprintf(&b, "  … %d lines before\n", left)
+		fmt.Fprintf(&b, "  … lines before: %d\n", left)
 	}
 	for _, l := range lines {
 		fmt.Fprintf(&b, "  %v\n", l)

@@ -184,6 +184,6 @@ func (c *invocation) list(i int) []syntax.Expr {
 // counted says that an argument is the number of elements of another one, or "...".
 func (c *invocation) counted(i, n int, what string) {
 	if said := c.numberOr(i, vocabulary.Plain, int64(n)); said != int64(n) {
-		c.wrong(c.arg(i).At(), "write "+strconv.Itoa(n), "there are %d %s, and not %d", n, what, said)
+		c.wrong(c.arg(i).At(), "write "+strconv.Itoa(n), "the number of %s is %d, and not %d", what, n, said)
 	}
 }

@@ -111,7 +111,7 @@ func refused(call *syntax.Call) *Fault {
 			want = fmt.Sprintf("%d to %d", f.least, f.most)
 		}
 		return &Fault{
-			Pos: call.Pos, What: fmt.Sprintf("%s has %s arguments, and not %d", call.Name, want, n), Hint: "write " + f.usage,
+			Pos: call.Pos, What: fmt.Sprintf("the number of arguments of %s is %s, and not %d", call.Name, want, n), Hint: "write " + f.usage,
 		}
 	}
 	if hint, ok := vocabulary.ErrnoKnown(call.Error); call.Error != "" && !ok {

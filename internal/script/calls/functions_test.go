@@ -21,8 +21,8 @@ func TestUsage(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct{ line, want string }{
-		{"bind(3, ...) = 0", "1:3: bind has 3 arguments, and not 2 | hint: write bind(3, ..., ...) = 0"},
-		{"fcntl(3) = 0", "1:3: fcntl has 2 to 3 arguments, and not 1 | hint: write fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0"},
+		{"bind(3, ...) = 0", "1:3: the number of arguments of bind is 3, and not 2 | hint: write bind(3, ..., ...) = 0"},
+		{"fcntl(3) = 0", "1:3: the number of arguments of fcntl is 2 to 3, and not 1 | hint: write fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0"},
 		{"sendfile(4, 5, [0], 5) = 5", "1:3: sendfile isn't supported | hint: send the same bytes with write: there are no files"},
 		{"lisen(3, 1) = 0", "1:3: there is no call lisen | hint: perhaps listen is meant: listen(3, 1) = 0"},
 		{"completelydifferent(3, 1) = 0", "1:3: there is no call completelydifferent"},

@@ -185,8 +185,7 @@ func (c *invocation) leftControls(m message, want []controlMessage, control []by
 	}
 	pos := c.arg(1).At()
 	if len(want) != len(got) {
-		c.differs(pos, "there are other control messages", strconv.Itoa(len(want))+" control messages",
-			strconv.Itoa(len(got))+" control messages")
+		c.differs(pos, "the number of control messages differs", strconv.Itoa(len(want)), strconv.Itoa(len(got)))
 	}
 	for i := range min(len(want), len(got)) {
 		c.leftControl(want[i], got[i])

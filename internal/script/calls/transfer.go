@@ -133,7 +133,7 @@ func (c *invocation) vector() buffer {
 		return buffer{}
 	}
 	if n := c.numberOr(2, vocabulary.Plain, int64(len(iovecs))); int(n) != len(iovecs) {
-		c.wrong(c.arg(2).At(), fmt.Sprintf("write %d", len(iovecs)), "there are %d buffers, and not %d", len(iovecs), n)
+		c.wrong(c.arg(2).At(), fmt.Sprintf("write %d", len(iovecs)), "the number of buffers is %d, and not %d", len(iovecs), n)
 	}
 	return c.joined(iovecs, c.arg(1))
 }

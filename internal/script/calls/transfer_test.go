@@ -97,7 +97,7 @@ func TestBuffer_Mistakes(t *testing.T) {
 		{"write(4, 5, 10) = 10", `1:12: 5 is no buffer | hint: write "..." for any bytes, or a text in quotes`},
 		{"write(4, ..., 99999999) = 10", "1:17: a length of 99999999 isn't possible: a call moves at most 16777216 bytes"},
 		{"write(4, ..., -1) = 10", "1:17: a length of -1 isn't possible: a call moves at most 16777216 bytes"},
-		{"writev(4, [{..., 1}], 2) = 1", "1:25: there are 1 buffers, and not 2 | hint: write 1"},
+		{"writev(4, [{..., 1}], 2) = 1", "1:25: the number of buffers is 1, and not 2 | hint: write 1"},
 		{"send(4, ..., 10, MSG_DONTWAIT|MSG_EOR) = 10", "1:20: MSG_DONTWAIT|MSG_EOR isn't supported | hint: leave it out"},
 		{"WSASend(4, [{..., 1}], 1, 5, 0, NULL, NULL) = 0", `1:29: 5 is no value in brackets | hint: write "[1]", or "..." for any`},
 		{"writev(4, [" + strings.Repeat("{..., 9000000}, ", 2) + "{..., 1}], 3) = 1", "1:13: the lengths aren't possible: a call moves at most 16777216 bytes"},
@@ -205,7 +205,7 @@ func TestControlMessages(t *testing.T) {
 	require.NotContains(t, receive("{cmsg_level=IPPROTO_IP, cmsg_type=IP_TTL, cmsg_data=...}"), "differs")
 	require.Contains(t, receive("{cmsg_level=IPPROTO_IP, cmsg_type=IP_TTL, cmsg_data=63}"),
 		"cmsg_data of IP_TTL differs | expected cmsg_data=63 | actual cmsg_data=64")
-	require.Contains(t, receive(""), "there are other control messages | expected 0 control messages | actual 1 control messages")
+	require.Contains(t, receive(""), "the number of control messages differs | expected 0 | actual 1")
 	require.Contains(t, receive("{cmsg_level=IPPROTO_IP, cmsg_type=IP_TOS, cmsg_data=64}"), "another control message came")
 	require.Contains(t, receive("5"), "5 is no structure")
 }

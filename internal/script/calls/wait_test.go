@@ -18,7 +18,7 @@ func TestPoll(t *testing.T) {
 	s.ok("read(4, ..., 10) = 10",
 		"poll([{fd=-1, events=POLLIN, revents=0}, {fd=99, events=POLLIN, revents=POLLNVAL}], 2, -1) = 1",
 		"poll([{fd=4, events=POLLIN, revents=...}], 1, 0) = 0")
-	require.Contains(t, s.fault("poll([{fd=4, events=POLLIN, revents=0}], 2, 0) = 0"), "there are 1 descriptors, and not 2")
+	require.Contains(t, s.fault("poll([{fd=4, events=POLLIN, revents=0}], 2, 0) = 0"), "the number of descriptors is 1, and not 2")
 }
 
 // A poll ends when its time is over, and one of nothing is a sleep.

@@ -74,7 +74,7 @@ func (i *invocation) iovecs() ([]vocabulary.Iovec, [][]byte) {
 	pos := i.call.Args[1].At()
 	i.fail(pos, err)
 	if n := i.number(vocabulary.Plain, 2); n != len(list) {
-		i.fail(pos, mistake.Errorf("write the number of buffers that there are", "%d buffers, and a number of %d", len(list), n))
+		i.fail(pos, mistake.Errorf("write the number of buffers that there are", "the number of buffers is %d, and not %d", len(list), n))
 	}
 	return list, i.vector(list, pos)
 }

@@ -62,7 +62,7 @@ func Check(c *syntax.Call) *calls.Fault {
 	case !ok:
 		return &calls.Fault{Pos: c.Pos, What: "Linux has no call " + c.Name, Hint: unknownHint(c.Name)}
 	case len(c.Args) < s.least || len(c.Args) > s.most:
-		return &calls.Fault{Pos: c.Pos, What: fmt.Sprintf("%s has %d arguments, not %d", c.Name, s.most, len(c.Args))}
+		return &calls.Fault{Pos: c.Pos, What: fmt.Sprintf("the number of arguments of %s is %d, and not %d", c.Name, s.most, len(c.Args))}
 	}
 	return calls.CheckText(c)
 }
@@ -259,7 +259,7 @@ func (i *invocation) payload(e syntax.Expr, length int) []byte {
 	case *syntax.Text:
 		text = e.Value
 		if len(text) < length {
-			i.fail(e.Pos, mistake.Errorf("write the length of the text, or ... for zeros", "%d bytes of a text of %d", length, len(text)))
+			i.fail(e.Pos, mistake.Errorf("write the length of the text, or ... for zeros", "the length is %d, and that of the text %d", length, len(text)))
 		}
 	default:
 		i.fail(e.At(), mistake.Errorf("write ... or a text in quotes", "not a buffer"))

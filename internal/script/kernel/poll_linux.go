@@ -30,7 +30,7 @@ func preparePoll(i *invocation) system {
 	list, err := linux.PollFDs(i.call.Args[0])
 	i.fail(i.call.Args[0].At(), err)
 	if n := i.number(vocabulary.Plain, 1); n != len(list) {
-		i.fail(i.call.Args[1].At(), mistake.Errorf("write the number of structures that there are", "%d structures, and a number of %d", len(list), n))
+		i.fail(i.call.Args[1].At(), mistake.Errorf("write the number of structures that there are", "the number of structures is %d, and not %d", len(list), n))
 	}
 	timeout := i.number(vocabulary.Plain, 2)
 	fds := make([]unix.PollFd, len(list))

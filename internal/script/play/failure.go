@@ -68,7 +68,7 @@ func mismatchFailure(e *syntax.Event, at, want time.Duration, m *segment.Mismatc
 		f.Expected = append(f.Expected, d.Field+" "+d.Expected)
 		f.Actual = append(f.Actual, d.Field+" "+d.Actual)
 	}
-	f.What = "the packet has another " + strings.Join(fields, ", ")
+	f.What = "the packet differs in " + strings.Join(fields, ", ")
 	return f
 }
 

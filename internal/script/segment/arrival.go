@@ -94,7 +94,7 @@ func (a *arrival) packet(f *flow, inbound bool, quoted func(tuple) *flow) (*synt
 		return nil, a.Reason
 	}
 	if a.Fragmented() {
-		return nil, fmt.Sprintf("a fragment, %d bytes at %d", a.Len, a.FragmentOffset)
+		return nil, fmt.Sprintf("a fragment of length %d at %d", a.Len, a.FragmentOffset)
 	}
 	switch a.Kind {
 	case trace.TCP:
@@ -104,7 +104,7 @@ func (a *arrival) packet(f *flow, inbound bool, quoted func(tuple) *flow) (*synt
 	case trace.ICMP:
 		p.ICMP = a.icmp(inbound, quoted)
 	default:
-		return nil, fmt.Sprintf("a packet of protocol %d, %d bytes", a.Protocol, a.Len)
+		return nil, fmt.Sprintf("a packet of protocol %d and length %d", a.Protocol, a.Len)
 	}
 	return p, ""
 }

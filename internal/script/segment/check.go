@@ -51,7 +51,7 @@ func checkTCP(s *syntax.Segment, inbound, ipv6 bool) error {
 		return err
 	}
 	if inbound && len(options)%4 != 0 {
-		return mistake.Errorf("fill up with nop to a multiple of 4 bytes", "the options have %d bytes", len(options))
+		return mistake.Errorf("fill up with nop to a multiple of 4 bytes", "the length of the options is %d", len(options))
 	}
 	length := s.Length
 	if !s.HasRange {
@@ -63,7 +63,7 @@ func checkTCP(s *syntax.Segment, inbound, ipv6 bool) error {
 // checkSize checks a payload behind a header of so many bytes.
 func checkSize(header, length int, payload []byte, ipv6 bool) error {
 	if payload != nil && len(payload) != length {
-		return mistake.Errorf("write the length of the text in quotes", "the length is %d, and the payload has %d bytes", length, len(payload))
+		return mistake.Errorf("write the length of the text in quotes", "the length of the payload is %d, and not %d", len(payload), length)
 	}
 	room := math.MaxUint16 - header
 	if !ipv6 {

@@ -48,7 +48,7 @@ func (c *comparison) compare() []Difference {
 		return c.differences
 	}
 	if c.Fragmented() {
-		c.differ("packet", "a whole one", fmt.Sprintf("a fragment, %d bytes at %d", c.Len, c.FragmentOffset))
+		c.differ("packet", "a whole one", fmt.Sprintf("a fragment of length %d at %d", c.Len, c.FragmentOffset))
 		return c.differences
 	}
 	if !c.checksumsFit() {

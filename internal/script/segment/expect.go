@@ -36,12 +36,12 @@ func (p *Peer) Expect(packet *syntax.Packet) (*Expectation, error) {
 	return &Expectation{peer: p, want: packet}, Check(packet, p.ipv6())
 }
 
-// Rest says what is missing after Partial: "1000 of 5000 bytes have come"; "" before.
+// Rest says what is missing after Partial: "1000 of 5000 bytes came"; "" before.
 func (e *Expectation) Rest() string {
 	if e.pieces == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d bytes have come", e.bytes, e.want.TCP.Length)
+	return fmt.Sprintf("%d of %d bytes came", e.bytes, e.want.TCP.Length)
 }
 
 // Offer compares the next packet that the stack has sent. With Done or Wrong, the Expectation has

@@ -150,7 +150,7 @@ func TestOffer_Damaged(t *testing.T) {
 	}{
 		{func(b []byte) []byte { b[10]++; return b }, "checksum: expected a right one, actual a wrong one"},
 		{func(b []byte) []byte { b[36]++; return b }, "checksum: expected a right one, actual a wrong one"},
-		{func(b []byte) []byte { b[6] = 0x20; return b }, "packet: expected a whole one, actual a fragment, 0 bytes at 0"},
+		{func(b []byte) []byte { b[6] = 0x20; return b }, "packet: expected a whole one, actual a fragment of length 0 at 0"},
 		{func(b []byte) []byte { return b[:30] }, "packet: expected one that is well formed, actual short TCP header"},
 	} {
 		_, m := established(t, hosts4).offer("> . 1:1(0) ack 1", tt.change(append([]byte(nil), whole...)))
@@ -206,7 +206,7 @@ func TestOffer_Pieces(t *testing.T) {
 	assert.Empty(t, e.Rest())
 	v, _ := e.Offer(piece(1, 5, ack))
 	assert.Equal(t, segment.Partial, v)
-	assert.Equal(t, "4 of 8 bytes have come", e.Rest())
+	assert.Equal(t, "4 of 8 bytes came", e.Rest())
 	v, _ = e.Offer(seg{flags: ack, seq: 70005, ack: 1001, payload: make([]byte, 4), remote: 5}.encode(hosts4))
 	assert.Equal(t, segment.Foreign, v)
 	v, _ = e.Offer(piece(5, 9, ack))

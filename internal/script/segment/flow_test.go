@@ -207,7 +207,7 @@ func TestText(t *testing.T) {
 		{s.bytes("< icmp unreachable [udp 7 > 9 (5)]"), "< icmp unreachable net_unreachable [udp (5)]"},
 		{fromStack(hosts4, 1, append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, datagram(segment.Config{Local: hosts4.Remote, Remote: hosts4.Local}, 3, 4, "abc")...)), "> icmp unreachable port_unreachable [udp 3 > 4 (3)]"},
 		{fromStack(hosts4, 1, []byte{77, 9, 0, 0, 0, 4, 0, 0, 1}), "> icmp type_77 code_9"},
-		{fromStack(hosts4, 2, []byte{1, 2}), "a packet of protocol 2, 2 bytes"},
+		{fromStack(hosts4, 2, []byte{1, 2}), "a packet of protocol 2 and length 2"},
 		{[]byte{1}, "not IP"},
 		{nil, "empty"},
 	} {
@@ -227,10 +227,10 @@ func TestCheck_NotFromAFile(t *testing.T) {
 		"an inbound segment can't have any options":                {Inbound: true, TCP: &syntax.Segment{AnyOpts: true}},
 		"an inbound packet has one code of ECN, not either of two": {Inbound: true, IP: syntax.IPInfo{ECN: syntax.ECT01}, UDP: &syntax.Datagram{}},
 		"the checksum of what the stack sends has to be right":     {BadChecksum: true, UDP: &syntax.Datagram{}},
-		"the length is 3, and the payload has 2 bytes":             {UDP: &syntax.Datagram{Length: 3, Payload: []byte("ab")}},
-		"the options have 44 bytes":                                {TCP: &syntax.Segment{Options: []syntax.Option{{Name: "FO", Bytes: make([]byte, 42)}}}},
+		"the length of the payload is 2, and not 3":                {UDP: &syntax.Datagram{Length: 3, Payload: []byte("ab")}},
+		"the length of the options is 44":                          {TCP: &syntax.Segment{Options: []syntax.Option{{Name: "FO", Bytes: make([]byte, 42)}}}},
 		`no option is "XX"`:                                        {TCP: &syntax.Segment{Options: []syntax.Option{{Name: "XX"}}}},
-		"option sack has 4 bytes":                                  {TCP: &syntax.Segment{Options: []syntax.Option{{Name: "sack", Values: []uint32{1}}}}},
+		"option sack has the length 4":                             {TCP: &syntax.Segment{Options: []syntax.Option{{Name: "sack", Values: []uint32{1}}}}},
 		"a payload of -1 bytes doesn't fit in a packet":            {UDP: &syntax.Datagram{Length: -1}},
 	} {
 		assert.EqualError(t, segment.Check(p, false), want)
@@ -244,7 +244,7 @@ func TestCheck(t *testing.T) {
 		ipv6   bool
 		want   string
 	}{
-		{"< S 0:0(0) win 9 <mss 1460,sackOK>", false, "the options have 6 bytes"},
+		{"< S 0:0(0) win 9 <mss 1460,sackOK>", false, "the length of the options is 6"},
 		{"> S 0:0(0) win 9 <mss 1460,sackOK>", false, ""},
 		{"< udp (65507)", false, ""},
 		{"< udp (65508)", false, "a payload of 65508 bytes doesn't fit in a packet"},
@@ -264,7 +264,7 @@ func TestCheck(t *testing.T) {
 		{"< icmp unreachable id 5", false, "only an echo request and its reply have an id"},
 		{"< icmp echo_request [raw (7)]", false, "a message of ICMP has 8 bytes at least"},
 		{"< S 0:0(0) win 9 <unknown 1 02>", false, "no option with bytes has kind 1"},
-		{"< S 0:0(0) win 9 <md5 0102>", false, "option md5 has 2 bytes"},
+		{"< S 0:0(0) win 9 <md5 0102>", false, "option md5 has the length 2"},
 	} {
 		err := checkText(t, tt.script, tt.ipv6)
 		if tt.want == "" {

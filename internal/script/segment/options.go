@@ -59,7 +59,7 @@ func encodeOptions(list []syntax.Option) ([]byte, error) {
 	}
 	if len(b) > maxOptions {
 		return nil, mistake.Errorf(fmt.Sprintf("a header has room for %d bytes of options; leave some out", maxOptions),
-			"the options have %d bytes", len(b))
+			"the length of the options is %d", len(b))
 	}
 	return b, nil
 }
@@ -76,7 +76,7 @@ func encodeOption(o *syntax.Option) (kind byte, value []byte, err error) {
 		if form.name == o.Name {
 			value = form.value(o)
 			if form.size >= 0 && len(value) != form.size || o.Name == "sack" && len(value)%8 != 0 {
-				return 0, nil, mistake.Errorf("see docs/scripts.md for what it takes", "option %s has %d bytes", o.Name, len(value))
+				return 0, nil, mistake.Errorf("see docs/scripts.md for what it takes", "option %s has the length %d", o.Name, len(value))
 			}
 			return form.kind, value, nil
 		}

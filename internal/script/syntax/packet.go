@@ -234,7 +234,7 @@ func (p *parser) payload(length int) []byte {
 	case t.More:
 		fail(at, "write all of it, or none for any", `"..." doesn't stand after the payload of a packet`)
 	case len(t.Value) != length:
-		fail(at, fmt.Sprintf("write (%d) for the length", len(t.Value)), "the payload has %d bytes, and the length is %d", len(t.Value), length)
+		fail(at, fmt.Sprintf("write (%d) for the length", len(t.Value)), "the length of the payload is %d, and not %d", len(t.Value), length)
 	}
 	return []byte(t.Value)
 }

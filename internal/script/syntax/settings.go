@@ -1,8 +1,8 @@
 package syntax
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 

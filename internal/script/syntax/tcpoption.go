@@ -35,7 +35,7 @@ func (p *parser) tcpOptions(s *Segment, inbound bool) {
 	}
 	p.expect(">", optionHint)
 	if length > maxOptions {
-		fail(at, "leave some out", "the options have %d bytes, and there is room for %d", length, maxOptions)
+		fail(at, "leave some out", "the length of the options is %d, and there is room for %d", length, maxOptions)
 	}
 }
 

@@ -28,7 +28,8 @@ var sending = []string{"send", "sendto", "sendmsg", "write", "writev", "WSASend"
 var connecting = []string{"connect", "WSAConnect"}
 
 // errnos are the errors of Linux that calls on sockets have. For a code of Winsock, the first row
-// that has it and the call is how a message names it, and all that do are accepted.
+// that has it and the call is how a message names it. It is accepted, and so are those below, up to
+// a row that is of some calls only: a connect that goes on is EINPROGRESS, and not EAGAIN.
 var errnos = []errno{
 	// A connect that goes on, what is sent after a shutdown or a reset, and a descriptor that is
 	// none have names of their own there.
@@ -140,8 +141,8 @@ func ErrnoMatches(call string, code wsa.Errno, word string) bool {
 		return c == code
 	}
 	for _, e := range errnos {
-		if e.word == word && e.in(call) && contains(e.codes, code) {
-			return true
+		if e.in(call) && contains(e.codes, code) && (e.word == word || e.calls != nil) {
+			return e.word == word
 		}
 	}
 	return false

@@ -18,7 +18,7 @@ func TestErrno(t *testing.T) {
 		not   []string
 	}{
 		{"recv", wsa.WSAEWOULDBLOCK, "EAGAIN", []string{"EWOULDBLOCK", "WSAEWOULDBLOCK"}, []string{"EINPROGRESS", "EINTR"}},
-		{"connect", wsa.WSAEWOULDBLOCK, "EINPROGRESS", []string{"EAGAIN", "WSAEWOULDBLOCK"}, []string{"WSAEINPROGRESS", "EALREADY"}},
+		{"connect", wsa.WSAEWOULDBLOCK, "EINPROGRESS", []string{"WSAEWOULDBLOCK"}, []string{"EAGAIN", "EWOULDBLOCK", "WSAEINPROGRESS", "EALREADY"}},
 		{"connect", wsa.WSAEALREADY, "EALREADY", nil, []string{"EINPROGRESS"}},
 		{"send", wsa.WSAESHUTDOWN, "EPIPE", []string{"ESHUTDOWN", "WSAESHUTDOWN"}, []string{"ECONNRESET"}},
 		{"write", wsa.WSAECONNRESET, "ECONNRESET", []string{"EPIPE"}, []string{"ETIMEDOUT"}},
