@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wsstack/wsstack/internal/machines"
 	"github.com/wsstack/wsstack/internal/namespace"
 	"github.com/wsstack/wsstack/internal/netfile"
 	"github.com/wsstack/wsstack/internal/testbed"
@@ -24,6 +25,7 @@ import (
 type runFlags struct {
 	check, schema, example bool
 	json                   bool
+	on, key                string // the machine, and the file of its key
 	log                    logFlags
 	summary                summaryFlags
 	control                controlFlags
@@ -59,13 +61,21 @@ same, and the second one kills all at once; the exit status is 128+n then, or 0 
 network without commands, which runs until then. The exit status is 2 for a mistake in
 the file.
 
+The hosts of a file with "machines" are divided among these, and the links between
+machines go through WireGuard. The same file is started on each machine with --on and its
+name there. Commands start when all machines are there, wait for hosts of other machines
+as for others, and the exit status is the same on all machines. A machine that is lost
+ends the network with status 1. --key is the file of the private key of the machine; the
+default is NAME.key beside FILE.
+
 Namespaces need Linux and permission to open /dev/net/tun, as "wsstack exec" does. A
-network of stacks needs neither.
+network of stacks needs neither, and tunnels need nothing but their UDP ports.
 
 ` + logHelp,
 		Example: `  wsstack run --example > network.yaml
   wsstack run --check network.yaml
   wsstack run network.yaml
+  wsstack run --on lab network.yaml
   wsstack run --json network.yaml | jq -r 'select(.host == "client").text'
   wsstack run --schema > network.schema.json`,
 		DisableFlagsInUseLine: true,
@@ -84,6 +94,8 @@ network of stacks needs neither.
 	cmd.Flags().BoolVar(&f.schema, "schema", false, "print the JSON schema of network files")
 	cmd.Flags().BoolVar(&f.example, "example", false, "print a network file")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write the output of commands, and events of hosts, as lines of JSON")
+	cmd.Flags().StringVar(&f.on, "on", "", "`NAME` of the machine that this is, in a file with machines")
+	cmd.Flags().StringVar(&f.key, "key", "", "`FILE` with the private key of the machine (default NAME.key beside the network file)")
 	f.control.addFlags(cmd.Flags(), false)
 	f.log.addFlags(cmd.Flags())
 	f.summary.addFlags(cmd.Flags())
@@ -99,6 +111,8 @@ func (f *runFlags) checkArguments(cmd *cobra.Command, args []string) error {
 		return usagef("run needs a network file").withHint("%q prints one to begin with", "wsstack run --example")
 	case len(args) > 1:
 		return usagef("unexpected argument %q", args[1]).withHint("run takes one file")
+	case f.key != "" && f.on == "":
+		return usagef("--key is the key of a machine").withHint("say which machine this is, with --on")
 	}
 	return nil
 }
@@ -121,13 +135,15 @@ func write(w io.Writer, text string) error {
 
 // runFile runs the network of a file.
 func runFile(name string, f runFlags, stdin io.Reader, stdout, stderr io.Writer) error {
-	file, err := netfile.Read(name, stdin, netfile.Options{Environ: withoutProxies(os.Environ()), Page: hostPage})
+	file, err := netfile.Read(name, stdin, netfile.Options{Environ: withoutProxies(os.Environ()), Page: hostPage, On: f.on})
 	if err != nil {
 		return err
 	}
 	if f.check {
-		return write(stdout, fmt.Sprintf("%s: %s and %s, no mistakes\n", file.Name,
-			counted(len(file.Network.Hosts), "host"), counted(len(file.Network.Links), "link")))
+		return write(stdout, checked(file))
+	}
+	if len(file.Machines.All) > 0 && f.on == "" {
+		return notHere(file, stderr)
 	}
 	var captures []string
 	for _, l := range file.Network.Links {
@@ -151,6 +167,15 @@ func runFile(name string, f runFlags, stdin io.Reader, stdout, stderr io.Writer)
 	return r.run(packets)
 }
 
+// checked is what is said of a file without mistakes.
+func checked(file *netfile.File) string {
+	text := fmt.Sprintf("%s: %s and %s", file.Name, counted(len(file.Network.Hosts), "host"), counted(len(file.Network.Links), "link"))
+	if n := len(file.Machines.All); n > 0 {
+		text += " on " + counted(n, "machine")
+	}
+	return text + ", no mistakes\n"
+}
+
 // counted is a number of things.
 func counted(n int, what string) string {
 	if n != 1 {
@@ -167,12 +192,20 @@ type networkRun struct {
 	stderr  io.Writer
 	signals chan os.Signal
 
-	foreground bool // a command has the terminal
+	session    *machines.Session // with other machines; nil: there are none
+	foreground bool              // a command has the terminal
 }
 
 // run runs the network to its end. packets is where packets go that are recorded on standard
 // output.
 func (r *networkRun) run(packets *os.File) (err error) {
+	var t *testbed.Testbed
+	if r.flags.on != "" {
+		if r.session, err = r.open(func(host string) { t.Ready(host) }); err != nil {
+			return err
+		}
+		defer r.session.Close()
+	}
 	controls, err := r.flags.control.listen([]string{networkName(r.file.Name)}, r.flags.log.logger(r.stderr))
 	if err != nil {
 		return err
@@ -180,7 +213,7 @@ func (r *networkRun) run(packets *os.File) (err error) {
 	n := r.file.Network
 	controls.attach(&n)
 	for i := range n.Hosts {
-		if c := n.Hosts[i].Command; c != nil {
+		if c := n.Hosts[i].Command; c != nil && !n.Hosts[i].Remote {
 			c.Env = controls.environment(c.Env)
 			r.foreground = r.foreground || c.Foreground
 		}
@@ -190,8 +223,11 @@ func (r *networkRun) run(packets *os.File) (err error) {
 		Logger:    r.flags.log.logger(r.stderr),
 		Namespace: namespace.Config{Use: namespace.Use{Command: "run"}},
 	}
+	if r.session != nil {
+		o.Begin, o.Ready = r.session.Begun(), r.session.Ready
+	}
 	controls.options(&o)
-	t, err := testbed.New(n, o)
+	t, err = testbed.New(n, o)
 	if err == nil {
 		err = t.Start()
 	}
@@ -243,23 +279,44 @@ func (r *networkRun) wait(t *testbed.Testbed) error {
 			}
 		}
 	}()
+	if r.session != nil {
+		return r.waitTogether(ctx, hurry, t, interrupt)
+	}
 	if !hasCommands(r.file.Network) {
 		r.out.note("%s and %s are up; ^C ends them", counted(len(t.Hosts()), "host"), counted(len(t.Links()), "link"))
 	}
-	result, err := t.Wait(ctx)
-	if result.Host != "" && result.Status != 0 {
-		r.out.note("%s has ended the network with status %d", result.Host, result.Status)
-	}
+	ending, err := r.ending(ctx, t)
+	r.noteEnding(ending)
 	t.Stop(hurry, stopGrace)
-	switch cause, ok := errors.AsType[interrupted](context.Cause(ctx)); {
-	case ok && !hasCommands(r.file.Network):
-		return nil
-	case ok:
-		return exitStatus(statusSignal + int(cause))
-	case err != nil:
-		return r.file.Locate(err)
+	if err != nil {
+		return err
 	}
-	return exitStatus(result.Status)
+	return exitStatus(ending.Status)
+}
+
+// ending waits for the end of the network, as far as this machine knows of it. The error says why
+// the network has failed.
+func (r *networkRun) ending(ctx context.Context, t *testbed.Testbed) (e machines.Ending, err error) {
+	result, err := t.Wait(ctx)
+	cause := context.Cause(ctx)
+	signal, ok := errors.AsType[interrupted](cause)
+	switch {
+	case ok && !hasCommands(r.file.Network), errors.Is(cause, endedElsewhere{}):
+		return e, nil
+	case ok:
+		return machines.Ending{Status: statusSignal + int(signal)}, nil
+	case err != nil:
+		err = r.file.Locate(err)
+		return machines.Ending{Status: failureOf(err).status, Text: err.Error(), Failed: true}, err
+	}
+	return machines.Ending{Status: result.Status, Text: fmt.Sprintf("%s has ended the network with status %d", result.Host, result.Status)}, nil
+}
+
+// noteEnding says which command has failed and so has ended the network.
+func (r *networkRun) noteEnding(e machines.Ending) {
+	if e.Status != 0 && e.Text != "" && !e.Failed {
+		r.out.note("%s", e.Text)
+	}
 }
 
 // An interrupted is the signal that has ended a network.
