@@ -84,7 +84,7 @@ func (c *controlSocket) attach(n *testbed.Network) {
 		return
 	}
 	for i := range slices.Backward(n.Hosts) {
-		if h := &n.Hosts[i]; h.Kind == testbed.Stack || h.Kind == testbed.Router {
+		if h := &n.Hosts[i]; !h.Remote && (h.Kind == testbed.Stack || h.Kind == testbed.Router) {
 			h.Services = append(slices.Clip(h.Services), testbed.Feature{Text: "control socket", Start: c.start})
 			return
 		}
@@ -147,6 +147,7 @@ func (c *controlSocket) serve(t *testbed.Testbed) error {
 		return n
 	}
 	server.Handle("GET /v1/status", control.JSON(func(*http.Request) (any, error) { return status.NewReport(network(), 0), nil }))
+	server.Handle("GET /v1/wireguard", control.JSON(func(*http.Request) (any, error) { return tunnelsOf(t), nil }))
 	server.Handle("GET /metrics", newMetrics(network))
 	server.Handle("GET /{$}", newPage(network))
 	registerBench(server, stackFinder(t))

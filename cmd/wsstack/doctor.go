@@ -17,8 +17,8 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Find out what of wsstack works on this machine, and what to do about the rest",
 		Long: `Look at this machine and say what works and what doesn't: TUN devices, namespaces for
 "wsstack exec", interfaces for "wsstack up", IPv6, names, the congestion control, echo
-requests through a gateway, and control sockets. doctor tries exec out, in a namespace
-that is gone afterwards, and changes nothing.
+requests through a gateway, WireGuard tunnels, and control sockets. doctor tries exec out,
+in a namespace that is gone afterwards, and changes nothing.
 
 A line begins with "ok", "note" for what works in part, or "missing" for what keeps
 "wsstack exec" from working. The line below says what to do. The exit status is 1 if

@@ -16,7 +16,7 @@ import (
 
 func newExecCommand() *cobra.Command {
 	cfg := defaultNetwork()
-	features := newHostFlags()
+	features := newHostFlags(&serviceFlags{})
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT…]",
 		Short: "Run a command in a private network whose only other host is a wsstack",

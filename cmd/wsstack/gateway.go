@@ -43,6 +43,11 @@ func (f *gatewayFlags) describe(_ *testbed.Network, h *testbed.Host) error {
 		}
 		return nil
 	}
+	for _, r := range h.Config.Routes { // others of the network, which a default route doesn't tell from those outside
+		if r.Destination.Bits() > 0 {
+			cfg.Inside = append(cfg.Inside, r.Destination)
+		}
+	}
 	h.Gateway = testbed.GatewayFeature(cfg)
 	return nil
 }

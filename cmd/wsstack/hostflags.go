@@ -21,8 +21,8 @@ type feature interface {
 type hostFlags []feature
 
 // newHostFlags returns the features in the order in which they start.
-func newHostFlags() hostFlags {
-	return hostFlags{&gatewayFlags{}, &nameFlags{}, &serviceFlags{}}
+func newHostFlags(services *serviceFlags) hostFlags {
+	return hostFlags{&gatewayFlags{}, &nameFlags{}, services}
 }
 
 func (h hostFlags) addFlags(f *pflag.FlagSet) {

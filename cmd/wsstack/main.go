@@ -74,7 +74,7 @@ func newRootCommand() *cobra.Command {
 		newExecCommand(), newUpCommand(), newRunCommand(),
 		newOptionsCommand(), newVerifyCommand(), newScriptCommand(), newTraceCommand(), newDoctorCommand(), newVersionCommand(),
 		newStatCommand(), newSetCommand(), newLinkCommand(), newCaptureCommand(),
-		newConnectCommand(), newListenCommand(), newBenchCommand(),
+		newConnectCommand(), newListenCommand(), newBenchCommand(), newWGCommand(),
 		newCompletionCommand(), newImpairmentsTopic(), newPeersTopic())
 	addCompletions(root)
 	return root

@@ -17,6 +17,7 @@ import (
 type serviceFlags struct {
 	services []peers.Service
 	options  []options.Assignment
+	bare     bool // the stack has no services but those of flags
 }
 
 func (f *serviceFlags) addFlags(flags *pflag.FlagSet) {
@@ -27,13 +28,15 @@ func (f *serviceFlags) addFlags(flags *pflag.FlagSet) {
 		"option of sockets, as TCP_NODELAY=1; \"wsstack options\" has all")
 }
 
-// describe adds the services. Those that every stack has give way to others on their ports.
+// describe adds the services. Those that a stack has by itself give way to others on their ports.
 func (f *serviceFlags) describe(_ *testbed.Network, h *testbed.Host) error {
 	if err := peers.Check(f.services); err != nil {
 		return err
 	}
 	h.Config.Defaults = append(h.Config.Defaults, f.options...)
-	h.Services = append(h.Services, testbed.StandardFeature(hostPage, f.services))
+	if !f.bare {
+		h.Services = append(h.Services, testbed.StandardFeature(hostPage, f.services))
+	}
 	for _, s := range f.services {
 		h.Services = append(h.Services, testbed.ServiceFeature(s))
 	}

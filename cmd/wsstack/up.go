@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/namespace"
@@ -21,23 +23,28 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// upFlags are the flags of up but for those of the link.
+// upFlags are the flags of up but for those of the link and of the stack.
 type upFlags struct {
-	name string
+	name string // of the device, or of the tunnel; "": tunName, or that of the file
 	json bool
+
+	wireguard string // the file that describes a tunnel; "": a device of this host
+	services  bool   // the stack at the end of a tunnel has the services of others
+	wgSocket  bool   // wg(8) finds the tunnel
 }
 
 func newUpCommand() *cobra.Command {
 	cfg := defaultNetwork()
-	features := newHostFlags()
+	services := &serviceFlags{}
+	features := newHostFlags(services)
 	var f upFlags
 	cmd := &cobra.Command{
 		Use:   "up [flags]",
-		Short: "Run a wsstack on a TUN device of this host, until interrupted",
-		Long: `Make a TUN device of this host and run a wsstack on it. The stack has the services of
-"wsstack exec": a page that shows its sockets on port 80, and echo (7), discard (9)
-and chargen (19), each over TCP and UDP. This host gets the next address of each
-subnet. The other routes of the host, and its name service, stay as they are, with
+		Short: "Run a wsstack on a TUN device of this host, or at the end of a WireGuard tunnel",
+		Long: `Make a TUN device of this host and run a wsstack on it, until interrupted. The stack has
+the services of "wsstack exec": a page that shows its sockets on port 80, and echo (7),
+discard (9) and chargen (19), each over TCP and UDP. This host gets the next address of
+each subnet. The other routes of the host, and its name service, stay as they are, with
 --gateway, too: rules and routes of yours say what goes there, such as what comes from a
 virtual machine. The stack's own connections must not be among it: that is a loop.
 
@@ -46,38 +53,71 @@ The command needs the capability CAP_NET_ADMIN; "wsstack exec" works without it,
 status is 0 after ^C or SIGTERM. On macOS and Windows the system chooses the name of the
 device; nobody has run the command there yet.
 
-` + gatewayHelp + "\n\n" + wireHelp + "\n\n" + logHelp,
+` + tunnelHelp + "\n\n" + gatewayHelp + "\n\n" + wireHelp + "\n\n" + logHelp,
 		Example: `  sudo wsstack up
   sudo wsstack up --name wsstack1 --address 10.78.0.1/24
   sudo wsstack up --delay 40ms --jitter 5ms --loss 0.01 --pcap bad-link.pcapng
-  sudo wsstack up --json`,
+  sudo wsstack up --json
+  wsstack up --wireguard laptop.conf --publish 8080=10.88.0.2:80
+  wsstack up --wireguard desktop.conf --files 80=. --forward 22=127.0.0.1:22`,
 		DisableFlagsInUseLine: true,
 		Args:                  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Not a pattern such as tun%d, of which the kernel makes the name.
-			if cmd.Flags().Changed("name") && control.CheckName(f.name) == nil {
-				cfg.Control.name = f.name
+			err := f.check(cmd.Flags())
+			switch {
+			case err != nil:
+			case f.wireguard != "":
+				services.bare = !f.services
+				err = upTunnel(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
+			default:
+				err = up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
 			}
-			return cfg.Log.failed(cmd.ErrOrStderr(), up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f))
+			return cfg.Log.failed(cmd.ErrOrStderr(), err)
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", tunName, "`NAME` of the device")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses of both ends and MTU as one line of JSON")
+	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` of the device (default "+tunName+"), or of the tunnel (default that of FILE)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses and MTU as one line of JSON")
+	cmd.Flags().StringVar(&f.wireguard, "wireguard", "", "the stack is at the end of the tunnel that `FILE` describes")
+	cmd.Flags().BoolVar(&f.services, "services", false, "with --wireguard: serve the page, echo, discard and chargen to the peers")
+	cmd.Flags().BoolVar(&f.wgSocket, "wg-socket", false, "with --wireguard: let wg(8) look at the tunnel and change it")
 	addLinkFlags(cmd, &cfg)
 	features.addFlags(cmd.Flags())
 	cfg.Control.addFlags(cmd.Flags(), true)
 	return cmd
 }
 
+// check says which flags don't go together.
+func (f *upFlags) check(flags *pflag.FlagSet) error {
+	only := []string{"services", "wg-socket"}
+	if f.wireguard != "" {
+		only = []string{"address", "mtu", "congestion"}
+	}
+	for _, name := range only {
+		switch {
+		case !flags.Changed(name):
+		case f.wireguard == "":
+			return usagef("--%s is for the end of a tunnel", name).withHint("add --wireguard FILE, or leave it out")
+		case name == "congestion":
+			return usagef("--congestion is for the TCP of this host, which a tunnel doesn't lead to").withHint("leave it out")
+		default:
+			return usagef("--%s doesn't go with --wireguard: the file says it", name).
+				withHint("write it into %s, behind [Interface]: Address = …, MTU = …", f.wireguard)
+		}
+	}
+	return nil
+}
+
 // systemName is the name of the host that is this one.
 const systemName = "system"
 
 // up runs a stack on a TUN device of this host until a signal ends it.
-func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) (err error) {
-	if err := cfg.validate(); err != nil {
-		return err
+func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) error {
+	// Not a pattern such as tun%d, of which the kernel makes the name.
+	if control.CheckName(f.name) == nil {
+		cfg.Control.name = f.name
 	}
-	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
+	f.name = cmp.Or(f.name, tunName)
+	if err := cfg.validate(); err != nil {
 		return err
 	}
 	n, err := cfg.describe(tunName, testbed.Host{Name: systemName, Kind: testbed.System}, features)
@@ -85,6 +125,25 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 		return err
 	}
 	n.Links[0].Ends[1].Interface = f.name
+	return runUp(stdout, stderr, cfg, n, func() error {
+		if err := checkInterface(f.name); err != nil {
+			return err
+		}
+		host, err := net.InterfaceAddrs()
+		if err != nil {
+			return failf("look at the addresses of this host: %w", err)
+		}
+		return cfg.checkFree(host)
+	}, f.serve)
+}
+
+// runUp runs a network with one stack until serve returns. Before anything is made, check looks for
+// what is in the way.
+func runUp(stdout, stderr io.Writer, cfg networkConfig, n testbed.Network, check func() error,
+	serve func(io.Writer, networkConfig, *testbed.Testbed, <-chan os.Signal) error) (err error) {
+	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
+		return err
+	}
 	release, err := awaitReaders(cfg.Wire.Pcap)
 	if err != nil {
 		return err
@@ -93,14 +152,7 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 	// Before anything is made, so that an early signal leaves nothing, either.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, endings()...)
-	if err := checkInterface(f.name); err != nil {
-		return err
-	}
-	host, err := net.InterfaceAddrs()
-	if err != nil {
-		return failf("look at the addresses of this host: %w", err)
-	}
-	if err := cfg.checkFree(host); err != nil {
+	if err := check(); err != nil {
 		return err
 	}
 	socket, err := cfg.Control.listen([]string{string(forUp)}, cfg.Log.logger(stderr))
@@ -132,12 +184,12 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 			err = closed
 		}
 	}()
-	return f.serve(stdout, cfg, t.Links()[0].Device(1), signals)
+	return serve(stdout, cfg, t, signals)
 }
 
 // serve says on which device the stack is, until a signal or the device ends it.
-func (f upFlags) serve(stdout io.Writer, cfg networkConfig, device tun.Device, signals <-chan os.Signal) error {
-	name := f.name
+func (f upFlags) serve(stdout io.Writer, cfg networkConfig, t *testbed.Testbed, signals <-chan os.Signal) error {
+	name, device := f.name, t.Links()[0].Device(1)
 	if named, ok := device.(tun.Named); ok {
 		name = named.Name()
 	}
@@ -235,14 +287,9 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 	if err != nil {
 		return err
 	}
-	profile := ""
-	if cfg.Profile != options.Documented {
-		profile = cfg.Profile.String()
-	}
+	profile := cfg.profileName()
 	if asJSON {
-		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
-		return encoder.Encode(announcement{Name: name, Addresses: cfg.Stack, Host: peers, MTU: cfg.MTU, Profile: profile})
+		return writeLine(w, announcement{Name: name, Addresses: cfg.Stack, Host: peers, MTU: cfg.MTU, Profile: profile})
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s is up: the stack is %s, this host %s, MTU %d", name, hostList(cfg.Stack), hostList(peers), cfg.MTU)
@@ -251,16 +298,7 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 	}
 	text.WriteByte('\n')
 	if person {
-		if bad := cfg.Wire.Bad.String(); bad != "" {
-			text.WriteString(bad + "\n")
-		}
-		switch cfg.Wire.Pcap {
-		case "":
-		case standardOutput:
-			text.WriteString("packets go to standard output\n")
-		default:
-			fmt.Fprintf(&text, "packets are recorded in %s\n", cfg.Wire.Pcap)
-		}
+		cfg.Wire.announce(&text)
 		text.WriteString("\nTry in another terminal:\n")
 		for _, a := range cfg.hosts() {
 			fmt.Fprintf(&text, "  curl %s\n", pageURL(a))
@@ -269,6 +307,35 @@ func announce(w io.Writer, cfg networkConfig, name string, asJSON, person bool) 
 	}
 	_, err = io.WriteString(w, text.String())
 	return err
+}
+
+// announce says to a person what the flags say about packets.
+func (w wireConfig) announce(text *strings.Builder) {
+	if bad := w.Bad.String(); bad != "" {
+		text.WriteString(bad + "\n")
+	}
+	switch w.Pcap {
+	case "":
+	case standardOutput:
+		text.WriteString("packets go to standard output\n")
+	default:
+		fmt.Fprintf(text, "packets are recorded in %s\n", w.Pcap)
+	}
+}
+
+// profileName is the name of the profile, where it isn't that of the documents.
+func (c networkConfig) profileName() string {
+	if c.Profile == options.Documented {
+		return ""
+	}
+	return c.Profile.String()
+}
+
+// writeLine writes a value as one line of JSON.
+func writeLine(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }
 
 func hostList(list []netip.Prefix) string {

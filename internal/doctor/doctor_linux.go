@@ -17,7 +17,7 @@ import (
 func Examine() []Finding {
 	list := []Finding{tunNode()}
 	list = append(list, execWorks()...)
-	list = append(list, upWorks(), ordinaryUsers(machine{}), ping(), controlSocket())
+	list = append(list, upWorks(), ordinaryUsers(machine{}), ping(), wireGuard(machine{}), controlSocket())
 	if c := container(machine{}); c != "" {
 		list = append(list, Finding{Name: "container", State: Note, Text: "this is a container (" + c + ")",
 			Hint: "what it may do its start decides: " + namespace.ContainerOptions})

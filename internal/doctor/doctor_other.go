@@ -18,5 +18,6 @@ func Examine() []Finding {
 	case os.Geteuid() != 0:
 		up.State, up.Text, up.Hint = Note, "wsstack up needs root to make a utun interface", "sudo wsstack up …"
 	}
-	return append(list, up, controlSocket())
+	return append(list, up,
+		Finding{Name: "wireguard", State: OK, Text: "wsstack up --wireguard needs nothing but UDP sockets"}, controlSocket())
 }

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -65,6 +67,22 @@ func ordinaryUsers(m settings) Finding {
 		return note("the mode of /dev/net/tun keeps them out", "as root: chmod 0666 /dev/net/tun")
 	}
 	return ok
+}
+
+// tunnelBuffer is how many bytes the receive buffer of a tunnel's UDP socket should have at least: a
+// window of TCP's own, 1 MiB, fits into it with what the kernel adds to each packet.
+const tunnelBuffer = 4 << 20
+
+// wireGuard looks how large the buffers of tunnels are. Root's are as large as they ask for.
+func wireGuard(m settings) Finding {
+	const sysctl = "net.core.rmem_max"
+	f := Finding{Name: "wireguard", State: OK, Text: "wsstack up --wireguard works, and needs no privilege"}
+	if most, err := strconv.Atoi(m.setting(sysctl)); err == nil && most < tunnelBuffer && !m.root() {
+		f.State = Note
+		f.Text = fmt.Sprintf("wsstack up --wireguard works, but bursts are lost where its socket has room for %d bytes alone", most)
+		f.Hint = fmt.Sprintf("as root: sysctl -w %s=%d", sysctl, 7<<20) // what the engine asks for
+	}
+	return f
 }
 
 // container names the kind of container that this process runs in; "": none is known.

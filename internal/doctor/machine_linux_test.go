@@ -42,6 +42,25 @@ func TestOrdinaryUsers(t *testing.T) {
 	}
 }
 
+func TestWireGuard(t *testing.T) {
+	small := map[string]string{"net.core.rmem_max": "212992"}
+	for _, tt := range []struct {
+		name  string
+		m     fake
+		state State
+		hint  string
+	}{
+		{"a small buffer", fake{settings: small, user: true}, Note, "as root: sysctl -w net.core.rmem_max=7340032"},
+		{"root's is as large as it wants", fake{settings: small}, OK, ""},
+		{"a large one", fake{settings: map[string]string{"net.core.rmem_max": "7340032"}, user: true}, OK, ""},
+		{"nobody knows", fake{user: true}, OK, ""},
+	} {
+		if f := wireGuard(tt.m); f.State != tt.state || f.Hint != tt.hint || f.Text == "" {
+			t.Errorf("%s: %+v, want %s and %q", tt.name, f, tt.state, tt.hint)
+		}
+	}
+}
+
 func TestContainer(t *testing.T) {
 	for want, files := range map[string]map[string]string{
 		"":           nil,

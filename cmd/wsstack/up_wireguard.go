@@ -1,0 +1,178 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/wsstack/wsstack/internal/control"
+	"github.com/wsstack/wsstack/internal/testbed"
+	"github.com/wsstack/wsstack/stack"
+	"github.com/wsstack/wsstack/tun"
+	"github.com/wsstack/wsstack/wg"
+)
+
+// tunnelHelp is the part of the help of up about tunnels.
+const tunnelHelp = `With --wireguard the stack is at the end of a WireGuard tunnel, and this host gets neither
+an interface nor a route: no privilege is needed. FILE has the form of wg-quick(8): the
+stack has its addresses, a route to what each peer may send from (AllowedIPs), and its
+name servers; "wsstack wg pair" writes two that fit each other. The peers find nothing on
+the stack but what --serve, --files, --forward, --peer and --services put there; --publish
+lets programs of this host reach the peers. Commands of FILE (PostUp and others) aren't
+run. "wsstack wg show" prints the peers and their last handshakes.`
+
+// peerName is the name of the only peer of a tunnel, or of all of them.
+const peerName = "peer"
+
+// upTunnel runs a stack at the end of a WireGuard tunnel until a signal ends it.
+func upTunnel(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) error {
+	tunnel, err := readTunnel(f.wireguard, stderr)
+	if err != nil {
+		return err
+	}
+	if len(tunnel.Addresses) == 0 {
+		return usagef("%s has no address for the stack", f.wireguard).withHint("write one behind [Interface], such as: Address = 10.88.0.1/24")
+	}
+	name, err := f.tunnelName()
+	if err != nil {
+		return err
+	}
+	cfg.Control.name = name
+	cfg.Stack, cfg.MTU = tunnel.Addresses, cmp.Or(tunnel.MTU, wg.DefaultMTU)
+	if err := cfg.Wire.Bad.validate(); err != nil {
+		return err
+	}
+	tunnel.Logger = cfg.Log.logger(stderr)
+	n, err := cfg.describeTunnel(name, tunnel, features)
+	if err != nil {
+		return err
+	}
+	if f.wgSocket {
+		n.Hosts[0].Services = append(n.Hosts[0].Services, wgSocketFeature(name))
+	}
+	return runUp(stdout, stderr, cfg, n, func() error { return nil }, f.serveTunnel)
+}
+
+// tunnelName is the name of the tunnel, as wg-quick(8) makes it of the name of a file.
+func (f *upFlags) tunnelName() (string, error) {
+	name := cmp.Or(f.name, strings.TrimSuffix(filepath.Base(f.wireguard), ".conf"))
+	if control.CheckName(name) != nil || tun.CheckName(name) != nil {
+		return "", usagef("%q can't be the name of a tunnel", name).
+			withHint(`choose one of up to 15 letters, digits, ".", "_" and "-", such as --name wg0`)
+	}
+	return name, nil
+}
+
+// describeTunnel returns the network of up for a tunnel: a stack, and the peers at the other end of
+// a link.
+func (c networkConfig) describeTunnel(name string, tunnel *wg.Config, features hostFlags) (testbed.Network, error) {
+	toStack, fromStack, err := c.Wire.Bad.directions()
+	if err != nil {
+		return testbed.Network{}, usagef("%w", err)
+	}
+	own := tunnel.Stack(nil)
+	n := testbed.Network{
+		Hosts: []testbed.Host{
+			{Name: stackName, Kind: testbed.Stack, Config: stack.Config{
+				Profile: c.Profile, Routes: own.Routes, Nameservers: own.Nameservers,
+			}},
+			{Name: peerName, Kind: testbed.Stack, Remote: true},
+		},
+		Links: []testbed.Link{{
+			Name: name, MTU: c.MTU, Capture: c.Wire.Pcap,
+			Ends: [2]testbed.End{
+				{Host: stackName, Addresses: c.Stack, Sends: fromStack},
+				{Host: peerName, Addresses: onlyHosts(tunnel.Peers), Sends: toStack},
+			},
+			Tunnel: func() (tun.Device, error) {
+				d, err := wg.New(*tunnel)
+				if err != nil {
+					return nil, err // and no device that is a nil pointer
+				}
+				return d, nil
+			},
+		}},
+		Seed: c.Wire.Seed,
+	}
+	return n, features.describe(&n, &n.Hosts[0])
+}
+
+// onlyHosts are the addresses of the only peer, where the peer is one host: what --publish leads to
+// without an address.
+func onlyHosts(peers []wg.Peer) (list []netip.Prefix) {
+	if len(peers) != 1 {
+		return nil
+	}
+	for _, p := range peers[0].AllowedIPs {
+		if !p.IsSingleIP() {
+			return nil
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// tunnelAnnouncement is the line of --json for a tunnel.
+type tunnelAnnouncement struct {
+	tunnelInfo
+	Addresses []netip.Prefix `json:"addresses"` // addresses of the stack
+
+	// Profile is the profile of the stack, where it isn't that of the documents.
+	Profile string `json:"profile,omitempty"`
+}
+
+// serveTunnel says which tunnel the stack is at the end of, until a signal ends it.
+func (f upFlags) serveTunnel(stdout io.Writer, cfg networkConfig, t *testbed.Testbed, signals <-chan os.Signal) error {
+	info := tunnelsOf(t).Tunnels[0]
+	var err error
+	if f.json {
+		err = writeLine(stdout, tunnelAnnouncement{info, cfg.Stack, cfg.profileName()})
+	} else {
+		_, err = io.WriteString(stdout, announceTunnel(cfg, info, isTerminal(stdout)))
+	}
+	if err != nil {
+		return failf("print the addresses: %w", err)
+	}
+	<-signals
+	return nil
+}
+
+// announceTunnel says in one line that the stack is there. To a person it also says who the peers
+// are, and what to do.
+func announceTunnel(cfg networkConfig, info tunnelInfo, person bool) string {
+	var text strings.Builder
+	peers := fmt.Sprintf("%d peers", len(info.Peers))
+	if len(info.Peers) == 1 {
+		peers = "1 peer"
+	}
+	fmt.Fprintf(&text, "%s is up: the stack is %s, %s, UDP port %d, public key %s, MTU %d",
+		info.Name, hostList(cfg.Stack), peers, info.ListenPort, info.PublicKey, info.MTU)
+	if profile := cfg.profileName(); profile != "" {
+		fmt.Fprintf(&text, ", profile %s", profile)
+	}
+	text.WriteByte('\n')
+	if !person {
+		return text.String()
+	}
+	cfg.Wire.announce(&text)
+	for _, p := range info.Peers {
+		at := "wherever it speaks from"
+		if p.Endpoint != "" {
+			at = "at " + p.Endpoint
+		}
+		fmt.Fprintf(&text, "  peer %s %s: %s\n", p.PublicKey, at, cmp.Or(commaList(p.AllowedIPs), "no addresses"))
+	}
+	text.WriteString("\nTry in another terminal:\n  wsstack wg show\n  wsstack stat\n")
+	for _, p := range info.Peers {
+		if len(p.AllowedIPs) > 0 && p.AllowedIPs[0].IsSingleIP() {
+			fmt.Fprintf(&text, "  wsstack connect %v 80\n", p.AllowedIPs[0].Addr())
+			break
+		}
+	}
+	text.WriteString("\n^C ends it.\n")
+	return text.String()
+}

@@ -1,0 +1,53 @@
+//go:build !windows
+
+package main
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"sync"
+
+	"golang.zx2c4.com/wireguard/ipc"
+
+	"github.com/wsstack/wsstack/internal/testbed"
+	"github.com/wsstack/wsstack/wg"
+)
+
+// wgSocketFeature lets wg(8) look at a tunnel, and change it: it makes the socket at which that
+// program looks for tunnels outside of the kernel, /var/run/wireguard/NAME.sock.
+func wgSocketFeature(name string) testbed.Feature {
+	return testbed.Feature{Text: "socket for wg(8)", Start: func(h *testbed.RunningHost) (io.Closer, error) {
+		device := h.Testbed().Links()[0].Device(1).(*wg.Device)
+		file, err := ipc.UAPIOpen(name)
+		if err != nil {
+			f := failf("%w", err)
+			if errors.Is(err, fs.ErrPermission) {
+				return nil, f.withHint("the socket is in a folder of root's: sudo wsstack up …, or use wsstack wg show instead")
+			}
+			return nil, f.withHint("choose another name for the tunnel, such as --name wg1")
+		}
+		defer file.Close() // the listener has a descriptor of its own
+		l, err := ipc.UAPIListen(name, file)
+		if err != nil {
+			return nil, err
+		}
+		s := &wgSocket{listener: l}
+		s.serving.Go(func() { _ = device.Serve(l) }) // ends with l
+		return s, nil
+	}}
+}
+
+// A wgSocket is the socket of a tunnel for wg(8).
+type wgSocket struct {
+	listener net.Listener
+	serving  sync.WaitGroup
+}
+
+// Close removes the socket.
+func (s *wgSocket) Close() error {
+	err := s.listener.Close()
+	s.serving.Wait()
+	return err
+}
