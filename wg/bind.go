@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
@@ -15,14 +17,22 @@ import (
 // than its size; inside of the engine each takes 64 KiB. Bind is called before the Tunnel of t is
 // given to an engine.
 func (t *TUN) Bind(inner conn.Bind) conn.Bind {
+	return newBind(t, inner)
+}
+
+func newBind(t *TUN, inner conn.Bind) *bind {
 	t.in, t.out = newFlight(maxInside), newFlight(maxInside)
-	return &bind{Bind: inner, in: t.in, out: t.out}
+	return &bind{Bind: inner, in: t.in, out: t.out, paths: make(chan struct{}, 1)}
 }
 
 // A bind is a Bind that tells the flights of a TUN what comes and goes.
 type bind struct {
 	conn.Bind
 	in, out *flight
+
+	probe  probe
+	paths  chan struct{} // has one element when somebody should ask for the MTUs of paths
+	heeded atomic.Int64  // when somebody was told to, in ns of the wall clock
 
 	mu     sync.Mutex
 	closed chan struct{} // of those functions that Open has returned; nil: none
@@ -37,6 +47,7 @@ func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 		return nil, 0, err
 	}
 	b.closed = make(chan struct{})
+	b.probe.open()
 	for i, inner := range receivers {
 		receivers[i] = b.receiver(inner, b.closed)
 	}
@@ -77,11 +88,56 @@ func (b *bind) Close() error {
 		close(b.closed)
 		b.closed = nil
 	}
+	b.probe.close()
 	return b.Bind.Close()
 }
 
-// Send sends packets to where a peer is.
+// SetMark marks the packets of the inner Bind.
+func (b *bind) SetMark(mark uint32) error {
+	b.probe.setMark(mark)
+	return b.Bind.SetMark(mark)
+}
+
+// Send sends packets to where a peer is. What the system can't send all at once, because a part of
+// it is too large for the path or the address to send from is gone, is sent one by one, from the
+// address that the system chooses; the system sends what is too large in fragments.
 func (b *bind) Send(packets [][]byte, to conn.Endpoint) error {
 	defer b.out.leave(packets)
-	return b.Bind.Send(packets, to)
+	err := b.Bind.Send(packets, to)
+	endpoint, ok := to.(*conn.StdNetEndpoint)
+	if !ok {
+		return err
+	}
+	again := mayGoAlone(err)
+	if again {
+		err = b.sendEach(packets, &conn.StdNetEndpoint{AddrPort: endpoint.AddrPort})
+	}
+	b.heed(again)
+	return err
+}
+
+// sendEach sends packets one by one. The error is the last one.
+func (b *bind) sendEach(packets [][]byte, to conn.Endpoint) (last error) {
+	for i := range packets {
+		if err := b.Bind.Send(packets[i:i+1], to); err != nil {
+			last = err
+		}
+	}
+	return last
+}
+
+// pathPause is how long nobody asks again for the MTUs of paths, as long as nothing fails.
+const pathPause = 5 * time.Second
+
+// heed says on paths, now and then while packets are sent, that it is time to ask the system for
+// the MTUs of the paths, and at once if one is too small, it seems.
+func (b *bind) heed(small bool) {
+	now := time.Now().UnixNano()
+	if last := b.heeded.Load(); !small && now-last < int64(pathPause) || !b.heeded.CompareAndSwap(last, now) {
+		return
+	}
+	select {
+	case b.paths <- struct{}{}:
+	default:
+	}
 }

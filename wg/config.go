@@ -12,6 +12,7 @@ import (
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 
+	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
 )
@@ -19,12 +20,6 @@ import (
 // DefaultMTU is the MTU of a tunnel whose Config has none, in bytes: what fits into packets of 1500
 // bytes over IPv6.
 const DefaultMTU = 1420
-
-// The smallest MTU of a tunnel in bytes, without IPv6 and with it (RFC 791 §3.2, RFC 8200 §5).
-const (
-	minMTU4 = 576
-	minMTU6 = 1280
-)
 
 // maxKeepalive is the longest interval of persistent keep-alives.
 const maxKeepalive = 65535 * time.Second
@@ -35,7 +30,7 @@ type Config struct {
 	ListenPort   int    // the UDP port of the host; 0: any that is free
 	FirewallMark uint32 // a mark for the packets of the tunnel, where the system has marks; 0: none
 
-	// MTU is the size of the largest packet in the tunnel, in bytes; 0: DefaultMTU. It is 576 to
+	// MTU is the size of the largest packet in the tunnel, in bytes; 0: DefaultMTU. It is 68 to
 	// MaxMTU, and at least 1280 where there is an IPv6 address.
 	MTU int
 
@@ -131,9 +126,9 @@ func (c *Config) check() error {
 func (c *Config) checkMTU() error {
 	switch {
 	case c.MTU == 0:
-	case c.MTU < minMTU4 || c.MTU > MaxMTU:
-		return wrong(fmt.Sprintf("it is %d to %d; 0: %d", minMTU4, MaxMTU, DefaultMTU), "MTU %d", c.MTU).of(0, "MTU")
-	case c.MTU < minMTU6 && c.hasIPv6():
+	case c.MTU < inet.MinMTU4 || c.MTU > MaxMTU:
+		return wrong(fmt.Sprintf("it is %d to %d; 0: %d", inet.MinMTU4, MaxMTU, DefaultMTU), "MTU %d", c.MTU).of(0, "MTU")
+	case c.MTU < inet.MinMTU6 && c.hasIPv6():
 		return wrong("make it 1280 or more, or leave out the IPv6 addresses", "MTU %d is too small for IPv6", c.MTU).of(0, "MTU")
 	}
 	return nil

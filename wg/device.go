@@ -29,10 +29,10 @@ import (
 type Device struct {
 	tun.Device // the face for the stack
 
-	engine *device.Device
-	closed context.Context // done once Close was called
-	close  context.CancelFunc
-	serve  sync.WaitGroup // calls of Serve and their clients
+	engine  *device.Device
+	closed  context.Context // done once Close was called
+	close   context.CancelFunc
+	workers sync.WaitGroup // the one that looks at paths, calls of Serve and their clients
 
 	mu    sync.Mutex
 	order []Key          // of the peers, as they were added
@@ -54,18 +54,22 @@ func New(cfg Config) (*Device, error) {
 		}
 		settings.peer(&cfg.Peers[i], at)
 	}
-	bind := cfg.Bind
-	if bind == nil {
-		bind = conn.NewDefaultBind()
+	inner := cfg.Bind
+	if inner == nil {
+		inner = conn.NewDefaultBind()
 	}
-	t := newTUN(cmp.Or(cfg.MTU, DefaultMTU))
-	bind = t.Bind(bind)
+	mtu := cmp.Or(cfg.MTU, DefaultMTU)
+	t := newTUN(mtu)
+	b := newBind(t, inner)
+	outside := &paths{mtu: mtu, path: b.probe.pathMTU}
+	t.look = outside.look
 	d := &Device{
 		Device: t.Stack(),
-		engine: device.NewDevice(t.Tunnel(), bind, logger(cfg.Logger)),
+		engine: device.NewDevice(t.Tunnel(), b, logger(cfg.Logger)),
 		given:  map[Key]string{},
 	}
 	d.closed, d.close = context.WithCancel(context.Background())
+	d.workers.Go(func() { outside.run(d.closed, b.paths, func() []PeerStatus { return d.state().peers }) })
 	err := d.engine.IpcSet(settings.String())
 	if err == nil {
 		err = d.engine.Up()
@@ -138,7 +142,7 @@ func (d *Device) Close() error {
 	d.mu.Unlock()
 	d.engine.Close()
 	err := d.Device.Close()
-	d.serve.Wait()
+	d.workers.Wait()
 	return err
 }
 

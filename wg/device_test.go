@@ -61,12 +61,18 @@ func joined(t *testing.T) (devices [2]*Device, stacks [2]*stack.Stack) {
 	a.Peers[0].Endpoint = loopback(devices[1])
 	devices[0] = open(t, a)
 	for i, cfg := range []Config{a, b} {
-		s, err := stack.New(cfg.Stack(devices[i]))
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, s.Close()) })
-		stacks[i] = s
+		stacks[i] = newStack(t, cfg.Stack(devices[i]))
 	}
 	return devices, stacks
+}
+
+// newStack makes a stack until the end of the test.
+func newStack(t *testing.T, cfg stack.Config) *stack.Stack {
+	t.Helper()
+	s, err := stack.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
 }
 
 // Two stacks speak over a tunnel, in both families, and the ends know of each other.

@@ -114,7 +114,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		"port":           {head + "ListenPort = 65536", `3:14: ListenPort: "65536" is no port`, "65535"},
 		"mark":           {head + "FwMark = 0x1ffffffff", `3:10: FwMark: "0x1ffffffff" is no mark`, "32 bits"},
 		"MTU":            {head + "MTU = big", `3:7: MTU: "big" is no size of a packet`, "1420"},
-		"small MTU":      {head + "MTU = 500", "3:7: MTU 500", "576"},
+		"small MTU":      {head + "MTU = 60", "3:7: MTU 60", "68 to"},
 		"MTU for IPv6":   {head + "MTU = 1200\nAddress = fd00::1/64", "3:7: MTU 1200 is too small for IPv6", "1280"},
 		"address":        {head + "Address = 10.0.0.1/33", `3:11: Address: "10.0.0.1/33" is no address`, "10.0.0.1/24"},
 		"name server":    {head + "DNS = 1.2.3", `3:7: DNS: "1.2.3" is neither`, "example.net"},

@@ -38,9 +38,9 @@ func (d *Device) Serve(l net.Listener) error {
 		l.Close()
 		return tun.ErrClosed
 	}
-	d.serve.Add(1)
+	d.workers.Add(1)
 	d.mu.Unlock()
-	defer d.serve.Done()
+	defer d.workers.Done()
 	defer context.AfterFunc(d.closed, func() { l.Close() })()
 	defer l.Close()
 
@@ -58,7 +58,7 @@ func (d *Device) Serve(l net.Listener) error {
 			}
 			return err
 		}
-		d.serve.Go(func() {
+		d.workers.Go(func() {
 			defer func() { <-clients }()
 			d.talk(c)
 		})
