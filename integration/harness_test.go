@@ -136,9 +136,11 @@ func (w spyWaiter) Wait(reason string) {
 
 // waited reports whether a call on the stack has begun to wait since it was
 // asked last.
-func (n *network) waited() bool {
+func (n *network) waited() bool { return hasWaited(n.waiting) }
+
+func hasWaited(waiting <-chan string) bool {
 	select {
-	case <-n.waiting:
+	case <-waiting:
 		return true
 	default:
 		return false
@@ -149,13 +151,19 @@ func (n *network) waited() bool {
 // fails the test.
 func (n *network) blocked(t testing.TB, call func() error) <-chan error {
 	t.Helper()
-	n.waited() // an earlier call
+	return blocked(t, n.waiting, call)
+}
+
+// blocked is that of a network, for any stack whose calls say on waiting that they wait.
+func blocked(t testing.TB, waiting <-chan string, call func() error) <-chan error {
+	t.Helper()
+	hasWaited(waiting) // an earlier call
 	result := make(chan error, 1)
 	go func() { result <- call() }()
 	select {
 	case err := <-result:
 		require.FailNowf(t, "the call has not waited", "it returned %v", err)
-	case <-n.waiting:
+	case <-waiting:
 	}
 	return result
 }

@@ -37,9 +37,10 @@ type machine struct {
 	addrs  []netip.Prefix // its addresses
 }
 
+// The addresses of the interfaces. A router without a link-local one can't resolve its neighbour.
 var (
-	leftOuter   = prefixes("10.80.0.2/24", "fd80::2/64")
-	routerLeft  = prefixes("10.80.0.1/24", "fd80::1/64")
+	leftOuter   = prefixes("10.80.0.2/24", "fd80::2/64", "fe80::2/64")
+	routerLeft  = prefixes("10.80.0.1/24", "fd80::1/64", "fe80::1/64")
 	routerRight = prefixes("10.81.0.1/24", "fd81::1/64")
 	rightOuter  = prefixes("10.81.0.2/24", "fd81::2/64")
 )
@@ -112,18 +113,34 @@ func (m *machine) configure(t testing.TB, gateways []netip.Prefix) {
 	t.Helper()
 	var err error
 	m.Do(func() {
-		cfg := tun.Config{Addresses: m.addrs, NoAddrGen: true}
-		for _, g := range gateways {
-			to := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-			if g.Addr().Is6() {
-				to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-			}
-			cfg.Routes = append(cfg.Routes, tun.Route{Destination: to, Gateway: g.Addr()})
-		}
 		// Otherwise IPv6 addresses are lost when the interface goes down.
 		path := fmt.Sprintf("/proc/sys/net/ipv6/conf/%s/keep_addr_on_down", m.device)
-		err = errors.Join(os.WriteFile(path, []byte("1"), 0), tun.Configure(m.device, cfg))
+		err = os.WriteFile(path, []byte("1"), 0)
 	})
+	require.NoError(t, err)
+	m.setUp(t, tun.Config{Addresses: m.addrs, NoAddrGen: true, Routes: defaultRoutes(gateways)})
+}
+
+// defaultRoutes are those by a router.
+func defaultRoutes(gateways []netip.Prefix) (list []tun.Route) {
+	for _, g := range gateways {
+		if g.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		to := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if g.Addr().Is6() {
+			to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		list = append(list, tun.Route{Destination: to, Gateway: g.Addr()})
+	}
+	return list
+}
+
+// setUp configures the interface of the machine.
+func (m *machine) setUp(t testing.TB, c tun.Config) {
+	t.Helper()
+	var err error
+	m.Do(func() { err = tun.Configure(m.device, c) })
 	require.NoError(t, err)
 }
 
