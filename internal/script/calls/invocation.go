@@ -317,7 +317,7 @@ func (c *invocation) resultText(r result) string {
 		name := vocabulary.ErrnoText(c.system(), c.call.Name, r.err)
 		return strconv.FormatInt(r.value, 10) + " " + name
 	}
-	if c.function.result == vocabulary.Plain {
+	if _, digits := c.call.Result.(*syntax.Number); digits || r.value == 0 { // fcntl(F_SETFL) has no O_RDONLY
 		return strconv.FormatInt(r.value, 10)
 	}
 	return c.text(c.function.result, r.value)

@@ -229,6 +229,7 @@ func (p *player) collect() error {
 			return nil
 		}
 		p.packetLine(at, false, data)
+		p.peer.Sent(data)
 		p.waiting = append(p.waiting, packet{at, data})
 		if len(p.waiting) > MaxPackets {
 			return mistake.Errorf("expect packets as they come", "more than %d packets were sent that no event has expected", MaxPackets)

@@ -12,7 +12,7 @@ import (
 // Numbers of TCP in a script are relative: those of a segment without SYN count from the first
 // number of their side, while a SYN has the number as it is. The peer's first number is the
 // script's. The stack's own is learned from its SYN, which has in the script whatever number the
-// script gives it.
+// script gives it; until then, and where no event expects the SYN, that number is 0.
 type flow struct {
 	tuple
 
@@ -39,6 +39,7 @@ type numbers struct {
 	first  uint32 // on the wire, of its SYN
 	script uint32 // what the script has for first in a SYN
 	known  bool
+	seen   bool // no event has expected the SYN yet, and script is 0
 }
 
 // wire is the number on the wire of one in a script.
@@ -70,11 +71,18 @@ func (f *flow) learn(a *arrival, script uint32) {
 	if renewed {
 		f.remote = numbers{first: f.offered, script: f.offered, known: true}
 	}
-	if a.flags&syn != 0 && (renewed || !f.local.known) {
+	if a.flags&syn != 0 && (renewed || !f.local.known || f.local.seen) {
 		f.local = numbers{first: a.seq, script: script, known: true}
 	}
 	if a.flags&(ack|rst) == ack {
 		f.answered = true
+	}
+}
+
+// see notes a SYN of the stack before an event expects it, if one does.
+func (f *flow) see(a *arrival) {
+	if a.flags&syn != 0 && !f.local.known {
+		f.local = numbers{first: a.seq, known: true, seen: true}
 	}
 }
 

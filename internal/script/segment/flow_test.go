@@ -33,6 +33,29 @@ func TestFlow_Connect(t *testing.T) {
 	s.out("> S 0:0(0)", seg{flags: syn, seq: 7, local: 50000, remote: 8080}) // ports are used once more
 }
 
+// A SYN of the stack is known before an event expects it, or if none does. An event that does says
+// which number it has.
+func TestFlow_Sent(t *testing.T) {
+	s := newStage(t, hosts4)
+	s.Connect()
+	first := seg{flags: syn, seq: 99, local: 50000, remote: 8080}
+	s.Sent(first.encode(hosts4))
+	s.Sent(datagram(hosts4, 53, 53, "no segment"))
+	assert.Equal(t, uint32(100), s.in("< S. 300:300(0) ack 1 win 9").Ack)
+	s.out("> S 500:500(0)", first)
+	assert.Equal(t, uint32(100), s.in("< S. 300:300(0) ack 501 win 9").Ack)
+	assert.Equal(t, uint32(104), s.in("< . 1:1(0) ack 5 win 9").Ack)
+	s.Sent(seg{flags: syn, seq: 7, local: 50001, remote: 8080}.encode(hosts4)) // nobody has called connect
+	assert.Equal(t, uint16(50000), trace.Parse(s.bytes("< . 1:1(0) ack 5 win 9")).DestPort)
+
+	s = newStage(t, hosts4)
+	s.Listen()
+	s.in("< S 1000:1000(0) win 1000")
+	s.Sent(seg{flags: syn | ack, seq: 70000, ack: 1001}.encode(hosts4))
+	s.Sent(seg{flags: ack, seq: 70001, ack: 1001}.encode(hosts4))
+	assert.Equal(t, uint32(70001), s.in("< . 1:1(0) ack 1 win 1000").Ack)
+}
+
 // Both sides may send a SYN, and the peer's counts though the stack's was first.
 func TestFlow_Simultaneous(t *testing.T) {
 	s := newStage(t, hosts4)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wsstack/wsstack/internal/script/syntax"
+	"github.com/wsstack/wsstack/internal/trace"
 )
 
 // A Config says who talks and how packets are compared.
@@ -82,6 +83,23 @@ func (p *Peer) Listen() { p.listening = true }
 // Connect says that the program has called connect, or has sent a datagram to an address: the next
 // outbound SYN or datagram may begin a new connection, and a SYN even between ports that had one.
 func (p *Peer) Connect() { p.connecting = true }
+
+// Sent says that the stack has sent a packet, which an event may expect later or none. Of a SYN its
+// connection learns the number that the peer's acknowledgements count from; the SYN of the first
+// connect begins one.
+func (p *Peer) Sent(packet []byte) {
+	a := read(packet)
+	if a.Kind != trace.TCP {
+		return
+	}
+	f, ok := p.flows[a.outbound()]
+	if !ok && begins(a) && p.connecting && p.last[protoTCP] == nil {
+		f, ok = p.flow(a.outbound()), true
+	}
+	if ok {
+		f.see(a)
+	}
+}
 
 // Text is how a script would have a packet that the stack or the peer has sent, "> S. 0:0(0) ack 1
 // win 65535 <mss 1460>", as far as its connection is known. It has the ports where they aren't those
