@@ -114,7 +114,10 @@ func refused(call *syntax.Call) *Fault {
 			Pos: call.Pos, What: fmt.Sprintf("the number of arguments of %s is %s, and not %d", call.Name, want, n), Hint: "write " + f.usage,
 		}
 	}
-	if hint, ok := vocabulary.ErrnoKnown(call.Error); call.Error != "" && !ok {
+	if call.Error == "" {
+		return CheckText(call)
+	}
+	if hint, ok := vocabulary.ErrnoKnown(call.Error); !ok {
 		return &Fault{Pos: call.Pos, What: fmt.Sprintf("there is no error %s", call.Error), Hint: hint}
 	}
 	return CheckText(call)
