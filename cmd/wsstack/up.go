@@ -75,10 +75,10 @@ device; nobody has run the command there yet.
 			return cfg.Log.failed(cmd.ErrOrStderr(), err)
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` of the device (default "+tunName+"), or of the tunnel (default that of FILE)")
+	cmd.Flags().StringVar(&f.name, "name", "", "`NAME` of the device (default "+tunName+") or tunnel (that of FILE)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print name, addresses and MTU as one line of JSON")
 	cmd.Flags().StringVar(&f.wireguard, "wireguard", "", "the stack is at the end of the tunnel that `FILE` describes")
-	cmd.Flags().BoolVar(&f.services, "services", false, "with --wireguard: serve the page, echo, discard and chargen to the peers")
+	cmd.Flags().BoolVar(&f.services, "services", false, "with --wireguard: page, echo, discard and chargen for the peers")
 	cmd.Flags().BoolVar(&f.wgSocket, "wg-socket", false, "with --wireguard: let wg(8) look at the tunnel and change it")
 	addLinkFlags(cmd, &cfg)
 	features.addFlags(cmd.Flags())
