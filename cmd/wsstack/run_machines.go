@@ -56,21 +56,20 @@ func (r *networkRun) open(ready func(host string)) (*machines.Session, error) {
 func (r *networkRun) readKey() (key wg.Key, err error) {
 	m := r.file.Machines.All[r.file.Machines.Self]
 	name := cmp.Or(r.flags.key, filepath.Join(filepath.Dir(r.file.Name), m.Name+".key"))
-	make := fmt.Sprintf("umask 077; wsstack wg genkey > %s; wsstack wg pubkey < %[1]s # is the public-key of the file", name)
 	file, err := os.Open(name)
 	if err != nil {
 		f := failf("read the key of machine %s: %w", m.Name, err)
 		if errors.Is(err, fs.ErrNotExist) {
-			f = f.withHint("%s", make)
+			f = f.withHint("umask 077; wsstack wg genkey > %s; wsstack wg pubkey < %[1]s # is the public-key of the file", name)
 		}
 		return key, f
 	}
 	defer file.Close()
+	if key, err = readKey(file); err != nil {
+		return key, failf("%s has no key", name).withHint("name the file of one with --key, as %q prints it", "wsstack wg genkey")
+	}
 	if info, err := file.Stat(); err == nil && readByOthers(info) {
 		warn(r.stderr, "others can read "+name+", and with it the private key", "chmod 600 "+name)
-	}
-	if key, err = readKey(file); err != nil {
-		return key, failf("%s has no key", name).withHint("%s", make)
 	}
 	if public := key.PublicKey(); public != m.PublicKey {
 		return key, failf("the key in %s is not that of machine %s", name, m.Name).

@@ -175,8 +175,8 @@ links:
 	require.NoError(t, err)
 }
 
-// Two machines reach each other over a third one with a router, through loss. The machine in the
-// middle starts last.
+// Two machines reach each other over a third one with a router, though packets are lost. The machine
+// in the middle starts last.
 func TestRunMachines_Router(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "abc")
@@ -186,7 +186,7 @@ hosts:
   router: {at: b, kind: router}
   client: {at: c, after: server, command: "probe tcp server:80 $(head -c 20000 /dev/zero | tr '\\0' x) | wc -c"}
 links:
-  one: {ends: {client: [10.5.1.2/24, "fd51::2/64"], router: [10.5.1.1/24, "fd51::1/64"]}, impair: {loss: 0.02}, mtu: 1280}
+  one: {ends: {client: [10.5.1.2/24, "fd51::2/64"], router: [10.5.1.1/24, "fd51::1/64"]}, from: {client: {loss-packets: "12,13,20"}}, mtu: 1280}
   two: {ends: {router: [10.5.2.1/24, "fd52::1/64"], server: [10.5.2.2/24, "fd52::2/64"]}}
 `)
 	a, c := l.run("a", file), l.run("c", file)
