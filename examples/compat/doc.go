@@ -6,6 +6,8 @@
 // The tests of bubble_*_test.go are in virtual time: client, server and network are in a bubble of
 // testing/synctest, and what happens when is known to the nanosecond.
 //
+// Folder wgnet has programs for wireguard-go's netstack, which are built for package wgnet as well.
+//
 // It is a module of its own, so that what the libraries need stays out of
 // wsstack's go.mod.
 package compat

@@ -2,6 +2,7 @@ package compat
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,10 +15,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Four sessions of one connection each send a megabyte and get its hash, and an
-// exit status.
 func TestSSH(t *testing.T) {
 	server, client := newNetwork(t)
+	talkSSH(t, listen(t, server, ":22"), client.DialContext)
+}
+
+// talkSSH has four sessions of one connection, to the server of a listener on port 22 of serverIP.
+// Each sends a megabyte and gets its hash, and an exit status.
+func talkSSH(t *testing.T, l net.Listener, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	signer, err := ssh.NewSignerFromKey(key)
@@ -29,9 +34,9 @@ func TestSSH(t *testing.T) {
 		return nil, nil
 	}}
 	cfg.AddHostKey(signer)
-	serve(t, listen(t, server, ":22"), func(c net.Conn) { serveSSH(c, cfg) })
+	serve(t, l, func(c net.Conn) { serveSSH(c, cfg) })
 
-	c, err := client.DialContext(soon(t), "tcp", serverIP+":22")
+	c, err := dial(soon(t), "tcp", serverIP+":22")
 	require.NoError(t, err)
 	conn, channels, requests, err := ssh.NewClientConn(c, serverIP+":22", &ssh.ClientConfig{
 		User:            "gopher",
