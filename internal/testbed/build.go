@@ -80,7 +80,7 @@ func (t *Testbed) device(host, link, end int) namespace.Device {
 	l := &t.network.Links[link]
 	d := namespace.Device{
 		Name: cmp.Or(l.Ends[end].Interface, l.Name), Addresses: l.Ends[end].Addresses, MTU: l.mtu(), Congestion: l.Ends[end].Congestion,
-		Plain: l.worked() || l.Tunnel != nil,
+		Plain: l.worked() && l.Tunnel == nil, // a tunnel gives segments in any case
 	}
 	for _, r := range t.network.routes(host) {
 		if r.link == link {

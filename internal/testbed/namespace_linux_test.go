@@ -243,3 +243,19 @@ func TestNamespaces_Surroundings(t *testing.T) {
 		t.Errorf("output %q, want %q", j.lines, want)
 	}
 }
+
+// A namespace at a tunnel takes the large segments that come out of that, also on a link on which
+// packets are looked at one by one.
+func TestNamespaces_Tunnel(t *testing.T) {
+	requireNamespaces(t)
+	n := apart(t, "exit 0", "exit 0")
+	near, far := tun.Pipe(1420)
+	defer far.Close()
+	n.Hosts[1].Remote = true
+	n.Links[0].MTU, n.Links[0].Ends[0].Sends.Delay = 1420, time.Millisecond
+	n.Links[0].Tunnel = func() (tun.Device, error) { return near, nil }
+	b := start(t, n, testbed.Options{})
+	if o := b.Links()[0].Device(0).Offload(); !o.TSO4 || !o.TSO6 || !o.Checksum {
+		t.Errorf("the namespace takes %+v", o)
+	}
+}
