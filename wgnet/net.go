@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"golang.zx2c4.com/wireguard/conn"
 	wgtun "golang.zx2c4.com/wireguard/tun"
 
 	"github.com/wsstack/wsstack/internal/inet"
@@ -18,11 +19,12 @@ import (
 // use.
 type Net struct {
 	stack *stack.Stack
+	tun   *wg.TUN
 }
 
 // CreateNetTUN makes a host with these addresses and a device for golang.zx2c4.com/wireguard, which
-// carries the host's packets. Packets have mtu bytes at most: 68 to 65535, and at least 1280 where
-// there is an IPv6 address. Everything is routed through the device. Names are looked up at the name
+// carries the host's packets. Packets have mtu bytes at most: 68 to wg.MaxMTU, and at least 1280
+// where there is an IPv6 address. Everything is routed through the device. Names are looked up at the name
 // servers, port 53, in order. TCP_NODELAY is on for every connection, as it is in netstack; Winsock
 // has it off.
 //
@@ -55,8 +57,8 @@ func New(cfg stack.Config) (wgtun.Device, *Net, error) {
 }
 
 func create(cfg stack.Config, mtu int) (wgtun.Device, *Net, error) {
-	if mtu < inet.MinMTU4 || mtu > inet.MaxMTU {
-		return nil, nil, fmt.Errorf("wgnet: an MTU of %d: it is %d to %d", mtu, inet.MinMTU4, inet.MaxMTU)
+	if mtu < inet.MinMTU4 || mtu > wg.MaxMTU {
+		return nil, nil, fmt.Errorf("wgnet: an MTU of %d: it is %d to %d", mtu, inet.MinMTU4, wg.MaxMTU)
 	}
 	t := wg.NewTUN(mtu)
 	cfg.Device = t.Stack()
@@ -64,7 +66,7 @@ func create(cfg stack.Config, mtu int) (wgtun.Device, *Net, error) {
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("wgnet: %w", err), cfg.Device.Close())
 	}
-	return device{t.Tunnel(), s}, &Net{s}, nil
+	return device{t.Tunnel(), s}, &Net{s, t}, nil
 }
 
 // A device is the tunnel's face of a wg.TUN, whose end is that of the stack.
@@ -75,6 +77,11 @@ type device struct {
 
 // Close closes the stack, and with it both faces of the TUN.
 func (d device) Close() error { return d.stack.Close() }
+
+// Bind returns inner with a bound for the memory of the engine, as Bind of wg.TUN does. A program
+// that is in need of one gives the result to the device of golang.zx2c4.com/wireguard instead of
+// inner.
+func (n *Net) Bind(inner conn.Bind) conn.Bind { return n.tun.Bind(inner) }
 
 // Stack is the stack of the host. Closing it closes the device, too.
 func (n *Net) Stack() *stack.Stack { return n.stack }

@@ -37,7 +37,7 @@ func TestCreateNetTUNErrors(t *testing.T) {
 		want                   string
 	}{
 		"MTU of 0":                {nil, nil, 0, "MTU of 0"},
-		"MTU too large":           {nil, nil, 65536, "MTU of 65536"},
+		"MTU too large":           {nil, nil, 65535, "MTU of 65535"},
 		"MTU for IPv6":            {[]netip.Addr{a6}, nil, 1279, "too small for IPv6"},
 		"no address":              {[]netip.Addr{{}}, nil, mtu, "not a valid prefix"},
 		"not one of a host":       {[]netip.Addr{netip.IPv4Unspecified()}, nil, mtu, "not the address of a host"},

@@ -41,12 +41,16 @@ func newHost(t testing.TB, nameservers []netip.Addr, addresses ...netip.Addr) *h
 	return &host{Net: n, tun: d}
 }
 
-// join makes a tunnel between two hosts, which carries everything.
+// join makes a tunnel between two hosts, which carries everything. The memory of b's engine has a
+// bound.
 func join(t testing.TB, a, b *host) {
 	t.Helper()
 	keys := [2]wg.Key{newKey(t), newKey(t)}
 	binds := bindtest.NewChannelBinds()
 	for i, h := range []*host{a, b} {
+		if h == b {
+			binds[i] = h.Bind(binds[i])
+		}
 		h.up(t, binds[i], keys[i], keys[1-i].PublicKey(), i+1) // where ChannelBinds have their peers
 	}
 }
