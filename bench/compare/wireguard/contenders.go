@@ -26,12 +26,13 @@ type contender struct {
 const (
 	ours     = "wg"
 	dropIn   = "wgnet"
+	bounded  = "wgnet with Bind"
 	theirs   = "netstack"
 	toKernel = " to a kernel"
 )
 
 var contenders = []contender{
-	{ours, "wg", "wg"}, {dropIn, "wgnet", "wgnet"}, {theirs, "netstack", "netstack"},
+	{ours, "wg", "wg"}, {dropIn, "wgnet", "wgnet"}, {bounded, "wgnet with Bind", "wgnet with Bind"}, {theirs, "netstack", "netstack"},
 	{ours + toKernel, "wg", "kernel"}, {theirs + toKernel, "netstack", "kernel"},
 }
 

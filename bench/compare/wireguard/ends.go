@@ -53,7 +53,7 @@ type network interface {
 
 // The kinds of ends.
 var kinds = map[string]func(*end) (network, error){
-	"wg": (*end).wg, "wgnet": (*end).wgnet, "netstack": (*end).netstack, "kernel": (*end).kernel,
+	"wg": (*end).wg, "wgnet": (*end).wgnet, "wgnet with Bind": (*end).wgnetBind, "netstack": (*end).netstack, "kernel": (*end).kernel,
 }
 
 // runEnd is an end of a tunnel, until the end of its standard input.
@@ -150,8 +150,8 @@ func (n stackNetwork) Dial(network string, to netip.AddrPort) (net.Conn, error) 
 func (n stackNetwork) Close() { _ = n.Stack.Close() }
 
 // tunnel is wireguard-go on a device.
-func (e *end) tunnel(d wgtun.Device) (*device.Device, error) {
-	w := device.NewDevice(d, conn.NewDefaultBind(), device.NewLogger(device.LogLevelError, ""))
+func (e *end) tunnel(d wgtun.Device, b conn.Bind) (*device.Device, error) {
+	w := device.NewDevice(d, b, device.NewLogger(device.LogLevelError, ""))
 	err := w.IpcSet(fmt.Sprintf("private_key=%s\nlisten_port=%d\npublic_key=%s\nendpoint=%s\nallowed_ip=%s\n",
 		hex.EncodeToString(e.Key[:]), e.Ports[0], hex.EncodeToString(e.Peer[:]), e.peerEndpoint(), host(e.Addresses[1])))
 	if err == nil {
@@ -166,17 +166,26 @@ func (e *end) netstack() (network, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.tunnel(d)
+	w, err := e.tunnel(d, conn.NewDefaultBind())
 	return netNetwork{n, func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) }, w}, err
 }
 
-// wgnet is the package that replaces it.
+// wgnet is the package that replaces it, in a program that changes the import and nothing else.
 func (e *end) wgnet() (network, error) {
+	return e.replacement(func(*wgnet.Net) conn.Bind { return conn.NewDefaultBind() })
+}
+
+// wgnetBind is wgnet with a Bind that bounds what is inside of wireguard-go.
+func (e *end) wgnetBind() (network, error) {
+	return e.replacement(func(n *wgnet.Net) conn.Bind { return n.Bind(conn.NewDefaultBind()) })
+}
+
+func (e *end) replacement(bind func(*wgnet.Net) conn.Bind) (network, error) {
 	d, n, err := wgnet.CreateNetTUN(e.Addresses[:1], nil, wg.DefaultMTU)
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.tunnel(d)
+	w, err := e.tunnel(d, bind(n))
 	return netNetwork{n, func(a netip.AddrPort) (net.Listener, error) { return n.ListenTCPAddrPort(a) }, w}, err
 }
 
@@ -204,7 +213,7 @@ func (e *end) kernel() (network, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := e.tunnel(d)
+	w, err := e.tunnel(d, conn.NewDefaultBind())
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -46,7 +45,7 @@ func main() {
 	pflag.BoolVar(&s.quick, "quick", false, "a short run, whose figures are rough")
 	pflag.IntVar(&s.rounds, "rounds", bench.Rounds, "interleaved rounds")
 	pflag.DurationVar(&s.length, "length", time.Second, "length of each measurement")
-	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name")
+	pflag.StringSliceVar(&s.only, "only", nil, "contenders, such as wg,netstack; all by default")
 	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, both, http, trip, connections; all by default")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables to `FILE` as well")
 	pflag.StringVar(&s.profile, "profile", "", "write profiles of all processes, of CPU and of memory, into the folder `DIR`")
@@ -80,7 +79,7 @@ func (s *settings) run(w io.Writer) error {
 	r.Begin()
 	var list []contender
 	for _, c := range contenders {
-		if len(s.only) == 0 || slices.ContainsFunc(s.only, func(word string) bool { return strings.Contains(c.name, word) }) {
+		if len(s.only) == 0 || slices.Contains(s.only, c.name) {
 			list = append(list, c)
 			r.Add(c.name)
 		}
