@@ -4,16 +4,16 @@ import (
 	"encoding/binary"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/wsstack/wsstack/internal/script/vocabulary"
+	"github.com/wsstack/wsstack/provider"
 	"github.com/wsstack/wsstack/wsa"
 )
 
 // An epoll is an instance of epoll. It asks the Provider for levels, and makes edges of them:
 // EPOLLET reports a socket again when it is ready for something that it wasn't ready for before, or
 // has more to be read than before.
-//
-// What a call that waits doesn't see is more of what is there already: it wakes up for what isn't.
 type epoll struct{ watches []*watch } // in the order in which they were added
 
 // A watch is a descriptor in an epoll.
@@ -124,7 +124,12 @@ func (c *invocation) epollWait() result {
 			got = c.collect(f.epoll, int(min(limit, maxFiles)))
 			return int64(len(got))
 		}
-		n, err := c.lookUntil(timeout, look, func() []interest { return c.awaited(f.epoll) })
+		n, err := int64(0), error(nil)
+		if slices.ContainsFunc(c.watches(f.epoll), (*watch).edge) {
+			n, err = c.lookForEdges(f.epoll, timeout, look)
+		} else {
+			n, err = c.lookUntil(timeout, look, func() []interest { return c.awaited(f.epoll) })
+		}
 		if err == nil {
 			c.leftEpoll(want, got)
 		}
@@ -148,8 +153,11 @@ func (m *Machine) collect(e *epoll, limit int) (events []vocabulary.EpollEvent) 
 		if w.off {
 			continue
 		}
-		found := m.ready(w.file, w.event.Events)
-		if w.edge() && !m.isEdge(w, found) || found == 0 {
+		found, report := m.reports(w)
+		if w.edge() {
+			w.fresh, w.seen, w.readable = w.fresh && found == 0, found, m.readable(w.file)
+		}
+		if !report {
 			continue
 		}
 		reported := w.event
@@ -160,12 +168,61 @@ func (m *Machine) collect(e *epoll, limit int) (events []vocabulary.EpollEvent) 
 	return events
 }
 
-// isEdge reports whether a watch is ready for something new, and notes what it is ready for.
-func (m *Machine) isEdge(w *watch, found int64) bool {
-	readable := m.readable(w.file)
-	edge := w.fresh || found&^w.seen != 0 || readable > w.readable
-	w.fresh, w.seen, w.readable = w.fresh && found == 0, found, readable
-	return edge
+// reports finds what a watch is ready for, and whether that is to be reported: with EPOLLET, if there
+// is something new.
+func (m *Machine) reports(w *watch) (found int64, report bool) {
+	found = m.ready(w.file, w.event.Events)
+	isNew := !w.edge() || w.fresh || found&^w.seen != 0 || m.readable(w.file) > w.readable
+	return found, isNew && found != 0
+}
+
+// An edgeWait is a call of epoll_wait that waits for an edge.
+type edgeWait struct {
+	epoll *epoll
+	news  *provider.Event
+}
+
+// lookForEdges looks until something is found or the time is over. No function of the Provider waits
+// for more bytes than there are, so it waits for Look.
+func (c *invocation) lookForEdges(e *epoll, timeout time.Duration, look func() int64) (int64, error) {
+	news := provider.NewEvent()
+	c.mu.Lock()
+	c.edges = append(c.edges, edgeWait{e, news})
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.edges = slices.DeleteFunc(c.edges, func(w edgeWait) bool { return w.news == news })
+	}()
+	n := look()
+	for n == 0 && timeout != 0 {
+		i, err := c.p.WaitForMultipleEvents([]*provider.Event{news}, false, timeout)
+		if err != nil {
+			return 0, err
+		}
+		news.Reset()
+		if n = look(); i < 0 {
+			break
+		}
+	}
+	return n, nil
+}
+
+// Look wakes calls of epoll_wait that wait for an edge (EPOLLET) if there is one. Who runs the network
+// calls it after each step. It returns how often it has looked at a descriptor.
+func (m *Machine) Look() (looks int) {
+	m.mu.Lock()
+	edges := slices.Clone(m.edges)
+	m.mu.Unlock()
+	for _, waits := range edges {
+		for _, w := range m.watches(waits.epoll) {
+			looks++
+			if _, report := m.reports(w); report && !w.off {
+				waits.news.Set()
+			}
+		}
+	}
+	return looks
 }
 
 // readable is how many bytes there are to be read.
@@ -177,15 +234,11 @@ func (m *Machine) readable(f *file) int64 {
 	return int64(binary.LittleEndian.Uint32(out))
 }
 
-// awaited is what a call waits for that has found nothing.
+// awaited is what a call waits for that has found nothing, in an epoll without EPOLLET.
 func (m *Machine) awaited(e *epoll) (interests []interest) {
 	for _, w := range m.watches(e) {
-		asked := w.event.Events
-		if w.edge() {
-			asked &^= w.seen
-		}
 		if !w.off {
-			interests = append(interests, interest{w.file, asked})
+			interests = append(interests, interest{w.file, w.event.Events})
 		}
 	}
 	return interests

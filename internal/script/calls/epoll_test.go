@@ -54,14 +54,14 @@ func TestEpoll_EdgeOut(t *testing.T) {
 	for !w.task.Done() {
 		a, err := p.Receive(second)
 		require.NoError(t, err)
-		p.Send("[.] ack " + number(a.Seq+uint32(len(a.Payload))))
-		require.NoError(t, s.Idle())
+		s.sends(p, "[.] ack "+number(a.Seq+uint32(len(a.Payload))))
 	}
 	w.returned()
 	s.ok("epoll_wait(5, {events=0, ptr=0}, 1, 0) = 0")
 }
 
-// A call that waits for an edge wakes up for what isn't there yet, and ends with its time.
+// A call that waits for an edge wakes up for what isn't there yet and for more of what is, and ends
+// with its time.
 func TestEpoll_EdgeWaits(t *testing.T) {
 	s := newStage(t)
 	p := s.connected()
@@ -72,6 +72,11 @@ func TestEpoll_EdgeWaits(t *testing.T) {
 	w.returned()
 	w = s.blocks("epoll_wait(5, {events=EPOLLIN|EPOLLOUT, fd=4}, 1, 250) = 1")
 	s.sends(p, "[P.] len 10")
+	w.returned()
+	w = s.blocks("epoll_wait(5, {events=EPOLLIN|EPOLLOUT, fd=4}, 1, 250) = 1")
+	s.sends(p, "[.] ")
+	w.waits()
+	s.sends(p, "[P.] len 1")
 	w.returned()
 }
 

@@ -38,6 +38,7 @@ type Machine struct {
 	mu      sync.Mutex // a leaf: no call is made under it
 	files   map[int64]*file
 	pending map[int64]*operation // overlapped operations, by the numbers that the script has for them
+	edges   []edgeWait           // at most one for each call that waits
 	last    int64                // the descriptor of the latest call; -1: there was none
 	lastErr wsa.Errno            // what WSAGetLastError returns
 	winsock bool                 // the script speaks Winsock: errors have its names

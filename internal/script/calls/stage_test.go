@@ -143,11 +143,13 @@ func (s *stage) connected() *simnet.Peer {
 	return p
 }
 
-// sends sends segments of the peer, and lets the stack take them.
+// sends sends segments of the peer, and lets the stack and epoll_wait take them.
 func (s *stage) sends(p *simnet.Peer, segments ...string) {
 	s.t.Helper()
 	for _, segment := range segments {
 		p.Send(segment)
+		require.NoError(s.t, s.Idle())
+		s.machine.Look()
 		require.NoError(s.t, s.Idle())
 	}
 }

@@ -45,7 +45,7 @@ type virtual struct {
 
 	inbox []simnet.Packet
 	news  int // how many packets have come and calls have returned
-	steps int // of the network
+	steps int // of the network, and looks at descriptors for epoll_wait
 }
 
 // newVirtual makes the Ground of a script.
@@ -99,7 +99,7 @@ func (v *virtual) Now() time.Duration { return v.network.Time().Sub(v.begun) }
 func (v *virtual) Wait(until time.Duration, early bool) error {
 	before := v.news
 	found := func() bool {
-		v.steps++
+		v.steps += 1 + v.machine.Look()
 		v.take()
 		return v.steps > maxSteps || early && v.news > before
 	}
