@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -406,11 +407,14 @@ func TestTunnelManySmallFlows(t *testing.T) {
 			tu.syn(source, open),
 			tu.syn(source, open+1), // which is closed
 			tu.fromPort(source, tu.b.side.addr(false), 9, []byte("discarded")))
+		if i%100 == 99 { // else most would be dropped on the way
+			tu.untilMarker(t, c, port)
+		}
 	}
-	tu.untilMarker(t, c, port)
-	require.NotEqual(t, in, tu.b.stack.Stats().SegmentsIn, "segments have come")
 	grown := liveHeap() - before
-	t.Logf("%d of %d segments have come; %d KiB more are in use", tu.b.stack.Stats().SegmentsIn-in, 2*flows, grown>>10)
+	come := tu.b.stack.Stats().SegmentsIn - in
+	t.Logf("%d SYNs sent, %d segments have come; %d KiB more are in use", 2*flows, come, grown>>10)
+	require.Greater(t, int(come), flows)
 	require.Less(t, grown, int64(64<<20))
 	tu.works(t)
 }
@@ -487,27 +491,33 @@ func (tu *tunnel) garbage(rng *rand.Rand) []byte {
 	return p
 }
 
+// markers numbers the datagrams of untilMarker.
+var markers atomic.Int64
+
 // untilMarker sends a datagram that is allowed behind all others, until it comes, as packets may be
 // dropped where there are too many. It returns what came before.
 func (tu *tunnel) untilMarker(t testing.TB, c net.PacketConn, port uint16) (before []string) {
 	t.Helper()
-	const marker = "marker"
+	const prefix = "marker "
+	marker := prefix + strconv.FormatInt(markers.Add(1), 10)
 	buf := make([]byte, 1<<16)
-	for range 100 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		tu.inject(t, tu.fromPort(5001, tu.b.side.addr(false), port, []byte(marker)))
-		require.NoError(t, c.SetReadDeadline(time.Now().Add(time.Second)))
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
 		for {
 			n, _, err := c.ReadFrom(buf)
 			if err != nil {
 				break
 			}
-			if string(buf[:n]) == marker {
+			switch data := string(buf[:n]); {
+			case data == marker:
 				return before
+			case !strings.HasPrefix(data, prefix): // that of an earlier call, which was sent twice
+				before = append(before, data)
 			}
-			before = append(before, string(buf[:n]))
 		}
 	}
-	require.Fail(t, "the marker has not come")
+	require.FailNow(t, "the marker has not come")
 	return nil
 }
 

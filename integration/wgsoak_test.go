@@ -36,11 +36,20 @@ func TestTunnelSoak(t *testing.T) {
 			goroutines, files, live = runtime.NumGoroutine(), openFiles(t), liveHeap()
 		}
 	}
-	soon(t, func() bool { return runtime.NumGoroutine() <= goroutines }, "goroutines: %d after two rounds", goroutines)
-	soon(t, func() bool { return openFiles(t) <= files }, "files: %d after two rounds", files)
+	fallsTo(t, runtime.NumGoroutine, goroutines, "goroutines")
+	fallsTo(t, func() int { return openFiles(t) }, files, "open files")
 	grown := liveHeap() - live
 	t.Logf("%d rounds; %d goroutines, %d files; %d KiB more are in use", rounds, goroutines, files, grown>>10)
 	require.Less(t, grown, int64(32<<20))
+}
+
+// fallsTo waits until a number is what it was before, or less. It is asked for on this goroutine, and
+// not on one more.
+func fallsTo(t testing.TB, number func() int, before int, what string) {
+	t.Helper()
+	for end := time.Now().Add(patience); number() > before; time.Sleep(5 * time.Millisecond) {
+		require.True(t, time.Now().Before(end), "%d %s, %d after two rounds", number(), what, before)
+	}
 }
 
 // soakRound opens the left end, uses it, and closes it.
