@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -286,7 +287,8 @@ func (i *invocation) room(e syntax.Expr, length int, filled func() int) []byte {
 	case *syntax.Any:
 	case *syntax.Text:
 		i.checks = append(i.checks, func() {
-			if got := b[:min(filled(), length)]; string(got) != e.Value {
+			got := b[:min(filled(), length)]
+			if string(got) != e.Value && !(e.More && strings.HasPrefix(string(got), e.Value)) {
 				i.receivedOther(e.Pos, []byte(e.Value), got)
 			}
 		})

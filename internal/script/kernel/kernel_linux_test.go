@@ -137,6 +137,7 @@ func TestPlay_UDP(t *testing.T) {
 +0 sendto(3, "hi", 2, 0, ..., ...) = 2
 +0 > udp (2) "hi"
 +0 < udp (3) "you"
++0 recv(3, "yo"..., 100, MSG_PEEK) = 3
 +0 recvfrom(3, "you", 100, 0, {sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr("192.0.2.1")}, ...) = 3
 `)
 }
