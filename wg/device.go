@@ -95,8 +95,8 @@ func opening(cfg *Config, err error) error {
 	return fmt.Errorf("wg: open the tunnel: %w", err)
 }
 
-// logger is what a slog.Logger is to the engine. The engine's own messages about what it does are
-// of level debug.
+// logger is what a slog.Logger is to the engine. What the engine says about what it does is of level
+// debug, and what it can't do of level warn: who asked for that gets an error.
 func logger(l *slog.Logger) *device.Logger {
 	if l == nil {
 		return &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
@@ -108,7 +108,7 @@ func logger(l *slog.Logger) *device.Logger {
 			}
 		}
 	}
-	return &device.Logger{Verbosef: at(slog.LevelDebug), Errorf: at(slog.LevelError)}
+	return &device.Logger{Verbosef: at(slog.LevelDebug), Errorf: at(slog.LevelWarn)}
 }
 
 // resolve is the address of an endpoint; zero for "".
