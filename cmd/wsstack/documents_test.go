@@ -38,7 +38,7 @@ func TestHelp(t *testing.T) {
 
 // Command lines in the documents have commands and flags that exist.
 func TestDocuments(t *testing.T) {
-	line := regexp.MustCompile(`wsstack"? (?:exec|up|run|options|verify|script|version)\b[^` + "`" + `#;|…\n]*`)
+	line := regexp.MustCompile(`wsstack"? (?:exec|up|run|wg|stat|set|link|capture|connect|listen|bench|options|verify|script|doctor|version)\b[^` + "`" + `#;|…\n]*`)
 	names, _ := filepath.Glob("../../*.md")
 	more, _ := filepath.Glob("../../docs/*.md")
 	for _, name := range append(names, more...) {
