@@ -94,7 +94,11 @@ func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 			}
 			held = nil
 		default:
-			figures, err = work[o.What](dialer, o)
+			measure, ok := work[o.What]
+			if !ok {
+				measure = func(Dialer, order) ([]float64, error) { return nil, errors.New("no such order") }
+			}
+			figures, err = measure(dialer, o)
 		}
 		text := ""
 		if err != nil {
@@ -258,7 +262,7 @@ func (d Dialer) trip(o order) ([]float64, error) {
 	}
 	defer c.Close()
 	var trips []float64
-	for start := time.Now(); time.Since(start) < o.Length; {
+	for start := time.Now(); len(trips) == 0 || time.Since(start) < o.Length; {
 		before := time.Now()
 		if err := ping(c); err != nil {
 			return nil, err

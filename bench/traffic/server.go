@@ -26,13 +26,14 @@ const block = 256 << 10
 // answer is what a request is answered with: the size of a small page with its header.
 var answer = make([]byte, 1000)
 
-// Serve serves the connections of l until l is closed.
+// Serve serves the connections of l until l is closed. Those that there are then end with their
+// clients.
 func Serve(l net.Listener) {
-	web := taken{l, make(chan net.Conn)}
-	go func() { // ends with the listener, which is closed by whoever has opened it
+	web := taken{l, make(chan net.Conn), make(chan struct{})}
+	defer close(web.done)
+	go func() { // ends when done is closed
 		_ = http.Serve(web, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(answer) }))
 	}()
-	defer close(web.conns)
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -46,14 +47,16 @@ func Serve(l net.Listener) {
 type taken struct {
 	net.Listener
 	conns chan net.Conn
+	done  chan struct{} // closed when no more come
 }
 
 func (t taken) Accept() (net.Conn, error) {
-	c, ok := <-t.conns
-	if !ok {
+	select {
+	case c := <-t.conns:
+		return c, nil
+	case <-t.done:
 		return nil, net.ErrClosed
 	}
-	return c, nil
 }
 
 func serve(c net.Conn, web taken) {
@@ -63,7 +66,11 @@ func serve(c net.Conn, web taken) {
 		return
 	}
 	if mode[0] == modeHTTP {
-		web.conns <- c
+		select {
+		case web.conns <- c:
+		case <-web.done:
+			_ = c.Close()
+		}
 		return
 	}
 	defer c.Close()
