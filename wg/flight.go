@@ -8,20 +8,18 @@ import (
 	"github.com/wsstack/wsstack/internal/fifo"
 )
 
-// The bounds of what is inside of the engine in each direction. A packet there takes a buffer of
-// 64 KiB, whatever its size.
-const (
-	maxInside = 512
-	// patience is the time after which a packet isn't counted anymore: the engine keeps those for
-	// a peer that doesn't answer, and doesn't tell when it drops one.
-	patience = 50 * time.Millisecond
-)
+// maxInside is how many packets are inside of the engine in each direction, but for a batch. A packet
+// there takes a buffer of 64 KiB, whatever its size.
+const maxInside = 512
 
 // A flight is the buffers of the engine that have a packet on its way in one direction. Buffers are
 // told apart by their first byte. Its methods are safe for concurrent use.
 type flight struct {
 	limit int
-	room  chan struct{} // has one element when there may be room
+	// patience is the time after which a buffer isn't counted anymore: the engine keeps packets for a
+	// peer that doesn't answer, and doesn't tell when it drops one.
+	patience time.Duration
+	room     chan struct{} // has one element when there may be room
 
 	mu     sync.Mutex
 	inside map[uintptr]uint64 // the buffers, with the numbers of their entries
@@ -38,7 +36,7 @@ type boarding struct {
 
 // newFlight returns a flight in which limit buffers are, and one batch more, at most.
 func newFlight(limit int) *flight {
-	return &flight{limit: limit, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
+	return &flight{limit: limit, patience: 50 * time.Millisecond, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
 }
 
 // wait waits until there is room for a batch, and reports whether there is. It gives up when stop is
@@ -73,7 +71,7 @@ func (f *flight) full() time.Duration {
 	if len(f.inside) < f.limit {
 		return 0
 	}
-	return patience - now.Sub(f.order.First().at)
+	return f.patience - now.Sub(f.order.First().at)
 }
 
 // expireLocked ends the counting of buffers that got their packets too long ago.
@@ -81,7 +79,7 @@ func (f *flight) expireLocked(now time.Time) {
 	for f.order.Len() > 0 {
 		first := f.order.First()
 		if f.inside[first.buffer] == first.entry {
-			if now.Sub(first.at) < patience {
+			if now.Sub(first.at) < f.patience {
 				return
 			}
 			delete(f.inside, first.buffer)
