@@ -131,13 +131,14 @@ func (l *limits) to(a netip.Addr) int {
 // be cut up on the way, or nobody may answer it with an error (RFC 1122 §3.2.2, RFC 4443 §2.4 (e)).
 func (p *paths) look(packet []byte, size int) []byte {
 	l := p.limits.Load()
-	if l == nil {
-		return nil
-	}
-	if packet[0]>>4 == 4 {
+	switch {
+	case l == nil:
+	case len(packet) >= 20 && packet[0]>>4 == 4:
 		return l.look4(packet, size)
+	case len(packet) >= 40 && packet[0]>>4 == 6:
+		return l.look6(packet, size)
 	}
-	return l.look6(packet, size)
+	return nil
 }
 
 // The sizes of ICMP errors in bytes: RFC 1812 §4.3.2.3 and RFC 4443 §2.4 (c).
@@ -149,9 +150,6 @@ const (
 // look4 is look for IPv4.
 func (l *limits) look4(b []byte, size int) []byte {
 	const dontFragment, offset = 0x4000, 0x1fff
-	if len(b) < 20 {
-		return nil
-	}
 	from, to := netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
 	limit := l.to(to)
 	flags := binary.BigEndian.Uint16(b[6:])
@@ -172,9 +170,6 @@ func isError4(b []byte) bool {
 // look6 is look for IPv6. A link of IPv6 takes 1280 bytes (RFC 8200 §5); the system cuts them up if
 // the path doesn't.
 func (l *limits) look6(b []byte, size int) []byte {
-	if len(b) < 40 {
-		return nil
-	}
 	from, to := netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
 	limit := l.to(to)
 	if limit == 0 || size <= max(limit, inet.MinMTU6) || b[6] == 58 && (len(b) == 40 || b[40] < 128) {
