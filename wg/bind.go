@@ -22,7 +22,7 @@ func (t *TUN) Bind(inner conn.Bind) conn.Bind {
 
 func newBind(t *TUN, inner conn.Bind) *bind {
 	t.in, t.out = newFlight(maxInside), newFlight(maxInside)
-	return &bind{Bind: inner, in: t.in, out: t.out, paths: make(chan struct{}, 1)}
+	return &bind{Bind: inner, in: t.in, out: t.out, watch: make(chan struct{}, 1)}
 }
 
 // A bind is a Bind that tells the flights of a TUN what comes and goes.
@@ -31,7 +31,7 @@ type bind struct {
 	in, out *flight
 
 	probe  probe
-	paths  chan struct{} // has one element when somebody should ask for the MTUs of paths
+	watch  chan struct{} // has one element when somebody should look at the paths
 	heeded atomic.Int64  // when somebody was told to, in ns of the wall clock
 
 	mu     sync.Mutex
@@ -126,18 +126,18 @@ func (b *bind) sendEach(packets [][]byte, to conn.Endpoint) (last error) {
 	return last
 }
 
-// pathPause is how long nobody asks again for the MTUs of paths, as long as nothing fails.
-const pathPause = 5 * time.Second
+// heedPause is the time in which nobody looks at the paths again, as long as nothing fails.
+const heedPause = 5 * time.Second
 
-// heed says on paths, now and then while packets are sent, that it is time to ask the system for
-// the MTUs of the paths, and at once if one is too small, it seems.
+// heed says on watch, now and then while packets are sent, that it is time to look at the paths, and
+// at once if one is too small, it seems.
 func (b *bind) heed(small bool) {
 	now := time.Now().UnixNano()
-	if last := b.heeded.Load(); !small && now-last < int64(pathPause) || !b.heeded.CompareAndSwap(last, now) {
+	if last := b.heeded.Load(); !small && now-last < int64(heedPause) || !b.heeded.CompareAndSwap(last, now) {
 		return
 	}
 	select {
-	case b.paths <- struct{}{}:
+	case b.watch <- struct{}{}:
 	default:
 	}
 }

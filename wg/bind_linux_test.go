@@ -39,9 +39,9 @@ func TestBind_Send(t *testing.T) {
 	require.Equal(t, []int{3}, inner.sent)
 	require.Same(t, to, inner.to[0])
 	require.Zero(t, u.out.len())
-	<-b.paths // the first time
+	<-b.watch // the first time
 	require.NoError(t, b.Send(packets, to))
-	require.Empty(t, b.paths, "a moment later")
+	require.Empty(t, b.watch, "a moment later")
 
 	inner = sender{fail: func(packets [][]byte) error {
 		if len(packets) > 1 {
@@ -55,7 +55,7 @@ func TestBind_Send(t *testing.T) {
 		require.NotSame(t, to, e)
 		require.Equal(t, to, e)
 	}
-	<-b.paths
+	<-b.watch
 
 	for _, err := range []error{syscall.EPERM, syscall.ENOBUFS, conn.ErrUDPGSODisabled{}} {
 		inner = sender{fail: func([][]byte) error { return err }}

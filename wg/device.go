@@ -26,13 +26,21 @@ import (
 //
 // Its engine works in real time with goroutines of its own, so a Device is not for stacks that are
 // Stepped, for virtual time or for bubbles of testing/synctest.
+//
+// The wall clock has one meaning to WireGuard: a handshake that is begun by an end must be later
+// than the last one that the same end began, as the other end remembers it. So if the clock of a
+// machine is set back, its peers refuse the handshakes that it begins until the old time has come
+// again. Those that the peers begin work, for which a PersistentKeepalive of the peers is enough; the
+// session that there is goes on for up to 3 minutes; and a peer that is removed and added again at
+// the other end begins anew. When a machine wakes up after it has slept, the first packet to a peer
+// begins a new session.
 type Device struct {
 	tun.Device // the face for the stack
 
 	engine  *device.Device
 	closed  context.Context // done once Close was called
 	close   context.CancelFunc
-	workers sync.WaitGroup // the one that looks at paths, calls of Serve and their clients
+	workers sync.WaitGroup // watch, calls of Serve and their clients
 
 	mu    sync.Mutex
 	order []Key          // of the peers, as they were added
@@ -69,7 +77,7 @@ func New(cfg Config) (*Device, error) {
 		given:  map[Key]string{},
 	}
 	d.closed, d.close = context.WithCancel(context.Background())
-	d.workers.Go(func() { outside.run(d.closed, b.paths, func() []PeerStatus { return d.state().peers }) })
+	d.workers.Go(func() { d.watch(b.watch, outside) })
 	err := d.engine.IpcSet(settings.String())
 	if err == nil {
 		err = d.engine.Up()

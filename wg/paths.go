@@ -1,13 +1,11 @@
 package wg
 
 import (
-	"context"
 	"encoding/binary"
 	"maps"
 	"net/netip"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/wsstack/wsstack/internal/inet"
 )
@@ -34,29 +32,6 @@ type limits struct {
 	of    map[netip.Prefix]int // 0: no limit
 	bits4 []int                // the lengths of the prefixes, the longest one first
 	bits6 []int
-}
-
-// shortest is the time between two looks at the paths.
-const shortest = 50 * time.Millisecond
-
-// run looks at the paths to peers after each element of asked, until ctx is done.
-func (p *paths) run(ctx context.Context, asked <-chan struct{}, peers func() []PeerStatus) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-asked:
-		case <-ctx.Done():
-			return
-		}
-		p.update(peers())
-		pause.Reset(shortest)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // update asks for the MTUs of the paths to peers.
