@@ -25,6 +25,7 @@ type flight struct {
 	inside map[uintptr]uint64 // the buffers, with the numbers of their entries
 	entry  uint64             // the number of the next entry
 	order  fifo.Queue[boarding]
+	gaveUp time.Time // when a buffer wasn't counted anymore because of its age; zero: never
 }
 
 // A boarding is when a buffer got its packet.
@@ -83,9 +84,18 @@ func (f *flight) expireLocked(now time.Time) {
 				return
 			}
 			delete(f.inside, first.buffer)
+			f.gaveUp = now
 		}
 		f.order.Pop()
 	}
+}
+
+// stalled reports whether packets have been inside for too long within the last second: the engine
+// keeps 128 batches for a peer that doesn't answer, so batches should be small then.
+func (f *flight) stalled() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.gaveUp.IsZero() && time.Since(f.gaveUp) < time.Second
 }
 
 // enter notes that packets are in these buffers. What was in a buffer before isn't anymore.

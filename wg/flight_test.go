@@ -105,7 +105,13 @@ func TestFlight_Wait(t *testing.T) {
 	require.False(t, <-results)
 	f = newFlight(1)
 	f.enter(b)
+	require.False(t, f.stalled())
 	require.True(t, f.wait(nil), "after the time that the engine has")
+	require.False(t, f.gaveUp.IsZero())
+	f.gaveUp = time.Now().Add(time.Hour)
+	require.True(t, f.stalled())
+	f.gaveUp = time.Now().Add(-time.Second)
+	require.False(t, f.stalled(), "no longer")
 }
 
 // A fakeBind receives what a test says.
