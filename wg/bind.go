@@ -2,6 +2,7 @@ package wg
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -54,25 +55,48 @@ func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	return receivers, port, nil
 }
 
-// receiver makes a function that receives packets when there is room for them.
+// receiver makes a function that receives packets when there is room for them. It fails only when
+// the Bind is closed, as the engine gives up for ever when its function fails several times, and
+// datagrams of a sender on the same machine can make it (128 segments at once).
 func (b *bind) receiver(inner conn.ReceiveFunc, closed <-chan struct{}) conn.ReceiveFunc {
 	data := make([][]byte, 0, b.BatchSize()) // the buffers of a batch that have data
 	used := 0                                // how many buffers the last batch has had
+	failed := 0                              // how many times receiving has failed in a row
 	return func(packets [][]byte, sizes []int, from []conn.Endpoint) (int, error) {
 		b.in.leave(packets[:used]) // where the engine took a packet, there is another buffer now
 		if !b.in.wait(closed) {
 			return 0, net.ErrClosed
 		}
 		n, err := inner(packets, sizes, from)
-		used, data = n, data[:0]
+		if err != nil {
+			used, failed = 0, failed+1
+			return 0, pause(err, failed, closed)
+		}
+		used, failed, data = n, 0, data[:0]
 		for i, size := range sizes[:n] {
 			if isData(packets[i][:size]) {
 				data = append(data, packets[i])
 			}
 		}
 		b.in.enter(data)
-		return n, err
+		return n, nil
 	}
+}
+
+// pause lets some time pass when receiving has failed several times in a row, unless the reason is
+// that the Bind is closed: then it returns that.
+func pause(err error, times int, closed <-chan struct{}) error {
+	if errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	if times > 10 {
+		select {
+		case <-closed:
+			return net.ErrClosed
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // isData reports whether a packet of the tunnel carries a packet.

@@ -35,7 +35,7 @@ import (
 // the other end begins anew. When a machine wakes up after it has slept, the first packet to a peer
 // begins a new session.
 type Device struct {
-	tun.Device // the face for the stack
+	*stackFace // the device of the stack
 
 	engine  *device.Device
 	closed  context.Context // done once Close was called
@@ -46,6 +46,8 @@ type Device struct {
 	order []Key          // of the peers, as they were added
 	given map[Key]string // Peer.Endpoint by PublicKey
 }
+
+var _ tun.Dropper = (*Device)(nil)
 
 // New opens the tunnel. It looks up the endpoints that are names, and fails if one has no address.
 // A *ConfigError says what is wrong with cfg, and so does the one of a port that somebody else has.
@@ -72,9 +74,9 @@ func New(cfg Config) (*Device, error) {
 	outside := &paths{mtu: mtu, path: b.probe.pathMTU}
 	t.look = outside.look
 	d := &Device{
-		Device: t.Stack(),
-		engine: device.NewDevice(t.Tunnel(), b, logger(cfg.Logger)),
-		given:  map[Key]string{},
+		stackFace: (*stackFace)(t),
+		engine:    device.NewDevice(t.Tunnel(), b, logger(cfg.Logger)),
+		given:     map[Key]string{},
 	}
 	d.closed, d.close = context.WithCancel(context.Background())
 	d.workers.Go(func() { d.watch(b.watch, outside) })
@@ -149,7 +151,7 @@ func (d *Device) Close() error {
 	d.close()
 	d.mu.Unlock()
 	d.engine.Close()
-	err := d.Device.Close()
+	err := d.stackFace.Close()
 	d.workers.Wait()
 	return err
 }

@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -165,4 +166,24 @@ func TestBind_Receive(t *testing.T) {
 	}()
 	require.NoError(t, b.Close())
 	require.ErrorIs(t, <-ended, net.ErrClosed)
+}
+
+// A Bind that fails to receive doesn't end the reception, unless it is closed.
+func TestBind_ReceiveErrors(t *testing.T) {
+	u := newTUN(1420)
+	defer u.Stack().Close()
+	failure := errors.New("splitting coalesced packet resulted in overflow")
+	inner := &fakeBind{receive: func([][]byte, []int, []conn.Endpoint) (int, error) { return 0, failure }}
+	b := u.Bind(inner)
+	receivers, _, err := b.Open(0)
+	require.NoError(t, err)
+	for range 20 {
+		n, err := receivers[0](engineBuffers(4), make([]int, 4), make([]conn.Endpoint, 4))
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	require.NoError(t, b.Close())
+	_, err = receivers[0](engineBuffers(4), make([]int, 4), make([]conn.Endpoint, 4))
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.ErrorIs(t, pause(net.ErrClosed, 1, nil), net.ErrClosed)
 }
