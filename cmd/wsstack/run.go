@@ -95,7 +95,7 @@ network of stacks needs neither, and tunnels need nothing but their UDP ports.
 	cmd.Flags().BoolVar(&f.example, "example", false, "print a network file")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write the output of commands, and events of hosts, as lines of JSON")
 	cmd.Flags().StringVar(&f.on, "on", "", "`NAME` of the machine that this is, in a file with machines")
-	cmd.Flags().StringVar(&f.key, "key", "", "`FILE` with the private key of the machine (default NAME.key beside the network file)")
+	cmd.Flags().StringVar(&f.key, "key", "", "`FILE` with the private key (default NAME.key beside the network file)")
 	f.control.addFlags(cmd.Flags(), false)
 	f.log.addFlags(cmd.Flags())
 	f.summary.addFlags(cmd.Flags())
