@@ -21,6 +21,22 @@ func TestPlay_TooManySteps(t *testing.T) {
 	require.NotEmpty(t, r.Failure.Hint)
 }
 
+// Looks at the descriptors that a call of epoll_wait waits for count as steps.
+func TestPlay_TooManyLooks(t *testing.T) {
+	defer play.SetMaxSteps(2000)()
+	require.Nil(t, play.Play(parse(t, fiveSeconds()), play.Config{}).Failure)
+	var b strings.Builder
+	b.WriteString("0 epoll_create(1) = 200\n")
+	for fd := 100; fd < 150; fd++ {
+		fmt.Fprintf(&b, "+0 socket(..., SOCK_DGRAM, 0) = %d\n", fd)
+		fmt.Fprintf(&b, "+0 epoll_ctl(200, EPOLL_CTL_ADD, %d, {events=EPOLLIN|EPOLLET, fd=%d}) = 0\n", fd, fd)
+	}
+	b.WriteString("+0...5 epoll_wait(200, ..., 1, 5000) = 0\n+0")
+	r := play.Play(parse(t, b.String()+strings.TrimPrefix(strings.TrimSpace(fiveSeconds()), "0")), play.Config{})
+	require.NotNil(t, r.Failure)
+	require.Contains(t, r.Failure.What, "more than 2000000 steps")
+}
+
 // Packets that nobody expects don't fill the memory.
 func TestPlay_TooManyPackets(t *testing.T) {
 	var b strings.Builder
