@@ -13,16 +13,16 @@ import (
 )
 
 // Bind returns inner, which carries packets of a tunnel, with a bound for what is between t and
-// inner: at most 512 packets in each direction, and a batch more, are inside of the engine. Above it
-// packets wait in the queue of the stack and in the socket of inner, where each takes little more
-// than its size; inside of the engine each takes 64 KiB. Bind is called before the Tunnel of t is
-// given to an engine.
+// inner: at most 128 packets in each direction, or 64 for each of more than two processors, and a
+// batch more, are inside of the engine. Above it packets wait in the queue of the stack and in the
+// socket of inner, where each takes little more than its size; inside of the engine each takes
+// 64 KiB. Bind is called before the Tunnel of t is given to an engine.
 func (t *TUN) Bind(inner conn.Bind) conn.Bind {
 	return newBind(t, inner)
 }
 
 func newBind(t *TUN, inner conn.Bind) *bind {
-	t.in, t.out = newFlight(maxInside), newFlight(maxInside)
+	t.in, t.out = newFlight(maxInside()), newFlight(maxInside())
 	return &bind{Bind: inner, in: t.in, out: t.out, watch: make(chan struct{}, 1)}
 }
 

@@ -1,6 +1,7 @@
 package wg
 
 import (
+	"runtime"
 	"sync"
 	"time"
 	"unsafe"
@@ -9,8 +10,9 @@ import (
 )
 
 // maxInside is how many packets are inside of the engine in each direction, but for a batch. A packet
-// there takes a buffer of 64 KiB, whatever its size.
-const maxInside = 512
+// there takes a buffer of 64 KiB, whatever its size. A batch is the work of one processor: two keep
+// two busy, so that more make nothing faster there, and more processors want more batches.
+func maxInside() int { return max(128, 64*runtime.GOMAXPROCS(0)) }
 
 // A flight is the buffers of the engine that have a packet on its way in one direction. Buffers are
 // told apart by their first byte. Its methods are safe for concurrent use.

@@ -86,7 +86,7 @@ func TestHostile(t *testing.T) {
 		}
 		_, err := attacker.Write(p)
 		require.NoError(t, err)
-		require.LessOrEqual(t, in.len(), maxInside+conn.IdealBatchSize)
+		require.LessOrEqual(t, in.len(), maxInside()+conn.IdealBatchSize)
 	}
 	exchange(t, stacks, 0)
 	after := target.Peers()[0]
