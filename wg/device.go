@@ -9,10 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -168,10 +166,12 @@ func (d *Device) Peers() []PeerStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.order = state.sort(d.order)
-	maps.DeleteFunc(d.given, func(k Key, _ string) bool { return !slices.Contains(d.order, k) })
+	given := d.given
+	d.given = map[Key]string{} // without those that are gone
 	for i := range state.peers {
 		p := &state.peers[i]
-		p.Endpoint = d.given[p.PublicKey]
+		p.Endpoint = given[p.PublicKey]
+		d.given[p.PublicKey] = p.Endpoint
 		if p.Endpoint == "" && p.At.IsValid() {
 			p.Endpoint = p.At.String()
 		}
