@@ -65,12 +65,8 @@ func bounds() (list []bench.Bound) {
 		list = append(list,
 			bench.Bound{Column: web, Of: pair[0], To: pair[1], Least: 1}, bench.Bound{Column: p50, Of: pair[0], To: pair[1], Most: 1},
 			bench.Bound{Column: short, Of: pair[0], To: pair[1]}, bench.Bound{Column: idleMemory, Of: pair[0], To: pair[1]})
-		most := 1.0
-		if pair[0] == dropIn {
-			most = 0 // nobody bounds it
-		}
 		for _, c := range []bench.Column{peakSmall, peakBulk, peakEight} {
-			list = append(list, bench.Bound{Column: c, Of: pair[0], To: pair[1], Most: most})
+			list = append(list, bench.Bound{Column: c, Of: pair[0], To: pair[1], Most: 1})
 		}
 	}
 	return list
