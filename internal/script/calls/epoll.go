@@ -124,7 +124,8 @@ func (c *invocation) epollWait() result {
 			got = c.collect(f.epoll, int(min(limit, maxFiles)))
 			return int64(len(got))
 		}
-		n, err := int64(0), error(nil)
+		var n int64
+		var err error
 		if slices.ContainsFunc(c.watches(f.epoll), (*watch).edge) {
 			n, err = c.lookForEdges(f.epoll, timeout, look)
 		} else {
