@@ -204,11 +204,7 @@ const smallBatch = 16
 func (f *tunnelFace) Read(bufs [][]byte, sizes []int, offset int) (n int, err error) {
 	f.reading.Lock()
 	defer f.reading.Unlock()
-	if f.out == nil {
-		bufs = bufs[:min(len(bufs), smallBatch)]
-	} else if !f.out.wait(f.done) {
-		return 0, os.ErrClosed
-	}
+	bufs = bufs[:f.room(len(bufs))]
 	for n < len(bufs) {
 		first := f.cutter.Size() == 0
 		if first && !f.next(n == 0) {
@@ -239,6 +235,21 @@ func (f *tunnelFace) Read(bufs [][]byte, sizes []int, offset int) (n int, err er
 		f.out.enter(bufs[:n])
 	}
 	return n, nil
+}
+
+// room waits until the engine may have more packets, and returns how many of n it may get at once;
+// 0: the TUN is closed. Where packets are stuck in the engine, it is one: the engine keeps a number
+// of batches for each peer that doesn't answer, whatever their size.
+func (f *tunnelFace) room(n int) int {
+	switch {
+	case f.out == nil:
+		return min(n, smallBatch)
+	case !f.out.wait(f.done):
+		return 0
+	case f.out.stalled():
+		return min(n, 1)
+	}
+	return n
 }
 
 // next gives the cutter the next packet that has segments, and reports whether there is one. With

@@ -373,6 +373,19 @@ func TestTUN_Flight(t *testing.T) {
 	require.Len(t, u.out.inside, len(bufs))
 }
 
+// An engine in which packets are stuck gets one at a time, and one whose Bind nobody knows not many.
+func TestTUN_SmallBatches(t *testing.T) {
+	u := newTUN(1420)
+	defer u.Stack().Close()
+	send(t, u.Stack(), segments(50_000, 1380))
+	require.Len(t, read(t, u.Tunnel(), 128), smallBatch)
+	u.out = newFlight(100)
+	u.out.gaveUp = time.Now().Add(time.Hour)
+	require.Len(t, read(t, u.Tunnel(), 128), 1)
+	u.out.gaveUp = time.Time{}
+	require.Len(t, read(t, u.Tunnel(), 128), 37-smallBatch-1)
+}
+
 // Neither way allocates more than the packets, which come from pools.
 func TestTUN_Allocations(t *testing.T) {
 	if raceEnabled {
