@@ -163,6 +163,11 @@ func TestLookupErrors(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 
 	deaf := newHost(t, []netip.Addr{b4}, a4) // without a tunnel
+	waiting, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	_, err = deaf.LookupContextHost(waiting, "both.test")
+	requireDNSError(t, err, "both.test", false, false)
+	require.ErrorIs(t, err, context.Canceled)
 	late, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	_, err = deaf.LookupContextHost(late, "both.test")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,7 @@ func (a PingAddr) Addr() netip.Addr { return a.addr }
 // itself, so that several may ping the same host; the sequence number and the data are the
 // caller's. What is read is the message of a reply, with that identifier. A message that is longer
 // than the buffer is cut off. ICMP errors aren't received: Stack.Ping of package stack reports them.
-// Replies that nobody reads wait, up to 208 KiB of them; more are dropped.
+// Replies that nobody reads wait, up to 212 KiB of them; more are dropped.
 type PingConn struct {
 	net    *Net
 	local  PingAddr
@@ -127,18 +128,17 @@ func (pc *PingConn) open() error {
 	return nil
 }
 
-// fullAddress is an address in netstack's form, with the interface where it is good on one link
-// only: that of its zone, or the device.
+// fullAddress is an address in netstack's form, which knows interfaces by their numbers and not by
+// their names.
 func (n *Net) fullAddress(a netip.Addr) tcpip.FullAddress {
-	var nic tcpip.NICID
-	if translate.Scoped(a) {
-		for _, ifi := range n.stack.NetInterfaces()[1:] { // without the loopback
-			if a.Zone() == "" || a.Zone() == ifi.Name || int(wsa.ScopeID(a)) == ifi.Index {
-				nic = tcpip.NICID(ifi.Index)
+	if a.Zone() != "" {
+		for _, ifi := range n.stack.NetInterfaces() {
+			if ifi.Name == a.Zone() {
+				a = a.WithZone(strconv.Itoa(ifi.Index))
 			}
 		}
 	}
-	return translate.FullAddress(nic, netip.AddrPortFrom(a, 0))
+	return translate.FullAddress(0, netip.AddrPortFrom(a, 0))
 }
 
 // ListenPingAddr opens a PingConn that isn't dialled: it pings any host of the family of laddr, which

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 
+	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wgnet"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -276,17 +278,19 @@ func TestPingClose(t *testing.T) {
 	require.ErrorIs(t, c.SetDeadline(time.Now()), net.ErrClosed)
 }
 
-// A link-local address means the device where it has no zone.
+// A link-local address means the link of its zone, a name or a number.
 func TestPingLinkLocal(t *testing.T) {
 	local, remote := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2")
 	a, b := newHost(t, nil, local), newHost(t, nil, remote)
 	join(t, a, b)
-	zone := a.Stack().NetInterfaces()[1].Name
-	for _, addr := range []netip.Addr{remote, remote.WithZone(zone), remote.WithZone("2")} {
+	require.NoError(t, a.Stack().AddDevice(tun.NewFunc(mtu, nil), netip.PrefixFrom(local, 64)))
+	link := a.Stack().NetInterfaces()[1]
+	for _, zone := range []string{link.Name, strconv.Itoa(link.Index)} {
+		addr := remote.WithZone(zone)
 		c, err := a.DialPingAddr(netip.Addr{}, addr)
-		require.NoError(t, err, addr)
+		require.NoError(t, err, zone)
 		_, err = c.Write(request(t, addr, 1, "x"))
-		require.NoError(t, err, addr)
+		require.NoError(t, err, zone)
 		_, from := reply(t, c)
 		require.Equal(t, remote, from.Addr().WithZone(""))
 		require.NoError(t, c.Close())
