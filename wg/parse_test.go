@@ -106,7 +106,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		"open bracket":   {head + "[Peer", "3:1: there is no section [Peer", "[Peer]"},
 		"two interfaces": {head + " [Interface]", "3:2: there is a second section [Interface]", "one"},
 		"no equals sign": {head + "  MTU 1420", `3:3: "MTU 1420" has no =`, "Key = value"},
-		"slip":           {head + "Adress = 10.0.0.1", "3:1: there is no key Adress in [Interface]", "did you mean Address?"},
+		"slip":           {head + "Adddress = 10.0.0.1", "3:1: there is no key Adddress in [Interface]", "did you mean Address?"},
 		"nonsense":       {peer + "Wireless = on", "5:1: there is no key Wireless in [Peer]", "AllowedIPs"},
 		"wrong section":  {peer + "MTU = 1420", "5:1: MTU is no key of [Peer]", "[Interface]"},
 		"twice":          {head + "MTU = 1420\nmtu = 1400", "4:1: MTU stands in line 3 already", "leave one"},
