@@ -68,9 +68,7 @@ func (r *networkRun) readKey() (key wg.Key, err error) {
 	if key, err = readKey(file); err != nil {
 		return key, failf("%s has no key", name).withHint("name the file of one with --key, as %q prints it", "wsstack wg genkey")
 	}
-	if info, err := file.Stat(); err == nil && readByOthers(info) {
-		warn(r.stderr, "others can read "+name+", and with it the private key", "chmod 600 "+name)
-	}
+	warnOfReaders(r.stderr, file)
 	if public := key.PublicKey(); public != m.PublicKey {
 		return key, failf("the key in %s is not that of machine %s", name, m.Name).
 			withHint("the network file, on all machines, should say public-key: %v; or name another file with --key", public)

@@ -126,6 +126,13 @@ func readByOthers(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && info.Mode().Perm()&0o007 != 0 && os.PathSeparator == '/'
 }
 
+// warnOfReaders warns where others can read a file with a private key.
+func warnOfReaders(stderr io.Writer, file *os.File) {
+	if info, err := file.Stat(); err == nil && readByOthers(info) {
+		warn(stderr, "others can read "+file.Name()+", and with it the private key", "chmod 600 "+file.Name())
+	}
+}
+
 // warn writes a line about something that works, and that the user may not want.
 func warn(stderr io.Writer, text, hint string) {
 	slog.New(newTextHandler(stderr, slog.LevelWarn)).Warn(text, "hint", hint)
@@ -143,9 +150,7 @@ func readTunnel(name string, stderr io.Writer) (*wg.Config, error) {
 		return nil, f
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && readByOthers(info) {
-		warn(stderr, "others can read "+name+", and with it the private key", "chmod 600 "+name)
-	}
+	warnOfReaders(stderr, file)
 	cfg, err := wg.ParseConfig(file)
 	if err != nil {
 		return nil, usagef("%w", err) // which names the file

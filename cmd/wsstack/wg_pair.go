@@ -173,8 +173,10 @@ func writeTunnel(name string, cfg *wg.Config) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return failf("%s is there already", name).withHint("remove it, or choose another name: its key would be lost")
+	case errors.Is(err, fs.ErrNotExist):
+		return failf("write a configuration: %w", err).withHint("make the folder first: mkdir -p %s", filepath.Dir(name))
 	case err != nil:
-		return failf("write a configuration: %w", err).withFileHint("dir", name)
+		return failf("write a configuration: %w", err).withHint("choose another folder: --dir %s", os.TempDir())
 	}
 	_, err = cfg.WriteTo(file)
 	if closed := file.Close(); err == nil {
