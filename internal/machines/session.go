@@ -20,10 +20,10 @@ const talkPort = 7773
 // second, and has vanished after lostAfter.
 const (
 	probeAfter = 2 * time.Second
-	lostAfter  = 8 * time.Second
+	lostAfter  = 10 * time.Second
 	dialWithin = 4 * time.Second // for SYNs at 0, 1 and 3 s
 	dialPause  = 200 * time.Millisecond
-	farewell   = 5 * time.Second // until the others have heard of the end
+	farewell   = 10 * time.Second // until the others have heard of the end
 )
 
 // maxUnsent is how many lines may wait for a machine that doesn't read.
