@@ -201,13 +201,13 @@ func endpointMistake(s string) (text, hint string) {
 	host, port, err := net.SplitHostPort(s)
 	switch n, portErr := strconv.ParseUint(port, 10, 16); {
 	case err != nil && strings.Count(s, ":") > 1 && !strings.HasPrefix(s, "["):
-		return "endpoint " + strconv.Quote(s) + " has no port", "an IPv6 address stands in brackets: [2001:db8::1]:51820"
+		return "endpoint " + shown(s) + " has no port", "an IPv6 address stands in brackets: [2001:db8::1]:51820"
 	case err != nil:
-		return "endpoint " + strconv.Quote(s) + " has no port", "name one: " + strings.Trim(s, "[]:") + ":51820"
+		return "endpoint " + shown(s) + " has no port", "an address or a name stands before it: 192.0.2.1:51820"
 	case host == "" || strings.ContainsFunc(host, notInHost):
-		return "endpoint " + strconv.Quote(s) + " has no host", "an address or a name stands before the port: 192.0.2.1:51820"
+		return "endpoint " + shown(s) + " has no host", "an address or a name stands before the port: 192.0.2.1:51820"
 	case portErr != nil || n == 0:
-		return "endpoint " + strconv.Quote(s) + ": port " + strconv.Quote(port), "a port is 1 to 65535"
+		return "endpoint " + shown(s) + ": port " + shown(port), "a port is 1 to 65535"
 	}
 	return "", ""
 }

@@ -121,9 +121,9 @@ func (p *parser) line(line string) error {
 	name, value, ok := strings.Cut(before, "=")
 	switch {
 	case !ok:
-		return p.wrong("a line is Key = value, [Interface], [Peer] or # a comment", "%q has no =", text)
+		return p.wrong("a line is Key = value, [Interface], [Peer] or # a comment", "%s has no =", shown(text))
 	case p.section == "":
-		return p.wrong("begin with a line [Interface]", "%s stands before the first section", strings.TrimSpace(name))
+		return p.wrong("begin with a line [Interface]", "%s stands before the first section", shown(strings.TrimSpace(name)))
 	}
 	return p.field(strings.TrimSpace(name), before, len(name)+1, strings.TrimSpace(value))
 }
@@ -147,7 +147,7 @@ func (p *parser) header(text string) error {
 		p.config.Peers = append(p.config.Peers, Peer{})
 		p.section, p.places[place{peer: len(p.config.Peers)}] = "Peer", p.at
 	default:
-		return p.wrong("the sections are [Interface] and [Peer]", "there is no section %s", text)
+		return p.wrong("the sections are [Interface] and [Peer]", "there is no section %s", shown(text))
 	}
 	return nil
 }
@@ -223,7 +223,22 @@ func (p *parser) unknown(name string) error {
 	if nearest, distance := mistake.Nearest(name, names); distance <= len(name)/3 {
 		hint = "did you mean " + nearest + "?"
 	}
-	return p.wrong(hint, "there is no key %s in [%s]", name, p.section)
+	return p.wrong(hint, "there is no key %s in [%s]", shown(name), p.section)
+}
+
+// shown is a text of a file in quotes, or how long it is if there may be a private key in it.
+func shown(text string) string {
+	run := 0
+	for _, r := range text {
+		run++
+		if r != '+' && r != '/' && (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') {
+			run = 0
+		}
+		if run > KeyLen {
+			return fmt.Sprintf(`"…" (%d characters)`, utf8.RuneCountInString(text))
+		}
+	}
+	return strconv.Quote(text)
 }
 
 // readKey makes the function that reads a key into where key says.
@@ -242,7 +257,7 @@ func readPort(p *parser, value string) (text, hint string) {
 	n, err := strconv.ParseUint(value, 10, 16)
 	p.config.ListenPort = int(n)
 	if err != nil {
-		return strconv.Quote(value) + " is no port", "a port is 1 to 65535; 0: any that is free"
+		return shown(value) + " is no port", "a port is 1 to 65535; 0: any that is free"
 	}
 	return "", ""
 }
@@ -254,7 +269,7 @@ func readMark(p *parser, value string) (text, hint string) {
 	n, err := strconv.ParseUint(value, 0, 32)
 	p.config.FirewallMark = uint32(n)
 	if err != nil {
-		return strconv.Quote(value) + " is no mark", "a mark is a number of 32 bits, such as 51820 or 0xca6c, or off"
+		return shown(value) + " is no mark", "a mark is a number of 32 bits, such as 51820 or 0xca6c, or off"
 	}
 	return "", ""
 }
@@ -263,7 +278,7 @@ func readMTU(p *parser, value string) (text, hint string) {
 	n, err := strconv.ParseUint(value, 10, 16)
 	p.config.MTU = int(n)
 	if err != nil || n == 0 {
-		return strconv.Quote(value) + " is no size of a packet", "it is a number of bytes, such as 1420"
+		return shown(value) + " is no size of a packet", "it is a number of bytes, such as 1420"
 	}
 	return "", ""
 }
@@ -294,7 +309,7 @@ func readPrefixes(to *[]netip.Prefix, list, example string) (text, hint string) 
 			prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
-			return strconv.Quote(word) + " is no address with a prefix length", "write them as " + example + " or fd00::2/128, with commas between"
+			return shown(word) + " is no address with a prefix length", "write them as " + example + " or fd00::2/128, with commas between"
 		}
 		*to = append(*to, prefix)
 	}
@@ -311,7 +326,7 @@ func readDNS(p *parser, value string) (text, hint string) {
 		case isDomain(word):
 			p.config.Search = append(p.config.Search, word)
 		default:
-			return strconv.Quote(word) + " is neither an address nor a domain", "write 10.0.0.1 or example.net, with commas between"
+			return shown(word) + " is neither an address nor a domain", "write 10.0.0.1 or example.net, with commas between"
 		}
 	}
 	return "", ""
@@ -339,7 +354,7 @@ func readKeepalive(p *parser, value string) (text, hint string) {
 	n, err := strconv.ParseUint(value, 10, 16)
 	p.peer().PersistentKeepalive = time.Duration(n) * time.Second
 	if err != nil {
-		return strconv.Quote(value) + " is no interval", "it is 1 to 65535 seconds, or off"
+		return shown(value) + " is no interval", "it is 1 to 65535 seconds, or off"
 	}
 	return "", ""
 }
