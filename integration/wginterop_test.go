@@ -20,14 +20,29 @@ func TestTunnelToWireGuardGo(t *testing.T) {
 	eachOuter(t, func(t *testing.T, v6 bool) {
 		tu := newTunnelEnds(t, newPath(t), v6)
 		tu.b.openEngine(t, tu.config(tu.b))
-		tu.a.open(t, tu.config(tu.a), nil)
-		tu.impair(t, tun.Impairment{Loss: 0.002, Reorder: 0.002})
-		tu.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(2<<20, 256<<10)) })
-		tu.impair(t, tun.Impairment{})
-		for _, inner := range []bool{false, true} {
-			tu.datagrams(t, inner)
-		}
+		tu.interoperates(t)
 	})
+}
+
+// The same with the WireGuard of the kernel.
+func TestTunnelToKernelWireGuard(t *testing.T) {
+	eachOuter(t, func(t *testing.T, v6 bool) {
+		tu := newTunnelEnds(t, newPath(t), v6)
+		tu.b.openKernel(t, tu.config(tu.b))
+		tu.interoperates(t)
+	})
+}
+
+// interoperates opens the left end, and has it talk with the right one.
+func (tu *tunnel) interoperates(t *testing.T) {
+	t.Helper()
+	tu.a.open(t, tu.config(tu.a), nil)
+	tu.impair(t, tun.Impairment{Loss: 0.002, Reorder: 0.002})
+	tu.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(2<<20, 256<<10)) })
+	tu.impair(t, tun.Impairment{})
+	for _, inner := range []bool{false, true} {
+		tu.datagrams(t, inner)
+	}
 }
 
 // datagrams sends datagrams of many sizes to the right end, each twice, and wants them back. The

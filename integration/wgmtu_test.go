@@ -4,12 +4,14 @@ package integration
 
 import (
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/endpoint"
@@ -79,6 +81,37 @@ func (p *path) fragments(t testing.TB, f func()) int64 {
 	f()
 	require.NoError(t, p.link.SetIn(tun.Impairment{}))
 	return pieces.Load()
+}
+
+// A router behind the other end has a smaller link, and says so inside of the tunnel: that is the
+// path MTU of the stack.
+func TestTunnelTooBigBehindPeer(t *testing.T) {
+	const behind = 1300
+	tu := newTunnelEnds(t, newPath(t), false)
+	tu.b.openEngine(t, tu.config(tu.b))
+	near, far := prefixes("10.95.0.1/24", "fd95::1/64", "fe80::1/64"), prefixes("10.95.0.2/24", "fd95::2/64", "fe80::2/64")
+	host := newMachine(t, "far0", far)
+	var err error
+	tu.right.Do(func() {
+		err = errors.Join(
+			netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0", MTU: behind}, PeerName: "far0"}),
+			host.Take("far0"),
+			tun.Configure("near0", tun.Config{Addresses: near, NoAddrGen: true}),
+			setForwarding("near0", "wg0"))
+	})
+	require.NoError(t, err)
+	host.configure(t, near)
+
+	cfg := tu.config(tu.a)
+	cfg.Peers[0].AllowedIPs = append(prefixes("10.95.0.0/24", "fd95::/64"), tu.b.inner...)
+	tu.a.open(t, cfg, nil)
+	for _, v6 := range []bool{false, true} {
+		// Otherwise the far host asks for segments that fit.
+		host.Do(func() { setMTU(t, "far0", 1500) })
+		a, b := role{client: tu.a.side, server: threadSide(host.Thread, "far kernel", far), v6: v6}.connect(t)
+		exchange(t, a, b, size(1<<20, 256<<10))
+		require.Equal(t, behind, pathMTU(t, a.(*endpoint.Conn), v6), "the path MTU of the stack, IPv6 %t", v6)
+	}
 }
 
 // pathMTU is what the stack knows of a connection's path.

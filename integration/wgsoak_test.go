@@ -3,8 +3,10 @@
 package integration
 
 import (
+	"io"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,8 +91,27 @@ func (tu *tunnel) soakRound(t *testing.T) {
 		require.Len(t, tu.a.device.Peers(), 1)
 		require.Len(t, tu.b.device.Peers(), 1)
 		tu.works(t)
+
+		// Transfers both ways are in progress when the left end is closed.
+		var wg sync.WaitGroup
+		a, b := tu.connect(t, false)
+		for _, c := range []stream{a, b} {
+			wg.Go(func() { io.Copy(io.Discard, c) })
+			wg.Go(func() { io.Copy(c, zeros{}) })
+		}
+		_, err := a.Write(make([]byte, 1<<20))
+		require.NoError(t, err)
+		tu.a.close(t)
+		require.NoError(t, b.SetLinger(0))
+		require.NoError(t, b.Close())
+		wg.Wait()
 	})
 }
+
+// zeros is a file without an end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 // echoOnce sends a byte to and fro.
 func echoOnce(a, b stream) error {

@@ -3,12 +3,15 @@
 package integration
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	wgtun "golang.zx2c4.com/wireguard/tun"
@@ -148,12 +151,47 @@ func (e *tunnelEnd) openEngine(t testing.TB, c wg.Config) {
 	require.NoError(t, err)
 	t.Cleanup(func() { within(t, "Device.Close", d.Close) })
 	require.NoError(t, d.Up())
+	e.useKernel(t, c)
+}
+
+// openKernel opens an interface of the kernel's WireGuard in the namespace of the machine. It skips
+// the test where the kernel has none, or there is no wg(8) to configure it.
+func (e *tunnelEnd) openKernel(t testing.TB, c wg.Config) {
+	t.Helper()
+	program, err := exec.LookPath("wg")
+	if err != nil {
+		t.Skipf("nothing configures the kernel's WireGuard: %v", err)
+	}
+	e.machine.Do(func() {
+		err = netlink.LinkAdd(&netlink.Wireguard{LinkAttrs: netlink.LinkAttrs{Name: "wg0", MTU: wg.DefaultMTU}})
+	})
+	if err != nil {
+		t.Skipf("the kernel has no WireGuard: %v", err)
+	}
+	c.Addresses = nil // which wg(8) doesn't know
+	var file bytes.Buffer
+	_, err = c.WriteTo(&file)
+	require.NoError(t, err)
+	var out []byte
+	e.machine.Do(func() {
+		cmd := exec.Command(program, "setconf", "wg0", "/dev/stdin")
+		cmd.Stdin = &file
+		out, err = cmd.CombinedOutput()
+	})
+	require.NoError(t, err, "%s", out)
+	e.useKernel(t, c)
+}
+
+// useKernel makes the kernel, behind an interface with a peer of c, the end of the tunnel.
+func (e *tunnelEnd) useKernel(t testing.TB, c wg.Config) {
+	t.Helper()
 	routes := tun.Config{Addresses: e.inner, NoAddrGen: true}
 	for _, p := range c.Peers {
 		for _, to := range p.AllowedIPs {
 			routes.Routes = append(routes.Routes, tun.Route{Destination: to})
 		}
 	}
+	var err error
 	e.machine.Do(func() { err = tun.Configure("wg0", routes) })
 	require.NoError(t, err)
 	e.side = threadSide(e.machine.Thread, e.name+" kernel", e.inner)
