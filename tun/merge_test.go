@@ -244,6 +244,77 @@ func TestMerge_Ends(t *testing.T) {
 	}
 }
 
+// run is n segments of one connection that follow each other, with size bytes each.
+func run(n, size int) (list [][]byte) {
+	one := mergeable(bulky{payload: 2 * size, mss: size})[0]
+	for i := range n {
+		b := bytes.Clone(one)
+		moveBack(b, -uint32(i*size))
+		edit(b, func(b []byte) { binary.BigEndian.PutUint16(b[ip4ID:], uint16(i)) })
+		list = append(list, b)
+	}
+	return list
+}
+
+// A packet becomes no larger than the length in its header can say.
+func TestMerge_Largest(t *testing.T) {
+	var m Merger
+	list := run(128, 1000)
+	_, whole, cut := mergeAll(&m, list)
+	require.Equal(t, []int{52 + 65_000, 52 + 63_000}, sizes(whole))
+	require.Equal(t, list, cut)
+}
+
+// A segment that is larger than the first one isn't cut off like that.
+func TestMerge_Larger(t *testing.T) {
+	var m Merger
+	list := [][]byte{run(1, 100)[0], run(2, 200)[1]}
+	moveBack(list[1], 100)
+	edit(list[1], func([]byte) {})
+	_, whole, _ := mergeAll(&m, list)
+	require.Equal(t, list, whole)
+}
+
+// Fragments stay apart, also where all are, and so does each segment that says that the window has
+// been reduced.
+func TestMerge_All(t *testing.T) {
+	for name, change := range map[string]func(b []byte){
+		"more fragments": func(b []byte) { b[ip4Fragment] = 0x20 },
+		"CWR":            func(b []byte) { b[ip4Size+tcpFlags] |= flagCWR },
+		"CWR only first": func(b []byte) {
+			if b[ip4ID+1] == 0 {
+				b[ip4Size+tcpFlags] |= flagCWR
+			}
+		},
+	} {
+		list := run(2, 100)
+		for _, b := range list {
+			edit(b, change)
+		}
+		var m Merger
+		_, whole, _ := mergeAll(&m, list)
+		require.Equal(t, list, whole, name)
+	}
+}
+
+// A checksum of 0 that is written in its other form is right, but isn't what Segments writes.
+func TestMerge_OtherForm(t *testing.T) {
+	list := run(2, 100)
+	b := list[1]
+	last := b[len(b)-2:]
+	last[0], last[1] = 0, 0
+	edit(b, func([]byte) {})
+	copy(last, b[ip4Size+tcpChecksum:][:2]) // what is missing to a sum of 0xffff
+	edit(b, func([]byte) {})
+	require.Zero(t, binary.BigEndian.Uint16(b[ip4Size+tcpChecksum:]))
+	var m Merger
+	_, whole, _ := mergeAll(&m, list)
+	require.Len(t, whole, 1)
+	binary.BigEndian.PutUint16(b[ip4Size+tcpChecksum:], 0xffff)
+	_, whole, _ = mergeAll(&m, list)
+	require.Equal(t, list, whole)
+}
+
 // The segments of several connections may mix, with other packets between them.
 func TestMerge_Mixed(t *testing.T) {
 	const connections = maxOpen + 1

@@ -254,6 +254,17 @@ func TestVnetHeader(t *testing.T) {
 	require.Equal(t, GSO{}, gso)
 }
 
+// What is larger than any packet, and a checksum that isn't in the packet, give nothing.
+func TestSegments_Impossible(t *testing.T) {
+	for name, p := range map[string]Packet{
+		"too large":   {Data: buffer.MakeWithData(make([]byte, maxPacket+1)), GSO: GSO{NeedsCsum: true}},
+		"no checksum": {Data: buffer.MakeWithData(make([]byte, 20)), GSO: GSO{NeedsCsum: true, CsumStart: 10, CsumOffset: 9}},
+	} {
+		Segments(&p, func(Packet) { t.Error(name) })
+		p.Data.Release()
+	}
+}
+
 // A Cutter may get the next packet before the end of one, and allocates nothing.
 func TestCutter(t *testing.T) {
 	p, plain := (bulky{payload: 3000, mss: 1000}).packet(), (bulky{udp: true, payload: 10}).packet()
