@@ -27,7 +27,11 @@ type flight struct {
 	inside map[uintptr]uint64 // the buffers, with the numbers of their entries
 	entry  uint64             // the number of the next entry
 	order  fifo.Queue[boarding]
-	gaveUp time.Time // when a buffer wasn't counted anymore because of its age; zero: never
+
+	// gaveUp are when the last buffers weren't counted anymore because of their age, the time of the
+	// n-th at n modulo their number.
+	gaveUp  [8]time.Time
+	givenUp int // how many there were in all
 }
 
 // A boarding is when a buffer got its packet.
@@ -86,18 +90,19 @@ func (f *flight) expireLocked(now time.Time) {
 				return
 			}
 			delete(f.inside, first.buffer)
-			f.gaveUp = now
+			f.gaveUp[f.givenUp%len(f.gaveUp)] = now
+			f.givenUp++
 		}
 		f.order.Pop()
 	}
 }
 
-// stalled reports whether packets have been inside for too long within the last second: the engine
-// keeps 128 batches for a peer that doesn't answer, so batches should be small then.
+// stalled reports whether several packets were inside for too long within the last second: they are
+// for peers that don't answer. To wait for them would have the others wait.
 func (f *flight) stalled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.gaveUp.IsZero() && time.Since(f.gaveUp) < time.Second
+	return f.givenUp >= len(f.gaveUp) && time.Since(f.gaveUp[f.givenUp%len(f.gaveUp)]) < time.Second
 }
 
 // enter notes that packets are in these buffers. What was in a buffer before isn't anymore.

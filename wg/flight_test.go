@@ -106,13 +106,23 @@ func TestFlight_Wait(t *testing.T) {
 	require.False(t, <-results)
 	f = newFlight(1)
 	f.enter(b)
-	require.False(t, f.stalled())
 	require.True(t, f.wait(nil), "after the time that the engine has")
-	require.False(t, f.gaveUp.IsZero())
-	f.gaveUp = time.Now().Add(time.Hour)
+}
+
+// A flight is stalled while several packets a second are inside for too long.
+func TestFlight_Stalled(t *testing.T) {
+	f := newFlight(4)
+	f.patience = 0
+	for range len(f.gaveUp) {
+		require.False(t, f.stalled())
+		f.enter(engineBuffers(1))
+	}
 	require.True(t, f.stalled())
-	f.gaveUp = time.Now().Add(-time.Second)
-	require.False(t, f.stalled(), "no longer")
+	first := &f.gaveUp[0]
+	*first = first.Add(-time.Second)
+	require.False(t, f.stalled(), "the first of them is too long ago")
+	f.enter(engineBuffers(1))
+	require.True(t, f.stalled(), "the second isn't")
 }
 
 // A fakeBind receives what a test says.

@@ -238,16 +238,17 @@ func (f *tunnelFace) Read(bufs [][]byte, sizes []int, offset int) (n int, err er
 }
 
 // room waits until the engine may have more packets, and returns how many of n it may get at once;
-// 0: the TUN is closed. Where packets are stuck in the engine, it is one: the engine keeps a number
-// of batches for each peer that doesn't answer, whatever their size.
+// 0: the TUN is closed. Where packets are stuck in the engine, it is one, at any time: the engine
+// keeps a number of batches for each peer that doesn't answer, whatever their size, and of batches
+// of one its own queues have a bound.
 func (f *tunnelFace) room(n int) int {
 	switch {
 	case f.out == nil:
 		return min(n, smallBatch)
-	case !f.out.wait(f.done):
-		return 0
 	case f.out.stalled():
 		return min(n, 1)
+	case !f.out.wait(f.done):
+		return 0
 	}
 	return n
 }

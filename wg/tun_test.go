@@ -379,10 +379,15 @@ func TestTUN_SmallBatches(t *testing.T) {
 	defer u.Stack().Close()
 	send(t, u.Stack(), segments(50_000, 1380))
 	require.Len(t, read(t, u.Tunnel(), 128), smallBatch)
-	u.out = newFlight(100)
-	u.out.gaveUp = time.Now().Add(time.Hour)
+	u.out = newFlight(1)
+	u.out.patience = 0
+	for range len(u.out.gaveUp) {
+		u.out.enter(engineBuffers(1))
+	}
+	u.out.patience = time.Hour
+	u.out.enter(engineBuffers(2)) // there is no room, but it isn't waited for
 	require.Len(t, read(t, u.Tunnel(), 128), 1)
-	u.out.gaveUp = time.Time{}
+	u.out = newFlight(100)
 	require.Len(t, read(t, u.Tunnel(), 128), 37-smallBatch-1)
 }
 
