@@ -249,6 +249,9 @@ func TestWriteTo_WgQuick(t *testing.T) {
 	if _, err := exec.LookPath("wg-quick"); err != nil {
 		t.Skip("wg-quick isn't installed")
 	}
+	if os.Geteuid() != 0 {
+		t.Skip("wg-quick wants to be run by root")
+	}
 	c, err := ParseConfig(strings.NewReader("[Interface]\nPrivateKey = " + keyA + "\nAddress = 10.0.0.1/24\nMTU = 1400\nDNS = 10.0.0.1\nListenPort = 51820\nPostUp = true\n" +
 		"[Peer]\nPublicKey = " + keyB + "\nAllowedIPs = 10.0.0.2/32, fd00::/64\nEndpoint = 192.0.2.1:51820\nPersistentKeepalive = 25\n"))
 	require.NoError(t, err)
