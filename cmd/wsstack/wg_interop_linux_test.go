@@ -244,7 +244,7 @@ func TestUpTunnel_Others(t *testing.T) {
 			m.checkStatus(t)
 
 			near.end()
-			near = startNear()
+			startNear()
 			m.checkFromStack(t)
 			m.checkToStack(t)
 			endEcho()
