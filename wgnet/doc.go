@@ -2,12 +2,12 @@
 // over a stack of this project: a program that reaches a WireGuard network from inside of its
 // process changes one import.
 //
-//	device, tnet, err := wgnet.CreateNetTUN(addresses, nameservers, 1420)
-//	tunnel := device.NewDevice(device, conn.NewDefaultBind(), logger) // golang.zx2c4.com/wireguard
-//	err = tunnel.IpcSet(configuration)
-//	err = tunnel.Up()
+//	tun, tnet, err := wgnet.CreateNetTUN(addresses, nameservers, 1420)
+//	dev := device.NewDevice(tun, conn.NewDefaultBind(), logger) // golang.zx2c4.com/wireguard/device
+//	err = dev.IpcSet(configuration)
+//	err = dev.Up()
 //	c, err := tnet.DialContext(ctx, "tcp", "example.org:80")
-//	tunnel.Close() // closes the stack, too
+//	dev.Close() // closes the stack, too
 //
 // Connections, listeners and datagram sockets are those of package endpoint, where netstack's are
 // gonet's. [Net.Stack] is the stack: what it counts, its sockets, options, a Dialer. [New] makes one

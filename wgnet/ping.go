@@ -51,7 +51,8 @@ func (a PingAddr) Addr() netip.Addr { return a.addr }
 // itself, so that several may ping the same host; the sequence number and the data are the
 // caller's. What is read is the message of a reply, with that identifier. A message that is longer
 // than the buffer is cut off. ICMP errors aren't received: Stack.Ping of package stack reports them.
-// Replies that nobody reads wait, up to 212 KiB of them; more are dropped.
+// Replies that nobody reads wait, up to 212 KiB of them; more are dropped. A PingConn stays open until
+// it or its stack is closed, also when it has become garbage.
 type PingConn struct {
 	net    *Net
 	local  PingAddr
