@@ -15,10 +15,10 @@ func (n *Net) Dial(network, address string) (net.Conn, error) {
 	return n.DialContext(context.Background(), network, address)
 }
 
-// DialContext connects to an address: "tcp", "tcp4" and "tcp6" give an *endpoint.Conn, "udp", "udp4"
-// and "udp6" an *endpoint.PacketConn, both as DialContext of package stack does; "ping", "ping4" and
-// "ping6" give a *PingConn to a host, which has no port. Of a name's addresses those count whose
-// family the host has. Errors are *net.OpError.
+// DialContext connects to an address: "tcp", "tcp4" and "tcp6" give an *endpoint.Conn, "udp",
+// "udp4" and "udp6" an *endpoint.PacketConn, both as DialContext of package stack does; "ping",
+// "ping4" and "ping6" give a *PingConn to a host, which has no port. Of a name's addresses those
+// count whose family the host has. Errors are *net.OpError.
 func (n *Net) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	switch network {
 	case "ping", "ping4", "ping6":

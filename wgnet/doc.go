@@ -10,9 +10,9 @@
 //	dev.Close() // closes the stack, too
 //
 // Connections, listeners and datagram sockets are those of package endpoint, where netstack's are
-// gonet's. [Net.Stack] is the stack: what it counts, its sockets, options, a Dialer. [New] makes one
-// with options of its own. docs/wireguard.md has the differences in a table. All of it runs in real
-// time.
+// gonet's. [Net.Stack] is the stack: what it counts, its sockets, options, a Dialer. [New] makes
+// one with options of its own. docs/wireguard.md has the differences in a table. All of it runs in
+// real time.
 //
 // A program that has no device of golang.zx2c4.com/wireguard needn't make one: package wg has it
 // all.

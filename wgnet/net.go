@@ -15,8 +15,8 @@ import (
 	"github.com/wsstack/wsstack/wg"
 )
 
-// A Net is a host of a WireGuard network, inside of the process. Its methods are safe for concurrent
-// use.
+// A Net is a host of a WireGuard network, inside of the process. Its methods are safe for
+// concurrent use.
 type Net struct {
 	stack *stack.Stack
 	tun   *wg.TUN
@@ -24,9 +24,9 @@ type Net struct {
 
 // CreateNetTUN makes a host with these addresses and a device for golang.zx2c4.com/wireguard, which
 // carries the host's packets. Packets have mtu bytes at most: 68 to wg.MaxMTU, and at least 1280
-// where there is an IPv6 address. Everything is routed through the device. Names are looked up at the name
-// servers, port 53, in order. TCP_NODELAY is on for every connection, as it is in netstack; Winsock
-// has it off.
+// where there is an IPv6 address. Everything is routed through the device. Names are looked up at
+// the name servers, port 53, in order. TCP_NODELAY is on for every connection, as it is in
+// netstack; Winsock has it off.
 //
 // The device is up from the start. Closing it, as Close of wireguard's Device does, closes the
 // stack: connections are reset, calls in progress end, and no goroutine stays.
@@ -42,8 +42,8 @@ func CreateNetTUN(localAddresses, dnsServers []netip.Addr, mtu int) (wgtun.Devic
 	return create(cfg, mtu)
 }
 
-// New is CreateNetTUN with the configuration of a stack, all of which counts, but that there must be
-// no Device: [wg.Config.Stack] makes one of a file of wg-quick. An MTU of 0 means
+// New is CreateNetTUN with the configuration of a stack, all of which counts, but that there must
+// be no Device: [wg.Config.Stack] makes one of a file of wg-quick. An MTU of 0 means
 // [wg.DefaultMTU]. The options of sockets are Winsock's unless Defaults says otherwise.
 func New(cfg stack.Config) (wgtun.Device, *Net, error) {
 	if cfg.Device != nil {

@@ -46,13 +46,13 @@ func (a PingAddr) Addr() netip.Addr { return a.addr }
 // A PingConn sends ICMP echo requests and receives the replies to them, as a net.Conn and a
 // net.PacketConn. It is safe for concurrent use.
 //
-// What is written is a whole message of ICMP, or ICMPv6, from its type on: an echo request with code
-// 0. Its checksum is computed, and its identifier replaced by a number that each PingConn has for
-// itself, so that several may ping the same host; the sequence number and the data are the
+// What is written is a whole message of ICMP, or ICMPv6, from its type on: an echo request with
+// code 0. Its checksum is computed, and its identifier replaced by a number that each PingConn has
+// for itself, so that several may ping the same host; the sequence number and the data are the
 // caller's. What is read is the message of a reply, with that identifier. A message that is longer
-// than the buffer is cut off. ICMP errors aren't received: Stack.Ping of package stack reports them.
-// Replies that nobody reads wait, up to 212 KiB of them; more are dropped. A PingConn stays open until
-// it or its stack is closed, also when it has become garbage.
+// than the buffer is cut off. ICMP errors aren't received: Stack.Ping of package stack reports
+// them. Replies that nobody reads wait, up to 212 KiB of them; more are dropped. A PingConn stays
+// open until it or its stack is closed, also when it has become garbage.
 type PingConn struct {
 	net    *Net
 	local  PingAddr
@@ -71,8 +71,8 @@ var (
 )
 
 // DialPingAddr opens a PingConn that pings raddr and takes replies from there, from laddr. Either
-// may be left out, laddr for the stack to choose it, raddr for a PingConn that isn't dialled. Errors
-// are *net.OpError.
+// may be left out, laddr for the stack to choose it, raddr for a PingConn that isn't dialled.
+// Errors are *net.OpError.
 func (n *Net) DialPingAddr(laddr, raddr netip.Addr) (*PingConn, error) {
 	pc := &PingConn{net: n, local: PingAddr{laddr.Unmap()}, remote: PingAddr{raddr.Unmap()}}
 	if err := pc.open(); err != nil {
@@ -142,8 +142,8 @@ func (n *Net) fullAddress(a netip.Addr) tcpip.FullAddress {
 	return translate.FullAddress(0, netip.AddrPortFrom(a, 0))
 }
 
-// ListenPingAddr opens a PingConn that isn't dialled: it pings any host of the family of laddr, which
-// may be unspecified.
+// ListenPingAddr opens a PingConn that isn't dialled: it pings any host of the family of laddr,
+// which may be unspecified.
 func (n *Net) ListenPingAddr(laddr netip.Addr) (*PingConn, error) {
 	return n.DialPingAddr(laddr, netip.Addr{})
 }
@@ -166,8 +166,8 @@ func (a *PingAddr) orNone() netip.Addr {
 	return a.addr
 }
 
-// LocalAddr is the local address, a PingAddr; it is unspecified where the stack chooses one for each
-// message.
+// LocalAddr is the local address, a PingAddr; it is unspecified where the stack chooses one for
+// each message.
 func (pc *PingConn) LocalAddr() net.Addr { return pc.local }
 
 // RemoteAddr is the address that was dialled, a PingAddr, which isn't valid where there is none.

@@ -79,8 +79,8 @@ var (
 	b4, b6 = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")
 )
 
-// pair makes two hosts with a tunnel between them. Both have both families, and b is the name server
-// of a.
+// pair makes two hosts with a tunnel between them. Both have both families, and b is the name
+// server of a.
 func pair(t testing.TB) (a, b *host) {
 	t.Helper()
 	a, b = newHost(t, []netip.Addr{b4}, a4, a6), newHost(t, nil, b4, b6)

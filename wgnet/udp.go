@@ -11,8 +11,9 @@ import (
 
 // DialUDPAddrPort opens a datagram socket that sends to raddr and takes what comes from there, from
 // laddr: the zero value leaves address and port to the stack, a zero port the port. It is
-// ListenUDPAddrPort where raddr is the zero value. A Read fails with WSAECONNRESET when the peer has
-// said that nobody has the port. Errors are *net.OpError around a wsa.Errno or a *net.AddrError.
+// ListenUDPAddrPort where raddr is the zero value. A Read fails with WSAECONNRESET when the peer
+// has said that nobody has the port. Errors are *net.OpError around a wsa.Errno or a
+// *net.AddrError.
 func (n *Net) DialUDPAddrPort(laddr, raddr netip.AddrPort) (*endpoint.PacketConn, error) {
 	if raddr == (netip.AddrPort{}) {
 		return n.ListenUDPAddrPort(laddr)
@@ -20,7 +21,8 @@ func (n *Net) DialUDPAddrPort(laddr, raddr netip.AddrPort) (*endpoint.PacketConn
 	return reporting(n.stack.DialUDP(context.Background(), "udp", laddr, raddr))
 }
 
-// reporting has a dialled socket tell of ICMP errors, as netstack's do, where Winsock's are told to.
+// reporting has a dialled socket tell of ICMP errors, as netstack's do, where Winsock's are told
+// to.
 func reporting(c *endpoint.PacketConn, err error) (*endpoint.PacketConn, error) {
 	if err != nil {
 		return nil, err

@@ -70,7 +70,8 @@ func TestListenUDPFamilies(t *testing.T) {
 	require.NoError(t, server.SetDeadline(time.Now().Add(patience)))
 	buf := make([]byte, 100)
 	for _, remote := range []netip.Addr{b4, b6} {
-		c, err := a.DialUDPAddrPort(netip.AddrPort{}, netip.AddrPortFrom(remote, 7)) // takes replies from there only
+		// A dialled socket takes replies from there only.
+		c, err := a.DialUDPAddrPort(netip.AddrPort{}, netip.AddrPortFrom(remote, 7))
 		require.NoError(t, err)
 		require.NoError(t, c.SetDeadline(time.Now().Add(patience)))
 		_, err = c.Write([]byte("ask"))
