@@ -100,12 +100,14 @@ func (l *lab) write(name, rest string) string {
 	return file
 }
 
-// run starts the part of a machine.
+// run starts the part of a machine, which is killed when the test takes too long.
 func (l *lab) run(name, file string) (r *runningExec) {
 	l.t.Helper()
 	l.machines[name].Do(func() {
 		r = launch(l.t, "wsstack", "run", "--no-control", "--key", filepath.Join(l.folder, name+".key"), "--on", name, file)
 	})
+	limit := time.AfterFunc(patience, func() { _ = r.cmd.Process.Kill() })
+	l.t.Cleanup(func() { limit.Stop() })
 	return r
 }
 
