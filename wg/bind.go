@@ -22,7 +22,7 @@ func (t *TUN) Bind(inner conn.Bind) conn.Bind {
 }
 
 func newBind(t *TUN, inner conn.Bind) *bind {
-	t.in, t.out = newFlight(maxInside()), newFlight(maxInside())
+	t.in, t.out = newFlight(maxInside(), inbound), newFlight(maxInside(), outbound)
 	return &bind{Bind: inner, in: t.in, out: t.out, watch: make(chan struct{}, 1)}
 }
 

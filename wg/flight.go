@@ -18,14 +18,13 @@ func maxInside() int { return max(128, 64*runtime.GOMAXPROCS(0)) }
 // told apart by their first byte. Its methods are safe for concurrent use.
 type flight struct {
 	limit int
-	// patience is the time after which a buffer isn't counted anymore: the engine keeps packets for a
-	// peer that doesn't answer, and doesn't tell when it drops one.
-	patience time.Duration
-	room     chan struct{} // has one element when there may be room
+	times patience
+	room  chan struct{} // has one element when there may be room
 
 	mu     sync.Mutex
 	inside map[uintptr]uint64 // the buffers, with the numbers of their entries
-	entry  uint64             // the number of the next entry
+	entry  uint64             // the number of the last entry
+	left   uint64             // the number of the last entry among those whose buffers have left
 	order  fifo.Queue[boarding]
 
 	// gaveUp are when the last buffers weren't counted anymore because of their age, the time of the
@@ -33,6 +32,23 @@ type flight struct {
 	gaveUp  [8]time.Time
 	givenUp int // how many there were in all
 }
+
+// A patience is the time after which a buffer isn't counted anymore, as the engine keeps packets for
+// a peer that doesn't answer, and doesn't tell when it drops one.
+type patience struct {
+	overtaken time.Duration // if the buffer of a later packet has left
+	longest   time.Duration // in any case: the process may be what is slow
+}
+
+// What comes in is counted for a shorter time, as nothing has a reason to stay: whoever can repeat
+// the packets of a peer, which the engine then drops, would have the others wait.
+var (
+	outbound = patience{overtaken: 50 * time.Millisecond, longest: 500 * time.Millisecond}
+	inbound  = patience{overtaken: 20 * time.Millisecond, longest: 20 * time.Millisecond}
+)
+
+// crowd is how many times its limit a flight counts at most, where nobody waits for room.
+const crowd = 16
 
 // A boarding is when a buffer got its packet.
 type boarding struct {
@@ -42,8 +58,8 @@ type boarding struct {
 }
 
 // newFlight returns a flight in which limit buffers are, and one batch more, at most.
-func newFlight(limit int) *flight {
-	return &flight{limit: limit, patience: 50 * time.Millisecond, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
+func newFlight(limit int, times patience) *flight {
+	return &flight{limit: limit, times: times, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
 }
 
 // wait waits until there is room for a batch, and reports whether there is. It gives up when stop is
@@ -78,7 +94,16 @@ func (f *flight) full() time.Duration {
 	if len(f.inside) < f.limit {
 		return 0
 	}
-	return f.patience - now.Sub(f.order.First().at)
+	first := f.order.First()
+	return f.staysLocked(first) - now.Sub(first.at)
+}
+
+// staysLocked is how long a buffer is counted.
+func (f *flight) staysLocked(b *boarding) time.Duration {
+	if b.entry < f.left {
+		return f.times.overtaken
+	}
+	return f.times.longest
 }
 
 // expireLocked ends the counting of buffers that got their packets too long ago.
@@ -86,7 +111,7 @@ func (f *flight) expireLocked(now time.Time) {
 	for f.order.Len() > 0 {
 		first := f.order.First()
 		if f.inside[first.buffer] == first.entry {
-			if now.Sub(first.at) < f.patience {
+			if now.Sub(first.at) < f.staysLocked(first) && len(f.inside) <= crowd*f.limit {
 				return
 			}
 			delete(f.inside, first.buffer)
@@ -124,8 +149,13 @@ func (f *flight) enter(buffers [][]byte) {
 func (f *flight) leave(buffers [][]byte) {
 	f.mu.Lock()
 	for _, b := range buffers {
-		if len(b) > 0 {
-			delete(f.inside, bufferID(b))
+		if len(b) == 0 {
+			continue
+		}
+		id := bufferID(b)
+		if entry, ok := f.inside[id]; ok {
+			f.left = max(f.left, entry)
+			delete(f.inside, id)
 		}
 	}
 	f.mu.Unlock()

@@ -12,6 +12,9 @@ import (
 	"pgregory.net/rapid"
 )
 
+// forEver is the patience of who never gives up.
+var forEver = patience{overtaken: time.Hour, longest: time.Hour}
+
 // engineBuffers are buffers as the engine has them.
 func engineBuffers(n int) [][]byte {
 	all := make([][]byte, n)
@@ -26,8 +29,7 @@ func engineBuffers(n int) [][]byte {
 func TestFlight(t *testing.T) {
 	buffers := engineBuffers(16)
 	rapid.Check(t, func(t *rapid.T) {
-		f := newFlight(8)
-		f.patience = time.Hour
+		f := newFlight(8, forEver)
 		model := map[int]bool{}
 		pick := func(t *rapid.T) (indices []int, list [][]byte) {
 			indices = rapid.SliceOfNDistinct(rapid.IntRange(0, len(buffers)-1), 1, 6, rapid.ID[int]).Draw(t, "buffers")
@@ -52,9 +54,9 @@ func TestFlight(t *testing.T) {
 				}
 			},
 			"lose patience": func(*rapid.T) {
-				f.patience = 0
+				f.times = patience{}
 				require.Zero(t, f.full())
-				f.patience = time.Hour
+				f.times = forEver
 				if len(model) >= f.limit {
 					clear(model)
 				}
@@ -69,8 +71,7 @@ func TestFlight(t *testing.T) {
 
 // Entries of buffers that have left don't pile up.
 func TestFlight_Bounded(t *testing.T) {
-	f := newFlight(8)
-	f.patience = time.Hour
+	f := newFlight(8, forEver)
 	b := engineBuffers(1)
 	for range 1000 {
 		f.enter(b)
@@ -82,8 +83,7 @@ func TestFlight_Bounded(t *testing.T) {
 // Who waits goes on when there is room, whether packets leave or are forgotten, and when told to
 // stop.
 func TestFlight_Wait(t *testing.T) {
-	f := newFlight(1)
-	f.patience = time.Hour
+	f := newFlight(1, forEver)
 	b := engineBuffers(2)
 	f.enter(b)
 	stop, results := make(chan struct{}), make(chan bool)
@@ -104,15 +104,14 @@ func TestFlight_Wait(t *testing.T) {
 	go func() { results <- f.wait(stop) }()
 	close(stop)
 	require.False(t, <-results)
-	f = newFlight(1)
+	f = newFlight(1, outbound)
 	f.enter(b)
 	require.True(t, f.wait(nil), "after the time that the engine has")
 }
 
 // A flight is stalled while several packets a second are inside for too long.
 func TestFlight_Stalled(t *testing.T) {
-	f := newFlight(4)
-	f.patience = 0
+	f := newFlight(4, patience{})
 	for range len(f.gaveUp) {
 		require.False(t, f.stalled())
 		f.enter(engineBuffers(1))
@@ -123,6 +122,37 @@ func TestFlight_Stalled(t *testing.T) {
 	require.False(t, f.stalled(), "the first of them is too long ago")
 	f.enter(engineBuffers(1))
 	require.True(t, f.stalled(), "the second isn't")
+}
+
+// A packet that others have overtaken is given up soon, as it is for a peer that doesn't answer; one
+// that is only late, because the process had to wait, isn't.
+func TestFlight_Overtaken(t *testing.T) {
+	f := newFlight(2, patience{overtaken: time.Minute, longest: time.Hour})
+	b := engineBuffers(4)
+	f.enter(b[:3])
+	for range f.order.Len() { // it is half an hour later
+		entry := f.order.Pop()
+		entry.at = entry.at.Add(-time.Hour / 2)
+		f.order.Push(entry)
+	}
+	require.Greater(t, f.full(), 25*time.Minute, "nobody has overtaken the first")
+	f.leave(b[:1])
+	require.Positive(t, f.full(), "the first has gone in its turn")
+	f.leave(b[2:3])
+	f.enter(b[3:])
+	require.Equal(t, 1, f.len(), "the second was overtaken by the third")
+	require.Equal(t, 1, f.givenUp)
+}
+
+// A flight that nobody waits for has a bound as well.
+func TestFlight_Crowd(t *testing.T) {
+	f := newFlight(1, forEver)
+	f.enter(engineBuffers(crowd))
+	require.Zero(t, f.givenUp)
+	b := engineBuffers(1)
+	f.enter(b)
+	require.Equal(t, 1, f.givenUp)
+	require.Equal(t, crowd, f.len())
 }
 
 // A fakeBind receives what a test says.
@@ -167,7 +197,7 @@ func TestBind_Receive(t *testing.T) {
 	u.in.leave([][]byte{taken})
 	require.Equal(t, 1, u.in.len())
 
-	u.in.limit, u.in.patience = 1, time.Hour
+	u.in.limit, u.in.times = 1, forEver
 	ended := make(chan error)
 	go func() {
 		held := engineBuffers(4)

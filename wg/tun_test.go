@@ -350,7 +350,7 @@ func TestTUN_Concurrent(t *testing.T) {
 func TestTUN_Flight(t *testing.T) {
 	u := newTUN(1420)
 	defer u.Stack().Close()
-	u.out = newFlight(1)
+	u.out = newFlight(1, outbound)
 	stuck := make([]byte, 1<<16) // on the heap, as those of the engine
 	u.out.inside[bufferID(stuck)] = 1
 	u.out.order.Push(boarding{bufferID(stuck), 1, time.Now().Add(time.Hour)}) // not to be forgotten
@@ -379,15 +379,14 @@ func TestTUN_SmallBatches(t *testing.T) {
 	defer u.Stack().Close()
 	send(t, u.Stack(), segments(50_000, 1380))
 	require.Len(t, read(t, u.Tunnel(), 128), smallBatch)
-	u.out = newFlight(1)
-	u.out.patience = 0
+	u.out = newFlight(1, patience{})
 	for range len(u.out.gaveUp) {
 		u.out.enter(engineBuffers(1))
 	}
-	u.out.patience = time.Hour
+	u.out.times = forEver
 	u.out.enter(engineBuffers(2)) // there is no room, but it isn't waited for
 	require.Len(t, read(t, u.Tunnel(), 128), 1)
-	u.out = newFlight(100)
+	u.out = newFlight(100, outbound)
 	require.Len(t, read(t, u.Tunnel(), 128), 37-smallBatch-1)
 }
 
