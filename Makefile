@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways soak idle determinism bubbles scale bulk cover lint verify help
+.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -69,6 +69,12 @@ scale: ## an hour of keep-alive probes of 1,000 connections of 100 hosts, in vir
 
 bulk: ## ten minutes of data both ways against the kernel, compared by SHA-256
 	WSSTACK_REQUIRE_TUN=1 WSSTACK_BULK=10m $(GO) test -count=1 -timeout 20m -v -run BulkForAWhile ./integration
+
+wgbulk: ## 1 GiB each way through tunnels between namespaces, with loss and reordering, compared by SHA-256
+	WSSTACK_REQUIRE_TUN=1 WSSTACK_WG_BYTES=1073741824 $(GO) test -count=1 -timeout 2h -v -run 'TunnelTransfer|TunnelEightStreams' ./integration
+
+wgsoak: ## an hour of connections through a tunnel whose ends and peers come and go
+	WSSTACK_REQUIRE_TUN=1 WSSTACK_WG_SOAK=1h $(GO) test -count=1 -timeout 2h -v -run TunnelSoak ./integration
 
 cover: ## coverage of all packages by all tests, in cover.out
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
