@@ -24,10 +24,12 @@ type message struct {
 }
 
 // The types of messages. hello is what each machine begins with, and the hub says who is missing
-// until start. ready and stop go from a machine to the hub, and from there to all others.
+// until all are there, which each machine answers with the same. Then the hub says start. ready and
+// stop go from a machine to the hub, and from there to all others.
 const (
 	hello   = "hello"
 	missing = "missing"
+	all     = "all"
 	start   = "start"
 	ready   = "ready"
 	stop    = "stop"

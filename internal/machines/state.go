@@ -11,14 +11,17 @@ import (
 type phase uint8
 
 const (
-	gathering phase = iota // somebody isn't there yet, and no command has started
-	running                // all are there
+	gathering phase = iota // somebody isn't there yet; who is lost may come back
+	assembled              // all are there, but not all know that yet, and no command has started
+	running                // all know
 	stopping               // this machine, which isn't the hub, has asked the hub for the end
 	ended                  // it is known how the network has ended
 )
 
 // String returns the name of the phase.
-func (p phase) String() string { return [...]string{"gathering", "running", "stopping", "ended"}[p] }
+func (p phase) String() string {
+	return [...]string{"gathering", "assembled", "running", "stopping", "ended"}[p]
+}
 
 // An Ending is how the network has ended.
 type Ending struct {
@@ -32,16 +35,17 @@ const hub = 0
 
 // A state is what a machine knows of the network.
 //
-//	             all are there               somebody wants the end
-//	gathering ────────────────────▶ running ────────────────────────▶ ended
-//	    │                              │      or a machine is lost      ▲
-//	    └───────────────┬──────────────┘                                │
-//	                    │ this machine wants the end                    │
-//	                    ▼                  the hub says so, or is lost  │
-//	                 stopping ──────────────────────────────────────────┘
+//	           all are there             all know that
+//	gathering ───────────────▶ assembled ──────────────▶ running
+//	    │                          │                        │
+//	    ├──────────────────────────┴────────────────────────┤
+//	    │ this machine wants the end                        │ somebody wants the end,
+//	    ▼                                                   ▼ or a machine is lost
+//	stopping ───────────────────────────────────────────▶ ended
+//	                 the hub says so, or is lost
 //
-// The hub goes from gathering and running to ended at once, and so does a machine that is without
-// the hub. It has no clock and no connection: it is told the time, what comes, and who is lost, and
+// Where one machine is running, all are assembled at least, so that the loss of the hub ends all of
+// them. The hub is never stopping, and neither is a machine that is without the hub. It has no clock and no connection: it is told the time, what comes, and who is lost, and
 // what it wants done is in actions. It is not safe for concurrent use.
 type state struct {
 	names  []string // of all machines
@@ -50,6 +54,7 @@ type state struct {
 
 	phase   phase
 	there   []bool   // which machines have said hello; machines that aren't the hub know of the hub alone
+	know    []bool   // at the hub, which machines know that all are there
 	missing []string // what the hub has said of the others
 	next    time.Duration
 	ending  Ending // in ended, and the wish in stopping
@@ -75,9 +80,9 @@ const (
 
 // newState is the state of a machine that is ready to begin itself.
 func newState(names []string, self int, digest string) *state {
-	s := &state{names: names, self: self, digest: digest, there: make([]bool, len(names)), next: firstNote}
+	s := &state{names: names, self: self, digest: digest, there: make([]bool, len(names)), know: make([]bool, len(names)), next: firstNote}
 	s.there[self] = true
-	s.tryBegin()
+	s.tryAssemble()
 	return s
 }
 
@@ -104,7 +109,13 @@ func (s *state) received(from int, m message) {
 		s.hello(from, m)
 	case m.Type == missing && s.self != hub && s.phase == gathering:
 		s.there[hub], s.missing = true, m.Missing
-	case m.Type == start && s.self != hub && s.phase == gathering:
+	case m.Type == all && s.self != hub && s.phase == gathering:
+		s.becomeAssembled()
+		s.send(hub, message{Type: all})
+	case m.Type == all && s.self == hub && s.phase == assembled:
+		s.know[from] = true
+		s.tryStart()
+	case m.Type == start && s.self != hub && s.phase == assembled:
 		s.becomeRunning()
 	case m.Type == ready && s.phase == running:
 		s.do(action{ready: m.Host})
@@ -122,7 +133,7 @@ func (s *state) hello(from int, m message) {
 		return
 	}
 	s.there[from] = true
-	s.tryBegin()
+	s.tryAssemble()
 	s.tellMissing()
 }
 
@@ -132,7 +143,7 @@ func (s *state) lost(from int) {
 	case s.phase == gathering: // it may come back
 		s.there[from], s.missing = false, nil
 		s.tellMissing()
-	case s.phase == running:
+	case s.phase == assembled || s.phase == running:
 		s.becomeEnded(Ending{Status: 1, Failed: true, Text: "machine " + s.names[from] + " has vanished"})
 	case s.phase == stopping:
 		s.becomeEnded(s.ending)
@@ -205,18 +216,30 @@ func (s *state) tellMissing() {
 	}
 }
 
-// tryBegin lets the network begin when all machines are there.
-func (s *state) tryBegin() {
+// tryAssemble tells all machines that all are there, when they are.
+func (s *state) tryAssemble() {
 	if s.self != hub || slices.Contains(s.there, false) {
+		return
+	}
+	s.relay(hub, message{Type: all})
+	s.becomeAssembled()
+	s.know[hub] = true
+	s.tryStart()
+}
+
+// tryStart lets commands start when all machines know of each other.
+func (s *state) tryStart() {
+	if slices.Contains(s.know, false) {
 		return
 	}
 	s.relay(hub, message{Type: start})
 	s.becomeRunning()
 }
 
+func (s *state) becomeAssembled() { s.phase, s.there[hub] = assembled, true }
+
 func (s *state) becomeRunning() {
 	s.phase = running
-	s.there[hub] = true
 	s.do(action{begin: true})
 }
 

@@ -63,8 +63,11 @@ func TestState(t *testing.T) {
 			{from(2, `{"type":"hello","digest":"x"}`), []string{
 				`to b: {"type":"missing","missing":["b"]}`, `to c: {"type":"missing","missing":["b"]}`}},
 			{at(12500 * time.Millisecond), []string{"note waiting for machine b (12s)"}},
-			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"start"}`, `to c: {"type":"start"}`, "begin"}},
+			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"all"}`, `to c: {"type":"all"}`}},
 			{from(1, `{"type":"hello","digest":"y"}`), nil},
+			{from(1, `{"type":"all"}`), nil},
+			{from(1, `{"type":"ready","host":"early"}`), nil},
+			{from(2, `{"type":"all"}`), []string{`to b: {"type":"start"}`, `to c: {"type":"start"}`, "begin"}},
 			{at(time.Hour), nil},
 			{func(s *state) { s.hostReady("mine") }, []string{
 				`to b: {"type":"ready","host":"mine"}`, `to c: {"type":"ready","host":"mine"}`}},
@@ -85,7 +88,8 @@ func TestState(t *testing.T) {
 			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"missing","missing":["c"]}`, `to c: {"type":"missing","missing":["c"]}`}},
 			{lost(1), []string{`to b: {"type":"missing","missing":["b","c"]}`, `to c: {"type":"missing","missing":["b","c"]}`}},
 			{from(2, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"missing","missing":["b"]}`, `to c: {"type":"missing","missing":["b"]}`}},
-			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"start"}`, `to c: {"type":"start"}`, "begin"}},
+			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"all"}`, `to c: {"type":"all"}`}},
+			{from(1, `{"type":"all"}`), nil},
 			{lost(2), []string{`to b: {"type":"stop","status":1,"text":"machine c has vanished","failed":true}`,
 				`to c: {"type":"stop","status":1,"text":"machine c has vanished","failed":true}`, "end"}},
 		}, ended, Ending{Status: 1, Text: "machine c has vanished", Failed: true}},
@@ -103,6 +107,9 @@ func TestState(t *testing.T) {
 			{at(22 * time.Second), []string{"note waiting for machine a (22s)"}},
 			{func(s *state) { s.connected() }, []string{`to a: {"type":"hello","digest":"x"}`}},
 			{func(s *state) { s.hostReady("early") }, nil},
+			{from(0, `{"type":"start"}`), nil},
+			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
+			{at(time.Hour), nil},
 			{from(0, `{"type":"start"}`), []string{"begin"}},
 			{from(0, `{"type":"start"}`), nil},
 			{from(0, `{"type":"hello","digest":"y"}`), nil},
@@ -115,7 +122,7 @@ func TestState(t *testing.T) {
 			{func(s *state) { s.connected() }, nil},
 		}, ended, Ending{Status: 3}},
 		{"a machine that has asked for the end and loses the hub has its own wish", 2, []step{
-			{from(0, `{"type":"start"}`), []string{"begin"}},
+			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
 			{wants(7, "mine"), []string{`to a: {"type":"stop","status":7,"text":"mine"}`}},
 			{lost(0), []string{"end"}},
 		}, ended, Ending{Status: 7, Text: "mine"}},
@@ -123,7 +130,12 @@ func TestState(t *testing.T) {
 			{wants(7, "mine"), []string{"end"}},
 		}, ended, Ending{Status: 7, Text: "mine"}},
 		{"the hub vanishes", 2, []step{
+			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
 			{from(0, `{"type":"start"}`), []string{"begin"}},
+			{lost(0), []string{"end"}},
+		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true}},
+		{"the hub vanishes while it lets others start", 2, []step{
+			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
 			{lost(0), []string{"end"}},
 		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true}},
 	} {
