@@ -123,7 +123,7 @@ func TestTunnelUnderAttack(t *testing.T) {
 		live := liveHeap()
 		peak := watchHeap(t)
 		var wg sync.WaitGroup
-		datagrams := size(5000, 1000)
+		datagrams := size(3000, 1000)
 		silent, noisy := newStranger(t, tu), newStranger(t, tu)
 		for kind, message := range strangeMessages(t, tu, w.seen()) {
 			s := silent

@@ -38,7 +38,7 @@ func (tu *tunnel) interoperates(t *testing.T) {
 	t.Helper()
 	tu.a.open(t, tu.config(tu.a), nil)
 	tu.impair(t, tun.Impairment{Loss: 0.002, Reorder: 0.002})
-	tu.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(2<<20, 256<<10)) })
+	tu.eachRole(t, func(t *testing.T, r role) { bulkBothWays(t, r, size(1<<20, 256<<10)) })
 	tu.impair(t, tun.Impairment{})
 	for _, inner := range []bool{false, true} {
 		tu.datagrams(t, inner)
