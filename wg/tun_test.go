@@ -143,6 +143,7 @@ func TestTUN_In(t *testing.T) {
 	require.NoError(t, tunnel.Stack().Start(got.receive))
 	require.ErrorIs(t, tunnel.Stack().Start(got.receive), tun.ErrStarted)
 	write(t, tunnel.Tunnel(), append([][]byte{[]byte("plain")}, list...)...)
+	require.Len(t, got.packets, 2)
 	want := segments(10_000, 1380)
 	require.Equal(t, [][]byte{[]byte("plain"), want.Data.Flatten()}, got.data)
 	require.Equal(t, want.GSO, got.packets[1].GSO)
@@ -371,6 +372,12 @@ func TestTUN_Flight(t *testing.T) {
 	u.out.leave([][]byte{stuck})
 	require.NoError(t, <-ended)
 	require.Len(t, u.out.inside, len(bufs))
+
+	u.in = newFlight(1, inbound)
+	u.in.enter(bufs)
+	_, err := u.Tunnel().Write(bufs, offset)
+	require.NoError(t, err)
+	require.Empty(t, u.in.inside)
 }
 
 // An engine in which packets are stuck gets one at a time, and one whose Bind nobody knows not many.
