@@ -50,7 +50,7 @@ func BenchmarkTUN_In(b *testing.B) {
 }
 
 // tunnel opens a connection through a tunnel over the loopback of the host, with a stack at each end.
-func tunnel(b *testing.B) (client, server net.Conn) {
+func tunnel(b testing.TB, mtu int) (client, server net.Conn) {
 	b.Helper()
 	var keys [2]Key
 	var stacks [2]*stack.Stack
@@ -64,6 +64,7 @@ func tunnel(b *testing.B) (client, server net.Conn) {
 		other := netip.AddrFrom4([4]byte{10, 0, 0, byte(2 - i)})
 		cfg := Config{
 			PrivateKey: keys[i],
+			MTU:        mtu,
 			Addresses:  []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(1 + i)}), 24)},
 			Peers:      []Peer{{PublicKey: keys[1-i].PublicKey(), Endpoint: endpoint, AllowedIPs: []netip.Prefix{netip.PrefixFrom(other, 32)}}},
 		}
@@ -91,7 +92,7 @@ func cpu() int64 {
 }
 
 func BenchmarkBulk(b *testing.B) {
-	client, server := tunnel(b)
+	client, server := tunnel(b, DefaultMTU)
 	go io.Copy(io.Discard, server)
 	data := make([]byte, 256<<10)
 	b.SetBytes(int64(len(data)))
@@ -106,7 +107,7 @@ func BenchmarkBulk(b *testing.B) {
 }
 
 func BenchmarkRoundTrip(b *testing.B) {
-	client, server := tunnel(b)
+	client, server := tunnel(b, DefaultMTU)
 	go io.Copy(server, server)
 	data := make([]byte, 1)
 	b.ReportAllocs()

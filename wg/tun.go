@@ -10,13 +10,14 @@ import (
 	"golang.zx2c4.com/wireguard/device"
 	wgtun "golang.zx2c4.com/wireguard/tun"
 	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/internal/inet"
 	"github.com/wsstack/wsstack/tun"
 )
 
-// MaxMTU is the largest MTU of a tunnel, in bytes: what fits into the largest UDP datagram.
-const MaxMTU = device.MaxContentSize
+// MaxMTU is the largest MTU of a tunnel, in bytes: what fits into the largest UDP datagram over IPv4.
+const MaxMTU = inet.MaxMTU - header.IPv4MinimumSize - header.UDPMinimumSize - device.MessageTransportSize
 
 // A TUN joins a stack to a device of golang.zx2c4.com/wireguard, the engine of a tunnel: it has a
 // face for each, and what one writes, the other reads.
@@ -29,6 +30,10 @@ const MaxMTU = device.MaxContentSize
 // data with the sender, and are cut up into the buffers of the engine. On the way in, those that
 // come in one Write and follow each other are put together, and the stack gets them on the
 // goroutine of the engine. What the stack can't take yet, before Start, is dropped.
+//
+// The engine has a buffer of 64 KiB for each packet that it works on, and no bound for their number.
+// [TUN.Bind] makes one. Without it, all that the TUN does is to give the engine few packets at a
+// time.
 //
 // Both sides run in real time. The faces are safe for concurrent use, and are closed in any order.
 type TUN struct {

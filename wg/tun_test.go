@@ -3,6 +3,7 @@ package wg
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"net/netip"
 	"os"
 	"sync"
@@ -271,6 +272,22 @@ func TestTUN_Close(t *testing.T) {
 			for range u.Tunnel().Events() {
 			}
 		})
+	}
+}
+
+// Packets of the largest size and of the smallest one arrive: UDP has datagrams for them.
+func TestTUN_MTU(t *testing.T) {
+	for _, mtu := range []int{inet.MinMTU4, MaxMTU} {
+		client, server := tunnel(t, mtu)
+		data := make([]byte, 4*mtu)
+		for i := range data {
+			data[i] = byte(i >> 3)
+		}
+		go client.Write(data)
+		got := make([]byte, len(data))
+		_, err := io.ReadFull(server, got)
+		require.NoError(t, err)
+		require.Equal(t, data, got)
 	}
 }
 
