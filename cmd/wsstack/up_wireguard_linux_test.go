@@ -83,18 +83,32 @@ func freeUDPPort(t *testing.T) int {
 	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
+// program runs wsstack with a text to read, wants its exit status, and returns what it prints. It is
+// another process: the control socket compares namespaces, and that of this process is the one of
+// its first thread, which a netns.Thread may have had.
+func program(t *testing.T, status int, input string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command("wsstack", args...)
+	cmd.Stdin = strings.NewReader(input)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	require.NotNil(t, cmd.ProcessState, "%v", err)
+	require.Equal(t, status, cmd.ProcessState.ExitCode(), "%v: %s", args, &errs)
+	return out.String(), errs.String()
+}
+
 // connect sends a text over a connection of the stack of a network, and returns what comes back.
 func connect(t *testing.T, network, text string, address ...string) string {
 	t.Helper()
-	k := begin(strings.NewReader(text), append([]string{"connect", "--network", network}, address...)...)
-	k.ends(t, 0)
-	return k.out.String()
+	out, _ := program(t, 0, text, append([]string{"connect", "--network", network}, address...)...)
+	return out
 }
 
 // shownTunnel is what "wsstack wg show" says of the only tunnel of a network.
 func shownTunnel(t *testing.T, network string) tunnelInfo {
 	t.Helper()
-	out, _ := command(t, 0, "wg", "show", "--json", "--network", network)
+	out, _ := program(t, 0, "", "wg", "show", "--json", "--network", network)
 	var list tunnels
 	require.NoError(t, json.Unmarshal([]byte(out), &list), out)
 	require.Len(t, list.Tunnels, 1)
@@ -105,7 +119,7 @@ func shownTunnel(t *testing.T, network string) tunnelInfo {
 func TestUpTunnel(t *testing.T) {
 	ownNetworks(t)
 	dir, udp, page, echo := t.TempDir(), freeUDPPort(t), freePort(t), freeUDPPort(t)
-	command(t, 0, "wg", "pair", "--dir", dir, "laptop", fmt.Sprintf("desktop=127.0.0.1:%d", udp))
+	program(t, 0, "", "wg", "pair", "--dir", dir, "laptop", fmt.Sprintf("desktop=127.0.0.1:%d", udp))
 	start := (*exec.Cmd).Start
 	desktop := startTunnel(t, start, filepath.Join(dir, "desktop.conf"), "--services", "--profile", "windows")
 	record := filepath.Join(dir, "laptop.pcapng")
@@ -143,9 +157,8 @@ func TestUpTunnel(t *testing.T) {
 	require.Equal(t, "hello", connect(t, "laptop", "hello", "10.88.0.2", "7"))
 	require.Equal(t, "hello", connect(t, "laptop", "hello", "[fd88::2]:7"))
 	// The peers find nothing that isn't asked for.
-	k := begin(strings.NewReader(""), "connect", "--network", "desktop", "10.88.0.1", "80")
-	k.ends(t, 1)
-	require.Contains(t, k.err.String(), "WSAECONNREFUSED")
+	_, refused := program(t, 1, "", "connect", "--network", "desktop", "10.88.0.1", "80")
+	require.Contains(t, refused, "WSAECONNREFUSED")
 
 	for name, p := range map[string]*tunnelProcess{"laptop": laptop, "desktop": desktop} {
 		shown := shownTunnel(t, name)
@@ -156,16 +169,16 @@ func TestUpTunnel(t *testing.T) {
 		require.NotZero(t, shown.Peers[0].Received)
 	}
 	require.Equal(t, netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", laptop.said.ListenPort)), shownTunnel(t, "desktop").Peers[0].At)
-	text, _ := command(t, 0, "wg", "show", "--network", "laptop")
+	text, _ := program(t, 0, "", "wg", "show", "--network", "laptop")
 	require.Regexp(t, `(?m)^interface: laptop\n  public key: .{44}\n  listening port: \d+\n\npeer: .{44}\n  endpoint: 127\.0\.0\.1:\d+\n`+
 		`  allowed ips: 10\.88\.0\.2/32, fd88::2/128\n  latest handshake: \d.* ago\n  transfer: \d+ bytes received, \d+ bytes sent\n`+
 		`  persistent keepalive: every 25 seconds\n$`, text)
 
 	// What other commands do with networks they do with this one.
-	text, _ = command(t, 0, "link", "--network", "laptop")
+	text, _ = program(t, 0, "", "link", "--network", "laptop")
 	require.Regexp(t, `(?s)^laptop: stack and peer, MTU 1420\n  from stack to peer: \d+ packets.*delay=1ms\n  from peer to stack: \d+ packets.*delay=1ms\n$`, text)
-	command(t, 0, "link", "set", "--network", "laptop", "delay=0")
-	text, _ = command(t, 0, "stat", "--network", "desktop", "--port", "80")
+	program(t, 0, "", "link", "set", "--network", "laptop", "delay=0")
+	text, _ = program(t, 0, "", "stat", "--network", "desktop", "--port", "80")
 	require.Contains(t, text, "LISTEN")
 
 	laptop.end()
@@ -225,16 +238,18 @@ func TestUpTunnel_Failures(t *testing.T) {
 	defer taken.Close()
 	port := taken.LocalAddr().(*net.UDPAddr).Port
 	_, desktop := writeEnds(t, func(_, desktop *wg.Config) { desktop.ListenPort = port })
-	_, stderr := command(t, 1, "up", "--wireguard", desktop)
+	_, stderr := program(t, 1, "", "up", "--wireguard", desktop)
 	require.Regexp(t, fmt.Sprintf("(?m)^wsstack: error: can't make the tunnel: .*%d.*\nwsstack: hint: .+\n$", port), stderr)
-	require.Empty(t, runningNetworks())
+	_, none := program(t, 1, "", "stat")
+	require.Contains(t, none, "no network of this user is running")
 
 	laptop, _ := writeEnds(t, func(laptop, _ *wg.Config) {
 		laptop.Peers[0].AllowedIPs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	})
-	_, stderr = command(t, 1, "up", "--wireguard", laptop, "--publish", fmt.Sprintf("%d=80", freePort(t)))
+	_, stderr = program(t, 1, "", "up", "--wireguard", laptop, "--publish", fmt.Sprintf("%d=80", freePort(t)))
 	require.Regexp(t, "^wsstack: error: .*there is no one host that the port could be of\nwsstack: hint: write the address before the port, .*\n$", stderr)
-	require.Empty(t, runningNetworks())
+	_, none = program(t, 1, "", "stat")
+	require.Contains(t, none, "no network of this user is running")
 }
 
 // A person is told who the peers are and what to try, and a program one line.
