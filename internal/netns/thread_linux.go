@@ -31,6 +31,19 @@ func NewThread() (*Thread, error) {
 // run is the thread. It says on started whether the namespace could be made.
 func (t *Thread) run(started chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		// What /proc says of the process is that of its first thread, which must stay where it is.
+		// While it is locked, others run.
+		defer runtime.UnlockOSThread()
+		other := make(chan struct{})
+		go func() { // ends when Close closes work
+			runtime.LockOSThread()
+			close(other)
+			t.run(started)
+		}()
+		<-other
+		return
+	}
 	err := unix.Unshare(unix.CLONE_NEWNET)
 	if err == nil {
 		t.file, err = os.Open("/proc/thread-self/ns/net")
