@@ -49,7 +49,8 @@ func BenchmarkTUN_In(b *testing.B) {
 	}
 }
 
-// tunnel opens a connection through a tunnel over the loopback of the host, with a stack at each end.
+// tunnel opens a connection through a tunnel over the loopback of the host, with a stack at each
+// end.
 func tunnel(b testing.TB, mtu int) (client, server net.Conn) {
 	b.Helper()
 	var keys [2]Key

@@ -153,8 +153,8 @@ func (b *bind) sendEach(packets [][]byte, to conn.Endpoint) (last error) {
 // heedPause is the time in which nobody looks at the paths again, as long as nothing fails.
 const heedPause = 5 * time.Second
 
-// heed says on watch, now and then while packets are sent, that it is time to look at the paths, and
-// at once if one is too small, it seems.
+// heed says on watch, now and then while packets are sent, that it is time to look at the paths,
+// and at once if one is too small, it seems.
 func (b *bind) heed(small bool) {
 	now := time.Now().UnixNano()
 	if last := b.heeded.Load(); !small && now-last < int64(heedPause) || !b.heeded.CompareAndSwap(last, now) {

@@ -64,16 +64,17 @@ type Peer struct {
 	PublicKey    Key
 	PresharedKey Key // zero: none
 
-	// Endpoint is "host:port", where the peer is until it shows up elsewhere; a name is looked up by
-	// the system when the peer is added. "": it isn't known, and the peer has to speak first.
+	// Endpoint is "host:port", where the peer is until it shows up elsewhere; a name is looked up
+	// by the system when the peer is added. "": it isn't known, and the peer has to speak first.
 	Endpoint string
 
 	// AllowedIPs are the sources that the peer may have, and the destinations that are sent to it.
 	// Of several that fit, the longest one counts.
 	AllowedIPs []netip.Prefix
 
-	// PersistentKeepalive is the time after which something is sent if nothing was, in whole seconds,
-	// so that a NAT on the way doesn't forget the peer; 0: nothing is. It is 65535 s at most.
+	// PersistentKeepalive is the time after which something is sent if nothing was, in whole
+	// seconds, so that a NAT on the way doesn't forget the peer; 0: nothing is. It is 65535 s at
+	// most.
 	PersistentKeepalive time.Duration
 }
 

@@ -28,10 +28,10 @@ import (
 // The wall clock has one meaning to WireGuard: a handshake that is begun by an end must be later
 // than the last one that the same end began, as the other end remembers it. So if the clock of a
 // machine is set back, its peers refuse the handshakes that it begins until the old time has come
-// again. Those that the peers begin work, for which a PersistentKeepalive of the peers is enough; the
-// session that there is goes on for up to 3 minutes; and a peer that is removed and added again at
-// the other end begins anew. When a machine wakes up after it has slept, the first packet to a peer
-// begins a new session.
+// again. Those that the peers begin work, for which a PersistentKeepalive of the peers is enough;
+// the session that there is goes on for up to 3 minutes; and a peer that is removed and added again
+// at the other end begins anew. When a machine wakes up after it has slept, the first packet to a
+// peer begins a new session.
 type Device struct {
 	*stackFace // the device of the stack
 
@@ -103,8 +103,8 @@ func opening(cfg *Config, err error) error {
 	return fmt.Errorf("wg: open the tunnel: %w", err)
 }
 
-// logger is what a slog.Logger is to the engine. What the engine says about what it does is of level
-// debug, and what it can't do of level warn: who asked for that gets an error.
+// logger is what a slog.Logger is to the engine. What the engine says about what it does is of
+// level debug, and what it can't do of level warn: who asked for that gets an error.
 func logger(l *slog.Logger) *device.Logger {
 	if l == nil {
 		return &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
@@ -180,9 +180,9 @@ func (d *Device) Peers() []PeerStatus {
 }
 
 // SetPeer adds a peer, or replaces the one with its public key. A session that there is goes on,
-// and without an Endpoint, so does where the peer was heard of last. An allowed IP that another peer
-// has moves to this one, as with wg(8). SetPeer looks up an Endpoint that is a name. A *ConfigError
-// says what is wrong with p; after Close the error is tun.ErrClosed.
+// and without an Endpoint, so does where the peer was heard of last. An allowed IP that another
+// peer has moves to this one, as with wg(8). SetPeer looks up an Endpoint that is a name. A
+// *ConfigError says what is wrong with p; after Close the error is tun.ErrClosed.
 func (d *Device) SetPeer(p Peer) error {
 	if wrong := p.check(d.PublicKey()); wrong != nil {
 		return wrong

@@ -9,9 +9,9 @@ import (
 	"github.com/wsstack/wsstack/internal/fifo"
 )
 
-// maxInside is how many packets are inside of the engine in each direction, but for a batch. A packet
-// there takes a buffer of 64 KiB, whatever its size. A batch is the work of one processor: two keep
-// two busy, so that more make nothing faster there, and more processors want more batches.
+// maxInside is how many packets are inside of the engine in each direction, but for a batch. A
+// packet there takes a buffer of 64 KiB, whatever its size. A batch is the work of one processor:
+// two keep two busy, so that more make nothing faster there, and more processors want more batches.
 func maxInside() int { return max(128, 64*runtime.GOMAXPROCS(0)) }
 
 // A flight is the buffers of the engine that have a packet on its way in one direction. Buffers are
@@ -27,14 +27,14 @@ type flight struct {
 	left   uint64             // the number of the last entry among those whose buffers have left
 	order  fifo.Queue[boarding]
 
-	// gaveUp are when the last buffers weren't counted anymore because of their age, the time of the
-	// n-th at n modulo their number.
+	// gaveUp are when the last buffers weren't counted anymore because of their age, the time of
+	// the n-th at n modulo their number.
 	gaveUp  [8]time.Time
 	givenUp int // how many there were in all
 }
 
-// A patience is the time after which a buffer isn't counted anymore, as the engine keeps packets for
-// a peer that doesn't answer, and doesn't tell when it drops one.
+// A patience is the time after which a buffer isn't counted anymore, as the engine keeps packets
+// for a peer that doesn't answer, and doesn't tell when it drops one.
 type patience struct {
 	overtaken time.Duration // if the buffer of a later packet has left
 	longest   time.Duration // in any case: the process may be what is slow
@@ -62,8 +62,8 @@ func newFlight(limit int, times patience) *flight {
 	return &flight{limit: limit, times: times, room: make(chan struct{}, 1), inside: map[uintptr]uint64{}}
 }
 
-// wait waits until there is room for a batch, and reports whether there is. It gives up when stop is
-// closed.
+// wait waits until there is room for a batch, and reports whether there is. It gives up when stop
+// is closed.
 func (f *flight) wait(stop <-chan struct{}) bool {
 	for {
 		until := f.full()

@@ -124,8 +124,8 @@ func TestFlight_Stalled(t *testing.T) {
 	require.True(t, f.stalled(), "the second isn't")
 }
 
-// A packet that others have overtaken is given up soon, as it is for a peer that doesn't answer; one
-// that is only late, because the process had to wait, isn't.
+// A packet that others have overtaken is given up soon, as it is for a peer that doesn't answer;
+// one that is only late, because the process had to wait, isn't.
 func TestFlight_Overtaken(t *testing.T) {
 	f := newFlight(2, patience{overtaken: time.Minute, longest: time.Hour})
 	b := engineBuffers(4)

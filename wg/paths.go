@@ -18,9 +18,9 @@ const (
 	padding   = 16
 )
 
-// paths tell a stack, as a router would, which packets are too large for the path to a peer
-// outside of the tunnel (RFC 1191, RFC 8201). Where a packet may be fragmented, the system does that
-// with the packets of the tunnel.
+// paths tell a stack, as a router would, which packets are too large for the path to a peer outside
+// of the tunnel (RFC 1191, RFC 8201). Where a packet may be fragmented, the system does that with
+// the packets of the tunnel.
 type paths struct {
 	mtu    int                    // of the tunnel
 	path   func(netip.Addr) int   // the MTU of the path to an address; 0: it isn't known
@@ -136,7 +136,7 @@ func (l *limits) look4(b []byte, size int) []byte {
 	return inet.Header{Source: to, Dest: from, Protocol: 1, TTL: 64}.Encode(icmp)
 }
 
-// isError4 reports whether a packet is no answer to anything but an error of ICMP, or can't be read.
+// isError4 reports whether a packet is one of ICMP, but no ping: it may be an error.
 func isError4(b []byte) bool {
 	header := int(b[0]&15) * 4
 	return b[9] == 1 && (len(b) <= header || b[header] != 0 && b[header] != 8)

@@ -397,7 +397,8 @@ func TestTUN_Flight(t *testing.T) {
 	require.Empty(t, u.in.inside)
 }
 
-// An engine in which packets are stuck gets one at a time, and one whose Bind nobody knows not many.
+// An engine in which packets are stuck gets one at a time, and one whose Bind nobody knows not
+// many.
 func TestTUN_SmallBatches(t *testing.T) {
 	u := newTUN(1420)
 	defer u.Stack().Close()

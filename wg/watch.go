@@ -10,8 +10,8 @@ import (
 const watchPause = 50 * time.Millisecond
 
 // watch does what the Bind asks for while packets are sent, but can't do on a goroutine of the
-// engine, which may be waited for by somebody who has its locks: it looks at the paths to peers, and
-// finds out whether the machine has slept. It ends when the device is closed.
+// engine, which may be waited for by somebody who has its locks: it looks at the paths to peers,
+// and finds out whether the machine has slept. It ends when the device is closed.
 func (d *Device) watch(asked <-chan struct{}, p *paths) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -41,8 +41,8 @@ func (d *Device) watch(asked <-chan struct{}, p *paths) {
 // sleeps, on Linux for instance. A wall clock that was set forward looks the same.
 func slept(wall, engine time.Duration) bool { return wall-engine > device.RejectAfterTime/3 }
 
-// renew has the next packet to each peer wait for a new handshake: the peers have forgotten the keys
-// in the meantime. Otherwise the engine would find that out after 15 s without an answer.
+// renew has the next packet to each peer wait for a new handshake: the peers have forgotten the
+// keys in the meantime. Otherwise the engine would find that out after 15 s without an answer.
 func (d *Device) renew() {
 	for _, s := range d.state().peers {
 		if p := d.engine.LookupPeer(device.NoisePublicKey(s.PublicKey)); p != nil {

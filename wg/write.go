@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// WriteTo writes the configuration in the form of wg-quick(8), which ParseConfig reads, without Bind
-// and Logger. What New would refuse isn't written; the error is a *ConfigError then. The text has
-// the private key.
+// WriteTo writes the configuration in the form of wg-quick(8), which ParseConfig reads, without
+// Bind and Logger. What New would refuse isn't written; the error is a *ConfigError then. The text
+// has the private key.
 func (c *Config) WriteTo(w io.Writer) (int64, error) {
 	if err := c.check(); err != nil {
 		return 0, err
