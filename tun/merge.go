@@ -79,7 +79,7 @@ func (m *Merger) add(i int, b []byte) {
 		}
 		m.open = append(m.open[:at], m.open[at+1:]...)
 		if m.extend(first, i) {
-			if !m.segments[first].ended(s) {
+			if !s.ends(&m.segments[first]) {
 				m.open = append(m.open, first)
 			}
 			return
@@ -99,7 +99,7 @@ func (m *Merger) add(i int, b []byte) {
 // extend appends segment i to the run that begins with first, if it continues that run.
 func (m *Merger) extend(first, i int) bool {
 	f, s := &m.segments[first], &m.segments[i]
-	if !f.continuedBy(s, &m.segments[f.last]) || !f.verify() || !s.verify() {
+	if !s.continues(f, &m.segments[f.last]) || !f.verify() || !s.verify() {
 		return false
 	}
 	m.segments[f.last].next, s.inside = i, true
@@ -189,41 +189,41 @@ func (s *segment) sameConnection(other *segment) bool {
 	return bytes.Equal(s.addresses(), other.addresses())
 }
 
-// continuedBy reports whether s, a segment of the same connection, may become part of the run that
-// begins with f and ends with last, if the checksums are right.
-func (f *segment) continuedBy(s, last *segment) bool {
+// continues reports whether s, a segment of the same connection, may become part of the run that
+// begins with first and ends with last, if the checksums are right.
+func (s *segment) continues(first, last *segment) bool {
 	size := len(s.payload())
 	switch {
-	case size == 0 || size > len(f.payload()) || f.size+size > inet.MaxMTU:
+	case size == 0 || size > len(first.payload()) || first.size+size > inet.MaxMTU:
 		return false
 	case s.seq() != last.seq()+uint32(len(last.payload())):
 		return false
-	case (s.flags()^f.flags())&^(flagFIN|flagPSH) != 0:
+	case (s.flags()^first.flags())&^(flagFIN|flagPSH) != 0:
 		return false
 	}
-	return f.alike(s) && (f.v6 || f.data[ip4Fragment]&dontFragment != 0 || s.id() == last.id()+1)
+	return s.alike(first) && (s.v6 || s.data[ip4Fragment]&dontFragment != 0 || s.id() == last.id()+1)
 }
 
 // alike reports whether two headers are the same where segments of one packet have them the same.
-func (f *segment) alike(s *segment) bool {
-	a, b := f.data, s.data
-	if f.v6 {
+func (s *segment) alike(first *segment) bool {
+	a, b := first.data, s.data
+	if s.v6 {
 		if !bytes.Equal(a[:ip6Length], b[:ip6Length]) || a[ip6Hops] != b[ip6Hops] {
 			return false
 		}
 	} else if a[ip4TOS] != b[ip4TOS] || !bytes.Equal(a[ip4Fragment:ip4Protocol], b[ip4Fragment:ip4Protocol]) {
 		return false
 	}
-	a, b = f.tcp(), s.tcp()
+	a, b = first.tcp(), s.tcp()
 	return len(a) == len(b) && bytes.Equal(a[tcpAck:tcpFlags], b[tcpAck:tcpFlags]) &&
 		bytes.Equal(a[tcpWindow:tcpChecksum], b[tcpWindow:tcpChecksum]) && bytes.Equal(a[tcpUrgent:], b[tcpUrgent:])
 }
 
 func (s *segment) id() uint16 { return binary.BigEndian.Uint16(s.data[ip4ID:]) }
 
-// ended reports whether nothing may follow s in a run that begins with f.
-func (f *segment) ended(s *segment) bool {
-	return len(s.payload()) < len(f.payload()) || s.flags()&(flagFIN|flagPSH) != 0
+// ends reports whether nothing may follow s in a run that begins with first.
+func (s *segment) ends(first *segment) bool {
+	return len(s.payload()) < len(first.payload()) || s.flags()&(flagFIN|flagPSH) != 0
 }
 
 // verify reports whether the checksums are right, and written as everybody writes them.

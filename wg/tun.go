@@ -277,15 +277,15 @@ func (f *tunnelFace) next(wait bool) bool {
 
 // pop takes packets from the queue.
 func (f *tunnelFace) pop(wait bool) bool {
-	n, ok := 0, true
+	var n int
 	if wait {
-		n, ok = f.queue.Wait(f.popped[:])
+		n, _ = f.queue.Wait(f.popped[:]) // 0 from a queue that is closed
 	} else {
 		n = f.queue.Pop(f.popped[:])
 	}
 	f.queue.Done(n)
 	f.waiting = f.popped[:n]
-	return ok && n > 0
+	return n > 0
 }
 
 // An arrival is what a Write needs besides its packets.
