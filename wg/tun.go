@@ -16,7 +16,7 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// MaxMTU is the largest MTU of a tunnel, in bytes: what fits into the largest UDP datagram over IPv4.
+// MaxMTU is the largest MTU of a tunnel, in bytes: what the largest UDP datagram over IPv4 holds.
 const MaxMTU = inet.MaxMTU - header.IPv4MinimumSize - header.UDPMinimumSize - device.MessageTransportSize
 
 // A TUN joins a stack to a device of golang.zx2c4.com/wireguard, the engine of a tunnel: it has a
@@ -31,9 +31,9 @@ const MaxMTU = inet.MaxMTU - header.IPv4MinimumSize - header.UDPMinimumSize - de
 // come in one Write and follow each other are put together, and the stack gets them on the
 // goroutine of the engine. What the stack can't take yet, before Start, is dropped.
 //
-// The engine has a buffer of 64 KiB for each packet that it works on, and no bound for their number.
-// [TUN.Bind] makes one. Without it, all that the TUN does is to give the engine few packets at a
-// time.
+// The engine has a buffer of 64 KiB for each packet that it works on, and no bound for their
+// number. [TUN.Bind] makes one. Without it, all that the TUN does is to give the engine few packets
+// at a time.
 //
 // Both sides run in real time. The faces are safe for concurrent use, and are closed in any order.
 type TUN struct {
@@ -196,8 +196,8 @@ func (f *tunnelFace) Name() (string, error) { return "wsstack", nil }
 func (f *tunnelFace) MTU() (int, error) { return f.mtu, nil }
 
 // smallBatch is the number of packets in a Read where no Bind tells when they leave the engine. The
-// queues of the engine count batches, not packets, so with smaller ones it holds fewer: half of what
-// it does with full ones, at the same speed.
+// queues of the engine count batches, not packets: with smaller batches it holds half of what it
+// does with full ones, at the same speed.
 const smallBatch = 16
 
 // Read gives the engine packets of the stack: it waits for one, and takes as many as there are and
