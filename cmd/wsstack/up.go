@@ -61,7 +61,12 @@ device; nobody has run the command there yet.
   wsstack up --wireguard laptop.conf --publish 8080=10.88.0.2:80
   wsstack up --wireguard desktop.conf --files 80=. --forward 22=127.0.0.1:22`,
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && strings.HasSuffix(args[0], ".conf") {
+				return usagef("unexpected argument %q", args[0]).withHint("for a tunnel: wsstack up --wireguard %s", args[0])
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := f.check(cmd.Flags())
 			switch {

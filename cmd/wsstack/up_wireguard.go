@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/internal/testbed"
@@ -51,10 +53,45 @@ func upTunnel(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f
 	if err != nil {
 		return err
 	}
+	if err := checkServed(f.wireguard, n.Hosts[0].Services); err != nil {
+		return err
+	}
 	if f.wgSocket {
 		n.Hosts[0].Services = append(n.Hosts[0].Services, wgSocketFeature(name))
 	}
 	return runUp(stdout, stderr, cfg, n, func() error { return nil }, f.serveTunnel)
+}
+
+// checkServed refuses to serve the file with the private key to the peers, with the folder around
+// it.
+func checkServed(file string, services []testbed.Feature) error {
+	for _, s := range services {
+		place, ok := strings.CutPrefix(s.Text, "files ")
+		if !ok {
+			continue
+		}
+		_, folder, _ := strings.Cut(place, "=")
+		if within(folder, file) {
+			return usagef("%s, with the private key, is in the folder %s that the peers would see", file, folder).
+				withHint("make a folder for what they may see: --files 80=public")
+		}
+	}
+	return nil
+}
+
+// within reports whether a file is below a folder, wherever links lead. What can't be found isn't.
+func within(folder, file string) bool {
+	for _, name := range []*string{&folder, &file} {
+		real, err := filepath.EvalSymlinks(*name)
+		if err == nil {
+			*name, err = filepath.Abs(real)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	below, err := filepath.Rel(folder, file)
+	return err == nil && filepath.IsLocal(below)
 }
 
 // tunnelName is the name of the tunnel, as wg-quick(8) makes it of the name of a file.
@@ -137,8 +174,40 @@ func (f upFlags) serveTunnel(stdout io.Writer, cfg networkConfig, t *testbed.Tes
 	if err != nil {
 		return failf("print the addresses: %w", err)
 	}
-	<-signals
+	watchTunnel(t, signals, t.Logger())
 	return nil
+}
+
+// handshakeTime is after how long a peer that doesn't answer is worth a word: the engine has tried
+// three times then.
+const handshakeTime = 15 * time.Second
+
+// watchTunnel waits for a signal. Where packets go to a peer that has never answered, it says so
+// once.
+func watchTunnel(t *testbed.Testbed, signals <-chan os.Signal, logger *slog.Logger) {
+	look := time.NewTicker(handshakeTime)
+	defer look.Stop()
+	told := map[string]bool{}
+	for {
+		select {
+		case <-signals:
+			return
+		case <-look.C:
+			tunnelsOf(t).Tunnels[0].silent(told, logger)
+		}
+	}
+}
+
+// silent says which peers have never answered, but for those that it has told of.
+func (t tunnelInfo) silent(told map[string]bool, logger *slog.Logger) {
+	for _, p := range t.Peers {
+		if p.Sent == 0 || !p.LastHandshake.IsZero() || told[p.PublicKey] {
+			continue
+		}
+		told[p.PublicKey] = true
+		logger.Warn("a peer doesn't answer", "peer", p.PublicKey, "endpoint", cmp.Or(p.Endpoint, p.At.String()),
+			"hint", "it runs, is reached by UDP at this address, and has the public key of this end, "+t.PublicKey+"?")
+	}
 }
 
 // announceTunnel says in one line that the stack is there. To a person it also says who the peers

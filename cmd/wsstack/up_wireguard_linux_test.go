@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -299,4 +300,17 @@ interface: b
   listening port: 2
 `, out.String())
 	require.ErrorContains(t, printTunnels(io.Discard, tunnels{}, "net", false, now), "the network net has no WireGuard tunnels")
+}
+
+// A peer to which packets go, and which has never answered, is told of once; others aren't.
+func TestSilentPeers(t *testing.T) {
+	var out strings.Builder
+	log := logFlags{level: slog.LevelWarn}
+	told, logger := map[string]bool{}, log.logger(&out)
+	info := tunnelInfo{PublicKey: "own", Peers: []peerInfo{
+		{PublicKey: "idle"}, {PublicKey: "there", Sent: 1, LastHandshake: time.Unix(1, 0)}, {PublicKey: "gone", Sent: 1, Endpoint: "192.0.2.1:1"},
+	}}
+	info.silent(told, logger)
+	info.silent(told, logger)
+	require.Regexp(t, `^wsstack: warning: a peer doesn't answer peer=gone endpoint=192\.0\.2\.1:1 hint=".*own\?"\n$`, out.String())
 }

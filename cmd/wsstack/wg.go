@@ -169,11 +169,11 @@ func newWGCheckCommand() *cobra.Command {
 private key isn't printed. The exit status is 2 for a mistake.`,
 		Example:               `  wsstack wg check laptop.conf`,
 		DisableFlagsInUseLine: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("check needs a file").withHint("wsstack wg check laptop.conf")
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("check takes one file, and has got %d words", len(args)).withHint("wsstack wg check laptop.conf")
 			}
-			return noArguments(cmd, args[1:])
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := readTunnel(args[0], cmd.ErrOrStderr())
@@ -188,7 +188,7 @@ private key isn't printed. The exit status is 2 for a mistake.`,
 // describeTunnel says in lines what is in a configuration, but for what is secret.
 func describeTunnel(cfg *wg.Config) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "public key: %s\n", cfg.PrivateKey.PublicKey())
+	fmt.Fprintf(&text, "no mistakes\n\npublic key: %s\n", cfg.PrivateKey.PublicKey())
 	line := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(&text, "  %s: %s\n", name, value)
