@@ -9,7 +9,6 @@ import (
 	wgtun "golang.zx2c4.com/wireguard/tun"
 
 	"github.com/wsstack/wsstack/internal/inet"
-
 	"github.com/wsstack/wsstack/options"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/wg"
@@ -56,6 +55,7 @@ func New(cfg stack.Config) (wgtun.Device, *Net, error) {
 	return create(cfg, mtu)
 }
 
+// create makes a host whose packets have mtu bytes at most.
 func create(cfg stack.Config, mtu int) (wgtun.Device, *Net, error) {
 	if mtu < inet.MinMTU4 || mtu > wg.MaxMTU {
 		return nil, nil, fmt.Errorf("wgnet: an MTU of %d: it is %d to %d", mtu, inet.MinMTU4, wg.MaxMTU)
@@ -79,8 +79,7 @@ type device struct {
 func (d device) Close() error { return d.stack.Close() }
 
 // Bind returns inner with a bound for the memory of the engine, as Bind of wg.TUN does. A program
-// that is in need of one gives the result to the device of golang.zx2c4.com/wireguard instead of
-// inner.
+// that needs one gives the result to the device of golang.zx2c4.com/wireguard instead of inner.
 func (n *Net) Bind(inner conn.Bind) conn.Bind { return n.tun.Bind(inner) }
 
 // Stack is the stack of the host. Closing it closes the device, too.
