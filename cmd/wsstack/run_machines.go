@@ -28,21 +28,21 @@ func notHere(file *netfile.File, stderr io.Writer) error {
 
 // open joins the other machines of the network. ready is told of their hosts.
 func (r *networkRun) open(ready func(host string)) (*machines.Session, error) {
-	all, self := r.file.Machines.All, r.file.Machines.Self
+	m := &r.file.Machines
 	key, err := r.readKey()
 	if err != nil {
 		return nil, err
 	}
 	logger := r.flags.log.logger(r.stderr)
 	r.file.Connect(key, logger)
-	cfg := machines.Control(all, self, key)
+	cfg := machines.Control(m.All, m.Self, key)
 	cfg.Logger = logger.With("tunnel", "control")
 	device, err := wg.New(cfg)
 	if err != nil {
 		return nil, err
 	}
 	s, err := machines.Open(machines.Config{
-		Machines: r.file.Machines.Names(), Self: self, Digest: r.file.Digest, Device: device,
+		Machines: m.Names(), Self: m.Self, Hosts: m.Hosts, Digest: r.file.Digest, Device: device,
 		Ready: ready, Note: func(text string) { r.out.note("%s", printable(text)) },
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ type endedElsewhere struct{}
 func (endedElsewhere) Error() string { return "another machine has ended the network" }
 
 // waitTogether waits for the end of the network on all machines, whichever ends it, and ends the
-// commands of this one.
+// commands of this one. When hurry is done it waits no more.
 func (r *networkRun) waitTogether(ctx, hurry context.Context, t *testbed.Testbed, end context.CancelCauseFunc) error {
 	waited := make(chan struct{})
 	defer close(waited)
@@ -104,7 +104,7 @@ func (r *networkRun) waitTogether(ctx, hurry context.Context, t *testbed.Testbed
 	own, err := r.ending(ctx, t)
 	wish := own
 	wish.Text = fmt.Sprintf("%s (machine %s)", cmp.Or(own.Text, "the network has ended"), r.flags.on)
-	ending := r.session.End(wish)
+	ending := r.session.End(hurry, wish)
 	switch {
 	case ending == wish:
 		r.noteEnding(own)
@@ -115,7 +115,7 @@ func (r *networkRun) waitTogether(ctx, hurry context.Context, t *testbed.Testbed
 		r.out.note("%s", printable(ending.Text))
 	}
 	t.Stop(hurry, stopGrace)
-	r.session.Leave()
+	r.session.Leave(hurry)
 	if err != nil {
 		return err
 	}

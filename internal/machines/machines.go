@@ -5,7 +5,8 @@
 //	s.Begin()                    // its stacks and links run
 //	<-s.Begun()                  // those of all machines do: commands may start
 //	s.Ready("web")               // a host is ready, which the others hear
-//	ending := s.End(wish)        // it is the same on all machines
+//	ending := s.End(ctx, wish)   // it is the same on all machines
+//	s.Leave(ctx)                 // the others have heard of it
 //	s.Close()
 //
 // The first machine is the hub, which all others have a TCP connection to. The connections go
@@ -62,7 +63,7 @@ func Address(machine int) netip.Addr {
 func Control(all []Machine, self int, key wg.Key) wg.Config {
 	cfg := wg.Config{PrivateKey: key, ListenPort: all[self].Port}
 	for i := range all {
-		if i == self || self != 0 && i != 0 {
+		if i == self || self != hub && i != hub {
 			continue
 		}
 		a := Address(i)

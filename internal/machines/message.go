@@ -9,7 +9,7 @@ import (
 // maxLine is the size of the longest line of the talk in bytes, with its line break.
 const maxLine = 4096
 
-// maxText is how many bytes of Message.Text are sent.
+// maxText is how many bytes of Ending.Text are sent.
 const maxText = 2000
 
 // A message is a line of the talk, in JSON. Its Type says which of the other fields it has. Who

@@ -31,10 +31,11 @@ const maxUnsent = 1024
 
 // A Config is what a Session is made of.
 type Config struct {
-	Machines []string   // the names of all machines, the hub first
-	Self     int        // the number of this one
-	Digest   string     // of the network file
-	Device   tun.Device // the control tunnel, which belongs to the Session
+	Machines []string       // the names of all machines, the hub first
+	Self     int            // the number of this one
+	Hosts    map[string]int // the numbers of the machines of all hosts
+	Digest   string         // of the network file
+	Device   tun.Device     // the control tunnel, which belongs to the Session
 
 	// Ready is told of each host of another machine that is ready, and Note of what people should
 	// hear. Calls don't overlap.
@@ -65,24 +66,20 @@ type Session struct {
 // Open makes the stack of the control tunnel. Nothing is said to other machines before Begin.
 func Open(cfg Config) (*Session, error) {
 	self := Address(cfg.Self)
-	sc := stack.Config{Device: cfg.Device, Addresses: []netip.Prefix{netip.PrefixFrom(self, 64)}}
-	for _, text := range []string{
-		"SO_KEEPALIVE=1", fmt.Sprintf("TCP_KEEPIDLE=%d", probeAfter/time.Second), "TCP_KEEPINTVL=1",
-		fmt.Sprintf("TCP_KEEPCNT=%d", (lostAfter-probeAfter)/time.Second), fmt.Sprintf("TCP_MAXRT=%d", lostAfter/time.Second),
-	} {
-		a, err := options.ParseAssignment(text)
-		if err != nil {
-			return nil, fmt.Errorf("machines: %w", err)
-		}
-		sc.Defaults = append(sc.Defaults, a)
-	}
 	s := &Session{
 		cfg: cfg, events: make(chan func(*talk)),
 		begun: make(chan struct{}), ended: make(chan struct{}), gone: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	var err error
-	if s.stack, err = stack.New(sc); err != nil {
+	s.stack, err = stack.New(stack.Config{
+		Device: cfg.Device, Addresses: []netip.Prefix{netip.PrefixFrom(self, 64)},
+		Defaults: []options.Assignment{
+			options.SO_KEEPALIVE.With(true), options.TCP_KEEPIDLE.With(probeAfter), options.TCP_KEEPINTVL.With(time.Second),
+			options.TCP_KEEPCNT.With(int((lostAfter - probeAfter) / time.Second)), options.TCP_MAXRT.With(lostAfter),
+		},
+	})
+	if err != nil {
 		return nil, fmt.Errorf("machines: %w", err)
 	}
 	if cfg.Self == hub {
@@ -117,18 +114,18 @@ func (s *Session) Ended() <-chan struct{} { return s.ended }
 func (s *Session) Ending() Ending { return s.ending }
 
 // End asks for the end of the network, and returns how it has ended, which may have been another
-// wish. Where the hub doesn't answer, it is this one.
-func (s *Session) End(wish Ending) Ending {
-	if s.tell(func(t *talk) { t.state.want(wish) }) && within(farewell, s.ended) {
+// wish. Where the hub doesn't answer for farewell, or until ctx is done, it is this one.
+func (s *Session) End(ctx context.Context, wish Ending) Ending {
+	if s.tell(func(t *talk) { t.state.want(wish) }) && within(ctx, farewell, s.ended) {
 		return s.ending
 	}
 	return wish
 }
 
-// Leave gives the other machines time to hear of the end, and ends the talk.
-func (s *Session) Leave() {
+// Leave gives the other machines time to hear of the end: farewell, or until ctx is done.
+func (s *Session) Leave(ctx context.Context) {
 	if s.tell(func(t *talk) { t.leaving = true }) {
-		within(farewell, s.gone)
+		within(ctx, farewell, s.gone)
 	}
 }
 
@@ -145,14 +142,15 @@ func (s *Session) Close() error {
 	return s.closeErr
 }
 
-// within waits until a channel is closed, and reports whether that has happened in time.
-func within(d time.Duration, c <-chan struct{}) bool {
-	late := time.NewTimer(d)
-	defer late.Stop()
+// within waits until a channel is closed, and reports whether that has happened in time, before ctx
+// is done.
+func within(ctx context.Context, d time.Duration, c <-chan struct{}) bool {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
 	select {
 	case <-c:
 		return true
-	case <-late.C:
+	case <-ctx.Done():
 		return false
 	}
 }
@@ -174,21 +172,19 @@ func (s *Session) accept() {
 		if err != nil {
 			return // the listener is closed
 		}
-		from := -1
-		if a, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-			for i := range s.cfg.Machines {
-				if i != hub && Address(i) == a.Addr() {
-					from = i
-				}
+		from, at := hub, c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
+		for i := range s.cfg.Machines {
+			if Address(i) == at {
+				from = i
 			}
 		}
-		if from < 0 || !s.tell(func(t *talk) { t.join(from, c) }) {
+		if from == hub || !s.tell(func(t *talk) { t.join(from, c) }) {
 			_ = c.Close()
 		}
 	}
 }
 
-// dial connects to the hub, again and again until the network has begun.
+// dial connects to the hub, again and again until the network has ended.
 func (s *Session) dial() {
 	for s.ctx.Err() == nil {
 		s.dialOnce()

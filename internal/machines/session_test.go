@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"context"
 	"io"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func open(t *testing.T, self int, digest string, d tun.Device) *member {
 	m := &member{ready: make(chan string, 10), notes: make(chan string, 10)}
 	var err error
 	m.Session, err = Open(Config{Machines: []string{"a", "b"}, Self: self, Digest: digest, Device: d,
+		Hosts: map[string]int{"web": 0, "client": 1},
 		Ready: func(host string) { m.ready <- host }, Note: func(text string) { m.notes <- text }})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
@@ -45,7 +47,7 @@ func pair(t *testing.T, digestA, digestB string) (a, b *member) {
 // closed waits until a channel is closed.
 func closed(t *testing.T, c <-chan struct{}, what string) {
 	t.Helper()
-	require.True(t, within(patience, c), what)
+	require.True(t, within(t.Context(), patience, c), what)
 }
 
 // Two machines begin together, hear which hosts are ready, and end with the wish of one of them.
@@ -65,16 +67,16 @@ func TestSession(t *testing.T) {
 	b.Session.Ready("client")
 	require.Equal(t, "client", <-a.ready)
 	want := Ending{Status: 3, Text: "client has ended"}
-	require.Equal(t, want, b.End(want))
+	require.Equal(t, want, b.End(t.Context(), want))
 	closed(t, a.Ended(), "a hears of the end")
 	require.Equal(t, want, a.Ending())
-	require.Equal(t, want, a.End(Ending{Status: 4}))
+	require.Equal(t, want, a.End(t.Context(), Ending{Status: 4}))
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		b.Leave()
+		b.Leave(t.Context())
 	}()
-	a.Leave()
+	a.Leave(t.Context())
 	<-left
 }
 
@@ -110,14 +112,28 @@ func TestSession_Vanished(t *testing.T) {
 	}
 }
 
+// Whoever is in a hurry doesn't wait for others.
+func TestSession_Hurry(t *testing.T) {
+	a, b := pair(t, "x", "x")
+	a.Begin()
+	b.Begin()
+	closed(t, b.Begun(), "b begins")
+	hurry, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.False(t, within(hurry, time.Hour, make(chan struct{})))
+	wish := Ending{Status: 3}
+	require.Equal(t, wish, b.End(hurry, wish))
+	b.Leave(hurry)
+}
+
 // A session that has never begun can be closed, and one that waits.
 func TestSession_Close(t *testing.T) {
 	a, b := pair(t, "x", "x")
 	require.NoError(t, a.Close())
 	b.Begin()
 	require.NoError(t, b.Close())
-	require.Equal(t, Ending{Status: 9}, b.End(Ending{Status: 9}))
-	b.Leave()
+	require.Equal(t, Ending{Status: 9}, b.End(t.Context(), Ending{Status: 9}))
+	b.Leave(t.Context())
 }
 
 // What isn't the talk ends the connection, and the network goes on waiting.

@@ -2,6 +2,7 @@ package machines
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,19 +46,23 @@ const hub = 0
 //	                 the hub says so, or is lost
 //
 // Where one machine is running, all are assembled at least, so that the loss of the hub ends all of
-// them. The hub is never stopping, and neither is a machine that is without the hub. It has no clock and no connection: it is told the time, what comes, and who is lost, and
-// what it wants done is in actions. It is not safe for concurrent use.
+// them. The hub is never stopping, and neither is a machine that is without the hub.
+//
+// It has no clock and no connection: it is told the time, what comes, and who is lost, and what it
+// wants done is in actions. It is not safe for concurrent use.
 type state struct {
 	names  []string // of all machines
 	self   int
 	digest string // of the network file
 
+	awaited map[string]int // the machines of hosts, of those that aren't known to be ready
+
 	phase   phase
-	there   []bool   // which machines have said hello; machines that aren't the hub know of the hub alone
-	know    []bool   // at the hub, which machines know that all are there
-	missing []string // what the hub has said of the others
-	next    time.Duration
-	ending  Ending // in ended, and the wish in stopping
+	there   []bool        // which machines have said hello; machines that aren't the hub know of the hub alone
+	know    []bool        // at the hub, which machines know that all are there
+	missing []string      // what the hub has said of the others
+	next    time.Duration // when the next note is due
+	ending  Ending        // in ended, and the wish in stopping
 
 	actions []action
 }
@@ -78,9 +83,13 @@ const (
 	laterNote = 10 * time.Second
 )
 
-// newState is the state of a machine that is ready to begin itself.
-func newState(names []string, self int, digest string) *state {
-	s := &state{names: names, self: self, digest: digest, there: make([]bool, len(names)), know: make([]bool, len(names)), next: firstNote}
+// newState is the state of a machine that is ready to begin itself. hosts are the machines of all
+// hosts.
+func newState(names []string, self int, digest string, hosts map[string]int) *state {
+	s := &state{
+		names: names, self: self, digest: digest, awaited: maps.Clone(hosts),
+		there: make([]bool, len(names)), know: make([]bool, len(names)), next: firstNote,
+	}
 	s.there[self] = true
 	s.tryAssemble()
 	return s
@@ -117,12 +126,23 @@ func (s *state) received(from int, m message) {
 		s.tryStart()
 	case m.Type == start && s.self != hub && s.phase == assembled:
 		s.becomeRunning()
-	case m.Type == ready && s.phase == running:
+	case m.Type == ready && s.phase == running && s.becomesReady(from, m.Host):
 		s.do(action{ready: m.Host})
 		s.relay(from, m)
 	case m.Type == stop:
 		s.becomeEnded(m.Ending)
 	}
+}
+
+// becomesReady reports whether a machine that says so makes a host ready: each machine speaks of its
+// own hosts, the hub of all, and of each once.
+func (s *state) becomesReady(from int, host string) bool {
+	at, awaited := s.awaited[host]
+	if !awaited || from != hub && from != at {
+		return false
+	}
+	delete(s.awaited, host)
+	return true
 }
 
 // hello compares the file of a machine with that of the hub.

@@ -72,6 +72,11 @@ func TestState(t *testing.T) {
 			{func(s *state) { s.hostReady("mine") }, []string{
 				`to b: {"type":"ready","host":"mine"}`, `to c: {"type":"ready","host":"mine"}`}},
 			{from(1, `{"type":"ready","host":"web"}`), []string{"ready web", `to c: {"type":"ready","host":"web"}`}},
+			{from(1, `{"type":"ready","host":"web"}`), nil},
+			{from(1, `{"type":"ready","host":"c's"}`), nil},
+			{from(1, `{"type":"ready","host":"mine"}`), nil},
+			{from(1, `{"type":"ready","host":"no such host"}`), nil},
+			{from(2, `{"type":"ready","host":"c's"}`), []string{"ready c's", `to b: {"type":"ready","host":"c's"}`}},
 			{from(1, `{"type":"joke"}`), nil},
 			{from(1, `{"type":"stop","status":3,"text":"web has ended"}`), []string{
 				`to b: {"type":"stop","status":3,"text":"web has ended"}`, `to c: {"type":"stop","status":3,"text":"web has ended"}`, "end"}},
@@ -114,6 +119,7 @@ func TestState(t *testing.T) {
 			{from(0, `{"type":"start"}`), nil},
 			{from(0, `{"type":"hello","digest":"y"}`), nil},
 			{from(0, `{"type":"ready","host":"web"}`), []string{"ready web"}},
+			{from(0, `{"type":"ready","host":"web"}`), nil},
 			{func(s *state) { s.hostReady("mine") }, []string{`to a: {"type":"ready","host":"mine"}`}},
 			{wants(7, "mine has ended"), []string{`to a: {"type":"stop","status":7,"text":"mine has ended"}`}},
 			{wants(8, ""), nil},
@@ -140,7 +146,7 @@ func TestState(t *testing.T) {
 		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newState(names, tt.self, "x")
+			s := newState(names, tt.self, "x", map[string]int{"mine": tt.self, "web": 1, "late": 1, "early": 1, "c's": 2})
 			for i, step := range tt.steps {
 				step.what(s)
 				var got []string
@@ -160,7 +166,7 @@ func TestState(t *testing.T) {
 
 // A network of one machine begins at once.
 func TestState_Alone(t *testing.T) {
-	s := newState([]string{"a"}, 0, "x")
+	s := newState([]string{"a"}, 0, "x", nil)
 	if got := s.take(); len(got) != 1 || !got[0].begin || s.phase != running {
 		t.Errorf("%+v", got)
 	}

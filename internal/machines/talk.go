@@ -27,7 +27,7 @@ type connection struct {
 // talk tells the state what happens, and does what it wants, until the session is closed.
 func (s *Session) talk() {
 	t := &talk{session: s, with: map[int]*connection{}}
-	t.state = newState(s.cfg.Machines, s.cfg.Self, s.cfg.Digest)
+	t.state = newState(s.cfg.Machines, s.cfg.Self, s.cfg.Digest, s.cfg.Hosts)
 	begin := time.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

@@ -16,9 +16,8 @@ func (d *draft) build(r *reader, o Options) (n testbed.Network, m Machines, err 
 	if m, err = d.readMachines(r, o.On); err != nil {
 		return n, m, err
 	}
-	at := map[string]int{} // the machines of the hosts
 	for i := range d.hosts {
-		if at[d.hosts[i].key], err = m.place(r, &d.hosts[i]); err != nil {
+		if err := m.place(r, &d.hosts[i]); err != nil {
 			return n, m, err
 		}
 	}
@@ -29,7 +28,7 @@ func (d *draft) build(r *reader, o Options) (n testbed.Network, m Machines, err 
 		}
 		n.Links = append(n.Links, link)
 	}
-	if err := m.divide(r, d, n.Links, at); err != nil {
+	if err := m.divide(r, d, n.Links); err != nil {
 		return n, m, err
 	}
 	choose(n.Links)
@@ -44,13 +43,13 @@ func (d *draft) build(r *reader, o Options) (n testbed.Network, m Machines, err 
 		if err != nil {
 			return n, m, err
 		}
-		if e.value.missing != nil && at[e.key] == m.Self {
+		if e.value.missing != nil && m.Hosts[e.key] == m.Self {
 			return n, m, e.value.missing
 		}
 		n.Hosts = append(n.Hosts, host)
 	}
 	if m.Self >= 0 {
-		m.keep(&n, at)
+		m.keep(&n)
 	}
 	for _, e := range d.names {
 		if err := names.CheckName(e.key); err != nil {

@@ -104,6 +104,7 @@ type Machines struct {
 	All    []machines.Machine // in the order of the file; none: one machine runs the network
 	Logins []string           // of All: user@machine, where a host says who the user is, or machine
 	Self   int                // that of Options.On; -1: none
+	Hosts  map[string]int     // which of All has which host
 
 	links map[int]machines.Link // by their numbers in the Network
 }
@@ -139,7 +140,7 @@ func (f *File) Connect(key wg.Key, logger *slog.Logger) {
 
 // readMachines checks the machines of a draft, and finds the one that the file is read for.
 func (d *draft) readMachines(r *reader, on string) (m Machines, err error) {
-	m.Self = -1
+	m.Self, m.Hosts = -1, map[string]int{}
 	keys := map[wg.Key]string{}
 	for _, e := range d.machines {
 		machine := e.value.machine
@@ -173,30 +174,31 @@ func (d *draft) readMachines(r *reader, on string) (m Machines, err error) {
 func (m *Machines) list() string { return "the machines are " + strings.Join(m.Names(), ", ") }
 
 // place finds the machine of a host.
-func (m *Machines) place(r *reader, e *entry[hostDraft]) (int, error) {
+func (m *Machines) place(r *reader, e *entry[hostDraft]) error {
 	at, path := e.value.at, "hosts/"+e.key
 	switch {
 	case at.machine == "" && len(m.All) == 0:
-		return -1, nil
+		m.Hosts[e.key] = m.Self
+		return nil
 	case at.machine == "":
-		return 0, r.at(path, fmt.Errorf("host %s: at is missing", e.key)).withHint("say which machine runs it: at: %s", m.All[0].Name)
+		return r.at(path, fmt.Errorf("host %s: at is missing", e.key)).withHint("say which machine runs it: at: %s", m.All[0].Name)
 	case len(m.All) == 0:
-		return 0, r.at(path+"/at", fmt.Errorf("host %s: at: the file has no machines", e.key)).
+		return r.at(path+"/at", fmt.Errorf("host %s: at: the file has no machines", e.key)).
 			withHint("add them, each with its public-key: wsstack wg genkey | tee %s.key | wsstack wg pubkey", at.machine)
 	}
 	i := slices.Index(m.Names(), at.machine)
 	if i < 0 {
-		return 0, r.at(path+"/at", fmt.Errorf("host %s: at: there is no machine %q", e.key, at.machine)).withHint("%s", m.list())
+		return r.at(path+"/at", fmt.Errorf("host %s: at: there is no machine %q", e.key, at.machine)).withHint("%s", m.list())
 	}
 	if at.user != "" && m.Logins[i] == at.machine {
 		m.Logins[i] = at.user + "@" + at.machine
 	}
-	return i, nil
+	m.Hosts[e.key] = i
+	return nil
 }
 
-// divide finds the links between machines, and gives them their ports and their MTU. at are the
-// machines of the hosts.
-func (m *Machines) divide(r *reader, d *draft, links []testbed.Link, at map[string]int) error {
+// divide finds the links between machines, and gives them their ports and their MTU.
+func (m *Machines) divide(r *reader, d *draft, links []testbed.Link) error {
 	m.links = map[int]machines.Link{}
 	used := map[string]string{} // what has a port of a machine
 	for i := range m.All {
@@ -205,8 +207,8 @@ func (m *Machines) divide(r *reader, d *draft, links []testbed.Link, at map[stri
 	for i := range links {
 		l, via := &links[i], d.links[i].value.via
 		path := "links/" + l.Name
-		near, known := at[l.Ends[0].Host]
-		far, both := at[l.Ends[1].Host]
+		near, known := m.Hosts[l.Ends[0].Host]
+		far, both := m.Hosts[l.Ends[1].Host]
 		if !known || !both {
 			continue // which the check of the network finds
 		}
@@ -252,9 +254,9 @@ func (m *Machines) portOf(machine, port int) string {
 
 // keep leaves of a network what this machine does: its hosts, what they send over links to others,
 // and the captures of links whose first end is here.
-func (m *Machines) keep(n *testbed.Network, at map[string]int) {
+func (m *Machines) keep(n *testbed.Network) {
 	for i := range n.Hosts {
-		n.Hosts[i].Remote = at[n.Hosts[i].Name] != m.Self
+		n.Hosts[i].Remote = m.Hosts[n.Hosts[i].Name] != m.Self
 	}
 	for i := range m.links {
 		l := &n.Links[i]
