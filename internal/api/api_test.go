@@ -55,6 +55,7 @@ const (
 	ofStack = "package stack makes the faces of its sockets with it"
 	clock   = "the clock that netstack takes: a program with a clock of its own made it for gVisor"
 	metric  = "package metrics is for programs that have a registry of Prometheus's client"
+	engine  = "the engine of WireGuard: who has one joins it to a stack"
 	traced  = "a value that prints itself, and that tests compare with what they have got from a trace"
 )
 
@@ -80,6 +81,12 @@ var foreign = map[string]string{
 	"simnet.Segment.Flags":    traced,
 	"simnet.Segment.Options":  traced,
 	"simnet.Line.Kind":        traced,
+	"wg.Config.Bind":          engine,
+	"wg.(*TUN).Bind":          engine,
+	"wg.(*TUN).Tunnel":        engine,
+	"wgnet.CreateNetTUN":      engine,
+	"wgnet.New":               engine,
+	"wgnet.(*Net).Bind":       engine,
 	"stack.(*Stack).Netstack": "the way out to gVisor's API, for what package stack has no words for",
 }
 
