@@ -79,7 +79,7 @@ func newWGShowCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show [flags]",
-		Short: "Print the WireGuard tunnels of a running network, as wg show does",
+		Short: "Print the WireGuard tunnels of a running network: peers, handshakes, bytes",
 		Long: `Print the tunnels of a running up or run: the public key and the UDP port of this end, and of
 each peer its public key, where it was heard of last, its addresses, the last handshake,
 and the bytes of the tunnel's packets.`,
