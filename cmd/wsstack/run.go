@@ -307,7 +307,8 @@ func (r *networkRun) ending(ctx context.Context, t *testbed.Testbed) (e machines
 		return machines.Ending{Status: statusSignal + int(signal)}, nil
 	case err != nil:
 		err = r.file.Locate(err)
-		return machines.Ending{Status: failureOf(err).status, Text: err.Error(), Failed: true}, err
+		f := failureOf(err)
+		return machines.Ending{Status: f.status, Text: f.text, Failed: true, Hint: f.hint}, err
 	}
 	return machines.Ending{Status: result.Status, Text: fmt.Sprintf("%s has ended the network with status %d", result.Host, result.Status)}, nil
 }

@@ -109,7 +109,7 @@ func (r *networkRun) waitTogether(ctx, hurry context.Context, t *testbed.Testbed
 	case ending == wish:
 		r.noteEnding(own)
 	case ending.Failed:
-		err = &failure{status: ending.Status, text: printable(ending.Text)}
+		err = &failure{status: ending.Status, text: printable(ending.Text), hint: printable(ending.Hint)}
 	default:
 		err = nil
 		r.out.note("%s", printable(ending.Text))

@@ -42,7 +42,7 @@ func (m message) line() []byte {
 	}
 	b, err := json.Marshal(m)
 	if err != nil || len(b) >= maxLine { // control characters take six bytes each
-		m.Text = ""
+		m.Text, m.Hint = "", ""
 		b, _ = json.Marshal(m)
 	}
 	return append(b, '\n')

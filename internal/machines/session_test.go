@@ -85,7 +85,7 @@ func TestSession_OtherFile(t *testing.T) {
 	a, b := pair(t, "x", "y")
 	a.Begin()
 	b.Begin()
-	want := Ending{Status: 1, Failed: true, Text: "the network file of machine b is not that of machine a"}
+	want := Ending{Status: 1, Failed: true, Text: "the network file of machine b is not that of machine a", Hint: otherFile}
 	for _, m := range []*member{a, b} {
 		closed(t, m.Ended(), "the end")
 		require.Equal(t, want, m.Ending())
@@ -107,7 +107,7 @@ func TestSession_Vanished(t *testing.T) {
 			gone, stays := victim(a, b)
 			require.NoError(t, gone.Close())
 			closed(t, stays.Ended(), "the end")
-			require.Equal(t, Ending{Status: 1, Failed: true, Text: name}, stays.Ending())
+			require.Equal(t, Ending{Status: 1, Failed: true, Text: name, Hint: vanished}, stays.Ending())
 		})
 	}
 }

@@ -29,6 +29,7 @@ type Ending struct {
 	Status int    `json:"status,omitempty"` // the exit status on all machines
 	Text   string `json:"text,omitempty"`   // what has ended the network, in words
 	Failed bool   `json:"failed,omitempty"` // the network has failed, rather than ended with a command
+	Hint   string `json:"hint,omitempty"`   // what would help, in one line; "": nothing is known
 }
 
 // hub is the number of the machine that the others are connected to.
@@ -55,7 +56,7 @@ type state struct {
 	self   int
 	digest string // of the network file
 
-	awaited map[string]int // the machines of hosts, of those that aren't known to be ready
+	awaited map[string]int // the machines of hosts of others, of those that aren't known to be ready
 
 	phase   phase
 	there   []bool        // which machines have said hello; machines that aren't the hub know of the hub alone
@@ -90,6 +91,7 @@ func newState(names []string, self int, digest string, hosts map[string]int) *st
 		names: names, self: self, digest: digest, awaited: maps.Clone(hosts),
 		there: make([]bool, len(names)), know: make([]bool, len(names)), next: firstNote,
 	}
+	maps.DeleteFunc(s.awaited, func(_ string, at int) bool { return at == self })
 	s.there[self] = true
 	s.tryAssemble()
 	return s
@@ -114,7 +116,7 @@ func (s *state) connected() {
 func (s *state) received(from int, m message) {
 	switch {
 	case s.phase == ended:
-	case m.Type == hello && s.self == hub && s.phase == gathering:
+	case m.Type == hello && s.self == hub && s.phase == gathering && !s.there[from]:
 		s.hello(from, m)
 	case m.Type == missing && s.self != hub && s.phase == gathering:
 		s.there[hub], s.missing = true, m.Missing
@@ -135,7 +137,7 @@ func (s *state) received(from int, m message) {
 }
 
 // becomesReady reports whether a machine that says so makes a host ready: each machine speaks of its
-// own hosts, the hub of all, and of each once.
+// own hosts, the hub of those of all others, and of each once.
 func (s *state) becomesReady(from int, host string) bool {
 	at, awaited := s.awaited[host]
 	if !awaited || from != hub && from != at {
@@ -148,7 +150,7 @@ func (s *state) becomesReady(from int, host string) bool {
 // hello compares the file of a machine with that of the hub.
 func (s *state) hello(from int, m message) {
 	if m.Digest != s.digest {
-		s.becomeEnded(Ending{Status: 1, Failed: true,
+		s.becomeEnded(Ending{Status: 1, Failed: true, Hint: otherFile,
 			Text: fmt.Sprintf("the network file of machine %s is not that of machine %s", s.names[from], s.names[hub])})
 		return
 	}
@@ -157,14 +159,20 @@ func (s *state) hello(from int, m message) {
 	s.tellMissing()
 }
 
+// What helps against the failures of a network.
+const (
+	otherFile = "copy the file of one machine to all others: each byte of it counts, those of comments, too"
+	vanished  = "look at what wsstack has written there: it was killed, or its packets don't come through any more"
+)
+
 // lost says that the connection to a machine is lost.
 func (s *state) lost(from int) {
 	switch {
-	case s.phase == gathering: // it may come back
+	case s.phase == gathering && s.there[from]: // it may come back
 		s.there[from], s.missing = false, nil
 		s.tellMissing()
 	case s.phase == assembled || s.phase == running:
-		s.becomeEnded(Ending{Status: 1, Failed: true, Text: "machine " + s.names[from] + " has vanished"})
+		s.becomeEnded(Ending{Status: 1, Failed: true, Hint: vanished, Text: "machine " + s.names[from] + " has vanished"})
 	case s.phase == stopping:
 		s.becomeEnded(s.ending)
 	}

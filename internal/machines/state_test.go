@@ -90,19 +90,21 @@ func TestState(t *testing.T) {
 			{from(2, `{"type":"hello","digest":"x"}`), nil},
 		}, ended, Ending{Status: 2, Text: "early"}},
 		{"a machine that is lost before the beginning may come back", 0, []step{
+			{lost(1), nil},
 			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"missing","missing":["c"]}`, `to c: {"type":"missing","missing":["c"]}`}},
+			{from(1, `{"type":"hello","digest":"x"}`), nil},
 			{lost(1), []string{`to b: {"type":"missing","missing":["b","c"]}`, `to c: {"type":"missing","missing":["b","c"]}`}},
 			{from(2, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"missing","missing":["b"]}`, `to c: {"type":"missing","missing":["b"]}`}},
 			{from(1, `{"type":"hello","digest":"x"}`), []string{`to b: {"type":"all"}`, `to c: {"type":"all"}`}},
 			{from(1, `{"type":"all"}`), nil},
-			{lost(2), []string{`to b: {"type":"stop","status":1,"text":"machine c has vanished","failed":true}`,
-				`to c: {"type":"stop","status":1,"text":"machine c has vanished","failed":true}`, "end"}},
-		}, ended, Ending{Status: 1, Text: "machine c has vanished", Failed: true}},
+			{lost(2), []string{`to b: {"type":"stop","status":1,"text":"machine c has vanished","failed":true,"hint":"` + vanished + `"}`,
+				`to c: {"type":"stop","status":1,"text":"machine c has vanished","failed":true,"hint":"` + vanished + `"}`, "end"}},
+		}, ended, Ending{Status: 1, Text: "machine c has vanished", Failed: true, Hint: vanished}},
 		{"another file ends the network", 0, []step{
 			{from(2, `{"type":"hello","digest":"y"}`), []string{
-				`to b: {"type":"stop","status":1,"text":"the network file of machine c is not that of machine a","failed":true}`,
-				`to c: {"type":"stop","status":1,"text":"the network file of machine c is not that of machine a","failed":true}`, "end"}},
-		}, ended, Ending{Status: 1, Text: "the network file of machine c is not that of machine a", Failed: true}},
+				`to b: {"type":"stop","status":1,"text":"the network file of machine c is not that of machine a","failed":true,"hint":"` + otherFile + `"}`,
+				`to c: {"type":"stop","status":1,"text":"the network file of machine c is not that of machine a","failed":true,"hint":"` + otherFile + `"}`, "end"}},
+		}, ended, Ending{Status: 1, Text: "the network file of machine c is not that of machine a", Failed: true, Hint: otherFile}},
 		{"another machine follows the hub", 1, []step{
 			{at(2 * time.Second), []string{"note waiting for machine a (2s)"}},
 			{func(s *state) { s.connected() }, []string{`to a: {"type":"hello","digest":"x"}`}},
@@ -118,8 +120,9 @@ func TestState(t *testing.T) {
 			{from(0, `{"type":"start"}`), []string{"begin"}},
 			{from(0, `{"type":"start"}`), nil},
 			{from(0, `{"type":"hello","digest":"y"}`), nil},
-			{from(0, `{"type":"ready","host":"web"}`), []string{"ready web"}},
-			{from(0, `{"type":"ready","host":"web"}`), nil},
+			{from(0, `{"type":"ready","host":"c's"}`), []string{"ready c's"}},
+			{from(0, `{"type":"ready","host":"c's"}`), nil},
+			{from(0, `{"type":"ready","host":"mine"}`), nil},
 			{func(s *state) { s.hostReady("mine") }, []string{`to a: {"type":"ready","host":"mine"}`}},
 			{wants(7, "mine has ended"), []string{`to a: {"type":"stop","status":7,"text":"mine has ended"}`}},
 			{wants(8, ""), nil},
@@ -139,11 +142,11 @@ func TestState(t *testing.T) {
 			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
 			{from(0, `{"type":"start"}`), []string{"begin"}},
 			{lost(0), []string{"end"}},
-		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true}},
+		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true, Hint: vanished}},
 		{"the hub vanishes while it lets others start", 2, []step{
 			{from(0, `{"type":"all"}`), []string{`to a: {"type":"all"}`}},
 			{lost(0), []string{"end"}},
-		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true}},
+		}, ended, Ending{Status: 1, Text: "machine a has vanished", Failed: true, Hint: vanished}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newState(names, tt.self, "x", map[string]int{"mine": tt.self, "web": 1, "late": 1, "early": 1, "c's": 2})
@@ -177,6 +180,7 @@ func TestMessage(t *testing.T) {
 	for _, m := range []message{
 		{Type: stop, Ending: Ending{Status: 255, Text: strings.Repeat("ä", 3000), Failed: true}},
 		{Type: stop, Ending: Ending{Status: 1, Text: strings.Repeat("\x01", 3000)}},
+		{Type: stop, Ending: Ending{Status: 1, Text: "x", Hint: strings.Repeat("<", 3900)}},
 		{Type: missing, Missing: slices.Repeat([]string{strings.Repeat("m", 253)}, maxAbsent)},
 	} {
 		line := m.line()
