@@ -105,13 +105,12 @@ func VethLink() (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: names[0], MTU: 1500}, PeerName: names[1]}
-	if err := netlink.LinkAdd(pair); err != nil {
-		thread.Close()
-		return nil, fmt.Errorf("bench: veth: %w", err)
+	side := vethSide{thread, &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: names[0]}}}
+	err = thread.Join(names[0], names[1], 1500)
+	if err == nil {
+		err = side.configure(names, near, far)
 	}
-	side := vethSide{thread, pair}
-	if err := side.configure(names, near, far); err != nil {
+	if err != nil {
 		side.Close()
 		return nil, fmt.Errorf("bench: veth: %w", err)
 	}
@@ -119,9 +118,6 @@ func VethLink() (*Network, error) {
 }
 
 func (s vethSide) configure(names [2]string, near, far netip.Prefix) error {
-	if err := s.thread.Take(names[1]); err != nil {
-		return err
-	}
 	err := tun.Configure(names[0], tun.Config{Addresses: []netip.Prefix{near}, NoAddrGen: true})
 	if err == nil {
 		s.thread.Do(func() {

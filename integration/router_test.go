@@ -46,13 +46,13 @@ func (n *network) addRouter(t testing.TB) *farHost {
 	t.Cleanup(thread.Close)
 	h := &farHost{Thread: thread}
 
-	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0", MTU: 1500}, PeerName: "far0"}
-	if err := netlink.LinkAdd(veth); err != nil {
-		t.Skipf("the kernel has no veth: %v", err)
+	if err := h.Join("near0", "far0", 1500); err != nil {
+		t.Skip(err)
 	}
-	t.Cleanup(func() { require.NoError(t, netlink.LinkDel(veth)) })
+	t.Cleanup(func() {
+		require.NoError(t, netlink.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0"}}))
+	})
 	forward(t, "near0")
-	require.NoError(t, h.Take("far0"))
 	require.NoError(t, tun.Configure("near0", tun.Config{Addresses: nearAddrs, NoAddrGen: true}))
 	h.Do(func() { err = h.configure(n) })
 	require.NoError(t, err)

@@ -44,14 +44,9 @@ func main() {
 	pflag.StringVar(&s.json, "json", "", "write everything, samples included, to `FILE`")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile to `FILE`: with --only, where the time goes")
 	pflag.Parse()
-	if !netns.Inside() {
-		status, err := netns.RunAgain()
-		if err != nil {
-			fail(err)
-		}
-		os.Exit(status)
+	if err := netns.Enter(); err != nil {
+		fail(err)
 	}
-	netns.Setup()
 	if err := s.run(); err != nil {
 		fail(err)
 	}

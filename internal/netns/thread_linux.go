@@ -67,6 +67,16 @@ func (t *Thread) Do(f func()) {
 	<-done
 }
 
+// Join joins the caller's namespace, where the interface near is made, and that of the Thread, which
+// gets far. Both have this MTU.
+func (t *Thread) Join(near, far string, mtu int) error {
+	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near, MTU: mtu}, PeerName: far, PeerMTU: uint32(mtu)}
+	if err := netlink.LinkAdd(veth); err != nil {
+		return fmt.Errorf("the kernel has no veth: %w", err)
+	}
+	return t.Take(far)
+}
+
 // Take moves an interface from the caller's namespace into that of the Thread.
 func (t *Thread) Take(name string) error {
 	link, err := netlink.LinkByName(name)

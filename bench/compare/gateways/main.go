@@ -61,12 +61,7 @@ func main() {
 	pflag.StringVar(&s.markdown, "markdown", "", "write the table to `FILE` as well")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of wsstack's gateway to `FILE`")
 	pflag.Parse()
-	if !netns.Inside() {
-		status, err := netns.RunAgain()
-		check(err)
-		os.Exit(status)
-	}
-	netns.Setup()
+	check(netns.Enter())
 	if s.quick {
 		s.rounds, s.length = 1, 500*time.Millisecond
 	}
