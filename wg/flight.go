@@ -34,7 +34,7 @@ type flight struct {
 }
 
 // A patience is the time after which a buffer isn't counted anymore, as the engine keeps packets
-// for a peer that doesn't answer, and doesn't tell when it drops one.
+// for a peer that doesn't answer, and doesn't tell when it drops one that can't be decrypted.
 type patience struct {
 	overtaken time.Duration // if the buffer of a later packet has left
 	longest   time.Duration // in any case: the process may be what is slow
@@ -123,7 +123,7 @@ func (f *flight) expireLocked(now time.Time) {
 }
 
 // stalled reports whether several packets were inside for too long within the last second: they are
-// for peers that don't answer. To wait for them would have the others wait.
+// for peers that don't answer, or were dropped. To wait for them would have the others wait.
 func (f *flight) stalled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

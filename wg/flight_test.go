@@ -198,6 +198,14 @@ func TestBind_Receive(t *testing.T) {
 	require.Equal(t, 1, u.in.len())
 
 	u.in.limit, u.in.times = 1, forEver
+	for i := range u.in.gaveUp { // what fails to be decrypted stays, and nobody waits for it
+		u.in.gaveUp[i], u.in.givenUp = time.Now(), i+1
+	}
+	n, err = receivers[0](engineBuffers(4), sizes, make([]conn.Endpoint, 4))
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+
+	u.in.givenUp = 0
 	ended := make(chan error)
 	go func() {
 		held := engineBuffers(4)
