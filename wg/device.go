@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.zx2c4.com/wireguard/conn"
@@ -71,9 +72,10 @@ func New(cfg Config) (*Device, error) {
 	b := newBind(t, inner)
 	outside := &paths{mtu: mtu, path: b.probe.pathMTU}
 	t.look = outside.look
+	var opened atomic.Bool
 	d := &Device{
 		stackFace: (*stackFace)(t),
-		engine:    device.NewDevice(t.Tunnel(), b, logger(cfg.Logger)),
+		engine:    device.NewDevice(t.Tunnel(), b, logger(cfg.Logger, &opened)),
 		given:     map[Key]string{},
 	}
 	d.closed, d.close = context.WithCancel(context.Background())
@@ -86,6 +88,7 @@ func New(cfg Config) (*Device, error) {
 		d.Close()
 		return nil, opening(&cfg, err)
 	}
+	opened.Store(true)
 	for _, p := range cfg.Peers {
 		d.remember(p.PublicKey, p.Endpoint)
 	}
@@ -96,7 +99,7 @@ func New(cfg Config) (*Device, error) {
 func opening(cfg *Config, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return wrong("choose another listen port, or 0 for any; or end the program that has it", "port %d is taken: %w", cfg.ListenPort, err)
+		return wrong("choose another port, or end the program that has it", "ListenPort %d is taken: %w", cfg.ListenPort, err)
 	case cfg.FirewallMark != 0 && errors.Is(err, fs.ErrPermission):
 		return wrong("marks need CAP_NET_ADMIN: run as root, or leave the mark out", "the firewall mark can't be set: %w", err)
 	}
@@ -104,19 +107,27 @@ func opening(cfg *Config, err error) error {
 }
 
 // logger is what a slog.Logger is to the engine. What the engine says about what it does is of
-// level debug, and what it can't do of level warn: who asked for that gets an error.
-func logger(l *slog.Logger) *device.Logger {
+// level debug, and so is what it can't do before the tunnel is open, as New returns the error. Later
+// that is of level warn.
+func logger(l *slog.Logger, opened *atomic.Bool) *device.Logger {
 	if l == nil {
 		return &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
 	}
-	at := func(level slog.Level) func(string, ...any) {
-		return func(format string, args ...any) {
-			if ctx := context.Background(); l.Enabled(ctx, level) {
-				l.Log(ctx, level, fmt.Sprintf(format, args...))
-			}
+	say := func(level slog.Level, format string, args []any) {
+		if ctx := context.Background(); l.Enabled(ctx, level) {
+			l.Log(ctx, level, fmt.Sprintf(format, args...))
 		}
 	}
-	return &device.Logger{Verbosef: at(slog.LevelDebug), Errorf: at(slog.LevelWarn)}
+	return &device.Logger{
+		Verbosef: func(format string, args ...any) { say(slog.LevelDebug, format, args) },
+		Errorf: func(format string, args ...any) {
+			level := slog.LevelDebug
+			if opened.Load() {
+				level = slog.LevelWarn
+			}
+			say(level, format, args)
+		},
+	}
 }
 
 // resolve is the address of an endpoint; zero for "".
@@ -137,7 +148,11 @@ func resolve(ctx context.Context, endpoint string) (netip.AddrPort, error) {
 	}
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return netip.AddrPort{}, wrong("look for a slip in the name, or write the address", "endpoint %s: %w", endpoint, err)
+		hint := "look for a slip in the name, or write the address"
+		if e, ok := errors.AsType[*net.DNSError](err); ok && !e.IsNotFound {
+			hint = "write the address, or see whether this host reaches its name servers"
+		}
+		return netip.AddrPort{}, wrong(hint, "endpoint %s: %w", endpoint, err)
 	}
 	return netip.AddrPortFrom(addresses[0].Unmap(), uint16(port)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -150,7 +151,7 @@ func TestNew_Refuses(t *testing.T) {
 	}{
 		"no key":     {func(c *Config) { c.PrivateKey = Key{} }, "there is no private key"},
 		"port":       {func(c *Config) { c.ListenPort = 65536 }, "port 65536"},
-		"taken port": {func(c *Config) { c.ListenPort = port }, fmt.Sprintf("port %d is taken", port)},
+		"taken port": {func(c *Config) { c.ListenPort = port }, fmt.Sprintf("ListenPort %d is taken", port)},
 		"MTU":        {func(c *Config) { c.MTU = MaxMTU + 1 }, "MTU"},
 		"IPv6":       {func(c *Config) { c.MTU = 1279 }, "MTU 1279 is too small for IPv6"},
 		"own key":    {func(c *Config) { c.Peers[0].PublicKey = c.PrivateKey.PublicKey() }, "is this end itself"},
@@ -173,6 +174,33 @@ func TestNew_Refuses(t *testing.T) {
 			require.Contains(t, err.Error(), tt.text)
 			require.NotEmpty(t, e.Hint())
 		})
+	}
+}
+
+// What New returns as an error isn't in the log as well, and a name that nobody was asked about
+// isn't taken for one with a slip.
+func TestNew_Says(t *testing.T) {
+	taken, err := net.ListenUDP("udp4", nil)
+	require.NoError(t, err)
+	defer taken.Close()
+	var log strings.Builder
+	cfg, _ := pair(t)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	cfg.ListenPort = taken.LocalAddr().(*net.UDPAddr).Port
+	_, err = New(cfg)
+	require.Error(t, err)
+	require.Empty(t, log.String())
+
+	names(t, func(context.Context) error { return errors.New("network is unreachable") })
+	for want, host := range map[string]string{
+		"slip":         "two..dots",
+		"name servers": "host.invalid",
+	} {
+		cfg.Peers[0].Endpoint = host + ":1"
+		_, err = New(cfg)
+		var e *ConfigError
+		require.ErrorAs(t, err, &e)
+		require.Contains(t, e.Hint(), want)
 	}
 }
 
