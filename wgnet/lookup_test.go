@@ -155,6 +155,8 @@ func TestLookupErrors(t *testing.T) {
 	none := newHost(t, nil, a4)
 	_, err := none.LookupHost("both.test")
 	requireDNSError(t, err, "both.test", true, false)
+	_, err = none.Dial("tcp", "both.test:80")
+	require.ErrorContains(t, err, "dnsServers")
 
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,8 +1,10 @@
 package wgnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"golang.zx2c4.com/wireguard/conn"
@@ -24,7 +26,7 @@ type Net struct {
 // CreateNetTUN makes a host with these addresses and a device for golang.zx2c4.com/wireguard, which
 // carries the host's packets. Packets have mtu bytes at most: 68 to wg.MaxMTU, and at least 1280
 // where there is an IPv6 address. Everything is routed through the device. Names are looked up at
-// the name servers, port 53, in order. TCP_NODELAY is on for every connection, as it is in
+// the name servers, port 53, in order; without any, no name is found but localhost. TCP_NODELAY is on for every connection, as it is in
 // netstack; Winsock has it off.
 //
 // The device is up from the start. Closing it, as Close of wireguard's Device does, closes the
@@ -38,7 +40,18 @@ func CreateNetTUN(localAddresses, dnsServers []netip.Addr, mtu int) (wgtun.Devic
 	for _, a := range dnsServers {
 		cfg.Nameservers = append(cfg.Nameservers, netip.AddrPortFrom(a.Unmap(), 53))
 	}
+	if len(dnsServers) == 0 {
+		cfg.Resolver = nobody{}
+	}
 	return create(cfg, mtu)
+}
+
+// nobody is the resolver where there are no name servers. It finds nothing, and says why.
+type nobody struct{}
+
+// LookupHost implements stack.Resolver.
+func (nobody) LookupHost(_ context.Context, name string) ([]string, error) {
+	return nil, &net.DNSError{Err: "no such host: only addresses and localhost, as dnsServers is empty", Name: name, IsNotFound: true}
 }
 
 // New is CreateNetTUN with the configuration of a stack, all of which counts, but that there must
