@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // The exit statuses of wsstack itself, and those that a shell gives for a
@@ -66,13 +69,7 @@ func failureOf(err error) *failure {
 			f.status = s.ExitStatus()
 		}
 	}
-	h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](f.err)
-	if f.hint == "" && ok {
-		f.hint = h.Hint()
-	}
+	f.hint = cmp.Or(f.hint, mistake.HintOf(f.err))
 	return f
 }
 

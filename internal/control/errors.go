@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -55,13 +56,7 @@ func errorOf(err error) *Error {
 	if errors.Is(err, context.Canceled) {
 		err = errClosed
 	}
-	e := &Error{Message: err.Error(), Status: http.StatusUnprocessableEntity}
-	if hinted, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		e.Advice = hinted.Hint()
-	}
+	e := &Error{Message: err.Error(), Status: http.StatusUnprocessableEntity, Advice: mistake.HintOf(err)}
 	if code, ok := errors.AsType[wsa.Errno](err); ok {
 		e.Code = code
 	}

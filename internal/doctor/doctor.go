@@ -3,9 +3,8 @@
 package doctor
 
 import (
-	"errors"
-
 	"github.com/wsstack/wsstack/internal/control"
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // A State says how serious a finding is.
@@ -38,14 +37,7 @@ func Works(findings []Finding) bool {
 
 // failed is the finding of an error, with its hint.
 func failed(name string, state State, err error) Finding {
-	f := Finding{Name: name, State: state, Text: err.Error()}
-	if h, ok := errors.AsType[interface {
-		error
-		Hint() string
-	}](err); ok {
-		f.Hint = h.Hint()
-	}
-	return f
+	return Finding{Name: name, State: state, Text: err.Error(), Hint: mistake.HintOf(err)}
 }
 
 // controlSocket looks whether running networks can have a control socket.

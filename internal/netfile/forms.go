@@ -1,6 +1,7 @@
 package netfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,12 +20,6 @@ type form[V any] interface {
 
 // A schema is a JSON schema, or a part of one.
 type schema map[string]any
-
-// A hinter is an error with a hint.
-type hinter interface {
-	error
-	Hint() string
-}
 
 // A scalar is a text that a function makes a value of.
 type scalar[V any] struct {
@@ -47,9 +42,7 @@ func (s scalar[V]) read(r *reader, n *yaml.Node) (v V, err error) {
 		return v, ours
 	}
 	e := r.mistake(n, "%v", err).withHint("write %s", s.what)
-	if h, ok := errors.AsType[hinter](err); ok && h.Hint() != "" {
-		e.hint = h.Hint()
-	}
+	e.hint = cmp.Or(mistake.HintOf(err), e.hint)
 	return v, e
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/testbed"
 )
 
@@ -98,11 +99,7 @@ func (r *reader) wrap(n *yaml.Node, err error) *Error {
 // at makes an Error at the place of a path, with the hint of the cause.
 func (r *reader) at(path string, err error) *Error {
 	at := r.places[path]
-	e := &Error{File: r.file, Line: at.line, Column: at.column, Text: err.Error()}
-	if h, ok := errors.AsType[hinter](err); ok {
-		e.hint = h.Hint()
-	}
-	return e
+	return &Error{File: r.file, Line: at.line, Column: at.column, Text: err.Error(), hint: mistake.HintOf(err)}
 }
 
 func (e *Error) withHint(format string, args ...any) *Error {

@@ -60,11 +60,11 @@ type subnet struct {
 func (c *checker) checkSizes() error {
 	switch {
 	case len(c.n.Hosts) == 0:
-		return mistake("the network has no hosts").withHint("a host is a name and a kind, such as {server: {kind: stack}}")
+		return wrong("the network has no hosts").withHint("a host is a name and a kind, such as {server: {kind: stack}}")
 	case len(c.n.Hosts) > maxHosts:
-		return mistake("the network has %d hosts", len(c.n.Hosts)).withHint("%d are the most", maxHosts)
+		return wrong("the network has %d hosts", len(c.n.Hosts)).withHint("%d are the most", maxHosts)
 	case len(c.n.Links) > maxLinks:
-		return mistake("the network has %d links", len(c.n.Links)).withHint("%d are the most", maxLinks)
+		return wrong("the network has %d links", len(c.n.Links)).withHint("%d are the most", maxLinks)
 	}
 	return nil
 }
@@ -87,11 +87,11 @@ func (c *checker) checkHosts() error {
 		}
 		switch {
 		case systems > 1:
-			return mistake("there is a system already").of(h, "kind").withHint("a network has one host of this kind at most")
+			return wrong("there is a system already").of(h, "kind").withHint("a network has one host of this kind at most")
 		case mains > 1:
-			return mistake("there is a main command already").of(h, "main").withHint("the network ends with one command: mark one host")
+			return wrong("there is a main command already").of(h, "main").withHint("the network ends with one command: mark one host")
 		case foregrounds > 1:
-			return mistake("another command has the terminal").of(h, "terminal").withHint("one command can read from it: mark one host")
+			return wrong("another command has the terminal").of(h, "terminal").withHint("one command can read from it: mark one host")
 		}
 	}
 	return nil
@@ -100,26 +100,26 @@ func (c *checker) checkHosts() error {
 func (c *checker) checkHost(h *Host) error {
 	switch {
 	case !hostName.MatchString(h.Name):
-		return mistake("%q can't be the name of a host", h.Name).
+		return wrong("%q can't be the name of a host", h.Name).
 			of(h, "").withHint("take up to 63 lower-case letters, digits and dashes, such as web-1")
 	case c.hosts[h.Name] != nil:
-		return mistake("there are two hosts of this name").of(h, "").withHint("give one of them another name")
+		return wrong("there are two hosts of this name").of(h, "").withHint("give one of them another name")
 	}
 	c.hosts[h.Name] = h
 	kernel := h.Kind == Namespace || h.Kind == System
 	switch {
 	case h.Command != nil && h.Kind != Namespace:
-		return mistake("a %v runs no commands", h.Kind).of(h, "command").withHint("kind: namespace does")
+		return wrong("a %v runs no commands", h.Kind).of(h, "command").withHint("kind: namespace does")
 	case kernel && len(h.Services) > 0:
-		return mistake("%q is for stacks and routers, and this is a %v", h.Services[0].Text, h.Kind).of(h, "").
+		return wrong("%q is for stacks and routers, and this is a %v", h.Services[0].Text, h.Kind).of(h, "").
 			withHint("give it to a host of kind stack or router")
 	case kernel && h.Gateway != nil:
-		return mistake("a %v can't be the gateway", h.Kind).of(h, "gateway").withHint("give it to a stack or router beside this host")
+		return wrong("a %v can't be the gateway", h.Kind).of(h, "gateway").withHint("give it to a stack or router beside this host")
 	case h.Command == nil && len(h.After) > 0:
-		return mistake("the host has no command that could wait").of(h, "after").
+		return wrong("the host has no command that could wait").of(h, "after").
 			withHint("stacks and routers run before all commands; leave it out")
 	case h.Command != nil && len(h.Command.Args) == 0:
-		return mistake("the command is empty").of(h, "command").withHint("write a program and its arguments, such as [curl, -s, http://server/]")
+		return wrong("the command is empty").of(h, "command").withHint("write a program and its arguments, such as [curl, -s, http://server/]")
 	}
 	return c.checkUntil(h)
 }
@@ -128,22 +128,22 @@ func (c *checker) checkHost(h *Host) error {
 func (c *checker) checkUntil(h *Host) error {
 	u := h.Until
 	if u.Within < 0 {
-		return mistake("%v is no time", u.Within).of(h, "within").withHint("write a time such as 10s")
+		return wrong("%v is no time", u.Within).of(h, "within").withHint("write a time such as 10s")
 	}
 	switch u.Kind {
 	case Exit:
 		if h.Command == nil {
-			return mistake("the host has no command that could end").of(h, "until").withHint("tcp and http are for hosts without one")
+			return wrong("the host has no command that could end").of(h, "until").withHint("tcp and http are for hosts without one")
 		}
 	case TCP:
 		host, port, err := net.SplitHostPort(u.Target)
 		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" {
-			return mistake("%q is not an address with a port", u.Target).of(h, "until").withHint("write one such as tcp 10.0.0.2:80, or tcp [fd00::2]:80")
+			return wrong("%q is not an address with a port", u.Target).of(h, "until").withHint("write one such as tcp 10.0.0.2:80, or tcp [fd00::2]:80")
 		}
 	case HTTP:
 		at, err := url.Parse(u.Target)
 		if err != nil || at.Scheme != "http" || at.Host == "" {
-			return mistake("%q is not the URL of an HTTP server", u.Target).of(h, "until").withHint("write one such as http http://10.0.0.2/ready")
+			return wrong("%q is not the URL of an HTTP server", u.Target).of(h, "until").withHint("write one such as http http://10.0.0.2/ready")
 		}
 	}
 	return nil
@@ -154,15 +154,15 @@ func (c *checker) checkLinks() error {
 		l := &c.n.Links[i]
 		switch {
 		case !linkName.MatchString(l.Name):
-			return mistake("%q can't be the name of a link", l.Name).
+			return wrong("%q can't be the name of a link", l.Name).
 				withHint("interfaces get the name: take up to 15 letters, digits, dots, dashes and underscores")
 		case c.links[l.Name]:
-			return mistake("there are two links of this name").ofLink(l, "").withHint("give one of them another name")
+			return wrong("there are two links of this name").ofLink(l, "").withHint("give one of them another name")
 		case l.Name == "lo":
-			return mistake("every host has a loopback of this name").ofLink(l, "").withHint("choose another name")
+			return wrong("every host has a loopback of this name").ofLink(l, "").withHint("choose another name")
 		}
 		if other := c.files[l.Capture]; l.Capture != "" && other != "" {
-			return mistake("link %s is recorded there already", other).ofLink(l, "capture").withHint("give each link a file of its own")
+			return wrong("link %s is recorded there already", other).ofLink(l, "capture").withHint("give each link a file of its own")
 		}
 		c.links[l.Name], c.files[l.Capture] = true, l.Name
 		for _, f := range []func(*Link) error{c.checkEnds, c.checkMTU, c.checkSubnets} {
@@ -183,7 +183,7 @@ func (c *checker) checkApart() error {
 		}
 		for _, a := range h.Gateway.Apart {
 			if owner := c.owners[a]; owner != "" {
-				return mistake("%v can't stand for the loopback of this machine: it is the address of %s", a, owner).of(h, "gateway").
+				return wrong("%v can't stand for the loopback of this machine: it is the address of %s", a, owner).of(h, "gateway").
 					withHint("write an address that nothing else has, such as %v", c.freeAddress(a))
 			}
 		}
@@ -202,13 +202,13 @@ func (c *checker) freeAddress(a netip.Addr) netip.Addr {
 func (c *checker) checkEnds(l *Link) error {
 	for _, e := range l.Ends {
 		if c.hosts[e.Host] == nil {
-			return mistake("there is no host %q", e.Host).ofLink(l, "ends").withHint("%s", c.hostList())
+			return wrong("there is no host %q", e.Host).ofLink(l, "ends").withHint("%s", c.hostList())
 		}
 		if len(e.Addresses) == 0 && l.Tunnel == nil {
-			return mistake("%s has no address", e.Host).ofLink(l, "ends").withHint("write one with its prefix length, such as 10.0.0.1/24")
+			return wrong("%s has no address", e.Host).ofLink(l, "ends").withHint("write one with its prefix length, such as 10.0.0.1/24")
 		}
 		if len(e.Addresses) > maxAddresses {
-			return mistake("%s has %d addresses", e.Host, len(e.Addresses)).ofLink(l, "ends").withHint("%d are the most", maxAddresses)
+			return wrong("%s has %d addresses", e.Host, len(e.Addresses)).ofLink(l, "ends").withHint("%d are the most", maxAddresses)
 		}
 		if err := checkImpairment(e.Sends); err != nil {
 			err.Err = fmt.Errorf("from %s: %w", e.Host, err.Err)
@@ -216,7 +216,7 @@ func (c *checker) checkEnds(l *Link) error {
 		}
 	}
 	if l.Ends[0].Host == l.Ends[1].Host {
-		return mistake("both ends are %s", l.Ends[0].Host).ofLink(l, "ends").withHint("a link joins two hosts")
+		return wrong("both ends are %s", l.Ends[0].Host).ofLink(l, "ends").withHint("a link joins two hosts")
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func (c *checker) hostList() string {
 func checkImpairment(m tun.Impairment) *Error {
 	for _, p := range tun.Parameters() {
 		if err := p.Check(&m); err != nil {
-			return mistake("%s: %w", p.Name, err).withHint(`"wsstack help impairments" has all of them`)
+			return wrong("%s: %w", p.Name, err).withHint(`"wsstack help impairments" has all of them`)
 		}
 		if len(p.Needs) == 0 || p.Text(&m) == "" {
 			continue
@@ -246,7 +246,7 @@ func checkImpairment(m tun.Impairment) *Error {
 			needed, _ := tun.FindParameter(name)
 			return needed.Text(&m) != ""
 		}) {
-			return mistake("%s has no effect without %s", p.Name, strings.Join(p.Needs, " or ")).withHint("add %s, or leave it out", p.Needs[0])
+			return wrong("%s has no effect without %s", p.Name, strings.Join(p.Needs, " or ")).withHint("add %s, or leave it out", p.Needs[0])
 		}
 	}
 	return nil
@@ -260,7 +260,7 @@ func (c *checker) checkMTU(l *Link) error {
 		}
 	}
 	if l.MTU != 0 && (l.MTU < smallest || l.MTU > inet.MaxMTU) {
-		return mistake("%d is out of range: it must be from %d to %d%s", l.MTU, smallest, inet.MaxMTU, why).ofLink(l, "mtu").
+		return wrong("%d is out of range: it must be from %d to %d%s", l.MTU, smallest, inet.MaxMTU, why).ofLink(l, "mtu").
 			withHint("1500 is the default")
 	}
 	return nil
@@ -280,14 +280,14 @@ func (c *checker) checkSubnets(l *Link) error {
 		for _, p := range e.Addresses {
 			for _, t := range c.taken {
 				if t.link != l && t.prefix.Overlaps(p) {
-					return mistake("%v overlaps %v of link %s", p.Masked(), t.prefix, t.link.Name).ofLink(l, "ends").
+					return wrong("%v overlaps %v of link %s", p.Masked(), t.prefix, t.link.Name).ofLink(l, "ends").
 						withHint("each link needs a subnet of its own, such as %v", c.freeSubnet(p))
 				}
 			}
 			c.taken = append(c.taken, subnet{p.Masked(), l})
 			other := l.Ends[1-i]
 			if l.Tunnel == nil && !slices.ContainsFunc(other.Addresses, func(o netip.Prefix) bool { return o.Masked() == p.Masked() }) {
-				return mistake("%s has no address in %v, the subnet of %v of %s", other.Host, p.Masked(), p.Addr(), e.Host).ofLink(l, "ends").
+				return wrong("%s has no address in %v, the subnet of %v of %s", other.Host, p.Masked(), p.Addr(), e.Host).ofLink(l, "ends").
 					withHint("the two ends of a link share their subnets")
 			}
 		}
@@ -299,11 +299,11 @@ func (c *checker) checkAddress(host string, p netip.Prefix) *Error {
 	a := p.Addr()
 	switch owner := c.owners[a]; {
 	case owner != "":
-		return mistake("%v is the address of %s already", a, owner).withHint("every address of a network belongs to one host")
+		return wrong("%v is the address of %s already", a, owner).withHint("every address of a network belongs to one host")
 	case a.IsLinkLocalUnicast():
-		return mistake("%v is a link-local address", a).withHint("hosts have those by themselves; give one such as 10.0.0.1/24 or fd00::1/64")
+		return wrong("%v is a link-local address", a).withHint("hosts have those by themselves; give one such as 10.0.0.1/24 or fd00::1/64")
 	case a.Is4In6() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || !inet.IsHost(a, p):
-		return mistake("%v can't be the address of a host", p).withHint("give one such as 10.0.0.1/24 or fd00::1/64")
+		return wrong("%v can't be the address of a host", p).withHint("give one such as 10.0.0.1/24 or fd00::1/64")
 	}
 	c.owners[a] = host
 	return nil
@@ -333,10 +333,10 @@ func (c *checker) checkOrder() error {
 		for _, name := range h.After {
 			before := c.hosts[name]
 			if before == nil {
-				return mistake("there is no host %q", name).of(h, "after").withHint("%s", c.hostList())
+				return wrong("there is no host %q", name).of(h, "after").withHint("%s", c.hostList())
 			}
 			if state[name] == entered {
-				return mistake("%s and %s wait for each other", h.Name, name).of(h, "after").withHint("one has to start first")
+				return wrong("%s and %s wait for each other", h.Name, name).of(h, "after").withHint("one has to start first")
 			}
 			if state[name] == 0 {
 				if err := visit(before); err != nil {
@@ -362,14 +362,14 @@ func (c *checker) checkRoutes() error {
 	for i := range c.n.Hosts {
 		h := &c.n.Hosts[i]
 		if len(h.Routes) > maxRoutes {
-			return mistake("there are %d routes", len(h.Routes)).of(h, "routes").withHint("%d are the most", maxRoutes)
+			return wrong("there are %d routes", len(h.Routes)).of(h, "routes").withHint("%d are the most", maxRoutes)
 		}
 		for _, r := range h.Routes {
 			if r.Destination.Addr().Is4() != r.Via.Is4() {
-				return mistake("%v and %v are of two families", r.Destination, r.Via).of(h, "routes").withHint("an IPv4 network has an IPv4 router")
+				return wrong("%v and %v are of two families", r.Destination, r.Via).of(h, "routes").withHint("an IPv4 network has an IPv4 router")
 			}
 			if c.n.linkTo(h.Name, r.Via) < 0 {
-				return mistake("%v is not on a link of the host", r.Via).of(h, "routes").withHint("name the address of a router beside it")
+				return wrong("%v is not on a link of the host", r.Via).of(h, "routes").withHint("name the address of a router beside it")
 			}
 		}
 	}

@@ -3,6 +3,8 @@ package testbed
 import (
 	"fmt"
 	"strings"
+
+	"github.com/wsstack/wsstack/internal/mistake"
 )
 
 // An Error is a mistake in a Network, or what has gone wrong with a part of one that runs. The
@@ -15,12 +17,6 @@ type Error struct {
 
 	hint   string
 	status int
-}
-
-// A hinter is an error with a hint.
-type hinter interface {
-	error
-	Hint() string
 }
 
 // Error names the host or link, and says what is wrong.
@@ -48,14 +44,15 @@ func (e *Error) Hint() string { return e.hint }
 // description, 127 and 126 for a command that isn't there or can't be run, and otherwise 1.
 func (e *Error) ExitStatus() int { return e.status }
 
-// mistake returns an Error of the description of a network.
-func mistake(format string, args ...any) *Error {
+// wrong returns an Error of the description of a network.
+func wrong(format string, args ...any) *Error {
 	return &Error{Err: fmt.Errorf(format, args...), status: 2}
 }
 
-// failed returns an Error of a network that runs, or begins to.
+// failed returns an Error of a network that runs, or begins to, with the hint of its cause.
 func failed(format string, args ...any) *Error {
-	return &Error{Err: fmt.Errorf(format, args...), status: 1}
+	err := fmt.Errorf(format, args...)
+	return &Error{Err: err, status: 1, hint: mistake.HintOf(err)}
 }
 
 func (e *Error) of(host *Host, field string) *Error {

@@ -1,7 +1,6 @@
 package testbed
 
 import (
-	"errors"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -103,11 +102,7 @@ func (l *RunningLink) tunnel() (tun.Device, error) {
 	}
 	d, err := l.link.Tunnel()
 	if err != nil {
-		e := failed("can't make the tunnel: %w", err).ofLink(l.link, "")
-		if cause, ok := errors.AsType[hinter](err); ok {
-			e.hint = cause.Hint()
-		}
-		return nil, e
+		return nil, failed("can't make the tunnel: %w", err).ofLink(l.link, "")
 	}
 	return d, nil
 }

@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -212,7 +211,7 @@ func (t *Testbed) serve() error {
 		for _, f := range features {
 			closer, err := f.Start(h)
 			if err != nil {
-				return featureFailure(h, f, err)
+				return failed("%s: %w", f.Text, err).of(h.host, "")
 			}
 			t.Logger().Info("started", "host", h.Name(), "feature", f.Text)
 			if closer != nil {
@@ -221,15 +220,6 @@ func (t *Testbed) serve() error {
 		}
 	}
 	return nil
-}
-
-// featureFailure says which feature of which host has failed. The hint of the cause stays.
-func featureFailure(h *RunningHost, f Feature, err error) *Error {
-	e := failed("%s: %w", f.Text, err).of(h.host, "")
-	if cause, ok := errors.AsType[hinter](err); ok {
-		e.hint = cause.Hint()
-	}
-	return e
 }
 
 // Wait returns when the main command has ended, or another one has failed, or the network has, or

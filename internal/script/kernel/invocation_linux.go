@@ -160,11 +160,7 @@ func (i *invocation) fail(pos syntax.Pos, err error) {
 	if err == nil || i.fault != nil {
 		return
 	}
-	f := &calls.Fault{Pos: pos, What: err.Error()}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		f.Hint = hinted.Hint()
-	}
+	f := &calls.Fault{Pos: pos, What: err.Error(), Hint: mistake.HintOf(err)}
 	if e := (*vocabulary.Error)(nil); errors.As(err, &e) && e.Pos != (syntax.Pos{}) {
 		f.Pos = e.Pos
 	}

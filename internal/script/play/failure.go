@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/script/calls"
 	"github.com/wsstack/wsstack/internal/script/segment"
 	"github.com/wsstack/wsstack/internal/script/syntax"
@@ -14,11 +15,7 @@ import (
 
 // failureOf is the Failure of an error, with its hint and its place where it has them.
 func failureOf(pos syntax.Pos, event string, err error) *Failure {
-	f := &Failure{Pos: pos, Event: event, What: err.Error()}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		f.Hint = hinted.Hint()
-	}
+	f := &Failure{Pos: pos, Event: event, What: err.Error(), Hint: mistake.HintOf(err)}
 	var placed *vocabulary.Error
 	if errors.As(err, &placed) && placed.Pos != (syntax.Pos{}) {
 		f.Pos = placed.Pos
