@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/wsstack/wsstack/internal/machines"
 	"github.com/wsstack/wsstack/internal/netfile"
@@ -35,21 +36,31 @@ func (r *networkRun) open(ready func(host string)) (*machines.Session, error) {
 	}
 	logger := r.flags.log.logger(r.stderr)
 	r.file.Connect(key, logger)
-	cfg := machines.Control(m.All, m.Self, key)
-	cfg.Logger = logger.With("tunnel", "control")
-	device, err := wg.New(cfg)
+	device, err := r.file.Control(key, logger)
 	if err != nil {
-		return nil, err
+		return nil, failf("%w", err)
 	}
 	s, err := machines.Open(machines.Config{
 		Machines: m.Names(), Self: m.Self, Hosts: m.Hosts, Digest: r.file.Digest, Device: device,
-		Ready: ready, Note: func(text string) { r.out.note("%s", printable(text)) },
+		Ready: ready, Note: func(text string) { r.out.note("%s%s", printable(text), silence(m.All, device.Peers())) },
 	})
 	if err != nil {
 		_ = device.Close() // what counts is the failure before
 		return nil, failf("%w", err)
 	}
 	return s, nil
+}
+
+// silence says what to look at where nothing has ever come from a machine: the first of them.
+func silence(all []machines.Machine, peers []wg.PeerStatus) string {
+	for _, p := range peers {
+		i := slices.IndexFunc(all, func(m machines.Machine) bool { return m.PublicKey == p.PublicKey })
+		if i >= 0 && p.LastHandshake.IsZero() {
+			return fmt.Sprintf("; nothing has come from %s: does it run there, is UDP port %d of %s open, and is its key that of the file?",
+				all[i].Name, all[i].Port, all[i].Host)
+		}
+	}
+	return ""
 }
 
 // readKey reads the private key of this machine, and compares it with the file.
@@ -60,7 +71,8 @@ func (r *networkRun) readKey() (key wg.Key, err error) {
 	if err != nil {
 		f := failf("read the key of machine %s: %w", m.Name, err)
 		if errors.Is(err, fs.ErrNotExist) {
-			f = f.withHint("umask 077; wsstack wg genkey > %s; wsstack wg pubkey < %[1]s # is the public-key of the file", name)
+			f = f.withHint("if this is machine %s, name the file of its key with --key; or make one, and put what the second command prints "+
+				"into the network file, on all machines, as its public-key: umask 077; wsstack wg genkey > %s; wsstack wg pubkey < %[2]s", m.Name, name)
 		}
 		return key, f
 	}

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wsstack/wsstack/internal/machines"
 	"github.com/wsstack/wsstack/internal/netfile"
 	"github.com/wsstack/wsstack/internal/testbed"
+	"github.com/wsstack/wsstack/wg"
 )
 
 // The example is also a file of the repository.
@@ -71,5 +73,20 @@ func TestRunOutput(t *testing.T) {
 				t.Errorf("standard output %q, want %q\nstandard error %q, want %q", stdout.String(), tt.stdout, stderr.String(), tt.stderr)
 			}
 		})
+	}
+}
+
+// Of the machines that nothing has come from, the first one is named.
+func TestSilence(t *testing.T) {
+	all := []machines.Machine{{Name: "a", Port: 1}, {Name: "b", Host: "b.test", Port: 2, PublicKey: wg.Key{2}}, {Name: "c", PublicKey: wg.Key{3}}}
+	peer := func(i int, handshake time.Time) wg.PeerStatus {
+		return wg.PeerStatus{Peer: wg.Peer{PublicKey: all[i].PublicKey}, LastHandshake: handshake}
+	}
+	if got := silence(all, []wg.PeerStatus{peer(1, time.Now()), peer(2, time.Now())}); got != "" {
+		t.Error(got)
+	}
+	got := silence(all, []wg.PeerStatus{peer(0, time.Now()), peer(1, time.Time{}), peer(2, time.Time{})})
+	if !strings.Contains(got, "nothing has come from b:") || !strings.Contains(got, "UDP port 2 of b.test") {
+		t.Error(got)
 	}
 }

@@ -2,6 +2,7 @@ package netfile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,8 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/wsstack/wsstack/internal/machines"
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wg"
@@ -117,6 +120,28 @@ func (m *Machines) Names() (names []string) {
 	return names
 }
 
+// Control opens the control tunnel of this machine, for which key is the private key.
+func (f *File) Control(key wg.Key, logger *slog.Logger) (*wg.Device, error) {
+	m := &f.Machines
+	cfg := machines.Control(m.All, m.Self, key)
+	cfg.Logger = logger.With("tunnel", "control")
+	name := m.All[m.Self].Name
+	d, err := open(cfg, "give the machine another port in its endpoint")
+	if err != nil {
+		return nil, fmt.Errorf("%s: machine %s: can't make the control tunnel: %w", f.Name, name, err)
+	}
+	return d, nil
+}
+
+// open opens a tunnel. elsewhere is how the file would give it another port.
+func open(cfg wg.Config, elsewhere string) (*wg.Device, error) {
+	d, err := wg.New(cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, mistake.Errorf("end the program that has it, or "+elsewhere+", in the file of all machines", "UDP port %d is taken", cfg.ListenPort)
+	}
+	return d, err
+}
+
 // Connect gives the links to other machines their tunnels, for which key is the private key of this
 // one.
 func (f *File) Connect(key wg.Key, logger *slog.Logger) {
@@ -128,9 +153,9 @@ func (f *File) Connect(key wg.Key, logger *slog.Logger) {
 			f.Network.Links[i].Tunnel = func() (tun.Device, error) {
 				cfg := l.Tunnel(f.Machines.All, end, key)
 				cfg.Logger = logger.With("link", f.Network.Links[i].Name)
-				d, err := wg.New(cfg)
+				d, err := open(cfg, "give the link a port of its own: via: wireguard PORT")
 				if err != nil {
-					return nil, err
+					return nil, err // and no device that is a nil pointer
 				}
 				return d, nil
 			}

@@ -2,7 +2,9 @@ package netfile_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/internal/machines"
+	"github.com/wsstack/wsstack/internal/mistake"
 	"github.com/wsstack/wsstack/internal/netfile"
 	"github.com/wsstack/wsstack/wg"
 )
@@ -162,4 +165,31 @@ func TestMachines_Tunnel(t *testing.T) {
 	require.Equal(t, "b.example.org:51822", a.Peers[0].Endpoint)
 	require.Equal(t, 51900, a.ListenPort)
 	require.True(t, slices.Contains(strings.Fields("0.0.0.0/0 ::/0"), a.Peers[0].AllowedIPs[0].String()))
+}
+
+// Where somebody else has a port of this machine, the error says which, and the hint where the file
+// has ports.
+func TestMachines_Taken(t *testing.T) {
+	other, err := net.ListenUDP("udp4", nil)
+	require.NoError(t, err)
+	defer other.Close()
+	port := other.LocalAddr().(*net.UDPAddr).Port
+	taken := fmt.Sprintf("UDP port %d is taken", port)
+	key, err := wg.ParseKey(keyA)
+	require.NoError(t, err)
+	text := strings.Replace(divided, "{public-key", `{endpoint: "192.0.2.2:9", public-key`, 1) // no name to look up
+
+	f, err := parseOn(strings.Replace(text, "endpoint: 192.0.2.1", fmt.Sprintf(`endpoint: "192.0.2.1:%d"`, port), 1), "a")
+	require.NoError(t, err)
+	_, err = f.Control(key, slog.New(slog.DiscardHandler))
+	require.EqualError(t, err, "net.yaml: machine a: can't make the control tunnel: "+taken)
+	require.Contains(t, mistake.HintOf(err), "another port in its endpoint")
+
+	f, err = parseOn(strings.Replace(text, "[gw, web]", fmt.Sprintf("[gw, web]\n    via: wireguard %d", port), 1), "a")
+	require.NoError(t, err)
+	f.Connect(key, slog.New(slog.DiscardHandler))
+	d, err := f.Network.Links[1].Tunnel()
+	require.EqualError(t, err, taken)
+	require.Nil(t, d)
+	require.Contains(t, mistake.HintOf(err), "via: wireguard PORT")
 }
