@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
+.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways wireguard soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ compare: ## BENCHMARKS.md: beside a plain netstack and the kernel, 7 minutes on 
 
 gateways: ## the way out beside slirp4netns, pasta and gvproxy, as far as they are installed
 	$(GO) run ./bench/compare/gateways
+
+wireguard: ## tunnels beside wireguard-go's netstack, 10 minutes on a quiet machine
+	$(GO) run ./bench/compare/wireguard
 
 soak: ## 1,000,000 connections, with linger {1,0} and closed gracefully: nothing is lost
 	WSSTACK_SOAK=1000000 $(GO) test -count=1 -timeout 4h -v -run 'ConnectCloseLeaks|GracefulCloseLeaks' ./provider
