@@ -55,11 +55,11 @@ func (b *bind) Open(port uint16) ([]conn.ReceiveFunc, uint16, error) {
 	return receivers, port, nil
 }
 
-// receiver makes a function that receives packets when there is room for them, and at any time while
-// the engine drops many: whoever has seen a packet of a session can have it drop what they send,
-// and would keep others waiting. It fails only when the Bind is closed, as the engine gives up for
-// ever when its function fails several times, and datagrams of a sender on the same machine can
-// make it (128 segments at once).
+// receiver makes a function that receives packets when there is room for them, and at any time
+// while the engine drops many: whoever has seen a packet of a session can have it drop what they
+// send, and would keep others waiting. It fails only when the Bind is closed, as the engine gives
+// up for ever when its function fails several times, and datagrams of a sender on the same machine
+// can make it (128 segments at once).
 func (b *bind) receiver(inner conn.ReceiveFunc, closed <-chan struct{}) conn.ReceiveFunc {
 	data := make([][]byte, 0, b.BatchSize()) // the buffers of a batch that have data
 	used := 0                                // how many buffers the last batch has had

@@ -24,7 +24,8 @@ const DefaultMTU = 1420
 // maxKeepalive is the longest interval of persistent keep-alives.
 const maxKeepalive = 65535 * time.Second
 
-// A Config describes one end of a tunnel, as a file of wg-quick does.
+// A Config describes one end of a tunnel, as a file of wg-quick does. Who prints one shows the
+// private key.
 type Config struct {
 	PrivateKey   Key    // the key of this end; it can't be left out
 	ListenPort   int    // the UDP port of the host; 0: any that is free
@@ -79,7 +80,8 @@ type Peer struct {
 }
 
 // Stack returns the configuration of a stack at this end: the device with its addresses, a route
-// for each of the AllowedIPs, and the name servers, which are asked through the tunnel.
+// for each of the AllowedIPs, and the name servers, which are asked through the tunnel. Peers that
+// SetPeer adds later get no route by that.
 func (c *Config) Stack(d tun.Device) stack.Config {
 	s := stack.Config{Device: d, Addresses: c.Addresses, Routes: []stack.Route{}}
 	seen := map[netip.Prefix]bool{}

@@ -107,8 +107,8 @@ func opening(cfg *Config, err error) error {
 }
 
 // logger is what a slog.Logger is to the engine. What the engine says about what it does is of
-// level debug, and so is what it can't do before the tunnel is open, as New returns the error. Later
-// that is of level warn.
+// level debug, and so is what it can't do before the tunnel is open, as New returns the error.
+// Later that is of level warn.
 func logger(l *slog.Logger, opened *atomic.Bool) *device.Logger {
 	if l == nil {
 		return &device.Logger{Verbosef: device.DiscardLogf, Errorf: device.DiscardLogf}
@@ -175,7 +175,9 @@ func (d *Device) PublicKey() Key { return d.state().privateKey.PublicKey() }
 // ListenPort is the UDP port of the host.
 func (d *Device) ListenPort() int { return d.state().listenPort }
 
-// Peers are the peers, in the order in which they were added.
+// Peers are the peers, in the order in which they were added. The first packet to a peer begins a
+// handshake, and LastHandshake says whether there was one: if not, the other end isn't reached, or
+// one of the two has a wrong key of the other.
 func (d *Device) Peers() []PeerStatus {
 	state := d.state()
 	d.mu.Lock()
@@ -198,6 +200,9 @@ func (d *Device) Peers() []PeerStatus {
 // and without an Endpoint, so does where the peer was heard of last. An allowed IP that another
 // peer has moves to this one, as with wg(8). SetPeer looks up an Endpoint that is a name. A
 // *ConfigError says what is wrong with p; after Close the error is tun.ErrClosed.
+//
+// The stack doesn't hear of it: what it has no route for, such as AllowedIPs of a new peer outside
+// of the stack's own subnets, needs one by its AddRoute.
 func (d *Device) SetPeer(p Peer) error {
 	if wrong := p.check(d.PublicKey()); wrong != nil {
 		return wrong

@@ -196,8 +196,8 @@ func (f *tunnelFace) Name() (string, error) { return "wsstack", nil }
 func (f *tunnelFace) MTU() (int, error) { return f.mtu, nil }
 
 // smallBatch is the number of packets in a Read where no Bind tells when they leave the engine. The
-// queues of the engine count batches, not packets: with smaller batches the peak of its memory is two
-// thirds of that with full ones, for little more work.
+// queues of the engine count batches, not packets: with smaller batches the peak of its memory is
+// two thirds of that with full ones, for little more work.
 const smallBatch = 16
 
 // Read gives the engine packets of the stack: it waits for one, and takes as many as there are and
