@@ -8,8 +8,11 @@ import (
 	"syscall"
 )
 
-// standardOutput is the file name that stands for standard output.
-const standardOutput = "-"
+// The file names that stand for standard output and standard input.
+const (
+	standardOutput = "-"
+	standardInput  = "-"
+)
 
 // withFileHint advises what to do where a file that the user has named can't be
 // made; flag is the one that named it.

@@ -76,9 +76,13 @@ there is one link.`,
   wsstack link set partition; sleep 5; wsstack link set partition=false`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 2 {
+			list := args
+			if len(args) > 0 && !strings.Contains(args[0], "=") {
+				list = args[1:] // behind a name
+			}
+			if len(list) > 1 {
 				return usagef("link set takes a name and one list, and has got %d words", len(args)).
-					withHint("join parameters by commas: %s", strings.Join(args[1:], ","))
+					withHint("join parameters by commas: %s", strings.Join(list, ","))
 			}
 			if len(args) == 0 && f == (linkSetFlags{}) {
 				return usagef("nothing to change").withHint("such as: wsstack link set loss=0.1,delay=50ms")

@@ -59,7 +59,7 @@ device; nobody has run the command there yet.
   sudo wsstack up --delay 40ms --jitter 5ms --loss 0.01 --pcap bad-link.pcapng
   sudo wsstack up --json
   wsstack up --wireguard laptop.conf --publish 8080=10.88.0.2:80
-  wsstack up --wireguard desktop.conf --files 80=. --forward 22=127.0.0.1:22`,
+  wsstack up --wireguard desktop.conf --files 80=public --forward 22=127.0.0.1:22`,
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && strings.HasSuffix(args[0], ".conf") {
@@ -73,7 +73,7 @@ device; nobody has run the command there yet.
 			case err != nil:
 			case f.wireguard != "":
 				services.bare = !f.services
-				err = upTunnel(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
+				err = upTunnel(cmd, cfg, features, services.services, f)
 			default:
 				err = up(cmd.OutOrStdout(), cmd.ErrOrStderr(), cfg, features, f)
 			}

@@ -2,16 +2,21 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/wsstack/wsstack/internal/control"
+	"github.com/wsstack/wsstack/internal/peers"
 	"github.com/wsstack/wsstack/internal/testbed"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -20,19 +25,21 @@ import (
 
 // tunnelHelp is the part of the help of up about tunnels.
 const tunnelHelp = `With --wireguard the stack is at the end of a WireGuard tunnel, and this host gets neither
-an interface nor a route: no privilege is needed. FILE has the form of wg-quick(8): the
-stack has its addresses, a route to what each peer may send from (AllowedIPs), and its
-name servers; "wsstack wg pair" writes two that fit each other. The peers find nothing on
-the stack but what --serve, --files, --forward, --peer and --services put there; --publish
-lets programs of this host reach the peers. Commands of FILE (PostUp and others) aren't
-run. "wsstack wg show" prints the peers and their last handshakes.`
+an interface nor a route: no privilege is needed. FILE (-: standard input) has the form of
+wg-quick(8): the stack has its addresses, a route to what each peer may send from
+(AllowedIPs), and its name servers; "wsstack wg pair" writes two that fit each other. The
+peers find nothing on the stack but what --serve, --files, --forward, --peer and
+--services put there; --publish lets programs of this host reach the peers. Commands of
+FILE (PostUp and others) aren't run. "wsstack wg show" prints the peers and their last
+handshakes.`
 
 // peerName is the name of the only peer of a tunnel, or of all of them.
 const peerName = "peer"
 
 // upTunnel runs a stack at the end of a WireGuard tunnel until a signal ends it.
-func upTunnel(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFlags) error {
-	tunnel, err := readTunnel(f.wireguard, stderr)
+func upTunnel(cmd *cobra.Command, cfg networkConfig, features hostFlags, services []peers.Service, f upFlags) error {
+	stderr := cmd.ErrOrStderr()
+	tunnel, err := readTunnel(f.wireguard, cmd.InOrStdin(), stderr)
 	if err != nil {
 		return err
 	}
@@ -49,34 +56,56 @@ func upTunnel(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f
 		return err
 	}
 	tunnel.Logger = cfg.Log.logger(stderr)
-	n, err := cfg.describeTunnel(name, tunnel, features)
+	n, err := cfg.describeTunnel(name, f.wireguard, tunnel, features)
 	if err != nil {
 		return err
 	}
-	if err := checkServed(f.wireguard, n.Hosts[0].Services); err != nil {
+	if err := checkServed(f.wireguard, services); err != nil {
+		return err
+	}
+	if err := checkPublished(f.wireguard, tunnel, services); err != nil {
 		return err
 	}
 	if f.wgSocket {
 		n.Hosts[0].Services = append(n.Hosts[0].Services, wgSocketFeature(name))
 	}
-	return runUp(stdout, stderr, cfg, n, func() error { return nil }, f.serveTunnel)
+	return runUp(cmd.OutOrStdout(), stderr, cfg, n, func() error { return nil }, f.serveTunnel)
 }
 
 // checkServed refuses to serve the file with the private key to the peers, with the folder around
 // it.
-func checkServed(file string, services []testbed.Feature) error {
+func checkServed(file string, services []peers.Service) error {
 	for _, s := range services {
-		place, ok := strings.CutPrefix(s.Text, "files ")
-		if !ok {
-			continue
-		}
-		_, folder, _ := strings.Cut(place, "=")
-		if within(folder, file) {
+		if folder := s.Folder(); folder != "" && within(folder, file) {
 			return usagef("%s, with the private key, is in the folder %s that the peers would see", file, folder).
 				withHint("make a folder for what they may see: --files 80=public")
 		}
 	}
 	return nil
+}
+
+// checkPublished refuses to publish a port of nobody, which only a connection would show.
+func checkPublished(file string, tunnel *wg.Config, services []peers.Service) error {
+	for _, s := range services {
+		switch to, ok := s.Target(); {
+		case !ok:
+		case !to.IsValid() && onlyHosts(tunnel.Peers) == nil:
+			return usagef("--%v: there is no one host that the port could be of", s).
+				withHint("write the address of a peer before its port, such as 8080=%v", netip.AddrPortFrom(tunnel.Addresses[0].Addr().Next(), 80))
+		case to.IsValid() && !reaches(tunnel, to):
+			return usagef("--%v: no peer has the address %v", s, to).
+				withHint("their addresses are the AllowedIPs of %s: wsstack wg check prints them", file)
+		}
+	}
+	return nil
+}
+
+// reaches reports an address of the stack itself, or one that is sent to a peer.
+func reaches(tunnel *wg.Config, a netip.Addr) bool {
+	own := func(p netip.Prefix) bool { return p.Addr() == a }
+	has := func(p netip.Prefix) bool { return p.Contains(a) }
+	return a.IsLoopback() || slices.ContainsFunc(tunnel.Addresses, own) ||
+		slices.ContainsFunc(tunnel.Peers, func(p wg.Peer) bool { return slices.ContainsFunc(p.AllowedIPs, has) })
 }
 
 // within reports whether a file is below a folder, wherever links lead. What can't be found isn't.
@@ -97,6 +126,9 @@ func within(folder, file string) bool {
 // tunnelName is the name of the tunnel, as wg-quick(8) makes it of the name of a file.
 func (f *upFlags) tunnelName() (string, error) {
 	name := cmp.Or(f.name, strings.TrimSuffix(filepath.Base(f.wireguard), ".conf"))
+	if name == standardInput {
+		return "", usagef("a tunnel from standard input has no name").withHint("give it one: --name wg0")
+	}
 	if control.CheckName(name) != nil || tun.CheckName(name) != nil {
 		return "", usagef("%q can't be the name of a tunnel", name).
 			withHint(`choose one of up to 15 letters, digits, ".", "_" and "-", such as --name wg0`)
@@ -105,8 +137,8 @@ func (f *upFlags) tunnelName() (string, error) {
 }
 
 // describeTunnel returns the network of up for a tunnel: a stack, and the peers at the other end of
-// a link.
-func (c networkConfig) describeTunnel(name string, tunnel *wg.Config, features hostFlags) (testbed.Network, error) {
+// a link. The configuration is that of file.
+func (c networkConfig) describeTunnel(name, file string, tunnel *wg.Config, features hostFlags) (testbed.Network, error) {
 	toStack, fromStack, err := c.Wire.Bad.directions()
 	if err != nil {
 		return testbed.Network{}, usagef("%w", err)
@@ -127,6 +159,9 @@ func (c networkConfig) describeTunnel(name string, tunnel *wg.Config, features h
 			},
 			Tunnel: func() (tun.Device, error) {
 				d, err := wg.New(*tunnel)
+				if e, ok := errors.AsType[*wg.ConfigError](err); ok {
+					e.File = file
+				}
 				if err != nil {
 					return nil, err // and no device that is a nil pointer
 				}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -240,15 +241,16 @@ func TestUpTunnel_Failures(t *testing.T) {
 	port := taken.LocalAddr().(*net.UDPAddr).Port
 	_, desktop := writeEnds(t, func(_, desktop *wg.Config) { desktop.ListenPort = port })
 	_, stderr := program(t, 1, "", "up", "--wireguard", desktop)
-	require.Regexp(t, fmt.Sprintf("(?m)^wsstack: error: can't make the tunnel: .*%d.*\nwsstack: hint: .+\n$", port), stderr)
+	require.Regexp(t, fmt.Sprintf("^wsstack: error: can't make the tunnel: %s: ListenPort %d is taken: .*\nwsstack: hint: .+\n$",
+		regexp.QuoteMeta(desktop), port), stderr)
 	_, none := program(t, 1, "", "stat")
 	require.Contains(t, none, "no network of this user is running")
 
 	laptop, _ := writeEnds(t, func(laptop, _ *wg.Config) {
 		laptop.Peers[0].AllowedIPs = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	})
-	_, stderr = program(t, 1, "", "up", "--wireguard", laptop, "--publish", fmt.Sprintf("%d=80", freePort(t)))
-	require.Regexp(t, "^wsstack: error: .*there is no one host that the port could be of\nwsstack: hint: write the address before the port, .*\n$", stderr)
+	_, stderr = program(t, 1, "", "up", "--wireguard", laptop, "--publish", fmt.Sprintf("%d/udp=10.0.0.2:53", port))
+	require.Regexp(t, "^wsstack: error: .*address already in use\nwsstack: hint: another program has the port; .*\n$", stderr)
 	_, none = program(t, 1, "", "stat")
 	require.Contains(t, none, "no network of this user is running")
 }

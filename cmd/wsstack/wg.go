@@ -138,9 +138,34 @@ func warn(stderr io.Writer, text, hint string) {
 	slog.New(newTextHandler(stderr, slog.LevelWarn)).Warn(text, "hint", hint)
 }
 
-// readTunnel reads a configuration of WireGuard, in the form of wg-quick(8). Warnings, about a file
-// that others can read for instance, go to stderr.
-func readTunnel(name string, stderr io.Writer) (*wg.Config, error) {
+// readTunnel reads a configuration of WireGuard, in the form of wg-quick(8), from a file or from
+// standard input. Warnings, about a file that others can read for instance, go to stderr.
+func readTunnel(name string, stdin io.Reader, stderr io.Writer) (*wg.Config, error) {
+	cfg, err := parseTunnel(name, stdin, stderr)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range cfg.Ignored {
+		warn(stderr, name+": not done: "+line, "it is about interfaces of the system, and there is none")
+	}
+	for _, p := range cfg.Peers {
+		if len(p.AllowedIPs) == 0 {
+			warn(stderr, fmt.Sprintf("%s: peer %s has no AllowedIPs", name, p.PublicKey),
+				"nothing is sent to it, and nothing of it is taken, without a line such as: AllowedIPs = 10.88.0.2/32")
+		}
+	}
+	return cfg, nil
+}
+
+// parseTunnel reads a configuration as it stands.
+func parseTunnel(name string, stdin io.Reader, stderr io.Writer) (*wg.Config, error) {
+	if name == standardInput {
+		cfg, err := wg.ParseConfig(stdin)
+		if err != nil {
+			return nil, usagef("%w", err)
+		}
+		return cfg, nil
+	}
 	file, err := os.Open(name)
 	if err != nil {
 		f := failf("read the configuration: %w", err)
@@ -150,13 +175,13 @@ func readTunnel(name string, stderr io.Writer) (*wg.Config, error) {
 		return nil, f
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, usagef("%s is a folder", name).withHint("name a file in it")
+	}
 	warnOfReaders(stderr, file)
 	cfg, err := wg.ParseConfig(file)
 	if err != nil {
 		return nil, usagef("%w", err) // which names the file
-	}
-	for _, line := range cfg.Ignored {
-		warn(stderr, name+": not done: "+line, "it is about interfaces of the system, and there is none")
 	}
 	return cfg, nil
 }
@@ -176,7 +201,7 @@ private key isn't printed. The exit status is 2 for a mistake.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := readTunnel(args[0], cmd.ErrOrStderr())
+			cfg, err := readTunnel(args[0], cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

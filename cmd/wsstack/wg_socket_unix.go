@@ -22,11 +22,7 @@ func wgSocketFeature(name string) testbed.Feature {
 		device := h.Testbed().Links()[0].Device(1).(*wg.Device)
 		file, err := ipc.UAPIOpen(name)
 		if err != nil {
-			f := failf("%w", err)
-			if errors.Is(err, fs.ErrPermission) {
-				return nil, f.withHint("the socket is in a folder of root's: sudo wsstack up …, or use wsstack wg show instead")
-			}
-			return nil, f.withHint("choose another name for the tunnel, such as --name wg1")
+			return nil, wgSocketFailure(err)
 		}
 		defer file.Close() // the listener has a descriptor of its own
 		l, err := ipc.UAPIListen(name, file)
@@ -37,6 +33,16 @@ func wgSocketFeature(name string) testbed.Feature {
 		s.serving.Go(func() { _ = device.Serve(l) }) // ends with l
 		return s, nil
 	}}
+}
+
+// wgSocketFailure is the failure to make the socket. Where the folder is there and isn't the
+// user's, UAPIOpen has taken the socket for an old one, and says that there is none to remove.
+func wgSocketFailure(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		return failf("make a socket in /var/run/wireguard: %w", fs.ErrPermission).
+			withHint("the folder is root's: sudo wsstack up …, or leave out --wg-socket and use wsstack wg show")
+	}
+	return failf("%w", err).withHint("choose another name for the tunnel, such as --name wg1")
 }
 
 // A wgSocket is the socket of a tunnel for wg(8).

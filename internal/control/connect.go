@@ -161,7 +161,7 @@ func adviceFor(err error) string {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, wsa.WSAECONNREFUSED):
-		return "nothing listens there; start the server first (ss -ltn in the network prints what listens)"
+		return "nothing listens there; start the server first (ss -ltn there prints what listens, and of a stack wsstack stat)"
 	case errors.Is(err, wsa.WSAEADDRINUSE):
 		return "take another port; wsstack stat prints the sockets that there are"
 	case errors.Is(err, wsa.WSAEADDRNOTAVAIL):

@@ -28,7 +28,7 @@ func parseFiles(text string) (Service, error) {
 	case !info.IsDir():
 		return Service{}, mistake.Errorf("name the directory that the file is in", "%s is not a directory", dir)
 	}
-	return Service{places: []place{p}, start: func(r *running) error { return r.files(p, dir) }}, nil
+	return Service{places: []place{p}, folder: dir, start: func(r *running) error { return r.files(p, dir) }}, nil
 }
 
 func (r *running) files(p place, dir string) error {

@@ -36,7 +36,7 @@ func parsePublish(text string) (Service, error) {
 	if err != nil {
 		return Service{}, err
 	}
-	s := Service{system: []place{p}, start: func(r *running) error { return r.publish(p, to) }}
+	s := Service{system: []place{p}, target: &to, start: func(r *running) error { return r.publish(p, to) }}
 	if p.network == "udp" {
 		s.start = func(r *running) error { return r.publishDatagrams(p, to) }
 	}

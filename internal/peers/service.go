@@ -85,10 +85,25 @@ type Service struct {
 	places []place // of the stack
 	system []place // of this system
 	start  func(r *running) error
+
+	folder string // of files
+	target *place // of publish
 }
 
 // String is the kind and the text, such as "serve 8080=exec:cat".
 func (s Service) String() string { return s.text }
+
+// Folder is the folder whose files are served; "": the service is of another kind.
+func (s Service) Folder() string { return s.folder }
+
+// Target is the address that a published port leads to, and the zero Addr where that is Env.Peer;
+// false: the service is of another kind.
+func (s Service) Target() (netip.Addr, bool) {
+	if s.target == nil {
+		return netip.Addr{}, false
+	}
+	return s.target.address, true
+}
 
 // Check reports two services that want the same port.
 func Check(services []Service) error {
