@@ -48,8 +48,9 @@ type Device struct {
 
 var _ tun.Dropper = (*Device)(nil)
 
-// New opens the tunnel. It looks up the endpoints that are names, and fails if one has no address.
-// A *ConfigError says what is wrong with cfg, and so does the one of a port that somebody else has.
+// New opens the tunnel, with sockets in the network namespace of the calling thread. It looks up
+// the endpoints that are names, and fails if one has no address. A *ConfigError says what is wrong
+// with cfg, and so does the one of a port that somebody else has.
 func New(cfg Config) (*Device, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err

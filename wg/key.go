@@ -55,5 +55,14 @@ func ParseKey(text string) (k Key, err error) {
 // String returns the key in base64. Who prints a private key shows it.
 func (k Key) String() string { return base64.StdEncoding.EncodeToString(k[:]) }
 
+// MarshalText writes the key as String does, and never fails.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads a key as ParseKey does.
+func (k *Key) UnmarshalText(text []byte) (err error) {
+	*k, err = ParseKey(string(text))
+	return err
+}
+
 // IsZero reports whether k is the zero Key.
 func (k Key) IsZero() bool { return k == Key{} }

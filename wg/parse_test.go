@@ -2,6 +2,7 @@ package wg
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -29,6 +30,17 @@ func key(t require.TestingT, text string) Key {
 	k, err := ParseKey(text)
 	require.NoError(t, err)
 	return k
+}
+
+// A key in JSON is that of a file, and what isn't a key is an error.
+func TestKey_JSON(t *testing.T) {
+	text, err := json.Marshal(key(t, keyA))
+	require.NoError(t, err)
+	require.Equal(t, `"`+keyA+`"`, string(text))
+	var k Key
+	require.NoError(t, json.Unmarshal(text, &k))
+	require.Equal(t, key(t, keyA), k)
+	require.ErrorContains(t, json.Unmarshal([]byte(`"AAAA"`), &k), "32 bytes in base64")
 }
 
 // prefixes are the prefixes of a text.

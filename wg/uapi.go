@@ -30,7 +30,9 @@ var errSettings = fmt.Errorf("wg: the settings have more than %d bytes", maxSett
 // Serve answers UAPI requests, of wg(8) for instance, that come over l, until l or the device is
 // closed. It closes l. The error is that of l, or tun.ErrClosed. Who can connect to l sees the
 // private key and can change everything; wg(8) looks for a Unix socket at
-// /var/run/wireguard/NAME.sock. There are 8 clients at a time.
+// /var/run/wireguard/NAME.sock. There are 8 clients at a time, each of which has 30 s for a request
+// of at most 4 MiB, and to take the answer. The sockets of a new listen_port are opened by a
+// goroutine of Serve, in the network namespace of the process.
 func (d *Device) Serve(l net.Listener) error {
 	d.mu.Lock()
 	if d.closed.Err() != nil {

@@ -1,6 +1,7 @@
 package wgnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,9 @@ type Net struct {
 
 // CreateNetTUN makes a host with these addresses and a device for golang.zx2c4.com/wireguard, which
 // carries the host's packets. Packets have mtu bytes at most: 68 to wg.MaxMTU, and at least 1280
-// where there is an IPv6 address. Everything is routed through the device. Names are looked up at
-// the name servers, port 53, in order; without any, no name is found but localhost. TCP_NODELAY is on for every connection, as it is in
-// netstack; Winsock has it off.
+// where there is an IPv6 address; 0 means [wg.DefaultMTU]. Everything is routed through the device.
+// Names are looked up at the name servers, port 53, in order; without any, no name is found but
+// localhost. TCP_NODELAY is on for every connection, as it is in netstack; Winsock has it off.
 //
 // The device is up from the start. Closing it, as Close of wireguard's Device does, closes the
 // stack: connections are reset, calls in progress end, and no goroutine stays.
@@ -55,21 +56,18 @@ func (nobody) LookupHost(_ context.Context, name string) ([]string, error) {
 }
 
 // New is CreateNetTUN with the configuration of a stack, all of which counts, but that there must
-// be no Device: [wg.Config.Stack] makes one of a file of wg-quick. An MTU of 0 means
-// [wg.DefaultMTU]. The options of sockets are Winsock's unless Defaults says otherwise.
+// be no Device: [wg.Config.Stack] makes one of a file of wg-quick. The options of sockets are
+// Winsock's unless Defaults says otherwise.
 func New(cfg stack.Config) (wgtun.Device, *Net, error) {
 	if cfg.Device != nil {
 		return nil, nil, errors.New("wgnet: config.Device: there is one already, which New makes")
 	}
-	mtu := int(cfg.MTU)
-	if mtu == 0 {
-		mtu = wg.DefaultMTU
-	}
-	return create(cfg, mtu)
+	return create(cfg, int(cfg.MTU))
 }
 
-// create makes a host whose packets have mtu bytes at most.
+// create makes a host whose packets have mtu bytes at most; 0: wg.DefaultMTU.
 func create(cfg stack.Config, mtu int) (wgtun.Device, *Net, error) {
+	mtu = cmp.Or(mtu, wg.DefaultMTU)
 	if mtu < inet.MinMTU4 || mtu > wg.MaxMTU {
 		return nil, nil, fmt.Errorf("wgnet: an MTU of %d: it is %d to %d", mtu, inet.MinMTU4, wg.MaxMTU)
 	}

@@ -30,13 +30,22 @@ func TestCreateNetTUN(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
+func TestCreateNetTUN_DefaultMTU(t *testing.T) {
+	d, _, err := wgnet.CreateNetTUN(nil, nil, 0)
+	require.NoError(t, err)
+	size, err := d.MTU()
+	require.NoError(t, err)
+	require.Equal(t, wg.DefaultMTU, size)
+	require.NoError(t, d.Close())
+}
+
 func TestCreateNetTUNErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		addresses, nameservers []netip.Addr
 		mtu                    int
 		want                   string
 	}{
-		"MTU of 0":                {nil, nil, 0, "MTU of 0"},
+		"MTU too small":           {nil, nil, 67, "MTU of 67"},
 		"MTU too large":           {nil, nil, 65535, "MTU of 65535"},
 		"MTU for IPv6":            {[]netip.Addr{a6}, nil, 1279, "too small for IPv6"},
 		"no address":              {[]netip.Addr{{}}, nil, mtu, "not a valid prefix"},
