@@ -5,14 +5,10 @@ import (
 	"testing"
 )
 
-// The program in docs/wireguard.md is a part of the example of package wg, which runs.
+// The program in docs/wireguard.md is examples/wireguard, which its test runs.
 func TestWireGuardExample(t *testing.T) {
-	_, rest, found := strings.Cut(read(t, "docs/wireguard.md"), "```go\n")
-	program, _, closed := strings.Cut(rest, "```\n")
-	if !found || !closed {
-		t.Fatal("docs/wireguard.md has no program")
-	}
-	if !strings.Contains(read(t, "wg/example_test.go"), program) {
-		t.Errorf("the example of package wg has no lines\n%s", program)
+	program := read(t, "examples/wireguard/main.go")
+	if !strings.Contains(read(t, "docs/wireguard.md"), "```go\n"+program+"```\n") {
+		t.Errorf("docs/wireguard.md doesn't print examples/wireguard:\n%s", program)
 	}
 }
