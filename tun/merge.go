@@ -71,6 +71,9 @@ func (m *Merger) add(i int, b []byte) {
 	m.segments = append(m.segments, segmentOf(b))
 	s := &m.segments[i]
 	if s.data == nil {
+		if mayBeTCP(b) {
+			m.open = m.open[:0] // no later segment of its connection may overtake it
+		}
 		return
 	}
 	for at, first := range m.open {
@@ -169,6 +172,17 @@ func segmentOf(b []byte) (s segment) {
 		s.data = b
 	}
 	return s
+}
+
+// mayBeTCP reports whether a packet may be one of a connection, behind options of IP for instance.
+func mayBeTCP(b []byte) bool {
+	switch {
+	case len(b) >= ip4Size && b[0]>>4 == 4:
+		return b[ip4Protocol] == protocolTCP
+	case len(b) >= ip6Size && b[0]>>4 == 6:
+		return b[ip6Next] != protocolUDP
+	}
+	return false
 }
 
 func (s *segment) tcp() []byte     { return s.data[s.transport:s.headers.payload] }

@@ -230,6 +230,16 @@ func TestMerge_Ends(t *testing.T) {
 			}
 			return l
 		}, []int{head + 250, head + 200}},
+		"options of IP": {func(l [][]byte) [][]byte {
+			b := slices.Insert(bytes.Clone(l[2]), ip4Size, 1, 1, 1, 0)
+			b[0] = 4<<4 | 6
+			return slices.Insert(l, 2, b)
+		}, []int{head + 200, head + 104, head + 300}},
+		"extension header": {func(l [][]byte) [][]byte {
+			b := make([]byte, ip6Size)
+			b[0] = 6 << 4 // and hop-by-hop options behind it
+			return slices.Insert(l, 2, b)
+		}, []int{head + 200, ip6Size, head + 300}},
 		"other order": {func(l [][]byte) [][]byte {
 			return [][]byte{l[2], l[3], l[0], l[1], l[4]}
 		}, []int{head + 200, head + 200, head + 100}},
