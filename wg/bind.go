@@ -16,7 +16,8 @@ import (
 // inner: at most 128 packets in each direction, or 64 for each of more than two processors, and a
 // batch more, are inside of the engine. Above it packets wait in the queue of the stack and in the
 // socket of inner, where each takes little more than its size; inside of the engine each takes
-// 64 KiB. Bind is called before the Tunnel of t is given to an engine.
+// 64 KiB. For each peer that doesn't answer the engine keeps up to 128 more. Bind is called before
+// the Tunnel of t is given to an engine.
 func (t *TUN) Bind(inner conn.Bind) conn.Bind {
 	return newBind(t, inner)
 }
