@@ -159,42 +159,49 @@ func (r *Report) Finish() {
 }
 
 // Markdown writes the tables: a row for each contender.
-func (r *Report) Markdown(w io.Writer) error {
-	var b strings.Builder
-	r.header(&b)
-	b.WriteString("| |")
-	for _, c := range r.Columns {
-		fmt.Fprintf(&b, " %s |", c)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Columns)) + "\n")
-	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "| %s |", row.Name)
-		for _, c := range r.Columns {
-			fmt.Fprintf(&b, " %s |", digits(row.Medians[c]))
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString(r.Legend)
-	r.ratios(&b)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
+func (r *Report) Markdown(w io.Writer) error { return r.write(w, r.cells()) }
 
 // Figures writes the tables: a row for each figure.
 func (r *Report) Figures(w io.Writer) error {
+	cells := r.cells()
+	turned := make([][]string, len(cells[0]))
+	for _, line := range cells {
+		for i, cell := range line {
+			turned[i] = append(turned[i], cell)
+		}
+	}
+	return r.write(w, turned)
+}
+
+// cells are the medians, a line for each contender, below and behind what they are.
+func (r *Report) cells() [][]string {
+	head := []string{""}
+	for _, c := range r.Columns {
+		head = append(head, string(c))
+	}
+	cells := [][]string{head}
+	for _, row := range r.Rows {
+		line := []string{row.Name}
+		for _, c := range r.Columns {
+			line = append(line, digits(row.Medians[c]))
+		}
+		cells = append(cells, line)
+	}
+	return cells
+}
+
+// write writes the report with a table of cells.
+func (r *Report) write(w io.Writer, cells [][]string) error {
 	var b strings.Builder
 	r.header(&b)
-	b.WriteString("| |")
-	for _, row := range r.Rows {
-		fmt.Fprintf(&b, " %s |", row.Name)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---:|", len(r.Rows)) + "\n")
-	for _, c := range r.Columns {
-		fmt.Fprintf(&b, "| %s |", c)
-		for _, row := range r.Rows {
-			fmt.Fprintf(&b, " %s |", digits(row.Medians[c]))
+	for i, line := range cells {
+		for _, cell := range line {
+			b.WriteString(strings.TrimRight("| "+cell, " ") + " ")
 		}
-		b.WriteString("\n")
+		b.WriteString("|\n")
+		if i == 0 {
+			b.WriteString("|---|" + strings.Repeat("---:|", len(line)-1) + "\n")
+		}
 	}
 	b.WriteString(r.Legend)
 	r.ratios(&b)
@@ -261,5 +268,5 @@ func digits(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// now is the date of a report.
+// today is the date of a report.
 func today() string { return time.Now().UTC().Format(time.DateOnly) }

@@ -165,7 +165,7 @@ func (d Dialer) open(n int) (list []net.Conn, err error) {
 	return list, nil
 }
 
-// together runs work several times at once, and returns the first error.
+// together runs work several times at once, and returns all errors.
 func together(n int, work func() error) error {
 	errs := make([]error, n)
 	var wg sync.WaitGroup

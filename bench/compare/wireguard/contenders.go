@@ -23,17 +23,20 @@ type contender struct {
 	near, far string // the kinds
 }
 
+// The kinds of ends, which contenders with two of a kind are called by.
 const (
-	ours     = "wg"
-	dropIn   = "wgnet"
-	bounded  = "wgnet with Bind"
-	theirs   = "netstack"
-	toKernel = " to a kernel"
+	ours    = "wg"
+	dropIn  = "wgnet"
+	bounded = "wgnet with Bind"
+	theirs  = "netstack"
+	kernel  = "kernel"
+
+	toKernel = " to a kernel" // behind the near one
 )
 
 var contenders = []contender{
-	{ours, "wg", "wg"}, {dropIn, "wgnet", "wgnet"}, {bounded, "wgnet with Bind", "wgnet with Bind"}, {theirs, "netstack", "netstack"},
-	{ours + toKernel, "wg", "kernel"}, {theirs + toKernel, "netstack", "kernel"},
+	{ours, ours, ours}, {dropIn, dropIn, dropIn}, {bounded, bounded, bounded}, {theirs, theirs, theirs},
+	{ours + toKernel, ours, kernel}, {theirs + toKernel, theirs, kernel},
 }
 
 // A pair is a contender that runs.
@@ -67,7 +70,7 @@ func (c *contender) start(profile string) (p *pair, err error) {
 		if err = p.startEnd(e); err != nil {
 			return p, err
 		}
-		if kind != "kernel" {
+		if kind != kernel {
 			p.counted = append(p.counted, p.processes[i].Process.Pid)
 		}
 	}

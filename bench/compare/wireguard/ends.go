@@ -51,9 +51,9 @@ type network interface {
 	Close()
 }
 
-// The kinds of ends.
+// kinds are what makes an end of each kind.
 var kinds = map[string]func(*end) (network, error){
-	"wg": (*end).wg, "wgnet": (*end).wgnet, "wgnet with Bind": (*end).wgnetBind, "netstack": (*end).netstack, "kernel": (*end).kernel,
+	ours: (*end).wg, dropIn: (*end).wgnet, bounded: (*end).wgnetBind, theirs: (*end).netstack, kernel: (*end).kernel,
 }
 
 // runEnd is an end of a tunnel, until the end of its standard input.

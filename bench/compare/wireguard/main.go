@@ -50,12 +50,7 @@ func main() {
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables to `FILE` as well")
 	pflag.StringVar(&s.profile, "profile", "", "write profiles of all processes, of CPU and of memory, into the folder `DIR`")
 	pflag.Parse()
-	if !netns.Inside() {
-		status, err := netns.RunAgain()
-		check(err)
-		os.Exit(status)
-	}
-	netns.Setup()
+	check(netns.Enter())
 	if s.quick {
 		s.rounds, s.length = 3, 300*time.Millisecond
 	}
