@@ -202,23 +202,7 @@ func size(full, short int) int {
 // it has no route to.
 func forward(t testing.TB, names ...string) {
 	t.Helper()
-	if err := setForwarding(names...); err != nil {
+	if err := netns.Forward(names...); err != nil {
 		t.Skipf("the kernel can't be made a router: %v", err)
 	}
-}
-
-// setForwarding is forward in the namespace of the calling thread.
-func setForwarding(names ...string) error {
-	for _, name := range append(names, "all") { // "all": IPv6 wants it
-		for _, version := range []string{"ipv4", "ipv6"} {
-			if name == "all" && version == "ipv4" {
-				continue // it would set every interface
-			}
-			path := fmt.Sprintf("/proc/sys/net/%s/conf/%s/forwarding", version, name)
-			if err := os.WriteFile(path, []byte("1"), 0); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

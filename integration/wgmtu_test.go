@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/netns"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wsa"
 )
@@ -94,10 +94,9 @@ func TestTunnelTooBigBehindPeer(t *testing.T) {
 	var err error
 	tu.right.Do(func() {
 		err = errors.Join(
-			netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "near0", MTU: behind}, PeerName: "far0"}),
-			host.Take("far0"),
+			host.Join("near0", "far0", behind),
 			tun.Configure("near0", tun.Config{Addresses: near, NoAddrGen: true}),
-			setForwarding("near0", "wg0"))
+			netns.Forward("near0", "wg0"))
 	})
 	require.NoError(t, err)
 	host.configure(t, near)

@@ -57,14 +57,9 @@ func newPath(t testing.TB) *path {
 		right:  newMachine(t, "right0", rightOuter),
 	}
 	var err error
-	p.router.Do(func() {
-		err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "router0", MTU: 1500}, PeerName: "left0"})
-		if err == nil {
-			err = p.left.Take("left0")
-		}
-	})
+	p.router.Do(func() { err = p.left.Join("router0", "left0", 1500) })
 	if err != nil {
-		t.Skipf("the kernel has no veth: %v", err)
+		t.Skip(err)
 	}
 	var ends [2]tun.Device
 	p.router.Do(func() { ends[0], err = tun.OpenWater("router1") })
@@ -80,7 +75,7 @@ func newPath(t testing.TB) *path {
 		err = errors.Join(
 			tun.Configure("router0", tun.Config{Addresses: routerLeft, NoAddrGen: true}),
 			tun.Configure("router1", tun.Config{Addresses: routerRight, MTU: 1500, NoAddrGen: true}),
-			setForwarding("router0", "router1"))
+			netns.Forward("router0", "router1"))
 	})
 	require.NoError(t, err)
 	p.left.configure(t, routerLeft)

@@ -205,8 +205,8 @@ func (d *Device) Peers() []PeerStatus {
 // The stack doesn't hear of it: what it has no route for, such as AllowedIPs of a new peer outside
 // of the stack's own subnets, needs one by its AddRoute.
 func (d *Device) SetPeer(p Peer) error {
-	if wrong := p.check(d.PublicKey()); wrong != nil {
-		return wrong
+	if err := p.check(d.PublicKey()); err != nil {
+		return err
 	}
 	at, err := resolve(d.closed, p.Endpoint)
 	if d.closed.Err() != nil {

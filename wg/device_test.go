@@ -23,7 +23,7 @@ import (
 
 // pair returns the configurations of two ends on the loopback of the host, which know each other; a
 // knows where b is once b is open.
-func pair(t *testing.T) (a, b Config) {
+func pair(t testing.TB) (a, b Config) {
 	t.Helper()
 	keys := [2]Key{}
 	for i := range keys {
@@ -51,7 +51,7 @@ func pair(t *testing.T) (a, b Config) {
 }
 
 // open opens a tunnel until the end of the test.
-func open(t *testing.T, cfg Config) *Device {
+func open(t testing.TB, cfg Config) *Device {
 	t.Helper()
 	d, err := New(cfg)
 	require.NoError(t, err)
@@ -65,9 +65,15 @@ func loopback(d *Device) string {
 }
 
 // joined opens two ends with a stack each, of which the first knows where the second is.
-func joined(t *testing.T) (devices [2]*Device, stacks [2]*stack.Stack) {
+func joined(t testing.TB) (devices [2]*Device, stacks [2]*stack.Stack) {
 	t.Helper()
 	a, b := pair(t)
+	return join(t, a, b)
+}
+
+// join is joined with configurations of pair.
+func join(t testing.TB, a, b Config) (devices [2]*Device, stacks [2]*stack.Stack) {
+	t.Helper()
 	devices[1] = open(t, b)
 	a.Peers[0].Endpoint = loopback(devices[1])
 	devices[0] = open(t, a)
@@ -77,8 +83,25 @@ func joined(t *testing.T) (devices [2]*Device, stacks [2]*stack.Stack) {
 	return devices, stacks
 }
 
+// tunnel opens a connection over IPv4 through a tunnel with an MTU, and a stack at each end.
+func tunnel(t testing.TB, mtu int) (client, server net.Conn) {
+	t.Helper()
+	a, b := pair(t)
+	for _, c := range []*Config{&a, &b} {
+		c.MTU, c.Addresses, c.Peers[0].AllowedIPs = mtu, c.Addresses[:1], c.Peers[0].AllowedIPs[:1]
+	}
+	_, stacks := join(t, a, b)
+	l, err := stacks[1].Listen("tcp", "10.0.0.2:80")
+	require.NoError(t, err)
+	client, err = stacks[0].Dial("tcp", "10.0.0.2:80")
+	require.NoError(t, err)
+	server, err = l.Accept()
+	require.NoError(t, err)
+	return client, server
+}
+
 // newStack makes a stack until the end of the test.
-func newStack(t *testing.T, cfg stack.Config) *stack.Stack {
+func newStack(t testing.TB, cfg stack.Config) *stack.Stack {
 	t.Helper()
 	s, err := stack.New(cfg)
 	require.NoError(t, err)

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
 
 	"github.com/wsstack/wsstack/endpoint"
 	"github.com/wsstack/wsstack/internal/netns"
@@ -52,14 +50,9 @@ func routed(t *testing.T, mtu int) (left, right *netns.Thread) {
 		{left, "left", 1500, []string{left4, left6}, []string{"10.80.0.1/24", "fd80::1/64"}},
 		{right, "right", mtu, []string{right4, right6}, []string{"10.81.0.1/24", "fd81::1/64"}},
 	} {
-		router.Do(func() {
-			err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: link.name + "r", MTU: link.mtu}, PeerName: link.name, PeerMTU: uint32(link.mtu)})
-			if err == nil {
-				err = link.host.Take(link.name)
-			}
-		})
+		router.Do(func() { err = link.host.Join(link.name+"r", link.name, link.mtu) })
 		if err != nil {
-			t.Skipf("the kernel has no veth: %v", err)
+			t.Skip(err)
 		}
 		var routes []tun.Route
 		for _, a := range prefixes(strings.Join(link.route46, " ")) {
@@ -76,13 +69,7 @@ func routed(t *testing.T, mtu int) (left, right *netns.Thread) {
 		link.host.Do(func() { err = tun.Configure(link.name, tun.Config{NoAddrGen: true, Routes: routes}) })
 		require.NoError(t, err)
 	}
-	router.Do(func() {
-		for _, path := range []string{"ipv4/conf/leftr", "ipv4/conf/rightr", "ipv6/conf/all"} {
-			if err == nil {
-				err = os.WriteFile("/proc/sys/net/"+path+"/forwarding", []byte("1"), 0)
-			}
-		}
-	})
+	router.Do(func() { err = netns.Forward("leftr", "rightr") })
 	require.NoError(t, err)
 	return left, right
 }

@@ -55,14 +55,9 @@ func newTwoHosts(t *testing.T) *twoHosts {
 		one.Thread = thread
 	}
 	var err error
-	m.near.Do(func() {
-		err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "cable0"}, PeerName: "cable1"})
-		if err == nil {
-			err = m.far.Take("cable1")
-		}
-	})
+	m.near.Do(func() { err = m.far.Join("cable0", "cable1", 1500) })
 	if err != nil {
-		t.Skipf("the kernel has no veth: %v", err)
+		t.Skip(err)
 	}
 	for i, one := range []namespaceHost{m.near, m.far} {
 		address := netip.PrefixFrom(netip.MustParseAddr(cable[i]), 24)
@@ -102,8 +97,8 @@ func (m namespaceHost) output(t *testing.T, input, name string, args ...string) 
 	return out.String()
 }
 
-// run starts a server in the machine, until the function that it returns is called. ready is in the
-// first line that the server prints, if it isn't empty.
+// run starts a server in the machine, until the function that it returns is called. If ready isn't
+// empty, run waits for a line with it.
 func (m namespaceHost) run(t *testing.T, ready, name string, args ...string) (end func()) {
 	t.Helper()
 	c := m.command(name, args...)
@@ -145,7 +140,7 @@ func uapi(cfg *wg.Config) string {
 	return text.String() + "\n"
 }
 
-// configure gives the far end of the tunnel its addresses.
+// configureFar gives the far end of the tunnel its addresses.
 func (m *twoHosts) configureFar(t *testing.T) {
 	t.Helper()
 	var err error

@@ -74,16 +74,27 @@ func (t *Thread) Join(near, far string, mtu int) error {
 	if err := netlink.LinkAdd(veth); err != nil {
 		return fmt.Errorf("the kernel has no veth: %w", err)
 	}
-	return t.Take(far)
-}
-
-// Take moves an interface from the caller's namespace into that of the Thread.
-func (t *Thread) Take(name string) error {
-	link, err := netlink.LinkByName(name)
+	link, err := netlink.LinkByName(far)
 	if err != nil {
 		return err
 	}
 	return netlink.LinkSetNsFd(link, int(t.file.Fd()))
+}
+
+// Forward makes the kernel of the caller's namespace a router between these interfaces.
+func Forward(names ...string) error {
+	for _, name := range append(names, "all") { // "all": IPv6 wants it
+		for _, version := range []string{"ipv4", "ipv6"} {
+			if name == "all" && version == "ipv4" {
+				continue // it would set every interface
+			}
+			path := fmt.Sprintf("/proc/sys/net/%s/conf/%s/forwarding", version, name)
+			if err := os.WriteFile(path, []byte("1"), 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Close ends the thread. Do must not be called afterwards.
