@@ -18,15 +18,21 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// startControlled runs a network of two stacks, near and far, with a control socket, and a
-// connection from near to port 7 of far. Other commands find no other network.
-func startControlled(t *testing.T) {
+// ownNetworks makes a directory for the control sockets of this test alone.
+func ownNetworks(t *testing.T) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ws") //nolint:usetesting // a socket's name is short
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv(control.Environment, "")
+}
+
+// startControlled runs a network of two stacks, near and far, with a control socket, and a
+// connection from near to port 7 of far. Other commands find no other network.
+func startControlled(t *testing.T) {
+	t.Helper()
+	ownNetworks(t)
 	a, b := tun.Pipe(1500)
 	captured, err := tun.Capture(a, nil, "link")
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/wsstack/wsstack/internal/control"
 	"github.com/wsstack/wsstack/wg"
 )
 
@@ -64,16 +62,6 @@ func (p *tunnelProcess) end() {
 	p.stops = true
 	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(p.t, p.cmd.Wait(), "standard error: %s", p.cmd.Stderr)
-}
-
-// ownNetworks makes a directory for the control sockets of this test alone.
-func ownNetworks(t *testing.T) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "ws") //nolint:usetesting // a socket's name is short
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	t.Setenv("XDG_RUNTIME_DIR", dir)
-	t.Setenv(control.Environment, "")
 }
 
 // freeUDPPort is a UDP port of 127.0.0.1 that nobody has now.
