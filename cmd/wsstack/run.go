@@ -301,7 +301,7 @@ func (r *networkRun) ending(ctx context.Context, t *testbed.Testbed) (e machines
 	cause := context.Cause(ctx)
 	signal, ok := errors.AsType[interrupted](cause)
 	switch {
-	case ok && !hasCommands(r.file.Network), errors.Is(cause, endedElsewhere{}):
+	case ok && !hasCommands(r.file.Network), errors.Is(cause, errEndedElsewhere):
 		return e, nil
 	case ok:
 		return machines.Ending{Status: statusSignal + int(signal)}, nil

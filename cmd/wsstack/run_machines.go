@@ -88,10 +88,8 @@ func (r *networkRun) readKey() (key wg.Key, err error) {
 	return key, nil
 }
 
-// An endedElsewhere says that another machine has ended the network.
-type endedElsewhere struct{}
-
-func (endedElsewhere) Error() string { return "another machine has ended the network" }
+// errEndedElsewhere is the cause of an end on this machine that another one wants.
+var errEndedElsewhere = errors.New("another machine has ended the network")
 
 // waitTogether waits for the end of the network on all machines, whichever ends it, and ends the
 // commands of this one. When hurry is done it waits no more.
@@ -105,7 +103,7 @@ func (r *networkRun) waitTogether(ctx, hurry context.Context, t *testbed.Testbed
 				r.out.note("all %s are there", counted(len(r.file.Machines.All), "machine"))
 				begun = nil
 			case <-r.session.Ended():
-				end(endedElsewhere{})
+				end(errEndedElsewhere)
 				return
 			case <-waited:
 				return

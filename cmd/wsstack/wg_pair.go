@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wsstack/wsstack/internal/control"
+	"github.com/wsstack/wsstack/internal/machines"
 	"github.com/wsstack/wsstack/tun"
 	"github.com/wsstack/wsstack/wg"
 )
@@ -68,10 +70,6 @@ type tunnelEnd struct {
 	port     int    // the port of endpoint
 }
 
-// defaultTunnelPort is the port of a machine whose address has none. It is that of the examples of
-// WireGuard.
-const defaultTunnelPort = 51820
-
 // parseTunnelEnd reads NAME or NAME=ADDRESS.
 func parseTunnelEnd(text string) (tunnelEnd, error) {
 	name, address, reached := strings.Cut(text, "=")
@@ -83,24 +81,14 @@ func parseTunnelEnd(text string) (tunnelEnd, error) {
 	if !reached {
 		return end, nil
 	}
-	host, port := strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"), strconv.Itoa(defaultTunnelPort)
-	if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
-		if h, p, err := net.SplitHostPort(address); err == nil {
-			host, port = h, p
-		}
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 || host == "" || strings.ContainsAny(host, "[]: \t") && !isIPv6(host) {
+	host, port, err := machines.SplitEndpoint(address)
+	if err != nil {
 		return tunnelEnd{}, usagef("%q is no address, with or without a port", address).
 			withHint("write one such as %s=192.168.1.20 or %s=[2001:db8::2]:51820", name, name)
 	}
-	end.endpoint, end.port = net.JoinHostPort(host, port), int(number)
+	end.port = cmp.Or(port, machines.DefaultPort)
+	end.endpoint = net.JoinHostPort(host, strconv.Itoa(end.port))
 	return end, nil
-}
-
-func isIPv6(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Is6()
 }
 
 // The addresses of the two machines of pair in their tunnel.

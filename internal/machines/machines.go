@@ -14,9 +14,12 @@
 package machines
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wsstack/wsstack/wg"
@@ -46,6 +49,37 @@ type Machine struct {
 	Port int
 
 	PublicKey wg.Key
+}
+
+// name is a name of hosts of the Internet, in lower case.
+var name = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+
+// IsName reports whether a machine can have a name: one of a host of the Internet, in lower case.
+func IsName(text string) bool { return name.MatchString(text) }
+
+// SplitEndpoint splits a UDP port off the name or address of a machine; without one the port is 0.
+// An IPv6 address stands in brackets where there is a port, and may without.
+func SplitEndpoint(text string) (host string, port int, err error) {
+	bare := text
+	if inside, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inside, "]") {
+		bare = inside[:len(inside)-1]
+	}
+	if a, err := netip.ParseAddr(bare); err == nil {
+		return a.String(), 0, nil
+	}
+	host, digits := text, ""
+	if strings.Contains(text, ":") {
+		host, digits, err = net.SplitHostPort(text)
+		n, portErr := strconv.ParseUint(digits, 10, 16)
+		if err == nil && (portErr != nil || n == 0) {
+			return "", 0, fmt.Errorf("%q is not the number of a port", digits)
+		}
+		port = int(n)
+	}
+	if _, notAddress := netip.ParseAddr(host); err != nil || notAddress != nil && !IsName(strings.ToLower(host)) {
+		return "", 0, fmt.Errorf("%q is not a name or an address", text)
+	}
+	return host, port, nil
 }
 
 // endpoint is a UDP port of the machine.

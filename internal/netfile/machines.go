@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,31 +36,11 @@ var machineForm = object[machineDraft]{what: "a machine", fields: []field[machin
 // keyForm is a public key.
 var keyForm = parsed("a key of 44 characters in base64", schema{"type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$"}, wg.ParseKey)
 
-// The names of machines are those of hosts of the Internet, in lower case.
-var machineName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
-
 // endpointForm is a name or address with a port, or without.
 var endpointForm = parsed("a name or an address, such as 192.0.2.1 or lab.example.org:51820", schema{"type": "string"},
 	func(s string) (m machines.Machine, err error) {
-		wrong := fmt.Errorf("%q is not a name or an address", s)
-		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-			return machines.Machine{Host: a.String()}, nil
-		}
-		host, port, found := s, "", false
-		if strings.Contains(s, ":") {
-			if host, port, err = net.SplitHostPort(s); err != nil {
-				return m, wrong
-			}
-			found = true
-		}
-		if _, err := netip.ParseAddr(host); err != nil && !machineName.MatchString(strings.ToLower(host)) {
-			return m, wrong
-		}
-		n, err := strconv.ParseUint(port, 10, 16)
-		if found && (err != nil || n == 0) {
-			return m, fmt.Errorf("%q is not the number of a port", port)
-		}
-		return machines.Machine{Host: host, Port: int(n)}, nil
+		m.Host, m.Port, err = machines.SplitEndpoint(s)
+		return m, err
 	})
 
 // An atDraft is where a host runs.
@@ -76,7 +55,7 @@ var atForm = parsed("the name of a machine, or user@machine", schema{"type": "st
 	if !found {
 		before, after = "", s
 	}
-	if found && !userName.MatchString(before) || !machineName.MatchString(after) {
+	if found && !userName.MatchString(before) || !machines.IsName(after) {
 		return a, fmt.Errorf("%q is not the name of a machine", s)
 	}
 	return atDraft{before, after}, nil
@@ -171,7 +150,7 @@ func (d *draft) readMachines(r *reader, on string) (m Machines, err error) {
 		machine := e.value.machine
 		machine.Name, machine.Host, machine.Port = e.key, cmp.Or(machine.Host, e.key), cmp.Or(machine.Port, machines.DefaultPort)
 		switch other := keys[machine.PublicKey]; {
-		case !machineName.MatchString(e.key):
+		case !machines.IsName(e.key):
 			return m, r.mistake(e.at, "machines: %q can't be the name of a machine", e.key).
 				withHint("take lower-case letters, digits, dashes and dots, such as lab-1.example.org")
 		case other != "":
