@@ -159,31 +159,37 @@ func readTunnel(name string, stdin io.Reader, stderr io.Writer) (*wg.Config, err
 
 // parseTunnel reads a configuration as it stands.
 func parseTunnel(name string, stdin io.Reader, stderr io.Writer) (*wg.Config, error) {
-	if name == standardInput {
-		cfg, err := wg.ParseConfig(stdin)
+	in := stdin
+	if name != standardInput {
+		file, err := openTunnel(name)
 		if err != nil {
-			return nil, usagef("%w", err)
+			return nil, err
 		}
-		return cfg, nil
+		defer file.Close()
+		warnOfReaders(stderr, file)
+		in = file
+	}
+	cfg, err := wg.ParseConfig(in)
+	if err != nil {
+		return nil, usagef("%w", err) // which names the file
+	}
+	return cfg, nil
+}
+
+// openTunnel opens the file of a configuration.
+func openTunnel(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return nil, usagef("%s is a folder", name).withHint("name a file in it")
 	}
 	file, err := os.Open(name)
 	if err != nil {
 		f := failf("read the configuration: %w", err)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, f.withHint("make one, and one for the other end: wsstack wg pair laptop desktop=192.168.1.20")
+			f = f.withHint("make one, and one for the other end: wsstack wg pair laptop desktop=192.168.1.20")
 		}
 		return nil, f
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, usagef("%s is a folder", name).withHint("name a file in it")
-	}
-	warnOfReaders(stderr, file)
-	cfg, err := wg.ParseConfig(file)
-	if err != nil {
-		return nil, usagef("%w", err) // which names the file
-	}
-	return cfg, nil
+	return file, nil
 }
 
 func newWGCheckCommand() *cobra.Command {
