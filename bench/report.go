@@ -3,9 +3,11 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -171,6 +173,21 @@ func (r *Report) Figures(w io.Writer) error {
 		}
 	}
 	return r.write(w, turned)
+}
+
+// Print writes what table does, Markdown or Figures, to w and into a file as well; "": there is none.
+func Print(w io.Writer, file string, table func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := table(&b); err != nil {
+		return err
+	}
+	if file != "" {
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // cells are the medians, a line for each contender, below and behind what they are.

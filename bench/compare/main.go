@@ -75,13 +75,8 @@ func (s *settings) run() error {
 	if err != nil {
 		return err
 	}
-	if err := r.Markdown(os.Stdout); err != nil {
+	if err := bench.Print(os.Stdout, s.markdown, r.Markdown); err != nil {
 		return err
-	}
-	if s.markdown != "" {
-		if err := write(s.markdown, r.Markdown); err != nil {
-			return err
-		}
 	}
 	if s.json == "" {
 		return nil

@@ -13,7 +13,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -162,14 +161,5 @@ func (s *settings) run(w io.Writer) error {
 	running = nil
 	stopServer()
 	r.Finish()
-	if s.markdown != "" {
-		var b bytes.Buffer
-		if err := r.Figures(&b); err != nil {
-			return err
-		}
-		if err := os.WriteFile(s.markdown, b.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
-	return r.Figures(w)
+	return bench.Print(w, s.markdown, r.Figures)
 }

@@ -13,7 +13,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -91,15 +90,5 @@ func (s *settings) run(w io.Writer) error {
 		}
 	}
 	r.Finish()
-	var b bytes.Buffer
-	if err := r.Figures(&b); err != nil {
-		return err
-	}
-	if s.markdown != "" {
-		if err := os.WriteFile(s.markdown, b.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return bench.Print(w, s.markdown, r.Figures)
 }
