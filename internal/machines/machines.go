@@ -67,8 +67,9 @@ func SplitEndpoint(text string) (host string, port int, err error) {
 	if a, err := netip.ParseAddr(bare); err == nil {
 		return a.String(), 0, nil
 	}
-	host, digits := text, ""
+	host = text
 	if strings.Contains(text, ":") {
+		var digits string
 		host, digits, err = net.SplitHostPort(text)
 		n, portErr := strconv.ParseUint(digits, 10, 16)
 		if err == nil && (portErr != nil || n == 0) {
