@@ -138,7 +138,7 @@ func (c *controlSocket) serve(t *testbed.Testbed) error {
 		}
 	}
 	for _, l := range t.Links() {
-		server.AddLink(control.Link{Name: l.Name(), Ends: l.Hosts(), Impaired: l.Impaired(), Captured: l.Captured()})
+		server.AddLink(control.Link{Name: l.Name(), Ends: l.Hosts(), Foreign: l.Foreign(), Impaired: l.Impaired(), Captured: l.Captured()})
 	}
 	network := func() status.Network {
 		n := networkOf(t)

@@ -68,7 +68,7 @@ func newLinkSetCommand(n *networkFlags, asJSON *bool) *cobra.Command {
 of exec has them; "wsstack help impairments" lists all. What LIST doesn't name stays as it
 is, and a value of 0 or false takes one away. Without --from, LIST is for both directions.
 Packets that are on their way arrive as if nothing had changed. NAME may be left out where
-there is one link.`,
+there is one link. A machine changes what its own hosts send over a link to another one.`,
 		Example: `  wsstack link set loss=0.1,delay=50ms
   wsstack link set --to-stack rate=1M
   wsstack link set uplink --from laptop loss=0.05
@@ -207,8 +207,11 @@ func printLink(text *strings.Builder, l control.LinkInfo) {
 		for _, fate := range fates {
 			text.WriteString(", " + fate)
 		}
-		if d.Impairment != "" {
+		switch {
+		case d.Impairment != "":
 			text.WriteString("; " + d.Impairment)
+		case l.Hosts[i] == l.Foreign:
+			text.WriteString("; impaired on the machine of " + l.Foreign)
 		}
 		text.WriteByte('\n')
 	}

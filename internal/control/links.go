@@ -14,7 +14,8 @@ import (
 // A LinkInfo is a link of the network: GET /v1/links/{name}.
 type LinkInfo struct {
 	status.LinkReport
-	Captures []CaptureInfo `json:"captures"` // what its packets are recorded in
+	Foreign  string        `json:"foreign,omitempty"` // the host whose packets another machine impairs
+	Captures []CaptureInfo `json:"captures"`          // what its packets are recorded in
 }
 
 // Links is the answer to GET /v1/links.
@@ -26,7 +27,7 @@ type Links struct {
 // tun.Impairment.Set reads them, and change what they name. Either all of it happens, or nothing.
 type LinkChange struct {
 	Reset bool   `json:"reset,omitempty"` // take all impairments away first
-	Both  string `json:"both,omitempty"`  // for both directions
+	Both  string `json:"both,omitempty"`  // for both directions, or that of the host that isn't foreign
 	There string `json:"there,omitempty"` // for what the first host sends; goes before Both
 	Back  string `json:"back,omitempty"`  // for what the second host sends; goes before Both
 }
@@ -92,7 +93,7 @@ func (s *Server) listLinks() Links {
 // info describes a link.
 func (l *link) info() LinkInfo {
 	n := status.Network{Links: []status.Link{{Name: l.Name, Hosts: l.Ends, Device: l.Impaired}}}
-	info := LinkInfo{LinkReport: status.NewReport(n, 0).Links[0], Captures: []CaptureInfo{}}
+	info := LinkInfo{LinkReport: status.NewReport(n, 0).Links[0], Foreign: l.Foreign, Captures: []CaptureInfo{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.captures {
@@ -122,12 +123,21 @@ func (l *link) changeLocked(c LinkChange) error {
 	if c.Reset {
 		there, back = tun.Impairment{Filter: there.Filter}, tun.Impairment{Filter: back.Filter}
 	}
-	for _, d := range []struct {
+	for i, d := range []struct {
 		m    *tun.Impairment
 		list string
-	}{{&there, c.Both}, {&back, c.Both}, {&there, c.There}, {&back, c.Back}} {
-		if err := setImpairment(d.m, d.list); err != nil {
-			return err
+	}{{&there, c.There}, {&back, c.Back}} {
+		both := c.Both
+		if l.Ends[i] == l.Foreign {
+			if d.list != "" {
+				return Errorf(http.StatusBadRequest, "set it on the machine of "+l.Foreign, "another machine impairs what %s sends", l.Foreign)
+			}
+			both = ""
+		}
+		for _, list := range []string{both, d.list} {
+			if err := setImpairment(d.m, list); err != nil {
+				return err
+			}
 		}
 	}
 	for _, m := range []*tun.Impairment{&there, &back} {

@@ -112,6 +112,26 @@ func TestSetLinkFails(t *testing.T) {
 	requireError(t, err, `no link "x/../link"`, "link")
 }
 
+// What a foreign host sends isn't impaired here, and stays so.
+func TestSetLink_Foreign(t *testing.T) {
+	b := newBed(t)
+	a, _ := tun.Pipe(1500)
+	impaired, err := tun.Impair(a, tun.ImpairConfig{Whole: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, impaired.Close()) })
+	b.server.AddLink(control.Link{Name: "way", Ends: [2]string{"far", "near"}, Foreign: "far", Impaired: impaired})
+	info, err := b.client.SetLink(t.Context(), "way", control.LinkChange{Reset: true, Both: "delay=1ms", Back: "loss=1"})
+	require.NoError(t, err)
+	require.Equal(t, "far", info.Foreign)
+	require.Empty(t, info.There.Impairment)
+	require.Equal(t, "loss=1,delay=1ms", info.Back.Impairment)
+	_, err = b.client.SetLink(t.Context(), "way", control.LinkChange{Both: "loss=0", There: "delay=1ms"})
+	requireError(t, err, "another machine impairs what far sends", "on the machine of far")
+	info, err = b.client.Link(t.Context(), "way")
+	require.NoError(t, err)
+	require.Equal(t, "loss=1,delay=1ms", info.Back.Impairment)
+}
+
 // count returns the number of packets in a capture, whole or not.
 func count(t *testing.T, file []byte) (n int) {
 	t.Helper()

@@ -71,6 +71,9 @@ type Link struct {
 	// the second one sends.
 	Impaired *tun.Impaired
 
+	// Foreign is the end whose packets another machine impairs; "": both are impaired here.
+	Foreign string
+
 	// Captured is the device that records the packets of the link; nil: they can't be recorded.
 	Captured *tun.Captured
 }

@@ -266,7 +266,7 @@ func (m *Machines) keep(n *testbed.Network) {
 		l := &n.Links[i]
 		for end, machine := range m.links[i].Ends {
 			if machine != m.Self {
-				l.Ends[end].Sends = tun.Impairment{}
+				l.Ends[end].Sends, l.Foreign = tun.Impairment{}, l.Ends[end].Host
 			}
 		}
 		if m.links[i].Ends[0] != m.Self {

@@ -62,6 +62,8 @@ func TestMachines(t *testing.T) {
 	require.Equal(t, machines.MaxMTU, between.MTU)
 	require.Empty(t, between.Capture, "the link begins at the other machine")
 	require.Zero(t, between.Ends[0].Sends.Delay, "gw sends from the other machine")
+	require.Equal(t, "gw", between.Foreign)
+	require.Empty(t, f.Network.Links[0].Foreign)
 	require.Equal(t, 20*time.Millisecond, between.Ends[1].Sends.Delay)
 	require.Zero(t, f.Network.Links[0].MTU)
 	f.Connect(mustKey(t, keyA), slog.New(slog.DiscardHandler))

@@ -40,6 +40,9 @@ func (l *RunningLink) Hosts() [2]string {
 	return [2]string{l.link.Ends[l.first].Host, l.link.Ends[1-l.first].Host}
 }
 
+// Foreign is Link.Foreign.
+func (l *RunningLink) Foreign() string { return l.link.Foreign }
+
 // MTU is the size of the largest packet in bytes.
 func (l *RunningLink) MTU() int { return l.link.mtu() }
 

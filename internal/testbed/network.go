@@ -176,6 +176,10 @@ type Link struct {
 	// Tunnel makes the device by which a remote host at one end is reached: what the other end sends
 	// goes there. A link between two hosts of this process has none.
 	Tunnel func() (tun.Device, error)
+
+	// Foreign is the host at one end whose packets another machine impairs, and nobody here; "":
+	// those of both are impaired here.
+	Foreign string
 }
 
 // An End is one end of a Link.
