@@ -40,9 +40,17 @@ func (r *networkRun) open(ready func(host string)) (*machines.Session, error) {
 	if err != nil {
 		return nil, failf("%w", err)
 	}
+	told := "" // once, not with each note
+	note := func(text string) {
+		hint := silence(m.All, device.Peers())
+		if hint != told {
+			told, text = hint, text+hint
+		}
+		r.out.note("%s", printable(text))
+	}
 	s, err := machines.Open(machines.Config{
 		Machines: m.Names(), Self: m.Self, Hosts: m.Hosts, Digest: r.file.Digest, Device: device,
-		Ready: ready, Note: func(text string) { r.out.note("%s%s", printable(text), silence(m.All, device.Peers())) },
+		Ready: ready, Note: note,
 	})
 	if err != nil {
 		_ = device.Close() // what counts is the failure before

@@ -21,6 +21,9 @@ func (d *draft) build(r *reader, o Options) (n testbed.Network, m Machines, err 
 			return n, m, err
 		}
 	}
+	if err := m.checkUsed(r, d); err != nil {
+		return n, m, err
+	}
 	for _, e := range d.links {
 		link, err := e.value.build(r, e.key)
 		if err != nil {

@@ -188,7 +188,7 @@ func (m *Machines) place(r *reader, e *entry[hostDraft]) error {
 		return r.at(path, fmt.Errorf("host %s: at is missing", e.key)).withHint("say which machine runs it: at: %s", m.All[0].Name)
 	case len(m.All) == 0:
 		return r.at(path+"/at", fmt.Errorf("host %s: at: the file has no machines", e.key)).
-			withHint("add them, each with its public-key: wsstack wg genkey | tee %s.key | wsstack wg pubkey", at.machine)
+			withHint("add them, each with its public-key: umask 077; wsstack wg genkey | tee %s.key | wsstack wg pubkey", at.machine)
 	}
 	i := slices.Index(m.Names(), at.machine)
 	if i < 0 {
@@ -198,6 +198,21 @@ func (m *Machines) place(r *reader, e *entry[hostDraft]) error {
 		m.Logins[i] = at.user + "@" + at.machine
 	}
 	m.Hosts[e.key] = i
+	return nil
+}
+
+// checkUsed finds a machine without a host, which all others would wait for.
+func (m *Machines) checkUsed(r *reader, d *draft) error {
+	used := make([]bool, len(m.All))
+	for _, i := range m.Hosts {
+		if i >= 0 {
+			used[i] = true
+		}
+	}
+	if i := slices.Index(used, false); i >= 0 {
+		return r.mistake(d.machines[i].at, "machines: %s has no hosts", m.All[i].Name).
+			withHint("give it one, with at: %s; or leave the machine out", m.All[i].Name)
+	}
 	return nil
 }
 

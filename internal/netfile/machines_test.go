@@ -124,9 +124,10 @@ func TestMachines_Mistakes(t *testing.T) {
 		{"no machines", "", "hosts: {x: {at: a}}", "net.yaml:1:13: host x: at: the file has no machines"},
 		{"no machine", "", three + "hosts: {x: {at: c}}", `net.yaml:2:13: host x: at: there is no machine "c"`},
 		{"no user", "", three + "hosts: {x: {at: \"@a\"}}", `net.yaml:2:17: host x: at: "@a" is not the name of a machine`},
+		{"no host", "", three + "hosts: {x: {at: a}}", "net.yaml:1:75: machines: b has no hosts"},
 		{"on no machine", "c", three + "hosts: {x: {at: a}}", `net.yaml: there is no machine "c"`},
 		{"on without machines", "c", "hosts: {x: }", "net.yaml: the file has no machines"},
-		{"via inside", "", three + "hosts: {x: {at: a}, y: {at: a}}\nlinks: {l: {ends: [x, y], via: wireguard}}",
+		{"via inside", "", three + "hosts: {x: {at: a}, y: {at: a}, z: {at: b}}\nlinks: {l: {ends: [x, y], via: wireguard}}",
 			"net.yaml:3:27: link l: via: both ends are on one machine"},
 		{"via without machines", "", "hosts: {x: , y: }\nlinks: {l: {ends: [x, y], via: wireguard}}", "net.yaml:2:27: link l: via: both ends are on one machine"},
 		{"no way", "", "hosts: {x: , y: }\nlinks: {l: {ends: [x, y], via: ipsec}}", `net.yaml:2:32: link l: via: "ipsec" is no way of a link`},
@@ -136,7 +137,7 @@ func TestMachines_Mistakes(t *testing.T) {
 		{"no port left", "", three + "hosts: {x: {at: a}, y: {at: b}}\nlinks: {l: {ends: [x, y]}}", "net.yaml:3:9: link l: port 65536 of machine b is none"},
 		{"a port twice", "", three + "hosts: {x: {at: a}, y: {at: b}}\nlinks: {l: {ends: [x, y], via: wireguard 51820}}",
 			"net.yaml:3:9: link l: machine a has UDP port 51820 of machine a already"},
-		{"what testbed finds", "", three + "hosts: {x: {at: a}}\nlinks: {l: {ends: [x, y]}}", `net.yaml:3:13: link l: ends: there is no host "y"`},
+		{"what testbed finds", "", three + "hosts: {x: {at: a}, z: {at: b}}\nlinks: {l: {ends: [x, y]}}", `net.yaml:3:13: link l: ends: there is no host "y"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parseOn(tt.text, tt.on)
