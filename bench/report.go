@@ -175,7 +175,8 @@ func (r *Report) Figures(w io.Writer) error {
 	return r.write(w, turned)
 }
 
-// Print writes what table does, Markdown or Figures, to w and into a file as well; "": there is none.
+// Print writes what table does, Markdown or Figures, to w and into a file as well; "": there is
+// none.
 func Print(w io.Writer, file string, table func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := table(&b); err != nil {

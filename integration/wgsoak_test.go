@@ -45,8 +45,8 @@ func TestTunnelSoak(t *testing.T) {
 	require.Less(t, grown, int64(32<<20))
 }
 
-// fallsTo waits until a number is what it was before, or less. It is asked for on this goroutine, and
-// not on one more.
+// fallsTo waits until a number is what it was before, or less. It is asked for on this goroutine,
+// and not on one more.
 func fallsTo(t testing.TB, number func() int, before int, what string) {
 	t.Helper()
 	for end := time.Now().Add(patience); number() > before; time.Sleep(5 * time.Millisecond) {

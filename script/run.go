@@ -14,8 +14,8 @@ import (
 const shownLines = 50
 
 // Run plays files, each in a subtest of its name. A folder stands for the files in it, and in those
-// folders below that aren't hidden, whose names end in ".pkt". A test fails with the place, with what
-// is expected and what happened, and with the conversation until then.
+// folders below that aren't hidden, whose names end in ".pkt". A test fails with the place, with
+// what is expected and what happened, and with the conversation until then.
 func Run(t *testing.T, files ...string) {
 	t.Helper()
 	Config{}.Run(t, files...)

@@ -20,7 +20,7 @@ import (
 	"github.com/wsstack/wsstack/wg"
 )
 
-// Lab is a few machines, which are network namespaces at a bridge in another one, with the folder
+// A lab is a few machines, which are network namespaces at a bridge in another one, with the folder
 // of a network file and of their keys.
 type lab struct {
 	t        *testing.T
@@ -63,6 +63,7 @@ func newLab(t *testing.T, names string) *lab {
 	return l
 }
 
+// machine makes a namespace, and skips the test where an ordinary user can't.
 func (l *lab) machine() *netns.Thread {
 	l.t.Helper()
 	m, err := netns.NewThread()
@@ -171,8 +172,8 @@ links:
 	require.NoError(t, err)
 }
 
-// Two machines reach each other over a third one with a router, though packets are lost. The machine
-// in the middle starts last.
+// Two machines reach each other over a third one with a router, though packets are lost. The
+// machine in the middle starts last.
 func TestRunMachines_Router(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "abc")

@@ -90,7 +90,8 @@ func newPubkeyCommand() *cobra.Command {
 	}
 }
 
-// printKey makes a key and prints it, with a warning where others can read the file that it goes to.
+// printKey makes a key and prints it, with a warning where others can read the file that it goes
+// to.
 func printKey(stdout, stderr io.Writer, generate func() (wg.Key, error)) error {
 	key, err := generate()
 	if err != nil {

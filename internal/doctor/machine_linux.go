@@ -69,8 +69,8 @@ func ordinaryUsers(m settings) Finding {
 	return ok
 }
 
-// tunnelBuffer is how many bytes the receive buffer of a tunnel's UDP socket should have at least: a
-// window of TCP's own, 1 MiB, fits into it with what the kernel adds to each packet.
+// tunnelBuffer is how many bytes the receive buffer of a tunnel's UDP socket should have at least:
+// a window of TCP's own, 1 MiB, fits into it with what the kernel adds to each packet.
 const tunnelBuffer = 4 << 20
 
 // wireGuard looks how large the buffers of tunnels are. Root's are as large as they ask for.

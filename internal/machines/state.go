@@ -136,8 +136,8 @@ func (s *state) received(from int, m message) {
 	}
 }
 
-// becomesReady reports whether a machine that says so makes a host ready: each machine speaks of its
-// own hosts, the hub of those of all others, and of each once.
+// becomesReady reports whether a machine that says so makes a host ready: each machine speaks of
+// its own hosts, the hub of those of all others, and of each once.
 func (s *state) becomesReady(from int, host string) bool {
 	at, awaited := s.awaited[host]
 	if !awaited || from != hub && from != at {

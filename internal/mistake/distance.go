@@ -6,8 +6,8 @@ import "math"
 const maxWord = 1000
 
 // Nearest is the name that somebody may have meant by a word, the first of those at the smallest
-// Distance, and that distance. Without names it is "", at more than any distance, and so it is for a
-// word that no name can be meant by, of more than 1,000 letters.
+// Distance, and that distance. Without names it is "", at more than any distance, and so it is for
+// a word that no name can be meant by, of more than 1,000 letters.
 func Nearest(word string, names []string) (nearest string, distance int) {
 	distance = math.MaxInt
 	if len(word) > maxWord {

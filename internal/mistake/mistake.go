@@ -21,8 +21,8 @@ func (e *Error) Error() string { return e.text }
 // Hint says what would work instead; "": nothing is known.
 func (e *Error) Hint() string { return e.hint }
 
-// HintOf is the hint of an error of any package: of the first one in its tree with a method Hint; "":
-// there is none.
+// HintOf is the hint of an error of any package: of the first one in its tree with a method Hint;
+// "": there is none.
 func HintOf(err error) string {
 	h, _ := errors.AsType[interface {
 		error

@@ -67,8 +67,8 @@ func (t *Thread) Do(f func()) {
 	<-done
 }
 
-// Join joins the caller's namespace, where the interface near is made, and that of the Thread, which
-// gets far. Both have this MTU.
+// Join joins the caller's namespace, where the interface near is made, and that of the Thread,
+// which gets far. Both have this MTU.
 func (t *Thread) Join(near, far string, mtu int) error {
 	veth := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near, MTU: mtu}, PeerName: far, PeerMTU: uint32(mtu)}
 	if err := netlink.LinkAdd(veth); err != nil {

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command wireguard measures tunnels of packages wg and wgnet beside those of wireguard-go's own
-// netstack: two processes, each with an end of a tunnel, with UDP over the loopback between them, in
-// one run on one machine.
+// netstack: two processes, each with an end of a tunnel, with UDP over the loopback between them,
+// in one run on one machine.
 //
 //	go run ./bench/compare/wireguard [--quick] [--only NAME,…] [--rows ROW,…] [--rounds N] [--length D]
 //

@@ -7,12 +7,12 @@ import (
 	"github.com/wsstack/wsstack/internal/script/syntax"
 )
 
-// MaxBuffers is how many bytes the buffers of all calls in progress have together. One call moves at
-// most a quarter of it.
+// MaxBuffers is how many bytes the buffers of all calls in progress have together. One call moves
+// at most a quarter of it.
 const MaxBuffers = 64 << 20
 
-// Buffers counts the bytes of buffers that a script's calls have at the moment. The zero value counts
-// none. It is safe for concurrent use.
+// Buffers counts the bytes of buffers that a script's calls have at the moment. The zero value
+// counts none. It is safe for concurrent use.
 type Buffers struct{ used atomic.Int64 }
 
 // Take counts n more bytes, for an argument at a place. The Fault says that they are too many; nil:

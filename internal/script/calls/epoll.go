@@ -169,8 +169,8 @@ func (m *Machine) collect(e *epoll, limit int) (events []vocabulary.EpollEvent) 
 	return events
 }
 
-// reports finds what a watch is ready for, and whether that is to be reported: with EPOLLET, if there
-// is something new.
+// reports finds what a watch is ready for, and whether that is to be reported: with EPOLLET, if
+// there is something new.
 func (m *Machine) reports(w *watch) (found int64, report bool) {
 	found = m.ready(w.file, w.event.Events)
 	isNew := !w.edge() || w.fresh || found&^w.seen != 0 || m.readable(w.file) > w.readable
@@ -183,8 +183,8 @@ type edgeWait struct {
 	news  *provider.Event
 }
 
-// lookForEdges looks until something is found or the time is over. No function of the Provider waits
-// for more bytes than there are, so it waits for Look.
+// lookForEdges looks until something is found or the time is over. No function of the Provider
+// waits for more bytes than there are, so it waits for Look.
 func (c *invocation) lookForEdges(e *epoll, timeout time.Duration, look func() int64) (int64, error) {
 	news := provider.NewEvent()
 	c.mu.Lock()
@@ -209,8 +209,8 @@ func (c *invocation) lookForEdges(e *epoll, timeout time.Duration, look func() i
 	return n, nil
 }
 
-// Look wakes calls of epoll_wait that wait for an edge (EPOLLET) if there is one. Who runs the network
-// calls it after each step. It returns how often it has looked at a descriptor.
+// Look wakes calls of epoll_wait that wait for an edge (EPOLLET) if there is one. Who runs the
+// network calls it after each step. It returns how often it has looked at a descriptor.
 func (m *Machine) Look() (looks int) {
 	m.mu.Lock()
 	edges := slices.Clone(m.edges)
@@ -245,8 +245,8 @@ func (m *Machine) awaited(e *epoll) (interests []interest) {
 	return interests
 }
 
-// relax notes after each call what sockets in an epoll have ceased to be ready for, so that it is an
-// edge when they are again.
+// relax notes after each call what sockets in an epoll have ceased to be ready for, so that it is
+// an edge when they are again.
 func (m *Machine) relax() {
 	m.mu.Lock()
 	var watches []*watch
@@ -264,8 +264,8 @@ func (m *Machine) relax() {
 	}
 }
 
-// leftEpoll compares the events that the script has with those that were found. Those beyond them are
-// zeros.
+// leftEpoll compares the events that the script has with those that were found. Those beyond them
+// are zeros.
 func (c *invocation) leftEpoll(want, got []vocabulary.EpollEvent) {
 	for i, w := range want {
 		var g vocabulary.EpollEvent

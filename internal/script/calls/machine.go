@@ -61,8 +61,8 @@ type Outcome struct {
 	Fault *Fault
 }
 
-// A Fault is the first difference between a call and what the script says of it, or a mistake in the
-// script.
+// A Fault is the first difference between a call and what the script says of it, or a mistake in
+// the script.
 type Fault struct {
 	Pos syntax.Pos // of the call, or of the argument that isn't as expected
 

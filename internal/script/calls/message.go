@@ -83,8 +83,8 @@ func (c *invocation) sendMsg() result {
 	return c.transfer(w, c.sendingMessage(w, m))
 }
 
-// sendingMessage is the call that sends a message, without an address where none is said: packetdrill
-// has "..." for the peer that the script connects to.
+// sendingMessage is the call that sends a message, without an address where none is said:
+// packetdrill has "..." for the peer that the script connects to.
 func (c *invocation) sendingMessage(w way, m message) func() (int, error) {
 	control := c.encoded(c.controls(m.control))
 	to := m.Name

@@ -14,9 +14,10 @@ var filled = map[string]int{
 	"WSARecv": 1, "WSARecvFrom": 1, "WSARecvMsg": 1, "AcceptEx": 2,
 }
 
-// CheckText says that a text in quotes stands where a call, which is to fail, leaves no bytes: nothing
-// would be compared with it. A datagram that is longer than the buffer fills it (WSAEMSGSIZE), and an
-// overlapped operation may receive something later; nil: it is one of these, or there is no text.
+// CheckText says that a text in quotes stands where a call, which is to fail, leaves no bytes:
+// nothing would be compared with it. A datagram that is longer than the buffer fills it
+// (WSAEMSGSIZE), and an overlapped operation may receive something later; nil: it is one of these,
+// or there is no text.
 func CheckText(call *syntax.Call) *Fault {
 	i, ok := filled[call.Name]
 	if !ok || i >= len(call.Args) || call.Error == "" && !isMinusOne(call.Result) {

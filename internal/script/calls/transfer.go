@@ -125,8 +125,8 @@ func (c *invocation) buffer(i int) buffer {
 	return b
 }
 
-// vector reads buffers in brackets, the second argument, "[{..., 1000}, {"abc", 3}]", and their number,
-// the third.
+// vector reads buffers in brackets, the second argument, "[{..., 1000}, {"abc", 3}]", and their
+// number, the third.
 func (c *invocation) vector() buffer {
 	iovecs, err := c.numbers().Iovecs(c.arg(1))
 	if !c.check(err, c.arg(1)) {

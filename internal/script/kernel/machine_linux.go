@@ -26,8 +26,8 @@ const (
 // firstFile is the lowest descriptor of a script that doesn't say one.
 const firstFile = 3
 
-// A machine makes the system calls of a script. Sockets are made in the namespace; what is done with
-// them is done by this process. Its methods may be called by several goroutines at once.
+// A machine makes the system calls of a script. Sockets are made in the namespace; what is done
+// with them is done by this process. Its methods may be called by several goroutines at once.
 type machine struct {
 	ns  *namespace.Namespace
 	cfg calls.Config // what stands for "..."
@@ -150,8 +150,8 @@ func (m *machine) socket(family, typ, protocol int) (int, error) {
 	return fd, err
 }
 
-// close ends the calls that wait, and closes what the script has left open, with a reset where there
-// is a connection.
+// close ends the calls that wait, and closes what the script has left open, with a reset where
+// there is a connection.
 func (m *machine) close() {
 	m.closing.Store(true)
 	ended := make(chan struct{})

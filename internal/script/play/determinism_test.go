@@ -17,8 +17,8 @@ import (
 	"github.com/wsstack/wsstack/scripts"
 )
 
-// lossy is a script in which random numbers decide what happens, and timers, packets and the ends of
-// calls fall due at the same times.
+// lossy is a script in which random numbers decide what happens, and timers, packets and the ends
+// of calls fall due at the same times.
 const lossy = opened + `
 +0   link delay=20ms loss=0.3 reorder=0.2 seed=7
 +0   write(4, ..., 20000) = 20000
@@ -79,8 +79,8 @@ func fiveSeconds() string {
 	return b.String()
 }
 
-// busySeconds is a script of 5 s in which one connection has a segment, an answer and acknowledgements
-// every 50 ms, and another one a keep-alive probe every half a second.
+// busySeconds is a script of 5 s in which one connection has a segment, an answer and
+// acknowledgements every 50 ms, and another one a keep-alive probe every half a second.
 func busySeconds() string {
 	var b strings.Builder
 	b.WriteString(`

@@ -1,7 +1,7 @@
 // Package play plays scripts of package syntax: it makes a network of one host, the stack under
 // test, and of a wire whose other end is the script, and sees to it that what happens is what the
-// script says, when the script says it. Time is virtual, so that hours pass in milliseconds, and the
-// same script gives the same Result each time.
+// script says, when the script says it. Time is virtual, so that hours pass in milliseconds, and
+// the same script gives the same Result each time.
 //
 // All that a script is played on is behind the interface Ground; package kernel has another one, of
 // the system's own kernel and of real time.
@@ -71,8 +71,8 @@ type Line struct {
 	Text string        // as package trace has packets, and as the script has calls (syntax.Short); without the time
 }
 
-// A Failure is something that isn't as the script says. Its lines have syntax.MaxShown characters at
-// most.
+// A Failure is something that isn't as the script says. Its lines have syntax.MaxShown characters
+// at most.
 type Failure struct {
 	Pos   syntax.Pos    // of the event
 	Event string        // how the script has it

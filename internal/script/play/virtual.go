@@ -31,8 +31,9 @@ const (
 	peerName  = "peer"
 )
 
-// A virtual is the Ground of a stack of this project, in virtual time. The network does one thing at
-// a time, and all that can happen at an instant has happened before the next event of the script.
+// A virtual is the Ground of a stack of this project, in virtual time. The network does one thing
+// at a time, and all that can happen at an instant has happened before the next event of the
+// script.
 type virtual struct {
 	network   *simnet.Network
 	begun     time.Time // on the network's clock

@@ -83,8 +83,8 @@ func (a *arrival) checksumsFit() bool {
 	return h.ChecksumFits(a.data[a.Transport:end])
 }
 
-// packet is the packet in the words and numbers of a script, and what is wrong with it that a script
-// can't say. f is its flow; quoted finds the flow of what an ICMP error quotes.
+// packet is the packet in the words and numbers of a script, and what is wrong with it that a
+// script can't say. f is its flow; quoted finds the flow of what an ICMP error quotes.
 func (a *arrival) packet(f *flow, inbound bool, quoted func(tuple) *flow) (*syntax.Packet, string) {
 	p := &syntax.Packet{Inbound: inbound}
 	if a.class&3 != 0 {

@@ -147,7 +147,8 @@ func orDash(f flags) string {
 }
 
 // compareRange compares the number and the length. Where the script doesn't insist on one packet, a
-// shorter one is the first of several: all but the last are as long as the one before (packetdrill).
+// shorter one is the first of several: all but the last are as long as the one before
+// (packetdrill).
 func (c *comparison) compareRange(s, is *syntax.Segment) {
 	rest := s.Length - c.bytes
 	start, length := s.Start+uint32(c.bytes), rest

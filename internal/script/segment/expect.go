@@ -30,8 +30,8 @@ type Expectation struct {
 	size   int // the payload of the last one
 }
 
-// Expect begins to wait for an outbound packet of the script. The Expectation is good until the next
-// call of Inbound or Expect. An error is one of the script, with a hint (package mistake).
+// Expect begins to wait for an outbound packet of the script. The Expectation is good until the
+// next call of Inbound or Expect. An error is one of the script, with a hint (package mistake).
 func (p *Peer) Expect(packet *syntax.Packet) (*Expectation, error) {
 	return &Expectation{peer: p, want: packet}, Check(packet, p.ipv6())
 }

@@ -122,8 +122,9 @@ func (s *stamps) steps(expected, actual uint32) int {
 	return serial.Distance(expected, actual)
 }
 
-// echo is the timestamp on the wire that the script's peer echoes. What the stack hasn't sent in the
-// script's words is counted on if scaled says so, and as it is where the stack sends no timestamps.
+// echo is the timestamp on the wire that the script's peer echoes. What the stack hasn't sent in
+// the script's words is counted on if scaled says so, and as it is where the stack sends no
+// timestamps.
 func (s *stamps) echo(ecr uint32, scaled bool) (uint32, bool) {
 	if s.seen == nil {
 		return ecr, true
@@ -165,7 +166,8 @@ func stampOf(options []syntax.Option) *syntax.Option {
 	return nil
 }
 
-// mapSACK is a list of options whose SACK blocks have other numbers. The list itself stays as it is.
+// mapSACK is a list of options whose SACK blocks have other numbers. The list itself stays as it
+// is.
 func mapSACK(options []syntax.Option, number func(uint32) uint32) []syntax.Option {
 	mapped := make([]syntax.Option, len(options))
 	for i, o := range options {

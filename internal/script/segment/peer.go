@@ -102,8 +102,8 @@ func (p *Peer) Sent(packet []byte) {
 }
 
 // Text is how a script would have a packet that the stack or the peer has sent, "> S. 0:0(0) ack 1
-// win 65535 <mss 1460>", as far as its connection is known. It has the ports where they aren't those
-// of the last connection.
+// win 65535 <mss 1460>", as far as its connection is known. It has the ports where they aren't
+// those of the last connection.
 func (p *Peer) Text(packet []byte) string {
 	a := read(packet)
 	inbound := a.Source != p.cfg.Local && a.Dest == p.cfg.Local

@@ -297,7 +297,8 @@ func near(name string) string {
 	return callHint
 }
 
-// result reads what a call returns: values joined with "|", as "+" and "*" may begin the next event.
+// result reads what a call returns: values joined with "|", as "+" and "*" may begin the next
+// event.
 func (p *parser) result() Expr {
 	e := p.unary()
 	for p.token.is("|") && !p.token.first {

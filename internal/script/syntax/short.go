@@ -25,8 +25,8 @@ const (
 	sameBytes  = 16
 )
 
-// Beside has bytes that were expected, and those that came, in quotes, as they stand side by side in
-// a message: of what is longer than 64 bytes those around the first difference, and the length.
+// Beside has bytes that were expected, and those that came, in quotes, as they stand side by side
+// in a message: of what is longer than 64 bytes those around the first difference, and the length.
 func Beside(expected, actual []byte) (string, string) {
 	from := 0
 	for from < min(len(expected), len(actual)) && expected[from] == actual[from] {

@@ -118,8 +118,8 @@ var codesByName = func() map[string]wsa.Errno {
 	return codes
 }()
 
-// ErrnoText returns how a message names the error of a call: by the symbol of Winsock, or by the name
-// that the call has for it on Linux.
+// ErrnoText returns how a message names the error of a call: by the symbol of Winsock, or by the
+// name that the call has for it on Linux.
 func ErrnoText(s System, call string, code wsa.Errno) string {
 	if s == Linux {
 		for _, e := range errnos {
@@ -134,8 +134,8 @@ func ErrnoText(s System, call string, code wsa.Errno) string {
 	return strconv.Itoa(int(code))
 }
 
-// ErrnoMatches reports whether the error of a call is the one that a script has, by a name of either
-// system.
+// ErrnoMatches reports whether the error of a call is the one that a script has, by a name of
+// either system.
 func ErrnoMatches(call string, code wsa.Errno, word string) bool {
 	if c, ok := codesByName[word]; ok {
 		return c == code
@@ -148,8 +148,8 @@ func ErrnoMatches(call string, code wsa.Errno, word string) bool {
 	return false
 }
 
-// ErrnoKnown reports whether a word is the name of an error. If it isn't, hint says which one may be
-// meant.
+// ErrnoKnown reports whether a word is the name of an error. If it isn't, hint says which one may
+// be meant.
 func ErrnoKnown(word string) (hint string, ok bool) {
 	if _, ok := LinuxErrno(word); ok {
 		return "", true
@@ -167,8 +167,8 @@ func ErrnoKnown(word string) (hint string, ok bool) {
 	return meant(word, "names of errors: EAGAIN, ECONNRESET, WSAEWOULDBLOCK, …", words), false
 }
 
-// LinuxErrno returns the number of an error of Linux. The name may be Winsock's, for the same error.
-// ok is false for a name that Linux has no error for.
+// LinuxErrno returns the number of an error of Linux. The name may be Winsock's, for the same
+// error. ok is false for a name that Linux has no error for.
 func LinuxErrno(word string) (number int, ok bool) {
 	code, winsock := codesByName[word]
 	for _, e := range errnos {

@@ -17,8 +17,9 @@ func errorf(e syntax.Expr, advice, format string, args ...any) error {
 }
 
 // Number returns the number that e is, of that kind: names, digits, flags joined with |, ~, -, and
-// the functions htons, htonl, ntohs, ntohl and inet_addr, whose results are numbers as a little-endian
-// machine has them. Names of either system may stand everywhere. The error is an *Error.
+// the functions htons, htonl, ntohs, ntohl and inet_addr, whose results are numbers as a
+// little-endian machine has them. Names of either system may stand everywhere. The error is an
+// *Error.
 func (v Evaluator) Number(k Kind, e syntax.Expr) (int64, error) {
 	switch e := e.(type) {
 	case *syntax.Number:
