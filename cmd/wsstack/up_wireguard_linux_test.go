@@ -73,9 +73,8 @@ func freeUDPPort(t *testing.T) int {
 	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
-// program runs wsstack with a text to read, wants its exit status, and returns what it prints. It
-// is another process: the control socket compares namespaces, and that of this process is the one
-// of its first thread, which a netns.Thread may have had.
+// program runs wsstack as another process with a text to read, wants its exit status, and returns
+// what it prints.
 func program(t *testing.T, status int, input string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	cmd := exec.Command("wsstack", args...)
