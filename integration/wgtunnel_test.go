@@ -137,18 +137,13 @@ func (tu *tunnel) connect(t testing.TB, v6 bool) (a, b stream) {
 // end of the tunnel.
 func (e *tunnelEnd) openEngine(t testing.TB, c wg.Config) {
 	t.Helper()
-	var d *device.Device
+	var face wgtun.Device
 	var err error
-	e.machine.Do(func() {
-		var face wgtun.Device
-		if face, err = wgtun.CreateTUN("wg0", wg.DefaultMTU); err != nil {
-			return
-		}
-		bind := threadBind{conn.NewDefaultBind(), e.machine}
-		d = device.NewDevice(face, bind, device.NewLogger(device.LogLevelSilent, ""))
-		err = d.IpcSet(uapi(c))
-	})
+	e.machine.Do(func() { face, err = wgtun.CreateTUN("wg0", wg.DefaultMTU) })
 	require.NoError(t, err)
+	bind := threadBind{conn.NewDefaultBind(), e.machine}
+	d := device.NewDevice(face, bind, device.NewLogger(device.LogLevelSilent, ""))
+	require.NoError(t, d.IpcSet(uapi(c)))
 	t.Cleanup(func() { within(t, "Device.Close", d.Close) })
 	require.NoError(t, d.Up())
 	e.useKernel(t, c)
