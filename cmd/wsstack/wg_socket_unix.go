@@ -25,10 +25,13 @@ func wgSocketFeature(name string) testbed.Feature {
 			return nil, wgSocketFailure(err)
 		}
 		defer file.Close() // the listener has a descriptor of its own
-		l, err := ipc.UAPIListen(name, file)
+		// UAPIListen would also notice that somebody removes the file, but its Close fails now and then,
+		// as two goroutines of it close one descriptor.
+		l, err := net.FileListener(file)
 		if err != nil {
 			return nil, err
 		}
+		l.(*net.UnixListener).SetUnlinkOnClose(true)
 		s := &wgSocket{listener: l}
 		s.serving.Go(func() { _ = device.Serve(l) }) // ends with l
 		return s, nil
@@ -55,5 +58,8 @@ type wgSocket struct {
 func (s *wgSocket) Close() error {
 	err := s.listener.Close()
 	s.serving.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil // Serve has closed it
+	}
 	return err
 }
