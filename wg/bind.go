@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,8 @@ func newBind(t *TUN, inner conn.Bind) *bind {
 type bind struct {
 	conn.Bind
 	in, out *flight
+
+	crossings crossings
 
 	probe  probe
 	watch  chan struct{} // has one element when somebody should look at the paths
@@ -65,10 +68,20 @@ func (b *bind) receiver(inner conn.ReceiveFunc, closed <-chan struct{}) conn.Rec
 	data := make([][]byte, 0, b.BatchSize()) // the buffers of a batch that have data
 	used := 0                                // how many buffers the last batch has had
 	failed := 0                              // how many times receiving has failed in a row
+	var waiting []late                       // what has come and comes next
 	return func(packets [][]byte, sizes []int, from []conn.Endpoint) (int, error) {
 		b.in.leave(packets[:used]) // where the engine took a packet, there is another buffer now
 		if !b.in.stalled() && !b.in.wait(closed) {
 			return 0, net.ErrClosed
+		}
+		if len(waiting) > 0 {
+			l := waiting[0]
+			waiting, used = waiting[1:], 0
+			if !sleep(time.Until(l.until), closed) {
+				return 0, net.ErrClosed
+			}
+			sizes[0], from[0] = copy(packets[0], l.packet), l.from
+			return 1, nil
 		}
 		n, err := inner(packets, sizes, from)
 		if err != nil {
@@ -76,9 +89,14 @@ func (b *bind) receiver(inner conn.ReceiveFunc, closed <-chan struct{}) conn.Rec
 			return 0, pause(err, failed, closed)
 		}
 		used, failed, data = n, 0, data[:0]
+		now := time.Now()
 		for i, size := range sizes[:n] {
-			if isData(packets[i][:size]) {
+			packet := packets[i][:size]
+			if isData(packet) {
 				data = append(data, packets[i])
+			} else if d := b.crossings.came(packet, from[i], now); d > 0 {
+				waiting = append(waiting, late{slices.Clone(packet), from[i], now.Add(d)})
+				sizes[i] = 0 // which the engine passes over
 			}
 		}
 		b.in.enter(data)
@@ -92,14 +110,20 @@ func pause(err error, times int, closed <-chan struct{}) error {
 	if errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	if times > 10 {
-		select {
-		case <-closed:
-			return net.ErrClosed
-		case <-time.After(10 * time.Millisecond):
-		}
+	if times > 10 && !sleep(10*time.Millisecond, closed) {
+		return net.ErrClosed
 	}
 	return nil
+}
+
+// sleep lets some time pass, and reports whether closed is still open.
+func sleep(d time.Duration, closed <-chan struct{}) bool {
+	select {
+	case <-closed:
+		return false
+	case <-time.After(d):
+		return true
+	}
 }
 
 // isData reports whether a packet of the tunnel carries a packet.
@@ -130,6 +154,7 @@ func (b *bind) SetMark(mark uint32) error {
 // address that the system chooses; the system sends what is too large in fragments.
 func (b *bind) Send(packets [][]byte, to conn.Endpoint) error {
 	defer b.out.leave(packets)
+	b.crossings.sent(packets, to)
 	err := b.Bind.Send(packets, to)
 	endpoint, ok := to.(*conn.StdNetEndpoint)
 	if !ok {
