@@ -86,7 +86,8 @@ func TestHostile(t *testing.T) {
 		}
 		_, err := attacker.Write(p)
 		require.NoError(t, err)
-		require.LessOrEqual(t, in.len(), maxInside()+conn.IdealBatchSize)
+		// Garbage may count as stuck, for which nobody waits.
+		require.LessOrEqual(t, in.len(), crowd*maxInside()+conn.IdealBatchSize)
 	}
 	exchange(t, stacks, 0)
 	after := target.Peers()[0]
