@@ -63,7 +63,7 @@ func (f *Func) Send(packets []Packet) error {
 	}
 	for i := range packets {
 		p := &packets[i]
-		if !f.Offload().Carries(p, f.mtu) {
+		if !f.Offload().carries(p, f.mtu) {
 			f.sendDrops.Add(1)
 			continue
 		}

@@ -89,7 +89,7 @@ func (d *osDevice) Send(packets []Packet) error {
 	offload := d.port.offload()
 	for i := range packets {
 		p := &packets[i]
-		if !offload.Carries(p, inet.MaxMTU) {
+		if !offload.carries(p, inet.MaxMTU) {
 			d.drops.Add(1)
 			continue
 		}

@@ -6,8 +6,8 @@ import "gvisor.dev/gvisor/pkg/buffer"
 // header and 65,535 bytes of payload.
 const maxPacket = 40 + 65535
 
-// Carries reports whether a device with this Offload and this MTU takes the packet.
-func (o Offload) Carries(p *Packet, mtu int) bool {
+// carries reports whether a device with this Offload and this MTU takes the packet.
+func (o Offload) carries(p *Packet, mtu int) bool {
 	if p.GSO.NeedsCsum && !o.Checksum {
 		return false
 	}

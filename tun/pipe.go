@@ -74,25 +74,12 @@ func (p *pipeEnd) Start(receive func([]Packet)) error {
 	})
 }
 
-// Send implements Device. Send queues runs of packets rather than single ones, to take the lock of
-// the queue once for each run.
+// Send implements Device.
 func (p *pipeEnd) Send(packets []Packet) error {
 	if p.closed.Load() {
 		return ErrClosed
 	}
-	offload := p.Offload()
-	for len(packets) > 0 {
-		run := 0
-		for run < len(packets) && offload.Carries(&packets[run], p.mtu) {
-			run++
-		}
-		p.out.PutClones(packets[:run])
-		if run < len(packets) {
-			p.out.Drop(1)
-			run++
-		}
-		packets = packets[run:]
-	}
+	p.out.PutCarried(packets, p.Offload(), p.mtu)
 	return nil
 }
 

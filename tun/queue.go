@@ -60,6 +60,23 @@ func (q *Queue) Put(packets []Packet) (first bool) { return q.put(packets, false
 // PutClones is Put for borrowed packets. The queue gets clones, which share the data.
 func (q *Queue) PutClones(packets []Packet) (first bool) { return q.put(packets, true) }
 
+// PutCarried is PutClones for those packets that a device with this Offload and this MTU takes. The
+// others are counted as dropped. The lock is taken once for each run of packets.
+func (q *Queue) PutCarried(packets []Packet, o Offload, mtu int) {
+	for len(packets) > 0 {
+		run := 0
+		for run < len(packets) && o.carries(&packets[run], mtu) {
+			run++
+		}
+		q.PutClones(packets[:run])
+		if run < len(packets) {
+			q.Drop(1)
+			run++
+		}
+		packets = packets[run:]
+	}
+}
+
 func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

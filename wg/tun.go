@@ -158,18 +158,7 @@ func (f *stackFace) Send(packets []tun.Packet) error {
 		return tun.ErrClosed
 	default:
 	}
-	for len(packets) > 0 {
-		run := 0
-		for run < len(packets) && f.Offload().Carries(&packets[run], f.mtu) {
-			run++
-		}
-		f.queue.PutClones(packets[:run])
-		if run < len(packets) {
-			f.drops.Add(1)
-			run++
-		}
-		packets = packets[run:]
-	}
+	f.queue.PutCarried(packets, f.Offload(), f.mtu)
 	return nil
 }
 
