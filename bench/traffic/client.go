@@ -74,10 +74,17 @@ func (c *Client) Do(what string, streams int, length time.Duration) ([]float64, 
 type Dialer func(network string) (net.Conn, error)
 
 // Obey carries out the orders that it reads from in, and writes the figures to out. It returns at
-// the end of in.
+// the end of in, having closed what it holds.
 func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 	orders, results := json.NewDecoder(in), json.NewEncoder(out)
 	var held []net.Conn
+	release := func() {
+		for _, c := range held {
+			_ = c.Close()
+		}
+		held = nil
+	}
+	defer release()
 	for {
 		var o order
 		if err := orders.Decode(&o); err != nil {
@@ -87,12 +94,11 @@ func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 		var err error
 		switch o.What {
 		case Open:
-			held, err = dialer.open(o.Streams)
+			var opened []net.Conn
+			opened, err = dialer.open(o.Streams)
+			held = append(held, opened...)
 		case Close:
-			for _, c := range held {
-				_ = c.Close()
-			}
-			held = nil
+			release()
 		default:
 			measure, ok := work[o.What]
 			if !ok {
@@ -120,8 +126,11 @@ func (d Dialer) dial(mode byte) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Write([]byte{mode})
-	return c, err
+	if _, err = c.Write([]byte{mode}); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // hello waits until there is a way to the server.
@@ -154,13 +163,13 @@ func ping(c net.Conn) error {
 func (d Dialer) open(n int) (list []net.Conn, err error) {
 	for range n {
 		c, err := d.dial(modeEcho)
-		if err == nil {
-			err = ping(c)
-		}
 		if err != nil {
 			return list, fmt.Errorf("connection %d: %w", len(list), err)
 		}
 		list = append(list, c)
+		if err := ping(c); err != nil {
+			return list, fmt.Errorf("connection %d: %w", len(list), err)
+		}
 	}
 	return list, nil
 }
@@ -329,13 +338,14 @@ func (d Dialer) connections(o order) ([]float64, error) {
 		b := make([]byte, len(answer))
 		for !done() {
 			c, err := d.dial(modeRequest)
-			if err == nil {
-				err = ask(c, b)
-			}
 			if err != nil {
 				return err
 			}
+			err = ask(c, b)
 			_ = c.Close()
+			if err != nil {
+				return err
+			}
 		}
 		return nil
 	})
