@@ -3,11 +3,9 @@
 package bench
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 // A Report is the outcome of a comparison.
 type Report struct {
+	Title    string // of its section
 	Command  string // what makes it
 	Columns  []Column
 	Bounds   []Bound `json:"-"` // Ratios has them
@@ -175,22 +174,6 @@ func (r *Report) Figures(w io.Writer) error {
 	return r.write(w, turned)
 }
 
-// Print writes what table does, Markdown or Figures, to w and into a file as well; "": there is
-// none.
-func Print(w io.Writer, file string, table func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := table(&b); err != nil {
-		return err
-	}
-	if file != "" {
-		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
-	_, err := w.Write(b.Bytes())
-	return err
-}
-
 // cells are the medians, a line for each contender, below and behind what they are.
 func (r *Report) cells() [][]string {
 	head := []string{""}
@@ -228,7 +211,7 @@ func (r *Report) write(w io.Writer, cells [][]string) error {
 }
 
 func (r *Report) header(b *strings.Builder) {
-	fmt.Fprintf(b, "# Benchmarks\n\nMade by `%s` in %s on %s; don't edit.\n\n", r.Command, r.Duration, r.Date)
+	fmt.Fprintf(b, "## %s\n\nMade by `%s` in %s on %s.\n\n", r.Title, r.Command, r.Duration, r.Date)
 	fmt.Fprintf(b, "%s, %d processors; Linux %s, TCP congestion control %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n",
 		r.Machine, r.CPUs, r.Kernel, r.TCP, r.Go, r.Rounds, r.Length)
 	fmt.Fprintf(b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
@@ -238,7 +221,7 @@ func (r *Report) ratios(b *strings.Builder) {
 	if len(r.Ratios) == 0 {
 		return
 	}
-	b.WriteString("\n## Ratios\n\nWith the 95 % interval of the median. A bound is missed only when the whole interval lies beyond it.\n\n")
+	b.WriteString("\n### Ratios\n\nWith the 95 % interval of the median. A bound is missed only when the whole interval lies beyond it.\n\n")
 	b.WriteString("| figure | of | to | ratio | interval | bound | |\n|---|---|---|---:|---:|---:|---|\n")
 	for _, x := range r.Ratios {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s … %s | %s | %s |\n", x.Column, x.Of, x.To, digits(x.Median), digits(x.Low), digits(x.High), x.limit(), x.Verdict)

@@ -17,7 +17,7 @@ import (
 // that are interleaved: in each, every contender is measured once, beginning
 // with another one. progress is told what happens.
 func Run(rounds int, length time.Duration, accept func(name string) bool, progress func(string)) (*Report, error) {
-	r := &Report{Command: "go run ./bench/compare --markdown BENCHMARKS.md", Columns: Columns, Bounds: bounds(), Legend: legend,
+	r := &Report{Title: "Embedded in a program", Command: "go run ./bench/compare", Columns: Columns, Bounds: bounds(), Legend: legend,
 		Rounds: rounds, Length: length.String()}
 	r.Begin()
 	var contenders []Contender

@@ -40,7 +40,7 @@ func main() {
 	pflag.IntVar(&s.rounds, "rounds", bench.Rounds, "interleaved rounds")
 	pflag.DurationVar(&s.length, "length", 300*time.Millisecond, "length of a transfer")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name, such as pipe")
-	pflag.StringVar(&s.markdown, "markdown", "", "write the tables to `FILE` as well")
+	pflag.StringVar(&s.markdown, "markdown", "", "write the tables into their section of `FILE` as well")
 	pflag.StringVar(&s.json, "json", "", "write everything, samples included, to `FILE`")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile to `FILE`: with --only, where the time goes")
 	pflag.Parse()
@@ -75,7 +75,7 @@ func (s *settings) run() error {
 	if err != nil {
 		return err
 	}
-	if err := bench.Print(os.Stdout, s.markdown, r.Markdown); err != nil {
+	if err := bench.Print(os.Stdout, s.markdown, "embedding", r.Markdown); err != nil {
 		return err
 	}
 	if s.json == "" {

@@ -57,7 +57,7 @@ func main() {
 	pflag.DurationVar(&s.length, "length", 2*time.Second, "length of each measurement")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name")
 	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, trip, requests, connections, datagrams; all by default")
-	pflag.StringVar(&s.markdown, "markdown", "", "write the table to `FILE` as well")
+	pflag.StringVar(&s.markdown, "markdown", "", "write the table into its section of `FILE` as well")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of wsstack's gateway to `FILE`")
 	pflag.Parse()
 	check(netns.Enter())
@@ -116,7 +116,7 @@ func (s *settings) run(w io.Writer) error {
 	stopServer := sync.OnceFunc(func() { _ = stdin.Close(); _ = server.Wait() })
 	defer stopServer()
 
-	r := bench.Report{Command: "go run ./bench/compare/gateways", Columns: columns(), Rounds: s.rounds, Length: s.length.String()}
+	r := bench.Report{Title: "The way out", Command: "go run ./bench/compare/gateways", Columns: columns(), Rounds: s.rounds, Length: s.length.String()}
 	r.Begin()
 	var running []*contender
 	defer func() {
@@ -161,5 +161,5 @@ func (s *settings) run(w io.Writer) error {
 	running = nil
 	stopServer()
 	r.Finish()
-	return bench.Print(w, s.markdown, r.Figures)
+	return bench.Print(w, s.markdown, "gateways", r.Figures)
 }

@@ -46,7 +46,7 @@ func main() {
 	pflag.DurationVar(&s.length, "length", time.Second, "length of each measurement")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders, such as wg,netstack; all by default")
 	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, both, http, trip, connections; all by default")
-	pflag.StringVar(&s.markdown, "markdown", "", "write the tables to `FILE` as well")
+	pflag.StringVar(&s.markdown, "markdown", "", "write the tables into their section of `FILE` as well")
 	pflag.StringVar(&s.profile, "profile", "", "write profiles of all processes, of CPU and of memory, into the folder `DIR`")
 	pflag.Parse()
 	check(netns.Enter())
@@ -64,7 +64,7 @@ func check(err error) {
 }
 
 func (s *settings) run(w io.Writer) error {
-	r := bench.Report{Command: "go run ./bench/compare/wireguard", Columns: columns, Bounds: bounds(), Legend: legend,
+	r := bench.Report{Title: "Tunnels", Command: "go run ./bench/compare/wireguard", Columns: columns, Bounds: bounds(), Legend: legend,
 		Rounds: s.rounds, Length: s.length.String()}
 	// BBR, which some kernels have by default, would measure its timer.
 	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte("reno"), 0); err != nil {
@@ -90,5 +90,5 @@ func (s *settings) run(w io.Writer) error {
 		}
 	}
 	r.Finish()
-	return bench.Print(w, s.markdown, r.Figures)
+	return bench.Print(w, s.markdown, "wireguard", r.Figures)
 }
