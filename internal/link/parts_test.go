@@ -2,12 +2,9 @@ package link
 
 import (
 	"encoding/binary"
-	"fmt"
-	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -15,83 +12,13 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// between is a packet between two addresses: its payload begins with the ports.
-func between(protocol uint8, from, to string, ports uint32, options int, fragment uint16, payload byte) tun.Packet {
-	source, destination := netip.MustParseAddr(from), netip.MustParseAddr(to)
-	body := append(binary.BigEndian.AppendUint32(nil, ports), make([]byte, 60)...)
-	body[len(body)-1] = payload
-	if source.Is6() {
-		b := append(make([]byte, header.IPv6MinimumSize), body...)
-		b[0], b[6] = 0x60, protocol
-		copy(b[8:], source.AsSlice())
-		copy(b[24:], destination.AsSlice())
-		return packet(b...)
-	}
-	b := append(make([]byte, header.IPv4MinimumSize+options), body...)
-	b[0], b[9] = 0x45+byte(options/4), protocol
-	binary.BigEndian.PutUint16(b[6:], fragment)
-	copy(b[12:], source.AsSlice())
-	copy(b[16:], destination.AsSlice())
-	return packet(b...)
-}
-
-const (
-	tcpNumber     = uint8(header.TCPProtocolNumber)
-	udpNumber     = uint8(header.UDPProtocolNumber)
-	moreFragments = 0x2000
-)
-
-// What belongs together has one part, and what doesn't is spread.
-func TestPartOf(t *testing.T) {
-	const parts = 7
-	for _, addrs := range [][2]string{{"10.0.0.2", "10.0.0.1"}, {"fd00::2", "fd00::1"}} {
-		counts := [parts]int{}
-		for port := range uint32(1000) {
-			first := between(tcpNumber, addrs[0], addrs[1], port<<16|80, 0, 0, 0)
-			second := between(tcpNumber, addrs[0], addrs[1], port<<16|80, 0, 0, 1)
-			options := between(tcpNumber, addrs[0], addrs[1], port<<16|80, 40, 0, 2)
-			part := partOf(&first, parts)
-			require.Equal(t, part, partOf(&second, parts))
-			require.Equal(t, part, partOf(&options, parts), "IP options")
-			counts[part]++
-		}
-		for part, n := range counts {
-			require.Greater(t, n, 1000/parts/2, "connections of part %d", part)
-		}
-		whole := between(udpNumber, addrs[0], addrs[1], 1<<16|53, 0, 0, 0)
-		other := between(udpNumber, addrs[0], addrs[1], 2<<16|53, 0, 0, 0)
-		require.Equal(t, partOf(&whole, parts), partOf(&other, parts), "datagrams of one sender")
-		group := between(udpNumber, addrs[0], map[bool]string{true: "224.0.0.1", false: "ff02::1"}[addrs[0] == "10.0.0.2"], 2<<16|53, 0, 0, 0)
-		require.Equal(t, partOf(&whole, parts), partOf(&group, parts), "datagrams of one sender to a group")
-	}
-	for ports := range uint32(100) { // a later fragment has no ports: it has something else there
-		first := between(tcpNumber, "10.0.0.2", "10.0.0.1", 1<<16|80, 0, moreFragments, 0)
-		later := between(tcpNumber, "10.0.0.2", "10.0.0.1", ports, 0, 1, 0)
-		require.Equal(t, partOf(&first, parts), partOf(&later, parts), "fragments")
-	}
-	senders := map[int]int{}
-	for i := range 1000 {
-		p := between(udpNumber, fmt.Sprintf("10.0.%d.%d", i/250, i%250), "10.0.0.1", 53, 0, 0, 0)
-		senders[partOf(&p, parts)]++
-	}
-	require.Len(t, senders, parts, "datagrams of different senders")
-}
-
-// No beginning of a packet is too short, and no header length too large.
-func TestPartOfMalformed(t *testing.T) {
-	for _, whole := range []tun.Packet{
-		between(tcpNumber, "10.0.0.2", "10.0.0.1", 80, 40, 0, 0), between(tcpNumber, "fd00::2", "fd00::1", 80, 0, 0, 0),
-	} {
-		b := whole.Data.Flatten()
-		for size := range b {
-			for _, first := range []byte{b[0], 0x40, 0x4f, 0x00, 0xff} {
-				p := packet(append([]byte{first}, b[1:size+1]...)...)
-				require.Less(t, partOf(&p, 3), 3)
-			}
-		}
-	}
-	p := packet()
-	require.Less(t, partOf(&p, 3), 3)
+// segment is a TCP segment between two addresses, with these ports and this last byte.
+func segment(ports uint32, last byte) tun.Packet {
+	b := make([]byte, header.IPv4MinimumSize, 100)
+	b[0], b[9] = 0x45, byte(header.TCPProtocolNumber)
+	copy(b[12:], []byte{10, 0, 0, 2, 10, 0, 0, 1})
+	b = binary.BigEndian.AppendUint32(b, ports)
+	return packet(append(b, append(make([]byte, 59), last)...)...)
 }
 
 // sequence is a dispatcher that notes the last byte of each packet by connection.
@@ -118,7 +45,7 @@ func TestPartsKeepOrder(t *testing.T) {
 	for i := range each {
 		var batch []tun.Packet
 		for c := range uint32(conns) {
-			batch = append(batch, between(tcpNumber, "10.0.0.2", "10.0.0.1", c/2<<16|80+c%2, 0, 0, byte(i)))
+			batch = append(batch, segment(c/2<<16|80+c%2, byte(i)))
 		}
 		dev.receive(batch)
 	}
@@ -146,11 +73,11 @@ func TestPartsBound(t *testing.T) {
 	e := New(dev, Options{Parts: parts})
 	require.NoError(t, e.Start())
 	for range tun.QueuePackets {
-		dev.receive([]tun.Packet{between(tcpNumber, "10.0.0.2", "10.0.0.1", 80, 0, 0, 0)})
+		dev.receive([]tun.Packet{segment(80, 0)})
 	}
 	require.Equal(t, tun.QueuePackets/parts, e.Len(), "of one connection")
 	for i := range uint32(2 * tun.QueuePackets) {
-		dev.receive([]tun.Packet{between(tcpNumber, "10.0.0.2", "10.0.0.1", i<<16|80, 0, 0, 0)})
+		dev.receive([]tun.Packet{segment(i<<16|80, 0)})
 	}
 	require.Equal(t, tun.QueuePackets, e.Len())
 	require.Equal(t, uint64(2*tun.QueuePackets), e.Dropped())
@@ -168,11 +95,4 @@ func TestTrusting(t *testing.T) {
 	require.Zero(t, offload.Capabilities()&claimed)
 	require.Equal(t, claimed, Trusting{offload}.Capabilities()&claimed)
 	require.Zero(t, Trusting{plain}.Capabilities()&claimed)
-}
-
-func BenchmarkPartOf(b *testing.B) {
-	p := tun.Packet{Data: buffer.MakeWithData(tcp4())}
-	for b.Loop() {
-		partOf(&p, 8)
-	}
 }
