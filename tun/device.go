@@ -62,6 +62,18 @@ type Offloader interface {
 	EnableOffload()
 }
 
+// A Parallel is a device that can call receive from several goroutines at once, and calls receive
+// from one at a time until its receiver asks for more. A TUN interface of Linux is a Parallel, which
+// has a queue for each goroutine. A device that wraps a Parallel without being one itself keeps to
+// one goroutine at a time.
+type Parallel interface {
+	// EnableParallel makes the device call receive from several goroutines at once, if it can. The
+	// packets of a connection are in order all the same: they come by one goroutine, or by another
+	// one later. A receiver that several goroutines may call at once calls EnableParallel before
+	// Start.
+	EnableParallel()
+}
+
 // A Named is a device that is an interface of the operating system.
 type Named interface {
 	// Name returns the name that the interface had when it was opened, which [Configure] takes.

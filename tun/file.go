@@ -2,18 +2,21 @@ package tun
 
 import "os"
 
-// OpenFile makes a TUN interface as [Open] does, or as [OpenWater] does if plain is true, and
-// returns its descriptor instead of a device. It is for a process that passes the descriptor on to
-// another one, which calls [FromFile]. The interface disappears when the last copy of the
-// descriptor is closed. Names, the network namespace and errors are those of OpenWater; on systems
-// other than Linux the error is errors.ErrUnsupported.
-func OpenFile(name string, plain bool) (*os.File, error) { return openFile(name, plain) }
+// OpenFiles makes a TUN interface as [Open] does, or as [OpenWater] does if plain is true, and
+// returns the descriptors of its queues instead of a device: at most this number of queues, one at
+// least. It is for a process that passes the descriptors on to another one, which calls
+// [FromFiles]. The interface disappears when the last copy of the last descriptor is closed. Names,
+// the network namespace and errors are those of OpenWater; on systems other than Linux the error is
+// errors.ErrUnsupported.
+func OpenFiles(name string, queues int, plain bool) ([]*os.File, error) {
+	return openFiles(name, max(queues, 1), plain)
+}
 
-// FromFile returns the device of a descriptor that [OpenFile] has returned, in this process or in
-// another one. The interface may be in another network namespace than the caller; then socket is a
-// socket of that namespace, which only MTU uses. A nil socket stands for the namespace of the
-// calling thread.
+// FromFiles returns the device of the descriptors that [OpenFiles] has returned, in this process or
+// in another one. All of them have to be of one interface. It may be in another network namespace
+// than the caller; then socket is a socket of that namespace, which only MTU uses. A nil socket
+// stands for the namespace of the calling thread.
 //
-// The device owns both files from now on; after an error both are closed. FromFile works on Linux
+// The device owns all files from now on; after an error they are closed. FromFiles works on Linux
 // only; on other systems the error is errors.ErrUnsupported.
-func FromFile(file, socket *os.File) (Device, error) { return fromFile(file, socket) }
+func FromFiles(files []*os.File, socket *os.File) (Device, error) { return fromFiles(files, socket) }

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func openFile(name string, plain bool) (*os.File, error) {
+func openFiles(name string, queues int, plain bool) ([]*os.File, error) {
 	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
 	if !plain {
-		file, _, _, err := kernelDriver.openFile(name)
+		files, _, _, err := kernelDriver.openFiles(name, queues)
 		if !errors.Is(err, ErrNoOffload) {
-			return file, err // also an error: the other way wouldn't do better
+			return files, err // also an error: the other way wouldn't do better
 		}
 	}
 	if err := probe(name); err != nil {
@@ -25,24 +25,41 @@ func openFile(name string, plain bool) (*os.File, error) {
 	if err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
-	return file, nil
+	return []*os.File{file}, nil
 }
 
-func fromFile(file, socket *os.File) (Device, error) {
-	name, vnet, err := kernelDriver.describeFile(file)
+func fromFiles(files []*os.File, socket *os.File) (Device, error) {
+	name, vnet, err := kernelDriver.describeFiles(files)
 	if err != nil {
-		_ = file.Close()
+		closeFiles(files)
 		if socket != nil {
 			_ = socket.Close()
 		}
 		return nil, &OpenError{Name: name, Err: err}
 	}
-	p, err := newPort(file, name, socket)
+	queues, err := newPorts(files, name, socket, vnet)
 	if err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
-	p.vnet = vnet
-	return &osDevice{name: name, port: p}, nil
+	return &osDevice{name: name, queues: queues}, nil
+}
+
+// describeFiles asks the kernel about the interface that all descriptors are of.
+func (d driver) describeFiles(files []*os.File) (name string, vnet Offload, err error) {
+	for i, file := range files {
+		one, offload, err := d.describeFile(file)
+		if err != nil {
+			return one, Offload{}, err
+		}
+		if i > 0 && (one != name || offload != vnet) {
+			return one, Offload{}, fmt.Errorf("not a queue of %s", name)
+		}
+		name, vnet = one, offload
+	}
+	if len(files) == 0 {
+		return "", Offload{}, errors.New("no descriptor")
+	}
+	return name, vnet, nil
 }
 
 func (d driver) describeFile(file *os.File) (name string, vnet Offload, err error) {

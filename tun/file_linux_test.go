@@ -9,7 +9,7 @@ import (
 )
 
 // A descriptor of something else is refused, and closed.
-func TestFromFile_NoTUN(t *testing.T) {
+func TestFromFiles_NoTUN(t *testing.T) {
 	file, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -18,10 +18,10 @@ func TestFromFile_NoTUN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err := tun.FromFile(file, socket); err == nil || !strings.Contains(err.Error(), "not a TUN interface") {
-		t.Errorf("FromFile of the null device = %v, %v", d, err)
+	if d, err := tun.FromFiles([]*os.File{file}, socket); err == nil || !strings.Contains(err.Error(), "not a TUN interface") {
+		t.Errorf("FromFiles of the null device = %v, %v", d, err)
 	}
 	if file.Close() == nil || socket.Close() == nil {
-		t.Error("FromFile has left a file open")
+		t.Error("FromFiles has left a file open")
 	}
 }

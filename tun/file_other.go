@@ -7,12 +7,14 @@ import (
 	"os"
 )
 
-func openFile(name string, _ bool) (*os.File, error) {
+func openFiles(name string, _ int, _ bool) ([]*os.File, error) {
 	return nil, &OpenError{Name: name, Err: errors.ErrUnsupported}
 }
 
-func fromFile(file, socket *os.File) (Device, error) {
-	_ = file.Close()
+func fromFiles(files []*os.File, socket *os.File) (Device, error) {
+	for _, f := range files {
+		_ = f.Close()
+	}
 	if socket != nil {
 		_ = socket.Close()
 	}

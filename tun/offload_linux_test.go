@@ -120,7 +120,7 @@ func TestOffloadOldKernels(t *testing.T) {
 		require.NoError(t, warm.Close())
 		before := descriptors(t)
 		for text, d := range map[string]driver{"IFF_VNET_HDR": old, "TUNGETFEATURES": older, "TUNSETOFFLOAD": noTSO} {
-			_, _, err := d.open("wss0")
+			_, _, err := d.open("wss0", 2)
 			var openErr *OpenError
 			require.ErrorAs(t, err, &openErr)
 			require.ErrorIs(t, err, ErrNoOffload)
@@ -136,11 +136,11 @@ func TestOffloadOldKernels(t *testing.T) {
 			require.Contains(t, log.String(), text)
 			require.NoError(t, fallback.Close())
 		}
-		port, name, err := noUSO.open("")
+		ports, name, err := noUSO.open("", 1)
 		require.NoError(t, err)
 		require.Equal(t, "tun0", name)
-		require.Equal(t, Offload{Checksum: true, TSO4: true, TSO6: true}, port.offload())
-		require.NoError(t, port.close())
+		require.Equal(t, Offload{Checksum: true, TSO4: true, TSO6: true}, ports[0].offload())
+		require.NoError(t, ports[0].close())
 	})
 }
 

@@ -2,6 +2,6 @@
 
 package tun
 
-func openOffloadPort(name string) (*port, string, error) {
+func openOffloadPorts(name string, _ int) ([]*port, string, error) {
 	return nil, "", &OpenError{Name: name, Err: errNotLinux}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+
+	"github.com/wsstack/wsstack/internal/parts"
 )
 
 // OpenOffload makes a TUN interface of Linux that carries TCP segments of up to 64 KiB in both
@@ -12,17 +14,21 @@ import (
 // errors are those of [OpenWater], with one more error: ErrNoOffload means that the kernel can't do
 // it, or that the system isn't Linux.
 //
+// The device is a [Parallel]. Where GOMAXPROCS is 4 or more it has several queues (IFF_MULTI_QUEUE)
+// with a reader for each, as many as a stack delivers packets with goroutines: one for each two
+// processors, 8 at most.
+//
 // The packets that the device receives come from the sockets of the kernel, so most of them have
 // GSO.NeedsCsum set. A receiver that wants plain packets uses [Segments].
 func OpenOffload(name string) (Device, error) {
 	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
-	port, actual, err := openOffloadPort(name)
+	queues, actual, err := openOffloadPorts(name, parts.Count())
 	if err != nil {
 		return nil, err
 	}
-	return &osDevice{name: actual, port: port}, nil
+	return &osDevice{name: actual, queues: queues}, nil
 }
 
 // Open makes a TUN interface as [OpenOffload] does or, on a system that can't do that, as

@@ -7,30 +7,36 @@ import (
 	"sync/atomic"
 
 	"github.com/wsstack/wsstack/internal/inet"
+	"github.com/wsstack/wsstack/internal/parts"
 )
 
-// osDevice is a TUN interface of the operating system. The differences between systems are in port,
-// which has these functions:
+// osDevice is a TUN interface of the operating system. It has a queue, which is a port, for each of
+// its readers. A packet that is sent leaves by the queue of its connection (package parts), so that
+// the answers come by the same one: the kernel learns from a packet which queue its connection has,
+// and chooses by a hash of its own for those of which it knows nothing.
+//
+// The differences between systems are in port, which has these functions:
 //
 //	func openPort(name string, address netip.Prefix) (p *port, actual string, err error) // *OpenError
 //	func (*port) offload() Offload
 //	func (*port) read(batch []Packet) (int, error) // waits for one packet, takes what else is there
 //	func (*port) write(*Packet) error              // never waits
-//	func (*port) mtu() int
+//	func (*port) mtu() int                         // of the first
 //	func (*port) stop() error                      // ends a read that waits, and later ones
 //	func (*port) close() error                     // after the last read
 //	func packetError(error) bool                   // did write fail because of this packet only
 type osDevice struct {
-	name string
-	port *port
+	name     string
+	queues   []*port // one at least
+	parallel atomic.Bool
 
 	drops  atomic.Uint64
-	failed atomic.Pointer[error] // why the reader ended, unless by Close
+	failed atomic.Pointer[error] // why a reader ended, unless by Close
 
 	mu      sync.Mutex // guards started and closed; not held while receive runs
 	started bool
 	closed  bool
-	reader  sync.WaitGroup
+	readers sync.WaitGroup
 
 	closeOnce sync.Once
 	closeErr  error
@@ -41,10 +47,13 @@ func (d *osDevice) Name() string { return d.name }
 
 // MTU implements Device. MTU asks the system each time, and returns the last known value when the
 // system doesn't answer.
-func (d *osDevice) MTU() int { return d.port.mtu() }
+func (d *osDevice) MTU() int { return d.queues[0].mtu() }
 
 // Offload implements Device. A device that OpenWater has made carries plain packets only.
-func (d *osDevice) Offload() Offload { return d.port.offload() }
+func (d *osDevice) Offload() Offload { return d.queues[0].offload() }
+
+// EnableParallel implements Parallel. There is one goroutine for each queue.
+func (d *osDevice) EnableParallel() { d.parallel.Store(true) }
 
 // Start implements Device. A second call fails with ErrStarted, and a call after Close with
 // ErrClosed.
@@ -58,14 +67,29 @@ func (d *osDevice) Start(receive func([]Packet)) error {
 		return ErrStarted
 	}
 	d.started = true
-	d.reader.Go(func() { d.run(receive) }) // ends when Close stops the port
+	if len(d.queues) > 1 && !d.parallel.Load() {
+		receive = oneAtATime(receive)
+	}
+	for _, q := range d.queues {
+		d.readers.Go(func() { d.run(q, receive) }) // ends when Close stops the port
+	}
 	return nil
 }
 
-func (d *osDevice) run(receive func([]Packet)) {
+// oneAtATime lets one goroutine at a time call receive.
+func oneAtATime(receive func([]Packet)) func([]Packet) {
+	var mu sync.Mutex
+	return func(packets []Packet) {
+		mu.Lock()
+		defer mu.Unlock()
+		receive(packets)
+	}
+}
+
+func (d *osDevice) run(queue *port, receive func([]Packet)) {
 	var batch [batchSize]Packet
 	for {
-		n, err := d.port.read(batch[:])
+		n, err := queue.read(batch[:])
 		if n > 0 {
 			receive(batch[:n])
 			clear(batch[:n])
@@ -86,14 +110,14 @@ func (d *osDevice) Send(packets []Packet) error {
 	if err := d.failed.Load(); err != nil {
 		return *err
 	}
-	offload := d.port.offload()
+	offload := d.Offload()
 	for i := range packets {
 		p := &packets[i]
 		if !offload.carries(p, inet.MaxMTU) {
 			d.drops.Add(1)
 			continue
 		}
-		err := d.port.write(p)
+		err := d.queues[parts.Outgoing(&p.Data, len(d.queues))].write(p)
 		switch {
 		case err == nil:
 		case packetError(err):
@@ -113,16 +137,23 @@ func (d *osDevice) isClosed() bool {
 	return d.closed
 }
 
-// Close implements Device. receive must not call Close. The reader is stopped before the descriptor
-// is closed: the reader would otherwise take data of a later file that gets the same number.
+// Close implements Device. receive must not call Close. The readers are stopped before the
+// descriptors are closed: a reader would otherwise take data of a later file that gets the same
+// number.
 func (d *osDevice) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
 	d.closeOnce.Do(func() {
-		err := d.port.stop()
-		d.reader.Wait()
-		if err = errors.Join(err, d.port.close()); err != nil {
+		var errs []error
+		for _, q := range d.queues {
+			errs = append(errs, q.stop())
+		}
+		d.readers.Wait()
+		for _, q := range d.queues {
+			errs = append(errs, q.close())
+		}
+		if err := errors.Join(errs...); err != nil {
 			d.closeErr = fmt.Errorf("tun: close %s: %w", d.name, err)
 		}
 	})

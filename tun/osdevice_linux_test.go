@@ -19,12 +19,18 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
-// An opener is one of the two ways to a TUN.
+// An opener is one of the ways to a TUN.
 type opener func(name string) (Device, error)
+
+// openQueues makes a TUN with four queues, on whatever machine.
+func openQueues(name string) (Device, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	return OpenOffload(name)
+}
 
 // eachOpener runs a test in a namespace with each of them.
 func eachOpener(t *testing.T, body func(t *testing.T, open opener)) {
-	for name, open := range map[string]opener{"water": OpenWater, "offload": OpenOffload} {
+	for name, open := range map[string]opener{"water": OpenWater, "offload": OpenOffload, "queues": openQueues} {
 		t.Run(name, func(t *testing.T) {
 			inNetNS(t, func() { body(t, open) })
 		})
@@ -225,9 +231,9 @@ func TestTUNClose(t *testing.T) {
 		require.NoError(t, warm.Close())
 		before := descriptors(t)
 		d := open.configured(t, "wss0", Config{NoAddrGen: true, Addresses: prefixes("10.9.0.2/24")})
-		require.NoError(t, d.port.file.SetReadDeadline(time.Time{}))
+		require.NoError(t, d.queues[0].file.SetReadDeadline(time.Time{}))
 		inherited := -1
-		require.NoError(t, d.port.raw.Control(func(fd uintptr) {
+		require.NoError(t, d.queues[0].raw.Control(func(fd uintptr) {
 			inherited, _ = unix.FcntlInt(fd, unix.F_GETFD, 0)
 		}))
 		require.Equal(t, unix.FD_CLOEXEC, inherited, "children don't keep the interface")
@@ -280,7 +286,7 @@ func TestTUNOpenCloseLeaksNothing(t *testing.T) {
 		warm := open.configured(t, "wss0", Config{})
 		require.NoError(t, warm.Close())
 		fds, goroutines := descriptors(t), runtime.NumGoroutine()
-		for i := range 200 {
+		for i := range 50 {
 			d, err := open("wss0")
 			require.NoError(t, err)
 			if i%2 == 0 { // a reader that waits

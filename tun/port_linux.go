@@ -32,41 +32,51 @@ type port struct {
 	readErr  error
 
 	// control is a socket of the interface's network namespace, for MTU: the
-	// caller may be in another one by then.
+	// caller may be in another one by then. The first port of a device has it.
 	controlMu sync.Mutex // guards the fields below
-	control   int        // -1 once closed
+	control   int        // -1: there is none, or it is closed
 	request   *unix.Ifreq
 	lastMTU   int
 }
 
-// newPort makes the port of a descriptor, for the interface of that name. socket
-// is one of the interface's network namespace; nil: the caller's thread is in it.
-// newPort takes ownership of both, also when it fails.
-func newPort(file *os.File, name string, socket *os.File) (_ *port, err error) {
-	p := &port{file: file, control: -1}
+// newPorts makes the ports of the descriptors of an interface. socket is one of the interface's
+// network namespace; nil: the caller's thread is in it. newPorts takes ownership of all files, also
+// when it fails.
+func newPorts(files []*os.File, name string, socket *os.File, vnet Offload) (ports []*port, err error) {
 	defer func() {
 		if socket != nil {
 			_ = socket.Close()
 		}
 		if err != nil {
-			_ = p.close()
+			closeFiles(files)
 		}
 	}()
-	p.readFunc = p.readReady
-	p.lastMTU = 1500 // the kernel's default for TUN
-	if p.request, err = unix.NewIfreq(name); err != nil {
+	for _, file := range files {
+		p, err := newPort(file, vnet)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, p)
+	}
+	first := ports[0]
+	if first.request, err = unix.NewIfreq(name); err != nil {
 		return nil, err
 	}
+	first.control, err = controlSocket(socket)
+	return ports, err
+}
+
+// newPort makes the port of a descriptor.
+func newPort(file *os.File, vnet Offload) (p *port, err error) {
+	p = &port{file: file, vnet: vnet, control: -1}
+	p.readFunc = p.readReady
+	p.lastMTU = 1500 // the kernel's default for TUN
 	if p.raw, err = file.SyscallConn(); err != nil {
 		return nil, err
 	}
 	// Fails where the descriptor isn't in the runtime's poller: stop couldn't
 	// end a read then.
-	if err = file.SetReadDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
-	p.control, err = controlSocket(socket)
-	return p, err
+	return p, file.SetReadDeadline(time.Time{})
 }
 
 // controlSocket returns a socket for requests about interfaces, -1 with an error.

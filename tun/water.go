@@ -22,9 +22,9 @@ func OpenNetwork(name string, address netip.Prefix) (Device, error) {
 	if err := CheckName(name); err != nil {
 		return nil, &OpenError{Name: name, Err: err}
 	}
-	port, actual, err := openPort(name, address)
+	queue, actual, err := openPort(name, address)
 	if err != nil {
 		return nil, err
 	}
-	return &osDevice{name: actual, port: port}, nil
+	return &osDevice{name: actual, queues: []*port{queue}}, nil
 }

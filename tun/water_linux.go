@@ -22,11 +22,11 @@ func openPort(name string, _ netip.Prefix) (_ *port, actual string, err error) {
 	if err != nil {
 		return fail(err)
 	}
-	p, err := newPort(file, actual, nil)
+	ports, err := newPorts([]*os.File{file}, actual, nil, Offload{})
 	if err != nil {
 		return fail(err)
 	}
-	return p, actual, nil
+	return ports[0], actual, nil
 }
 
 // newWater calls water.New. The descriptor that water opens has no

@@ -198,7 +198,7 @@ func (p *initProcess) obey() (started bool, err error) {
 		p.leftover = ""
 		return false, nil
 	case r.Setup != nil:
-		answer, result.Uncovered, err = p.setUp(r.Setup)
+		answer, result, err = p.setUp(r.Setup)
 	case r.Socket != nil:
 		answer, err = socket(*r.Socket)
 	case r.Start != nil && !p.has():
@@ -214,12 +214,12 @@ func (p *initProcess) obey() (started bool, err error) {
 	return started, p.send(result, answer...)
 }
 
-func (p *initProcess) setUp(s *setup) (files []*os.File, uncovered bool, err error) {
+func (p *initProcess) setUp(s *setup) (files []*os.File, r reply, err error) {
 	p.leftover, p.bound = string(s.Leftover), s.Bound
-	if files, err = openNetwork(s.Devices, s.Use, theSystem{}); err == nil {
-		uncovered = !coverFiles(s.Files, s.Hide)
+	if files, r.Queues, err = openNetwork(s.Devices, s.Queues, s.Use, theSystem{}); err == nil {
+		r.Uncovered = !coverFiles(s.Files, s.Hide)
 	}
-	return files, uncovered, err
+	return files, r, err
 }
 
 // socket makes a socket in the namespace.

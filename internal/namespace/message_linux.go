@@ -34,6 +34,7 @@ type request struct {
 // A setup is the Config as init needs it.
 type setup struct {
 	Devices  []Device
+	Queues   int // how many queues a device may have
 	Files    []File
 	Hide     []string
 	Use      Use
@@ -47,12 +48,13 @@ type startRequest struct {
 	Foreground bool
 }
 
-// A reply is the answer to a request: with the descriptors of Setup, an interface and a socket for
-// each device, or the one of Socket.
+// A reply is the answer to a request: with the descriptors of Setup, the queues and a socket of each
+// device, or the one of Socket.
 type reply struct {
 	Ended bool `json:",omitempty"` // not an answer: the command has ended, with Status
 
-	Uncovered bool `json:",omitempty"` // of Setup: the files and folders of the host have stayed
+	Uncovered bool  `json:",omitempty"` // of Setup: the files and folders of the host have stayed
+	Queues    []int `json:",omitempty"` // of Setup: how many queues each device has
 
 	Failed bool
 	Errno  int // the cause, if it is one of the system
@@ -110,6 +112,9 @@ func send(c *net.UnixConn, message any, files ...*os.File) error {
 	return err
 }
 
+// maxDescriptors is how many descriptors the kernel passes on at once (SCM_MAX_FD).
+const maxDescriptors = 253
+
 // receive reads a frame of at most limit bytes. The error is io.EOF when the other process has
 // ended or has closed its socket.
 func receive(c *net.UnixConn, message any, limit int) (files []*os.File, err error) {
@@ -120,7 +125,7 @@ func receive(c *net.UnixConn, message any, limit int) (files []*os.File, err err
 		}
 	}()
 	var length [4]byte
-	oob := make([]byte, unix.CmsgSpace(4*(2*MaxDevices+3)))
+	oob := make([]byte, unix.CmsgSpace(4*maxDescriptors))
 	n, oobn, _, _, err := c.ReadMsgUnix(length[:], oob)
 	if err != nil {
 		return nil, ended(err)

@@ -40,7 +40,7 @@ type Config struct {
 }
 
 // MaxDevices is the largest number of devices of a namespace: the kernel passes on 253 descriptors
-// at once (unix(7)), and each device takes two.
+// at once (unix(7)), and each device takes two at least.
 const MaxDevices = 120
 
 // A Command is a program that runs in a namespace.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/wsstack/wsstack/internal/parts"
 	"github.com/wsstack/wsstack/tun"
 )
 
@@ -217,27 +219,50 @@ func (a attempt) start(control *os.File) (pid int, err error) {
 // setUp has init make the devices, and takes them.
 func (n *Namespace) setUp(cfg Config) error {
 	a, err := n.ask(request{Setup: &setup{
-		Devices: cfg.Devices, Files: cfg.Files, Hide: cfg.Hide, Use: cfg.Use, Leftover: []byte(cfg.Leftover), Bound: n.limited,
+		Devices: cfg.Devices, Queues: queuesOf(len(cfg.Devices)), Files: cfg.Files, Hide: cfg.Hide, Use: cfg.Use, Leftover: []byte(cfg.Leftover), Bound: n.limited,
 	}})
 	if err != nil {
 		return err
 	}
 	n.covered = !a.Uncovered
-	files := a.files
-	if len(files) != 2*len(cfg.Devices) {
-		closeAll(files)
-		return failf("the process in the namespace has made %d descriptors for %d devices", len(files), len(cfg.Devices))
+	devices := divide(a.files, a.Queues)
+	if len(devices) != len(cfg.Devices) {
+		closeAll(a.files)
+		return failf("the process in the namespace has made %d descriptors for %d devices", len(a.files), len(cfg.Devices))
 	}
-	for i := 0; i < len(files); i += 2 {
-		d, err := tun.FromFile(files[i], files[i+1])
+	for i, files := range devices {
+		last := len(files) - 1
+		d, err := tun.FromFiles(files[:last], files[last])
 		if err != nil {
-			closeAll(files[i+2:])
+			closeAll(slices.Concat(devices[i+1:]...))
 			n.closeDevices()
-			return failf("take over %s: %w", cfg.Devices[i/2].Name, err)
+			return failf("take over %s: %w", cfg.Devices[i].Name, err)
 		}
 		n.devices = append(n.devices, d)
 	}
 	return nil
+}
+
+// queuesOf is how many queues each of so many devices may have: as many as a stack delivers packets
+// with goroutines, if the descriptors of all, each with a socket, fit into one message.
+func queuesOf(devices int) int {
+	return max(1, min(parts.Count(), maxDescriptors/max(devices, 1)-1))
+}
+
+// divide returns the files of each device: those of its queues, and a socket. It returns nil where
+// there aren't as many files as that makes.
+func divide(files []*os.File, queues []int) (devices [][]*os.File) {
+	for _, n := range queues {
+		if n < 1 || n >= len(files) {
+			return nil
+		}
+		devices = append(devices, files[:n+1])
+		files = files[n+1:]
+	}
+	if len(files) > 0 {
+		return nil
+	}
+	return devices
 }
 
 func (n *Namespace) closeDevices() {

@@ -8,10 +8,11 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// openNetwork sets up the network namespace of the calling process, and returns the descriptor of
-// each device with a socket of the namespace. The namespace is new, so the names of the interfaces
-// are free.
-func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err error) {
+// openNetwork sets up the network namespace of the calling process, and returns the descriptors of
+// each device, at most so many as it may have queues, with a socket of the namespace behind them;
+// queues has how many each device has. The namespace is new, so the names of the interfaces are
+// free.
+func openNetwork(devices []Device, most int, use Use, sys system) (files []*os.File, queues []int, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(files)
@@ -19,7 +20,7 @@ func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err e
 		}
 	}()
 	if err := tun.Configure("lo", tun.Config{}); err != nil {
-		return nil, configureError(err, tun.Config{}, use, sys)
+		return nil, nil, configureError(err, tun.Config{}, use, sys)
 	}
 	// Everybody may bind every port: nobody else is here to be kept from some. A
 	// read-only /proc/sys, as in containers, leaves it to the capability.
@@ -27,21 +28,21 @@ func openNetwork(devices []Device, use Use, sys system) (files []*os.File, err e
 	enableIPv6()
 	avoidPacing(sys)
 	for _, d := range devices {
-		file, err := tun.OpenFile(d.Name, d.Plain)
+		descriptors, err := tun.OpenFiles(d.Name, most, d.Plain)
 		if err != nil {
-			return files, tunError(err, use, sys)
+			return files, nil, tunError(err, use, sys)
 		}
-		files = append(files, file)
+		files, queues = append(files, descriptors...), append(queues, len(descriptors))
 		if err := Configure(d, use); err != nil {
-			return files, err
+			return files, nil, err
 		}
 		socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
-			return files, failf("make a socket in the namespace: %w", err)
+			return files, nil, failf("make a socket in the namespace: %w", err)
 		}
 		files = append(files, os.NewFile(uintptr(socket), "socket"))
 	}
-	return files, nil
+	return files, queues, nil
 }
 
 // enableIPv6 switches IPv6 on for all interfaces of the namespace, which may have got it switched

@@ -35,20 +35,20 @@ func TestEnableIPv6(t *testing.T) {
 			}
 		}
 		device := tun.Config{Addresses: []netip.Prefix{netip.MustParsePrefix("fd77::2/64")}}
-		file, err := tun.OpenFile("off", true)
+		off, err := tun.OpenFiles("off", 1, true)
 		if err != nil {
 			t.Skip(err)
 		}
-		defer file.Close()
+		defer closeAll(off)
 		if err := tun.Configure("off", device); err == nil {
 			t.Fatal("IPv6 is off, and an address can be had: the test can't see what it is about")
 		}
 		enableIPv6()
-		on, err := tun.OpenFile("on", true)
+		on, err := tun.OpenFiles("on", 1, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer on.Close()
+		defer closeAll(on)
 		if err := tun.Configure("on", device); err != nil {
 			t.Errorf("after enableIPv6: %v", err)
 		}
