@@ -17,11 +17,27 @@ import (
 	"github.com/wsstack/wsstack/tun"
 )
 
-// A Contender is a row of the comparison: a way to join two sides.
+// A Contender is a way to join two sides.
 type Contender struct {
-	Name string
-	Link func() (*Network, error)
+	Name   string
+	Group  string // the table that it stands in, such as GroupMemory
+	Peer   string `json:",omitempty"` // what --peers calls it; empty: wsstack or the kernel
+	Module string `json:",omitempty"` // the Go module that it is of; empty: this one, or none
+
+	Link    func() (*Network, error) `json:"-"`
+	Version string                   `json:",omitempty"` // of Module; Serve fills it in
 }
+
+// The groups of contenders.
+const (
+	GroupTUN    = "Over a TUN, to the kernel"
+	GroupReno   = "Over a TUN, to a kernel with Reno"
+	GroupMemory = "In memory"
+	GroupKernel = "The kernel alone"
+)
+
+// groups are in the order of the report.
+var groups = []string{GroupTUN, GroupReno, GroupMemory, GroupKernel}
 
 // The contenders that bounds name.
 const (
@@ -31,36 +47,41 @@ const (
 	gonetOffload   = "gonet, offload"
 	gonetWater     = "gonet, water"
 	gonetPipe      = "gonet, pipe"
-	gonetChannel   = "gonet, channel"
 	loopback       = "kernel, loopback"
-	veth           = "kernel, veth"
 	noDelay        = ", no delay" // after a wsstack's: Nagle's algorithm is off
 	reno           = ", reno"     // the kernel's sockets use Reno, which doesn't pace
 )
 
-// Contenders returns all rows. They use TUN devices: the process is in a
-// namespace of its own, as the one netns.RunAgain makes.
+// Contenders returns all that this module has. They use TUN devices: the process is in a namespace
+// of its own, as the one netns.RunAgain makes.
 func Contenders() []Contender {
 	on := func(link Link, make Maker) func() (*Network, error) {
 		return func() (*Network, error) { return link(make) }
 	}
+	gonet := func(name, group string, link func() (*Network, error)) Contender {
+		return Contender{Name: name, Group: group, Peer: "gonet", Module: "gvisor.dev/gvisor", Link: link}
+	}
 	return []Contender{
-		{wsstackOffload, on(OffloadLink, Wsstack)},
-		{wsstackOffload + noDelay, on(OffloadLink, WsstackNoDelay)},
-		{gonetOffload, on(OffloadLink, Gonet)},
-		{wsstackWater, on(WaterLink, Wsstack)},
-		{wsstackWater + noDelay, on(WaterLink, WsstackNoDelay)},
-		{gonetWater, on(WaterLink, Gonet)},
-		{wsstackPipe, on(PipeLink, Wsstack)},
-		{wsstackPipe + noDelay, on(PipeLink, WsstackNoDelay)},
-		{gonetPipe, on(PipeLink, Gonet)},
-		{gonetChannel, ChannelLink},
-		{loopback, LoopbackLink},
-		{veth, VethLink},
-		{wsstackOffload + reno, on(renoLink(tun.OpenOffload), Wsstack)},
-		{gonetOffload + reno, on(renoLink(tun.OpenOffload), Gonet)},
-		{gonetWater + reno, on(renoLink(tun.OpenWater), Gonet)},
-		{loopback + reno, func() (*Network, error) { return loopbackLink(withReno) }},
+		{Name: wsstackOffload, Group: GroupTUN, Link: on(OffloadLink, Wsstack)},
+		{Name: wsstackOffload + noDelay, Group: GroupTUN, Link: on(OffloadLink, WsstackNoDelay)},
+		gonet(gonetOffload, GroupTUN, on(OffloadLink, Gonet)),
+		{Name: wsstackWater, Group: GroupTUN, Link: on(WaterLink, Wsstack)},
+		{Name: wsstackWater + noDelay, Group: GroupTUN, Link: on(WaterLink, WsstackNoDelay)},
+		gonet(gonetWater, GroupTUN, on(WaterLink, Gonet)),
+		{Name: wsstackPipe, Group: GroupMemory, Link: on(PipeLink, Wsstack)},
+		{Name: wsstackPipe + noDelay, Group: GroupMemory, Link: on(PipeLink, WsstackNoDelay)},
+		gonet(gonetPipe, GroupMemory, on(PipeLink, Gonet)),
+		gonet("gonet, channel", GroupMemory, ChannelLink),
+		{Name: "wireguard-go netstack", Group: GroupMemory, Peer: "netstack", Module: "golang.zx2c4.com/wireguard", Link: NetstackLink},
+		{Name: loopback, Group: GroupKernel, Link: LoopbackLink},
+		{Name: "kernel, veth", Group: GroupKernel, Link: VethLink},
+		{Name: wsstackOffload + reno, Group: GroupReno, Link: on(renoLink(tun.OpenOffload), Wsstack)},
+		gonet(gonetOffload+reno, GroupReno, on(renoLink(tun.OpenOffload), Gonet)),
+		gonet(gonetWater+reno, GroupReno, on(renoLink(tun.OpenWater), Gonet)),
+		{Name: loopback + reno, Group: GroupKernel, Link: func() (*Network, error) { return loopbackLink(withReno) }},
+		{Name: "net.Pipe", Group: GroupMemory, Peer: "net.Pipe", Link: func() (*Network, error) {
+			return MemoryLink(func() Meeting { return newPipes() }), nil
+		}},
 	}
 }
 
@@ -136,6 +157,16 @@ func (s vethSide) Dial(to netip.AddrPort) (c net.Conn, err error) {
 	s.thread.Do(func() {
 		c, err = kernelSide{}.Dial(to)
 	})
+	return c, err
+}
+
+func (s vethSide) ListenPacket(port uint16) (p net.PacketConn, err error) {
+	s.thread.Do(func() { p, err = kernelSide{}.ListenPacket(port) })
+	return p, err
+}
+
+func (s vethSide) DialPacket(to netip.AddrPort) (c net.Conn, err error) {
+	s.thread.Do(func() { c, err = kernelSide{}.DialPacket(to) })
 	return c, err
 }
 

@@ -14,6 +14,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	netstack "gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 
 	"github.com/wsstack/wsstack/internal/link"
 	"github.com/wsstack/wsstack/tun"
@@ -108,7 +109,7 @@ type gonetSide struct {
 func newGonet() *gonetSide {
 	return &gonetSide{stack: netstack.New(netstack.Options{
 		NetworkProtocols:   []netstack.NetworkProtocolFactory{ipv4.NewProtocol},
-		TransportProtocols: []netstack.TransportProtocolFactory{tcp.NewProtocolCUBIC},
+		TransportProtocols: []netstack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol},
 	})}
 }
 
@@ -134,7 +135,20 @@ func (g *gonetSide) Listen(port uint16) (net.Listener, error) {
 }
 
 func (g *gonetSide) Dial(to netip.AddrPort) (net.Conn, error) {
-	return gonet.DialTCP(g.stack, tcpip.FullAddress{Addr: tcpip.AddrFromSlice(to.Addr().AsSlice()), Port: to.Port()}, ipv4.ProtocolNumber)
+	return gonet.DialTCP(g.stack, fullAddress(to), ipv4.ProtocolNumber)
+}
+
+func (g *gonetSide) ListenPacket(port uint16) (net.PacketConn, error) {
+	return gonet.DialUDP(g.stack, &tcpip.FullAddress{Port: port}, nil, ipv4.ProtocolNumber)
+}
+
+func (g *gonetSide) DialPacket(to netip.AddrPort) (net.Conn, error) {
+	remote := fullAddress(to)
+	return gonet.DialUDP(g.stack, nil, &remote, ipv4.ProtocolNumber)
+}
+
+func fullAddress(a netip.AddrPort) tcpip.FullAddress {
+	return tcpip.FullAddress{Addr: tcpip.AddrFromSlice(a.Addr().AsSlice()), Port: a.Port()}
 }
 
 func (g *gonetSide) Close() {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,14 +23,27 @@ func pipeline(n *Network, out bool) (from, to net.Conn, err error) {
 		return nil, nil, err
 	}
 	defer l.Close()
-	if from, err = dialer.Dial(netip.AddrPortFrom(addr, port)); err != nil {
-		return nil, nil, err
+	return meet(dialer, netip.AddrPortFrom(addr, port), l)
+}
+
+// meet dials and accepts at the same time: Dial of some sides waits for Accept.
+func meet(dialer Side, at netip.AddrPort, l net.Listener) (from, to net.Conn, err error) {
+	dialed := make(chan error, 1)
+	go func() {
+		var err error
+		if from, err = dialer.Dial(at); err != nil {
+			l.Close() // Accept waits for nobody
+		}
+		dialed <- err
+	}()
+	to, err = l.Accept()
+	if dialErr := <-dialed; dialErr != nil {
+		err = dialErr
 	}
-	if to, err = l.Accept(); err != nil {
+	if err != nil && from != nil {
 		from.Close()
-		return nil, nil, err
 	}
-	return from, to, nil
+	return from, to, err
 }
 
 // chunk is the size of a write and of a read of Bulk, in bytes.
@@ -114,12 +129,12 @@ func pingPong(n *Network, enough func(done int) bool) ([]float64, error) {
 // how many a second. The acceptor closes first, so that the remnants in
 // TIME-WAIT don't use up the ports of the side that dials.
 func ConnectClose(n *Network, count int) (float64, error) {
-	return connectClose(n, func(done int) bool { return done >= count })
+	return connectClose(n, 1, func(done int) bool { return done >= count })
 }
 
-// connectClose is ConnectClose until enough says so.
-func connectClose(n *Network, enough func(done int) bool) (float64, error) {
-	return short(n, enough, func(c net.Conn) error {
+// connectClose is ConnectClose until enough says so, by several dialers at once.
+func connectClose(n *Network, dialers int, enough func(done int) bool) (float64, error) {
+	return short(n, dialers, enough, func(c net.Conn) error {
 		_, err := c.Read(make([]byte, 1))
 		if err == nil {
 			err = errors.New("bench: a connection has data where its end was due")
@@ -134,7 +149,7 @@ func connectClose(n *Network, enough func(done int) bool) (float64, error) {
 // HardClose is ConnectClose with connections that the side that dials ends with
 // a RST: SO_LINGER {1, 0}.
 func HardClose(n *Network, count int) (float64, error) {
-	return short(n, func(done int) bool { return done >= count }, func(c net.Conn) error {
+	return short(n, 1, func(done int) bool { return done >= count }, func(c net.Conn) error {
 		err := c.(interface{ SetLinger(int) error }).SetLinger(0)
 		return errors.Join(err, c.Close())
 	})
@@ -158,24 +173,29 @@ func (n *Network) turnAway() (port uint16, l net.Listener, err error) {
 	return port, l, nil
 }
 
-// short opens connections one after the other, ends each as told, and returns
-// how many a second. The acceptor closes them at once.
-func short(n *Network, enough func(done int) bool, end func(net.Conn) error) (float64, error) {
+// short opens connections one after the other, by several dialers at once, ends each as told, and
+// returns how many a second. The acceptor closes them at once. Several dialers call enough and end.
+func short(n *Network, dialers int, enough func(done int) bool, end func(net.Conn) error) (float64, error) {
 	port, l, err := n.turnAway()
 	if err != nil {
 		return 0, err
 	}
 	defer l.Close()
+	var count atomic.Int64
+	var wg sync.WaitGroup
+	errs := make([]error, dialers)
 	start := time.Now()
-	count := 0
-	for ; !enough(count); count++ {
-		c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
-		if err != nil {
-			return 0, err
-		}
-		if err := end(c); err != nil {
-			return 0, err
-		}
+	for i := range errs {
+		wg.Go(func() {
+			for errs[i] == nil && !enough(int(count.Load())) {
+				var c net.Conn
+				if c, errs[i] = n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port)); errs[i] == nil {
+					errs[i] = end(c)
+					count.Add(1)
+				}
+			}
+		})
 	}
-	return float64(count) / time.Since(start).Seconds(), nil
+	wg.Wait()
+	return float64(count.Load()) / time.Since(start).Seconds(), errors.Join(errs...)
 }

@@ -4,6 +4,8 @@ package bench
 
 import (
 	"errors"
+	"io"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -12,53 +14,159 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/wsstack/wsstack/bench/traffic"
 )
 
 // A Column is a figure of the comparison.
 type Column string
 
-// The columns, in the order of the table.
+// The figures, in the order of the table.
 const (
-	Out     Column = "out, Gbit/s"
-	In      Column = "in, Gbit/s"
-	Both    Column = "both, Gbit/s"
-	P50     Column = "1 byte p50, µs"
-	P99     Column = "1 byte p99, µs"
-	Connect Column = "connect+close, 1/s"
-	Memory  Column = "idle, bytes"
-	CPUOut  Column = "CPU out, s/GiB"
-	CPUIn   Column = "CPU in, s/GiB"
+	Out       Column = "out, Gbit/s"
+	In        Column = "in, Gbit/s"
+	Both      Column = "both, Gbit/s"
+	EightOut  Column = "8 streams out, Gbit/s"
+	EightIn   Column = "8 streams in, Gbit/s"
+	EightBoth Column = "8 streams both, Gbit/s"
+	UDP       Column = "UDP there and back, 1/s"
+	HTTP      Column = "net/http, 1/s"
+	HTTPClose Column = "net/http without keep-alive, 1/s"
+	P50       Column = "1 byte p50, µs"
+	P99       Column = "1 byte p99, µs"
+	Connect   Column = "connect+close, 1/s"
+	Accept    Column = "accept of 16 dialers, 1/s"
+	Memory    Column = "idle, bytes"
+	CPUOut    Column = "CPU out, s/GiB"
+	CPUIn     Column = "CPU in, s/GiB"
 )
 
 // Columns are all of them.
-var Columns = []Column{Out, In, Both, P50, P99, Connect, Memory, CPUOut, CPUIn}
+var Columns = []Column{
+	Out, In, Both, EightOut, EightIn, EightBoth, UDP, HTTP, HTTPClose, P50, P99, Connect, Accept, Memory, CPUOut, CPUIn,
+}
 
-// round measures a network once; each transfer lasts as long as given.
+const (
+	manyStreams = 8  // connections at once, or sockets
+	dialers     = 16 // of Accept
+)
+
+// A measure takes one or two figures of a network. An error that is errors.ErrUnsupported says that
+// the network doesn't have what they are about.
+type measure func(n *Network, length time.Duration) (map[Column]float64, error)
+
+// measures are in the order in which they are taken.
+var measures = []struct {
+	part    float64 // of the length of a transfer
+	measure measure
+}{
+	{1, ofStream(Out, CPUOut, 1, true, false)},
+	{1, ofStream(In, CPUIn, 1, false, false)},
+	{1, ofStream(Both, "", 1, true, true)},
+	{0.5, ofStream(EightOut, "", manyStreams, true, false)},
+	{0.5, ofStream(EightIn, "", manyStreams, false, false)},
+	{0.5, ofStream(EightBoth, "", manyStreams, true, true)},
+	{0.5, datagrams},
+	{0.5, ofRequests(HTTP, traffic.HTTP)},
+	{0.5, ofRequests(HTTPClose, traffic.HTTPClose)},
+	{0.5, trips},
+	{0.5, ofConnections(Connect, 1)},
+	{0.5, ofConnections(Accept, dialers)},
+}
+
+// round measures a network once; a transfer lasts as long as given, most other measures half of it.
 func round(n *Network, length time.Duration) (map[Column]float64, error) {
-	v := map[Column]float64{}
-	for _, out := range []bool{true, false} {
-		column, cpu := Out, CPUOut
-		if !out {
-			column, cpu = In, CPUIn
+	values := map[Column]float64{}
+	for _, m := range measures {
+		runtime.GC() // for what others leave
+		v, err := m.measure(n, time.Duration(m.part*float64(length)))
+		if errors.Is(err, errors.ErrUnsupported) {
+			continue
 		}
-		s, err := stream(n, out, false, length)
 		if err != nil {
 			return nil, err
 		}
-		v[column], v[cpu] = s.gbits(), s.cpuPerGiB()
+		maps.Copy(values, v)
 	}
-	s, err := stream(n, true, true, length)
+	return values, nil
+}
+
+func ofStream(column, cpu Column, count int, out, both bool) measure {
+	return func(n *Network, length time.Duration) (map[Column]float64, error) {
+		t, err := stream(n, count, out, both, length)
+		v := map[Column]float64{column: t.gbits()}
+		if cpu != "" {
+			v[cpu] = t.cpuPerGiB()
+		}
+		return v, err
+	}
+}
+
+func trips(n *Network, length time.Duration) (map[Column]float64, error) {
+	times, err := pingPong(n, enough(length))
 	if err != nil {
 		return nil, err
 	}
-	v[Both] = s.gbits()
-	trips, err := pingPong(n, enough(length))
+	return map[Column]float64{P50: 1e6 * times[len(times)/2], P99: 1e6 * times[len(times)*99/100]}, nil
+}
+
+func ofConnections(column Column, dialers int) measure {
+	return func(n *Network, length time.Duration) (map[Column]float64, error) {
+		rate, err := connectClose(n, dialers, enough(length))
+		return map[Column]float64{column: rate}, err
+	}
+}
+
+// ofRequests has the near side order what from a server of package traffic at the far side.
+func ofRequests(column Column, what string) measure {
+	return func(n *Network, length time.Duration) (map[Column]float64, error) {
+		at := netip.AddrPortFrom(n.FarAddr, n.port())
+		l, err := n.Far.Listen(at.Port())
+		if err != nil {
+			return nil, err
+		}
+		served := make(chan struct{})
+		go func() { defer close(served); traffic.Serve(l) }()
+		rate, err := order(what, length, func(string) (net.Conn, error) { return n.Near.Dial(at) })
+		l.Close()
+		<-served
+		return map[Column]float64{column: rate}, err
+	}
+}
+
+// datagrams has the far side send back datagrams of the near side.
+func datagrams(n *Network, length time.Duration) (map[Column]float64, error) {
+	near, ok := n.Near.(PacketSide)
+	far, both := n.Far.(PacketSide)
+	if !ok || !both {
+		return nil, errors.ErrUnsupported
+	}
+	at := netip.AddrPortFrom(n.FarAddr, n.port())
+	p, err := far.ListenPacket(at.Port())
 	if err != nil {
 		return nil, err
 	}
-	v[P50], v[P99] = 1e6*trips[len(trips)/2], 1e6*trips[len(trips)*99/100]
-	v[Connect], err = connectClose(n, enough(length))
-	return v, err
+	echoed := make(chan struct{})
+	go func() { defer close(echoed); traffic.Echo(p) }()
+	rate, err := order(traffic.Datagrams, length, func(string) (net.Conn, error) { return near.DialPacket(at) })
+	p.Close()
+	<-echoed
+	return map[Column]float64{UDP: rate}, err
+}
+
+// order has a client of package traffic measure one figure in this process.
+func order(what string, length time.Duration, dialer traffic.Dialer) (float64, error) {
+	orders, in := io.Pipe()
+	out, results := io.Pipe()
+	obeyed := make(chan error)
+	go func() { obeyed <- traffic.Obey(dialer, orders, results) }()
+	figures, err := traffic.NewClient(in, out).Do(what, manyStreams, length)
+	in.Close()
+	err = errors.Join(err, <-obeyed)
+	if err != nil {
+		return 0, err
+	}
+	return figures[0], nil
 }
 
 // A transfer is what a stream has moved.
@@ -77,38 +185,54 @@ const warmUp = 0.2
 // stalled is how long a stream may bring nothing.
 const stalled = 10 * time.Second
 
-// stream sends in one connection for a time, or both ways at once.
-func stream(n *Network, out, both bool, length time.Duration) (transfer, error) {
-	from, to, err := pipeline(n, out)
-	if err != nil {
-		return transfer{}, err
+// stream sends in several new connections for a time, or both ways at once.
+func stream(n *Network, count int, out, both bool, length time.Duration) (transfer, error) {
+	var pairs [][2]net.Conn
+	for range count {
+		from, to, err := pipeline(n, out)
+		if err != nil {
+			for _, p := range pairs {
+				p[0].Close()
+				p[1].Close()
+			}
+			return transfer{}, err
+		}
+		pairs = append(pairs, [2]net.Conn{from, to})
+		if both {
+			pairs = append(pairs, [2]net.Conn{to, from})
+		}
 	}
+	return transferOver(pairs, length)
+}
+
+// buffers is how much all pairs of a transfer have to write from, in bytes.
+const buffers = 32 << 20
+
+// transferOver sends from the first end of each pair to the second for a time, and closes all.
+func transferOver(pairs [][2]net.Conn, length time.Duration) (transfer, error) {
 	var received atomic.Int64
 	var stop atomic.Bool
 	var wg sync.WaitGroup
-	start := func(from, to net.Conn) {
+	size := min(chunk, max(16<<10, buffers/len(pairs)))
+	for _, p := range pairs {
 		wg.Go(func() {
-			buf := make([]byte, chunk)
+			buf := make([]byte, size)
 			for !stop.Load() {
-				if _, err := from.Write(buf); err != nil {
+				if _, err := p[0].Write(buf); err != nil {
 					return
 				}
 			}
 		})
 		wg.Go(func() {
-			buf := make([]byte, chunk)
+			buf := make([]byte, size)
 			for {
-				k, err := to.Read(buf)
+				k, err := p[1].Read(buf)
 				received.Add(int64(k))
 				if err != nil {
 					return
 				}
 			}
 		})
-	}
-	start(from, to)
-	if both {
-		start(to, from)
 	}
 	time.Sleep(time.Duration(warmUp * float64(length)))
 	before, cpu, began := received.Load(), cpuTime(), time.Now()
@@ -118,13 +242,15 @@ func stream(n *Network, out, both bool, length time.Duration) (transfer, error) 
 		t = transfer{bytes: received.Load() - before, time: time.Since(began), cpu: cpuTime() - cpu}
 	}
 	stop.Store(true)
-	from.Close()
-	to.Close()
+	for _, p := range pairs {
+		p[0].Close()
+		p[1].Close()
+	}
 	wg.Wait()
 	if t.bytes == 0 {
-		err = errors.New("bench: nothing was received")
+		return t, errors.New("bench: nothing was received")
 	}
-	return t, err
+	return t, nil
 }
 
 // cpuTime is what the process has used.
@@ -171,14 +297,9 @@ func idle(link func() (*Network, error)) (float64, error) {
 		}
 	}()
 	open := func() error {
-		c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
-		if err != nil {
-			return err
-		}
-		conns = append(conns, c)
-		a, err := l.Accept()
+		c, a, err := meet(n.Near, netip.AddrPortFrom(n.FarAddr, port), l)
 		if err == nil {
-			conns = append(conns, a)
+			conns = append(conns, c, a)
 		}
 		return err
 	}

@@ -3,8 +3,10 @@
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -13,86 +15,88 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run is a comparison of the contenders whose name select accepts, in rounds
-// that are interleaved: in each, every contender is measured once, beginning
-// with another one. progress is told what happens.
-func Run(rounds int, length time.Duration, accept func(name string) bool, progress func(string)) (*Report, error) {
-	r := &Report{Title: "Embedded in a program", Command: "go run ./bench/compare", Columns: Columns, Bounds: bounds(), Legend: legend,
-		Rounds: rounds, Length: length.String()}
+// A Comparison is what Run runs.
+type Comparison struct {
+	Programs [][]string           // commands that call Serve
+	Accept   func(Contender) bool // whether a contender takes part
+	Rounds   int
+	Length   time.Duration // of a transfer
+	Profiles string        // a folder for those of all processes; empty: none
+	Progress func(string)  // is told what happens
+}
+
+// Run measures the contenders, each in a process of its own, in rounds that are interleaved: in
+// each, every contender is measured once, in one order and in the opposite one by turns.
+func (c Comparison) Run() (*Report, error) {
+	r := &Report{Title: "Embedded in a program", Command: "go run ./bench/compare", Columns: Columns, Bounds: bounds(congestion() == "bbr"),
+		Legend: legend, Rounds: c.Rounds, Length: c.Length.String()}
 	r.Begin()
-	var contenders []Contender
-	var networks []*Network
-	defer func() {
-		for _, n := range networks {
-			n.Close()
+	var processes []*process
+	stop := func() {
+		for _, p := range processes {
+			p.stop()
 		}
-	}()
-	for _, c := range Contenders() {
-		if accept(c.Name) {
-			contenders = append(contenders, c)
-			r.Add(c.Name)
-		}
+		processes = nil
 	}
-	// First of all: what the other measures leave goes minutes later.
-	if err := r.memory(contenders, progress); err != nil {
-		return nil, err
-	}
-	for _, c := range contenders {
-		n, err := c.Link()
+	defer stop()
+	for _, program := range c.Programs {
+		out, err := exec.Command(program[0], program[1:]...).Output()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Name, err)
+			return nil, fmt.Errorf("%s: %w", program[0], err)
 		}
-		networks = append(networks, n)
-	}
-	for i := range rounds + 1 {
-		for k := range contenders {
-			k = (k + i) % len(contenders)
-			progress(fmt.Sprintf("round %d of %d: %s", i, rounds, contenders[k].Name))
-			values, err := round(networks[k], length)
+		var list []Contender
+		if err := json.Unmarshal(out, &list); err != nil {
+			return nil, fmt.Errorf("%s: %w", program[0], err)
+		}
+		for _, contender := range list {
+			if !c.Accept(contender) {
+				continue
+			}
+			p, err := start(program, contender, c.Profiles)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", contenders[k].Name, err)
+				return nil, fmt.Errorf("%s: %w", contender.Name, err)
 			}
-			if i == 0 {
-				continue // it doesn't count
-			}
+			processes = append(processes, p)
+			row := r.Add(contender.Name)
+			row.Group, row.Version = contender.Group, contender.Version
+		}
+	}
+	measure := func(k int, t task, counts bool) error {
+		values, err := processes[k].do(t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Rows[k].Name, err)
+		}
+		if counts {
 			r.Rows[k].Add(values)
 		}
+		return nil
 	}
+	for range idleRounds { // first of all: what the other measures leave goes minutes later
+		for k, row := range r.Rows {
+			c.Progress("idle connections: " + row.Name)
+			if err := measure(k, task{Idle: true}, true); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range c.Rounds + 1 {
+		for k := range processes {
+			if i%2 == 1 {
+				k = len(processes) - 1 - k
+			}
+			c.Progress(fmt.Sprintf("round %d of %d: %s", i, c.Rounds, r.Rows[k].Name))
+			if err := measure(k, task{Length: c.Length}, i > 0); err != nil {
+				return nil, err
+			}
+		}
+	}
+	stop()
 	r.Finish()
 	return r, nil
 }
 
-// memoryRounds is enough: the figure hardly varies.
-const memoryRounds = 3
-
-// memory measures idle connections. What the kernel's end of one takes of this
-// process is known from loopback, which has two of them.
-func (r *Report) memory(contenders []Contender, progress func(string)) error {
-	kernel, err := idle(LoopbackLink)
-	if err != nil {
-		return err
-	}
-	for k, c := range contenders {
-		onTUN := strings.Contains(c.Name, "offload") || strings.Contains(c.Name, "water")
-		if strings.HasPrefix(c.Name, "kernel") {
-			continue
-		}
-		progress("idle connections: " + c.Name)
-		for range max(memoryRounds, r.Rounds) {
-			v, err := idle(c.Link)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
-			}
-			if onTUN {
-				v -= kernel / 2
-			} else {
-				v /= 2
-			}
-			r.Rows[k].Add(map[Column]float64{Memory: v})
-		}
-	}
-	return nil
-}
+// idleRounds is enough: the figure hardly varies.
+const idleRounds = 5
 
 // machine is the processor and the kernel.
 func machine() (processor, kernel string) {

@@ -19,6 +19,13 @@ type Side interface {
 	Close()
 }
 
+// A PacketSide is a Side that has UDP as well.
+type PacketSide interface {
+	Side
+	ListenPacket(port uint16) (net.PacketConn, error)
+	DialPacket(to netip.AddrPort) (net.Conn, error)
+}
+
 // A Maker makes the side of a device.
 type Maker func(d tun.Device, addr netip.Prefix) (Side, error)
 
@@ -57,6 +64,14 @@ func (s wsstackSide) Dial(to netip.AddrPort) (net.Conn, error) {
 	return c, err
 }
 
+func (s wsstackSide) ListenPacket(port uint16) (net.PacketConn, error) {
+	return s.Stack.ListenPacket("udp4", fmt.Sprintf(":%d", port))
+}
+
+func (s wsstackSide) DialPacket(to netip.AddrPort) (net.Conn, error) {
+	return s.DialContext(context.Background(), "udp4", to.String())
+}
+
 func setNoDelay(c net.Conn) error { return c.(interface{ SetNoDelay(bool) error }).SetNoDelay(true) }
 
 type noDelayListener struct{ net.Listener }
@@ -84,6 +99,14 @@ func (k kernelSide) Listen(port uint16) (net.Listener, error) {
 func (k kernelSide) Dial(to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{Control: k.control}
 	return d.Dial("tcp4", to.String())
+}
+
+func (kernelSide) ListenPacket(port uint16) (net.PacketConn, error) {
+	return net.ListenPacket("udp4", fmt.Sprintf(":%d", port))
+}
+
+func (kernelSide) DialPacket(to netip.AddrPort) (net.Conn, error) {
+	return net.Dial("udp4", to.String())
 }
 
 func (kernelSide) Close() {}

@@ -1,21 +1,22 @@
 //go:build linux
 
-// Command compare measures wsstack beside a plain netstack and the kernel, on
-// several kinds of link, in one run on one machine, and prints one table.
+// Command compare measures wsstack beside what a program could embed instead, such as a plain
+// netstack, and beside the kernel, on several kinds of link, in one run on one machine.
 //
-//	go run ./bench/compare [--quick] [--only PART,…] [--rounds N] [--length D] [--markdown FILE] [--json FILE]
+//	go run ./bench/compare [--quick] [--only PART,…] [--peers none|NAME,…] [--rounds N] [--length D] [--markdown FILE] [--json FILE]
 //
-// It runs in a network namespace of its own, and so needs root or unprivileged
-// user namespaces, and /dev/net/tun. For figures that mean something the
-// machine must have nothing else to do; the report says how much it had.
+// It runs in a network namespace of its own, and so needs root or unprivileged user namespaces, and
+// /dev/net/tun. Peers that are modules of their own (bench/peers) take part where they are built;
+// the report says how to build the others. For figures that mean something the machine must have
+// nothing else to do; the report says how much it had.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"runtime/pprof"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,82 +30,92 @@ type settings struct {
 	quick          bool
 	rounds         int
 	length         time.Duration
-	only           []string
+	only, peers    []string
 	markdown, json string
 	profile        string
 }
 
+// contendersRole is the first argument of this command where it has the contenders of its module.
+const contendersRole = "(contenders)"
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == contendersRole {
+		check(bench.Serve(bench.Contenders(), os.Args[2:], os.Stdin, os.Stdout))
+		return
+	}
 	var s settings
 	pflag.BoolVar(&s.quick, "quick", false, "a short run, whose figures are rough")
 	pflag.IntVar(&s.rounds, "rounds", bench.Rounds, "interleaved rounds")
-	pflag.DurationVar(&s.length, "length", 300*time.Millisecond, "length of a transfer")
+	pflag.DurationVar(&s.length, "length", 250*time.Millisecond, "length of a transfer; most other measures take half of it")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name, such as pipe")
+	pflag.StringSliceVar(&s.peers, "peers", nil, "what takes part beside wsstack and the kernel, such as gonet,bufconn, or none; all by default")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables into their section of `FILE` as well")
 	pflag.StringVar(&s.json, "json", "", "write everything, samples included, to `FILE`")
-	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile to `FILE`: with --only, where the time goes")
+	pflag.StringVar(&s.profile, "profile", "", "write profiles of all processes, of CPU and of memory, into the folder `DIR`")
 	pflag.Parse()
-	if err := netns.Enter(); err != nil {
-		fail(err)
-	}
-	if err := s.run(); err != nil {
-		fail(err)
-	}
+	check(netns.Enter())
+	check(s.run())
 }
 
-func fail(err error) {
-	fmt.Fprintf(os.Stderr, "compare: %v\n", err)
-	os.Exit(1)
+func check(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "compare: %v\n", err)
+		os.Exit(1)
+	}
 }
 
 func (s *settings) run() error {
 	if s.quick {
 		s.rounds, s.length = 3, 50*time.Millisecond
 	}
-	if s.profile != "" {
-		f, err := os.Create(s.profile)
-		if err == nil {
-			err = pprof.StartCPUProfile(f)
-		}
-		if err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
-	r, err := bench.Run(s.rounds, s.length, s.accept, func(text string) { fmt.Fprintln(os.Stderr, text) })
+	programs, missing, err := s.programs()
 	if err != nil {
 		return err
 	}
-	if err := bench.Print(os.Stdout, s.markdown, "embedding", r.Markdown); err != nil {
-		return err
-	}
-	if s.json == "" {
-		return nil
-	}
-	return write(s.json, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "\t")
-		return e.Encode(r)
-	})
-}
-
-func (s *settings) accept(name string) bool {
-	for _, part := range s.only {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	return len(s.only) == 0
-}
-
-func write(name string, body func(io.Writer) error) error {
-	f, err := os.Create(name)
+	r, err := bench.Comparison{
+		Programs: programs, Accept: s.accept, Rounds: s.rounds, Length: s.length, Profiles: s.profile,
+		Progress: func(text string) { fmt.Fprintln(os.Stderr, text) },
+	}.Run()
 	if err != nil {
 		return err
 	}
-	err = body(f)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	r.Missing = missing
+	if err := bench.Print(os.Stdout, s.markdown, "embedding", r.Figures); err != nil || s.json == "" {
+		return err
 	}
-	return err
+	text, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.json, append(text, '\n'), 0o644)
+}
+
+// programs are this one and the peers that are modules of their own, of which some may not be built.
+func (s *settings) programs() (programs [][]string, missing []string, err error) {
+	programs = [][]string{{"/proc/self/exe", contendersRole}}
+	modules, err := filepath.Glob("bench/peers/*/go.mod")
+	for _, m := range modules {
+		folder := filepath.Dir(m)
+		name := filepath.Base(folder)
+		program := filepath.Join(folder, name)
+		if !s.wants(name) {
+			continue
+		}
+		if _, err := os.Stat(program); err != nil {
+			missing = append(missing, fmt.Sprintf("%s isn't built: `go build -C %s -mod=mod`", name, folder))
+			continue
+		}
+		programs = append(programs, []string{program})
+	}
+	return programs, missing, err
+}
+
+// wants reports whether a peer takes part.
+func (s *settings) wants(peer string) bool {
+	return len(s.peers) == 0 || slices.Contains(s.peers, peer)
+}
+
+func (s *settings) accept(c bench.Contender) bool {
+	named := func(part string) bool { return strings.Contains(c.Name, part) }
+	return (c.Peer == "" || s.wants(c.Peer)) && (len(s.only) == 0 || slices.ContainsFunc(s.only, named))
 }

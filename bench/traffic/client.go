@@ -27,6 +27,7 @@ const (
 	Trip        = "trip"        // µs that a byte needs there and back: the median, the 99th percentile
 	Requests    = "requests"    // a second, on connections that stay
 	HTTP        = "http"        // requests a second of net/http, on connections that stay
+	HTTPClose   = "http-close"  // the same, each on a connection of its own
 	Connections = "connections" // a second, with a request each
 	Datagrams   = "datagrams"   // that come back in a second
 )
@@ -118,7 +119,7 @@ func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 
 var work = map[string]func(Dialer, order) ([]float64, error){
 	Hello: Dialer.hello, Up: Dialer.up, Down: Dialer.down, Both: Dialer.both, Trip: Dialer.trip,
-	Requests: Dialer.requests, HTTP: Dialer.http, Connections: Dialer.connections, Datagrams: Dialer.datagrams,
+	Requests: Dialer.requests, HTTP: Dialer.http, HTTPClose: Dialer.http, Connections: Dialer.connections, Datagrams: Dialer.datagrams,
 }
 
 func (d Dialer) dial(mode byte) (net.Conn, error) {
@@ -310,10 +311,12 @@ func (d Dialer) requests(o order) ([]float64, error) {
 	})
 }
 
-// http are requests of net/http, of one client with as many connections as there are streams.
+// http are requests of net/http, of one client with as many connections at once as there are
+// streams.
 func (d Dialer) http(o order) ([]float64, error) {
-	t := &http.Transport{MaxIdleConnsPerHost: o.Streams, DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return d.dial(modeHTTP)
+	t := &http.Transport{MaxIdleConnsPerHost: o.Streams, DisableKeepAlives: o.What == HTTPClose, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		c, err := d("tcp")
+		return &late{c, []byte{modeHTTP}}, err
 	}}
 	defer t.CloseIdleConnections()
 	client := http.Client{Transport: t}
@@ -330,6 +333,23 @@ func (d Dialer) http(o order) ([]float64, error) {
 		}
 		return nil
 	})
+}
+
+// A late connection says its mode with its first write: in a segment of its own the mode would be
+// waited for, by Nagle's algorithm.
+type late struct {
+	net.Conn
+	mode []byte // nil when it is said
+}
+
+func (c *late) Write(b []byte) (int, error) {
+	if c.mode == nil {
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(append(c.mode, b...))
+	n = max(0, n-len(c.mode))
+	c.mode = nil
+	return n, err
 }
 
 // connections are those with a request each.

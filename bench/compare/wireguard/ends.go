@@ -10,16 +10,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/pprof"
-	"strings"
 
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	wgtun "golang.zx2c4.com/wireguard/tun"
 	"golang.zx2c4.com/wireguard/tun/netstack"
 
+	"github.com/wsstack/wsstack/bench"
 	"github.com/wsstack/wsstack/bench/traffic"
 	"github.com/wsstack/wsstack/stack"
 	"github.com/wsstack/wsstack/tun"
@@ -67,9 +64,12 @@ func runEnd(text string) error {
 		return err
 	}
 	defer n.Close()
-	stop, err := e.startProfile()
-	if err != nil {
-		return err
+	if e.Profile != "" {
+		stop, err := bench.Profile(e.Profile, e.Name)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	if e.Near {
 		err = traffic.Obey(func(network string) (net.Conn, error) {
@@ -86,34 +86,7 @@ func runEnd(text string) error {
 			err = nil // that was the end of the input
 		}
 	}
-	stop()
 	return err
-}
-
-// startProfile begins a profile of the CPU. stop writes it, and one of the memory.
-func (e *end) startProfile() (stop func(), err error) {
-	if e.Profile == "" {
-		return func() {}, nil
-	}
-	runtime.MemProfileRate = 64 << 10
-	create := func(what string) (*os.File, error) {
-		return os.Create(filepath.Join(e.Profile, strings.ReplaceAll(e.Name, " ", "-")+"."+what))
-	}
-	cpu, err := create("cpu")
-	if err != nil {
-		return nil, err
-	}
-	if err := pprof.StartCPUProfile(cpu); err != nil {
-		return nil, err
-	}
-	return func() {
-		pprof.StopCPUProfile()
-		_ = cpu.Close()
-		if memory, err := create("memory"); err == nil {
-			_ = pprof.Lookup("allocs").WriteTo(memory, 0)
-			_ = memory.Close()
-		}
-	}, nil
 }
 
 // wg is package wg with a stack.
