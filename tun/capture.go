@@ -54,6 +54,7 @@ var (
 	_ Named   = (*Captured)(nil)
 
 	_ Offloader = (*Captured)(nil)
+	_ Parallel  = (*Captured)(nil)
 	_ reporter  = (*Captured)(nil)
 )
 
@@ -115,6 +116,13 @@ func (c *Captured) Offload() Offload { return c.inner.Offload() }
 func (c *Captured) EnableOffload() {
 	if o, ok := c.inner.(Offloader); ok {
 		o.EnableOffload()
+	}
+}
+
+// EnableParallel implements Parallel. The inner device is asked, if it is a Parallel.
+func (c *Captured) EnableParallel() {
+	if p, ok := c.inner.(Parallel); ok {
+		p.EnableParallel()
 	}
 }
 

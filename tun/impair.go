@@ -101,6 +101,7 @@ var (
 	_ Named   = (*Impaired)(nil)
 
 	_ Offloader = (*Impaired)(nil)
+	_ Parallel  = (*Impaired)(nil)
 )
 
 // A reporter is a device that wants to know what an Impaired around it does to packets, in both
@@ -228,6 +229,15 @@ func (i *Impaired) Offload() Offload {
 func (i *Impaired) EnableOffload() {
 	if o, ok := i.inner.(Offloader); ok && i.whole {
 		o.EnableOffload()
+	}
+}
+
+// EnableParallel implements Parallel. The inner device is asked, if it is a Parallel. While there is
+// an impairment of the packets that are received, one goroutine at a time calls receive all the
+// same.
+func (i *Impaired) EnableParallel() {
+	if p, ok := i.inner.(Parallel); ok {
+		p.EnableParallel()
 	}
 }
 

@@ -20,8 +20,10 @@ import (
 // Packets pass the queue only where the impairment asks for one, or packets are still in it.
 //
 // The goroutine that finds packets due delivers them, without mu, while delivering is set; other
-// goroutines only add packets. So deliver is never called by two goroutines at a time, and packets
-// are delivered in the order of their arrival.
+// goroutines only add packets. So deliver isn't called by two goroutines at a time, and packets are
+// delivered in the order of their arrival. Packets that pass because nothing is to be done to them,
+// and nothing is held, are delivered by whoever brings them: by several goroutines at a time where
+// the inner device is a Parallel that was asked. What is held meanwhile waits for their end.
 type path struct {
 	direction Direction
 	clock     tcpip.Clock
@@ -30,7 +32,7 @@ type path struct {
 	filterMu  sync.Mutex                     // serialises Filter and observe; taken before mu
 
 	mu         sync.Mutex
-	idle       sync.Cond // of mu: delivering has ended
+	idle       sync.Cond // of mu: delivering, or the last of passing, has ended
 	impairment Impairment
 	rng        *rand.Rand
 	deliver    func([]Packet) // takes ownership; nil: not started
@@ -47,6 +49,7 @@ type path struct {
 	timer      tcpip.Timer
 	wake       time.Duration // when timer fires; 0: not set
 	delivering bool
+	passing    int // how many goroutines deliver what passes
 	closed     bool
 	batch      []Packet // of drain
 	stats      ImpairStats
@@ -205,13 +208,14 @@ func (p *path) pass(packets []Packet) bool {
 		p.drainLocked()
 		return true
 	}
-	p.delivering = true
+	p.passing++
 	p.mu.Unlock()
 	p.deliver(packets)
 	p.mu.Lock()
-	p.delivering = false
-	p.idle.Broadcast()
-	p.drainLocked()
+	if p.passing--; p.passing == 0 {
+		p.idle.Broadcast()
+		p.drainLocked()
+	}
 	return true
 }
 
@@ -301,7 +305,7 @@ func (p *path) pushLocked(packet Packet, arrival time.Duration) {
 // drainLocked delivers what is due, and sets the timer for the rest. It lets
 // go of mu while it delivers.
 func (p *path) drainLocked() {
-	if p.delivering || p.deliver == nil {
+	if p.delivering || p.passing > 0 || p.deliver == nil {
 		return
 	}
 	p.delivering = true
@@ -377,7 +381,7 @@ func (p *path) close() {
 		r.packet.Data.Release()
 	}
 	p.heldBytes = 0
-	for p.delivering {
+	for p.delivering || p.passing > 0 {
 		p.idle.Wait()
 	}
 }

@@ -99,11 +99,15 @@ var (
 )
 
 // New makes an Endpoint over dev, with the MTU that dev has now. New asks the device to do what it
-// can for the stack (tun.Offloader).
+// can for the stack (tun.Offloader), and to bring packets by several goroutines at once where several
+// deliver them (tun.Parallel).
 func New(dev tun.Device, opts Options) *Endpoint {
 	e := newEndpoint(opts)
 	if o, ok := dev.(tun.Offloader); ok {
 		o.EnableOffload()
+	}
+	if p, ok := dev.(tun.Parallel); ok && len(e.parts) > 1 {
+		p.EnableParallel()
 	}
 	e.dev, e.offload = dev, dev.Offload()
 	e.mtu.Store(uint32(dev.MTU()))
