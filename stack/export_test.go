@@ -61,3 +61,9 @@ func (r *Reassembly) Add(now time.Duration, packet []byte) []byte {
 
 // Held is how many datagrams are incomplete, and how many bytes there are of them.
 func (r *Reassembly) Held() (datagrams, bytes int) { return len(r.partials), r.bytes }
+
+// HoldTurn holds the turn of the pump's first part until release.
+func (s *Stack) HoldTurn() (release func()) {
+	s.work.parts[0].mu.Lock()
+	return s.work.parts[0].mu.Unlock
+}

@@ -129,7 +129,7 @@ func (s *Stack) addDevice(d tun.Device, mtu uint32, addrs []netip.Prefix) error 
 	parts := len(s.work.parts)
 	n.self = link.NewLoopback(0, link.Options{Parts: parts, Notify: s.work.ring, Admit: s.hooks.fromSelf})
 	n.link = link.New(d, link.Options{
-		Parts: parts, Notify: s.work.ring, Forward: s.router(n), Self: n.self, Own: s.reflects(n),
+		Parts: parts, Notify: s.work.ring, Arrived: s.arrived(), Forward: s.router(n), Self: n.self, Own: s.reflects(n),
 	})
 	if mtu != 0 {
 		n.link.SetMTU(mtu)

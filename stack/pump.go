@@ -146,6 +146,11 @@ func (p *pump) turnOf(part int) (done int) {
 func (p *pump) round(part int) (n int, more bool) {
 	p.parts[part].mu.Lock()
 	defer p.parts[part].mu.Unlock()
+	return p.roundLocked(part)
+}
+
+// roundLocked is round with the lock of the part held.
+func (p *pump) roundLocked(part int) (n int, more bool) {
 	if p.stopped.Load() {
 		return 0, false
 	}
@@ -216,6 +221,29 @@ func (s *Stack) parts() int {
 		return 1
 	}
 	return max(1, min(runtime.GOMAXPROCS(0)/2, maxParts))
+}
+
+// arrived is what the goroutine of a device calls that has queued packets for a part: it takes the
+// turn itself, if nobody has one, where that spares waking up the part's goroutine. Where there are
+// several parts, it does so for a packet that has come alone, so that many are shared out.
+func (p *pump) arrived(part, packets int) {
+	if packets > 1 && len(p.parts) > 1 || !p.parts[part].mu.TryLock() {
+		p.ring(part)
+		return
+	}
+	_, more := p.roundLocked(part)
+	p.parts[part].mu.Unlock()
+	if more {
+		p.ring(part)
+	}
+}
+
+// arrived is the pump's, but where the order of everything matters (Stepped).
+func (s *Stack) arrived() func(part, packets int) {
+	if s.cfg.Stepped {
+		return nil
+	}
+	return s.work.arrived
 }
 
 // runPump is the goroutine of a part of the pump. It ends when Close closes s.work.quit.

@@ -126,6 +126,9 @@ func (c *Captured) EnableParallel() {
 	}
 }
 
+// Patience implements Patient: it is that of the inner device.
+func (c *Captured) Patience() int { return patienceOf(c.inner) }
+
 // Start implements Device.
 func (c *Captured) Start(receive func([]Packet)) error {
 	if c.impaired.Load() {

@@ -74,6 +74,25 @@ type Parallel interface {
 	EnableParallel()
 }
 
+// A Patient is a device on whose goroutine a receiver may work, and not only queue what has come: it
+// calls receive with no lock held that Send or Close takes, and loses nothing while receive runs.
+// The devices of the operating system and the ends of a [Pipe] are Patients, and so are the devices
+// of this package that wrap one. A stack answers the packets of a Patient on that goroutine where
+// that spares waking up another one.
+type Patient interface {
+	// Patience returns how many bytes of packets receive should at most work on before it returns,
+	// so that what the device has next isn't kept waiting. 0: receive should only queue them.
+	Patience() int
+}
+
+// patienceOf is the Patience of a device, 0 of one that isn't a Patient.
+func patienceOf(d Device) int {
+	if p, ok := d.(Patient); ok {
+		return p.Patience()
+	}
+	return 0
+}
+
 // A Named is a device that is an interface of the operating system.
 type Named interface {
 	// Name returns the name that the interface had when it was opened, which [Configure] takes.

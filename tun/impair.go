@@ -241,6 +241,9 @@ func (i *Impaired) EnableParallel() {
 	}
 }
 
+// Patience implements Patient: it is that of the inner device.
+func (i *Impaired) Patience() int { return patienceOf(i.inner) }
+
 // Start implements Device.
 func (i *Impaired) Start(receive func([]Packet)) error {
 	if !i.in.setDeliver(receive) {

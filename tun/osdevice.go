@@ -160,5 +160,12 @@ func (d *osDevice) Close() error {
 	return d.closeErr
 }
 
+// patience is the Patience of a device of the system: what a few small packets have. Reading copies,
+// and larger packets are read faster while another goroutine works on those before.
+const patience = 16 << 10
+
+// Patience implements Patient.
+func (d *osDevice) Patience() int { return patience }
+
 // Drops implements Dropper. The packets that the system didn't take from Send are counted.
 func (d *osDevice) Drops() uint64 { return d.drops.Load() }

@@ -90,6 +90,9 @@ func (p *pipeEnd) Close() error {
 	return nil
 }
 
+// Patience implements Patient. Receiving copies nothing, so nothing is won by another goroutine.
+func (p *pipeEnd) Patience() int { return QueueBytes }
+
 // Drops implements Dropper.
 func (p *pipeEnd) Drops() uint64 { return p.out.Dropped() }
 

@@ -29,6 +29,11 @@ type Options struct {
 	// only signal. It may be nil.
 	Notify func(part int)
 
+	// Arrived is called instead of Notify where the goroutine of a device that is patient has queued
+	// what has come: Arrived may call Deliver itself. packets and bytes are what came at once, bytes
+	// within the device's patience. It may be nil: then Notify is called.
+	Arrived func(part, packets int)
+
 	// Admit is asked about each packet before netstack gets the packet, and may change it. A packet
 	// that Admit refuses is dropped and counted. Admit runs inside Deliver. It may be nil.
 	Admit func(*tun.Packet) bool
@@ -74,10 +79,12 @@ type Options struct {
 // Methods are safe for concurrent use, except that one goroutine at a time
 // calls Deliver for a part.
 type Endpoint struct {
-	dev      tun.Device             // nil: the Endpoint is a loopback
-	offload  tun.Offload            // what the device does for the stack
-	loopback bool                   // Options.Loopback
-	notify   func(part int)         // Options.Notify, never nil
+	dev      tun.Device     // nil: the Endpoint is a loopback
+	offload  tun.Offload    // what the device does for the stack
+	loopback bool           // Options.Loopback
+	notify   func(part int) // Options.Notify, never nil
+	arrived  func(part, packets int)
+	patience int                    // of the device, in bytes; 0: what it brings is only queued
 	admit    func(*tun.Packet) bool // Options.Admit; nil: every packet is admitted
 	forward  func(*tun.Packet) bool // Options.Forward; nil: no packet is for somebody else
 	self     *Endpoint              // Options.Self
@@ -111,6 +118,9 @@ func New(dev tun.Device, opts Options) *Endpoint {
 	}
 	e.dev, e.offload = dev, dev.Offload()
 	e.mtu.Store(uint32(dev.MTU()))
+	if p, ok := dev.(tun.Patient); ok && e.arrived != nil {
+		e.patience = p.Patience()
+	}
 	if e.self != nil {
 		e.self.offload = e.offload
 	}
@@ -124,6 +134,7 @@ func newEndpoint(opts Options) *Endpoint {
 	return &Endpoint{
 		loopback: opts.Loopback,
 		notify:   opts.Notify,
+		arrived:  opts.Arrived,
 		admit:    opts.Admit,
 		forward:  opts.Forward,
 		self:     opts.Self,
@@ -139,7 +150,7 @@ func (e *Endpoint) Start() error {
 	if e.dev == nil {
 		return nil
 	}
-	return e.dev.Start(e.receive)
+	return e.dev.Start(e.fromDevice)
 }
 
 // Capabilities implements stack.LinkEndpoint.

@@ -12,13 +12,33 @@ import (
 // once.
 const deliverBatch = 64
 
-// receive queues packets from the device, and those that a loopback sends.
-func (e *Endpoint) receive(packets []tun.Packet) {
+// receive queues packets that a loopback sends, or somebody else who can't deliver them.
+func (e *Endpoint) receive(packets []tun.Packet) { e.queue(packets, e.notify) }
+
+// fromDevice queues packets from the device, and may deliver them, where the device is patient.
+func (e *Endpoint) fromDevice(packets []tun.Packet) {
+	if e.patience == 0 {
+		e.receive(packets)
+		return
+	}
+	bytes, all := int64(0), len(packets)
+	for i := range packets {
+		bytes += packets[i].Data.Size()
+	}
+	if bytes > int64(e.patience) {
+		e.receive(packets)
+		return
+	}
+	e.queue(packets, func(part int) { e.arrived(part, all) })
+}
+
+// queue queues packets, and tells of each part that was empty.
+func (e *Endpoint) queue(packets []tun.Packet, tell func(part int)) {
 	e.in.add(packets)
 	for len(packets) > 0 {
 		part, run := e.run(packets)
 		if e.parts[part].queue.Put(packets[:run]) {
-			e.notify(part)
+			tell(part)
 		}
 		packets = packets[run:]
 	}

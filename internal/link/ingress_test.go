@@ -286,3 +286,41 @@ func BenchmarkDeliver(b *testing.B) {
 		e.Deliver(0, 1)
 	}
 }
+
+// A patient device is a fakeDevice on whose goroutine the receiver may work.
+type patientDevice struct {
+	fakeDevice
+	patience int
+}
+
+func (d *patientDevice) Patience() int { return d.patience }
+
+// Who may deliver is told of what a patient device brings within its patience, and everybody else of
+// what there is to deliver. What comes behind packets that wait was announced already.
+func TestArrived(t *testing.T) {
+	dev := &patientDevice{patience: 5}
+	arrived, notified := []int(nil), 0
+	var e *Endpoint
+	e = New(dev, Options{
+		Notify:  func(int) { notified++ },
+		Arrived: func(part, packets int) { arrived = append(arrived, packets); e.Deliver(part, packets) },
+	})
+	d := &dispatcher{link: e}
+	e.Attach(d)
+	require.NoError(t, e.Start())
+
+	dev.receive([]tun.Packet{packet(0x45, 1), packet(0x45, 2)})
+	require.Equal(t, []byte{1, 2}, d.first, "delivered before receive returns")
+	require.Equal(t, []int{2}, arrived)
+	require.Zero(t, notified)
+
+	dev.receive([]tun.Packet{packet(0x45, 3), packet(0x45, 4), packet(0x45, 5)})
+	require.Len(t, arrived, 1, "beyond the patience")
+	require.Equal(t, 1, notified)
+	dev.receive([]tun.Packet{packet(0x45, 6)})
+	require.Len(t, arrived, 1, "behind others, that somebody was told of")
+	e.Deliver(0, 10)
+	e.Receive(packet(0x45, 7))
+	require.Len(t, arrived, 1, "not on the goroutine of the device")
+	require.Equal(t, 2, notified)
+}
