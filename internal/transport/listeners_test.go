@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,9 +67,51 @@ func TestListenerOrder(t *testing.T) {
 			}
 			conn := dial(t, a, c.net, hostA, hostB, 999, 80)
 			require.Equal(t, []any{engine.Closed, engine.Refused}, conn.status())
-			require.Equal(t, len(doors) == len(c.want), len(Of(b).listeners.byPort) == 0)
+			require.Equal(t, len(doors) == len(c.want), len(Of(b).listeners.all()) == 0)
 		})
 	}
+}
+
+// Who looks for a listener finds it while others on its port, and on ports beside it, come and go.
+func TestListenersChange(t *testing.T) {
+	p := newWire(t, four).p
+	listen := func(port uint16, order uint64) *Listener {
+		l, err := p.Listen(ListenConfig{Port: port, Net: four, Order: order})
+		require.Nil(t, err)
+		return l
+	}
+	stays := listen(300, 5)
+	var changes sync.WaitGroup
+	for _, other := range [][2]int{{300, 6}, {300, 7}, {301, 1}, {3000, 1}} {
+		changes.Go(func() {
+			for range 500 {
+				l, err := p.Listen(ListenConfig{Port: uint16(other[0]), Net: four, Order: uint64(other[1])})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				l.Close()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		changes.Wait()
+	}()
+	for looking := true; looking; {
+		select {
+		case <-done:
+			looking = false
+		default:
+		}
+		if got := p.listeners.at(&origin{id: ID{LocalPort: 300}, net: four}); got != stays {
+			t.Fatal("another listener, or none")
+		}
+	}
+	require.Equal(t, []*Listener{stays}, p.listeners.all())
+	require.Nil(t, p.listeners.at(&origin{id: ID{LocalPort: 301}, net: four}))
+	require.Nil(t, p.listeners.at(&origin{id: ID{LocalPort: 9}, net: four}), "on a page that nobody has used")
 }
 
 // Nothing of a listener is left when the Protocol is closed, and none begins then.
