@@ -67,6 +67,9 @@ type Config struct {
 
 	// StampOffset is the offset of our timestamps from the clock (RFC 7323 §5.4).
 	StampOffset uint32
+
+	// Memory counts what the connection holds; nil: nobody does.
+	Memory *Memory
 }
 
 // Unset is the Config.Quota of a connection whose SO_RCVBUF isn't set.
@@ -121,6 +124,7 @@ type Conn struct {
 	blackHole  blackHole     // what is suspected of the path
 	notices    []Notice      // see TakeNotices
 	holdAck    bool          // see HoldAck
+	told       int32         // how many bytes the Memory has been told of
 	lowWater   int           // see SetLowWater
 	since      time.Duration // when the handshake was complete; 0: it isn't yet
 	heard      time.Duration // when the last acceptable segment came; 0: none has come
@@ -168,8 +172,10 @@ type sender struct {
 	// tries is how often the SYN, the oldest byte or a probe was sent without an answer.
 	tries int
 
-	refusals int  // how many of our SYNs a RST has answered
-	refused  bool // a RST has answered our last SYN, which is to leave again
+	tuner tuner // the limit of the queue while SO_SNDBUF isn't set; see SendQuota
+
+	refusals int32 // how many of our SYNs a RST has answered
+	refused  bool  // a RST has answered our last SYN, which is to leave again
 }
 
 // release gives back the queue; nothing is due any more.
@@ -200,8 +206,9 @@ func New(cfg Config) *Conn {
 	c.fit()
 	r := &c.rcv
 	r.least = max(cfg.MSS, 1)
+	r.memory = cfg.Memory
 	r.read = r.irs + 1
-	if r.quota = cfg.Quota; r.quota == Unset {
+	if r.quota = int32(cfg.Quota); r.quota == Unset {
 		r.quota, r.grows = autoStart, true
 	}
 	switch {
@@ -211,7 +218,7 @@ func New(cfg Config) *Conn {
 	case r.grows:
 		r.shift = scaleFor(autoLimit)
 	default:
-		r.shift = scaleFor(r.quota)
+		r.shift = scaleFor(cfg.Quota)
 	}
 	if cfg.WholeWindows && r.grows {
 		r.whole = cfg.MSS

@@ -98,7 +98,7 @@ func (c *Conn) inRefusal(now time.Duration) {
 	}
 	b.refusals++
 	limit := c.synLimit()
-	if b.refusals >= c.cfg.RefusedTries || limit > 0 && b.tries+1 >= limit {
+	if int(b.refusals) >= c.cfg.RefusedTries || limit > 0 && b.tries+1 >= limit {
 		c.becomeClosed(Refused)
 		return
 	}
@@ -110,7 +110,7 @@ func (c *Conn) inRefusal(now time.Duration) {
 func (c *Conn) peerSyn(now time.Duration, s *Segment) {
 	r, o := &c.rcv, &s.Options
 	r.irs, r.next = s.Seq, s.Seq+1
-	r.read, r.grown, r.lastAck = r.next, r.next, r.next
+	r.read, r.mark, r.lastAck = r.next, r.next, r.next
 	c.snd.peer = DefaultMSS
 	if o.MSS != 0 {
 		c.snd.peer = max(int(o.MSS), c.cfg.minMSS())
@@ -187,7 +187,7 @@ func (c *Conn) establish(now time.Duration, s *Segment) {
 	}
 	c.begin(lost)
 	if c.rcv.grows {
-		c.rcv.lastGrow = now
+		c.rcv.since = now
 	}
 	c.becomeEstablished()
 	if c.snd.fin { // Close was called in SYN-RECEIVED

@@ -11,7 +11,7 @@ import (
 
 // SetQuota sets SO_RCVBUF, in bytes. What the peer was promised stays promised.
 func (c *Conn) SetQuota(bytes int) {
-	c.rcv.quota, c.rcv.grows = bytes, false
+	c.rcv.quota, c.rcv.grows = int32(bytes), false
 	if c.state.Synchronized() && c.rcv.worthTelling(0) {
 		c.owe(ackNow)
 	}

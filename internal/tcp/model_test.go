@@ -68,13 +68,13 @@ func drawLink(t *rapid.T) hostile {
 
 // bounded holds what a side may keep against what it promised.
 func bounded(t require.TestingT, s *side, quota int) {
-	boundedConn(t, s.Conn, s.name, max(quota, s.rcv.quota, 65536)+s.back)
+	boundedConn(t, s.Conn, s.name, max(quota, int(s.rcv.quota), 65536)+s.back)
 	require.LessOrEqual(t, s.Queued(), s.limit)
 }
 
 func boundedConn(t require.TestingT, c *Conn, name string, quota int) {
 	r := &c.rcv
-	limit := max(quota, r.quota, r.least, 65536) // SO_RCVBUF unset grows
+	limit := max(quota, int(r.quota), r.least, 65536) // SO_RCVBUF unset grows
 	require.LessOrEqual(t, r.queue.size+early(r), limit, "%s keeps more than its window", name)
 	require.LessOrEqual(t, len(r.pieces.runs), maxPieces)
 	b := &c.out.board
@@ -165,7 +165,7 @@ func model(t *rapid.T) {
 // each case is to stay cheap.
 func drawData(t *rapid.T, p *pair, name string, from, to *side) []byte {
 	n := rapid.IntRange(0, 400).Draw(t, name+" segments")
-	size := min(n*from.MSS(), 200_000, from.limit*500, 40*max(to.rcv.quota, to.rcv.least))
+	size := min(n*from.MSS(), 200_000, from.limit*500, 40*max(int(to.rcv.quota), to.rcv.least))
 	data := make([]byte, size)
 	for i := range data {
 		data[i] = byte(p.random.Uint32())

@@ -36,7 +36,7 @@ func content(t require.TestingT, r *receiver) []byte {
 func TestPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const size = 20000
-		r := &receiver{next: 1, read: 1, edge: 1 + size, quota: size}
+		r := &receiver{next: 1, read: 1, edge: 1 + size, tuner: tuner{quota: size}}
 		largest := rapid.SampledFrom([]int{1, 10, 600, 3000}).Draw(t, "largest")
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
 		read := 0
@@ -85,7 +85,7 @@ var orders = map[string]func(i, n int) int{
 // spread is what n single bytes cost: bytes that were allocated, and views that are
 // held.
 func spread(t testing.TB, n int, order func(i, n int) int) (allocated, views int) {
-	r := &receiver{next: 1, read: 1, edge: Seq(1).Add(n + 1), quota: n + 1}
+	r := &receiver{next: 1, read: 1, edge: Seq(1).Add(n + 1), tuner: tuner{quota: int32(n) + 1}}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for i := range n {

@@ -22,6 +22,7 @@ type pieces struct {
 	runs   []piece
 	recent [maxBlocks]Seq // where the data that came last begins, the newest first; see blocks
 	fresh  int            // how many of recent are valid
+	size   int            // the bytes in the runs
 }
 
 // add keeps the data at seq, as far as it isn't there yet. add takes over b, and returns the part
@@ -92,7 +93,9 @@ func (p *pieces) append(q *queue, b *buffer.Buffer, offset, n int) {
 	part := b.Clone()
 	part.TrimFront(int64(offset))
 	part.Truncate(int64(n))
+	compact(&part, int(b.Size()))
 	q.add(&part)
+	p.size += n
 }
 
 // note remembers where the data that came last begins.
@@ -107,6 +110,7 @@ func (p *pieces) take(next Seq, q *queue) Seq {
 	n := 0
 	for ; n < len(p.runs) && !p.runs[n].start.After(next); n++ {
 		r := &p.runs[n]
+		p.size -= r.data.size
 		if skip := next.From(r.start); skip < r.data.size {
 			r.data.drop(skip)
 			q.take(&r.data)

@@ -21,7 +21,7 @@ type receiver struct {
 	read  Seq   // the next byte that Read returns
 	edge  Seq   // the right edge that the peer was promised
 	told  Seq   // the edge as the window of our last segment said it, rounded by the scale
-	quota int   // SO_RCVBUF in bytes; where grows is true, the size that it has grown to
+	tuner       // its quota is SO_RCVBUF in bytes; where grows is true, the size that it has grown to
 	least int   // the floor of the quota: one segment, in bytes
 	grows bool  // SO_RCVBUF isn't set
 	shift uint8 // the scale of our window
@@ -33,8 +33,7 @@ type receiver struct {
 	hasFIN bool   // the FIN was announced
 	ended  bool   // the FIN and everything before it has come
 
-	grown    Seq           // the value of read when the quota grew last
-	lastGrow time.Duration // when the quota grew last
+	memory *Memory // what all connections hold
 
 	tsRecent     uint32        // TS.Recent: the peer's last timestamp (RFC 7323 §4.3)
 	tsAge        time.Duration // when TS.Recent was taken; 0: it wasn't
@@ -49,13 +48,6 @@ type receiver struct {
 	ecnEcho bool // a CE mark has come, and no CWR since (RFC 3168 §6.1.3)
 }
 
-// autoLimit is the size, in bytes, that a quota grows to while SO_RCVBUF isn't set.
-const autoLimit = 4 << 20
-
-// autoStart is the window in a SYN, in bytes, while SO_RCVBUF isn't set: the largest that can be
-// told without a scale.
-const autoStart = 65535
-
 // scaleFor is the least scale with which a window of so many bytes can be told.
 func scaleFor(bytes int) (shift uint8) {
 	for shift < MaxScale && bytes > 65535<<shift {
@@ -64,8 +56,13 @@ func scaleFor(bytes int) (shift uint8) {
 	return shift
 }
 
-// size is the quota with its floor.
-func (r *receiver) size() int { return max(r.quota, r.least) }
+// size is the quota with its floor, which is all that there is while no memory is left.
+func (r *receiver) size() int {
+	if r.memory.left() == full {
+		return r.least
+	}
+	return max(int(r.quota), r.least)
+}
 
 // step is the least amount by which the edge moves.
 func (r *receiver) step() int { return max(1, min(r.size()/2, r.least)) }
@@ -130,10 +127,12 @@ func (r *receiver) acceptable(s *Segment) bool {
 	return seq.In(r.next, window) || seq.Add(n-1).In(r.next, window)
 }
 
-// data takes the payload of an acceptable segment, as far as it is in the
-// window and new.
+// data takes the payload of an acceptable segment, as far as it is in the window and new. While no
+// memory is left, only a segment is taken of what comes in order, if none waits to be read: the
+// peer sends the rest again.
 func (r *receiver) data(seq Seq, b *buffer.Buffer) {
 	n := int(b.Size())
+	packet := n
 	end := r.edge
 	if r.hasFIN {
 		end = earlier(end, r.fin)
@@ -154,6 +153,15 @@ func (r *receiver) data(seq Seq, b *buffer.Buffer) {
 		b.TrimFront(int64(old))
 		seq, n = r.next, n-old
 	}
+	if r.memory.left() == full {
+		if seq != r.next || r.queue.size > 0 {
+			b.Release()
+			return
+		}
+		n = min(n, r.least)
+		b.Truncate(int64(n))
+	}
+	compact(b, packet)
 	if seq != r.next {
 		if again := r.pieces.add(seq, b); again != (Block{}) {
 			r.duplicate = again
@@ -228,16 +236,4 @@ func (r *receiver) worthTelling(n int) bool {
 		enough = max(enough, r.size()/4)
 	}
 	return n == 0 || left < r.least || opening >= enough
-}
-
-// growQuota doubles an unset quota when the application has read half of it within
-// two round trips, so that a peer could have been kept waiting by the window.
-func (r *receiver) growQuota(now, rtt time.Duration) {
-	if !r.grows || r.quota >= autoLimit || r.read.From(r.grown) < r.quota/2 {
-		return
-	}
-	if rtt == 0 || now-r.lastGrow <= 2*rtt || r.read.From(r.grown) >= r.quota {
-		r.quota = min(2*r.quota, autoLimit)
-	}
-	r.grown, r.lastGrow = r.read, now
 }

@@ -131,9 +131,12 @@ func (c *Conn) becomeTimeWait() {
 }
 
 // becomeClosed ends the connection and gives back what it holds. What was
-// received stays readable after a graceful end only.
+// received stays readable after a graceful end only, until somebody aborts what is over.
 func (c *Conn) becomeClosed(why Cause) {
 	if c.state == Closed {
+		if why != None {
+			c.rcv.queue.release()
+		}
 		return
 	}
 	c.state, c.cause = Closed, why

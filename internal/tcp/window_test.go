@@ -22,7 +22,7 @@ func TestRoomIsWorthAWord(t *testing.T) {
 		{false, 1999, 20_000, false},
 		{false, 2000, 20_000, true},
 	} {
-		r := receiver{quota: 64_000, least: 1000, grows: tt.grows, edge: 64_000, read: tt.read, next: tt.next}
+		r := receiver{tuner: tuner{quota: 64_000}, least: 1000, grows: tt.grows, edge: 64_000, read: tt.read, next: tt.next}
 		require.Equal(t, tt.want, r.worthTelling(int(tt.read)), "%+v", tt)
 	}
 }
