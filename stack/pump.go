@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wsstack/wsstack/internal/parts"
 	"github.com/wsstack/wsstack/internal/socket"
 
 	"github.com/wsstack/wsstack/internal/link"
@@ -154,13 +155,13 @@ func (p *pump) roundLocked(part int) (n int, more bool) {
 	if p.stopped.Load() {
 		return 0, false
 	}
-	p.tcp.BeginBurst()
+	p.tcp.BeginBurst(part)
 	for _, l := range *p.links.Load() {
 		delivered := l.Deliver(part, deliverBatch)
 		n += delivered
 		more = more || delivered == deliverBatch
 	}
-	p.tcp.EndBurst()
+	p.tcp.EndBurst(part)
 	if part == 0 {
 		n += p.serve()
 	}
@@ -209,18 +210,13 @@ func (p *pump) idle() bool {
 	return !slices.ContainsFunc(*p.links.Load(), func(l *link.Endpoint) bool { return l.Len() > 0 })
 }
 
-// maxParts bounds the parts of a pump. The reader of a device, a goroutine as well,
-// feeds some five of them with small packets (docs/stack.md, "The pump").
-const maxParts = 8
-
-// parts is how many parts the pump of a new stack has: one for two processors, as
-// the devices and who uses the sockets need some, too. Where the order of everything
+// parts is how many parts the pump of a new stack has. Where the order of everything
 // matters (Stepped), or time is that of a bubble, it is one.
 func (s *Stack) parts() int {
 	if s.cfg.Stepped || !s.outside.Outside() {
 		return 1
 	}
-	return max(1, min(runtime.GOMAXPROCS(0)/2, maxParts))
+	return parts.Count()
 }
 
 // arrived is what the goroutine of a device calls that has queued packets for a part: it takes the

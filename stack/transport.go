@@ -31,6 +31,7 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 		OddResets:   wire.OddResets,
 		AckInResets: wire.AckInResets,
 		ECN:         s.cfg.ECN,
+		Parts:       len(s.work.parts),
 	})
 	s.tcp.SetGarbage(s.cfg.KeepAlive.garbage(s.cfg.Profile))
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}

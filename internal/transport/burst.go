@@ -6,16 +6,18 @@ import (
 	"time"
 )
 
-// bursts are times in which somebody brings several segments, one behind the other. During a burst
-// an acknowledgement that may wait for another segment waits until the end of the burst, or until
-// there is much to acknowledge (see tcp.Conn.HoldAck): a run of segments counts as one segment, as
-// where a device puts them together.
+// bursts are times in which somebody brings several segments of a part, one behind the other. During
+// a burst an acknowledgement that may wait for another segment waits until the end of the burst, or
+// until there is much to acknowledge (see tcp.Conn.HoldAck): a run of segments counts as one
+// segment, as where a device puts them together.
 type bursts struct {
 	running atomic.Int32 // how many bursts there are now
 
 	mu   sync.Mutex // a leaf; it guards the lists
 	owed []*Conn    // the connections whose acknowledgement waits, each once
 	last []*Conn    // the room of the list before, which the next one uses
+
+	_ [64]byte // each part writes to cache lines of its own
 }
 
 // add lists a connection whose acknowledgement waits.
@@ -42,22 +44,26 @@ func (b *bursts) giveBack(all []*Conn) {
 	b.last = all
 }
 
-// BeginBurst says that segments come one behind the other until EndBurst, on the goroutine of the
-// caller. Bursts of several goroutines may overlap.
-func (p *Protocol) BeginBurst() { p.bursts.running.Add(1) }
+// BeginBurst says that segments of a part (Hooks.Parts) come one behind the other until EndBurst, on
+// the goroutine of the caller. Bursts of several goroutines may overlap.
+func (p *Protocol) BeginBurst(part int) { p.parts[part].bursts.running.Add(1) }
 
-// EndBurst ends a burst, and sends the acknowledgements that have waited.
-func (p *Protocol) EndBurst() {
-	p.bursts.running.Add(-1)
-	all := p.bursts.take()
+// EndBurst ends a burst, and sends the acknowledgements of connections of the part that have waited.
+func (p *Protocol) EndBurst(part int) {
+	b := &p.parts[part].bursts
+	b.running.Add(-1)
+	all := b.take()
 	for _, c := range all {
 		c.deliver(&delivery{burstOver: true})
 	}
-	p.bursts.giveBack(all)
+	b.giveBack(all)
 }
 
+// bursts are those of the part of the connection.
+func (c *Conn) bursts() *bursts { return &c.proto.parts[c.part].bursts }
+
 // postpone has acknowledgements wait while there is a burst.
-func (c *Conn) postpone() { c.engine.HoldAck(c.proto.bursts.running.Load() > 0) }
+func (c *Conn) postpone() { c.engine.HoldAck(c.bursts().running.Load() > 0) }
 
 // enlist makes sure that EndBurst comes back to an acknowledgement that waits. Where the last burst
 // has ended meanwhile, the acknowledgement leaves.
@@ -67,9 +73,9 @@ func (c *Conn) enlist(now time.Duration) {
 	}
 	if !c.enlisted {
 		c.enlisted = true
-		c.proto.bursts.add(c)
+		c.bursts().add(c)
 	}
-	if c.proto.bursts.running.Load() == 0 {
+	if c.bursts().running.Load() == 0 {
 		c.engine.HoldAck(false)
 		c.output(now)
 	}

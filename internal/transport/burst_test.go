@@ -36,19 +36,19 @@ func TestBurst(t *testing.T) {
 		send()
 		require.Equal(t, 13, acks)
 		acks = 0
-		Of(b).BeginBurst()
+		Of(b).BeginBurst(0)
 		send()
 		require.Equal(t, 2, acks)
-		Of(b).EndBurst()
+		Of(b).EndBurst(0)
 		require.Equal(t, 3, acks)
 		acks = 0
-		Of(b).BeginBurst()
+		Of(b).BeginBurst(0)
 		_, ok := c.Send(segment)
 		require.True(t, ok)
 		require.Zero(t, acks)
 		p.Do(func(time.Duration, *engine.Conn) {})
 		require.Zero(t, acks, "somebody who reads isn't the end of a burst")
-		Of(b).EndBurst()
+		Of(b).EndBurst(0)
 		require.Equal(t, 1, acks)
 
 		// What came as one packet counts by its size.
@@ -57,7 +57,7 @@ func TestBurst(t *testing.T) {
 		s := engine.Segment{Flags: engine.ACK, Window: 1000}
 		c.Do(func(_ time.Duration, e *engine.Conn) { s.Seq = e.End() })
 		p.Do(func(_ time.Duration, e *engine.Conn) { s.Ack = e.End() })
-		Of(b).BeginBurst()
+		Of(b).BeginBurst(0)
 		for range 3 {
 			large := s
 			large.Payload = buffer.MakeWithData(make([]byte, 3*len(segment)))
@@ -65,7 +65,7 @@ func TestBurst(t *testing.T) {
 			Of(b).deliver(origin{id: p.ID(), nic: 1, net: n}, &large)
 		}
 		require.Equal(t, 1, acks)
-		Of(b).EndBurst()
+		Of(b).EndBurst(0)
 		require.Equal(t, 2, acks)
 	})
 }

@@ -51,6 +51,7 @@ type Owner interface {
 // A Conn is one connection. It is safe for concurrent use.
 type Conn struct {
 	proto    *Protocol
+	part     int                   // the part that the connection is of
 	dialed   bool                  // Dial has made the connection: Hooks.Freed is told of the end
 	silent   bool                  // no segment reaches the engine, and none leaves
 	owner    atomic.Pointer[Owner] // nil: nobody is told of events
@@ -74,7 +75,7 @@ type Conn struct {
 }
 
 // newConn makes a connection that has a way to the peer, but no engine yet.
-func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, way: w} }
+func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, part: p.partOf(&w.id), way: w} }
 
 // Dial begins a connection from the local address and port of id to the remote ones; the SYN has
 // left when Dial returns. With the NIC 0 any interface will do. An empty local address is chosen.
@@ -108,7 +109,7 @@ func (p *Protocol) enter(c *Conn) tcpip.Error {
 	if err := p.table.add(c); err != nil {
 		return err
 	}
-	if p.waits.has(c.way.id) { // after add: what leaves the table is in TIME-WAIT before
+	if p.waitsOf(&c.way.id).has(c.way.id) { // after add: what leaves the table is in TIME-WAIT before
 		p.table.remove(c)
 		return &tcpip.ErrPortInUse{}
 	}

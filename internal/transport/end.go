@@ -11,7 +11,7 @@ func (c *Conn) retire(events tcp.Events) {
 	c.gone = true
 	timeWait := events&tcp.TimeWaitBegan != 0
 	if timeWait {
-		c.proto.waits.add(c.way.id, waiting{Remains: c.engine.Remains(), headers: c.way.headers, dialed: c.dialed, log: c.log})
+		c.waits().add(c.way.id, waiting{Remains: c.engine.Remains(), headers: c.way.headers, dialed: c.dialed, log: c.log})
 	}
 	c.ended(timeWait)
 	c.proto.table.remove(c)
@@ -68,7 +68,7 @@ func (c *Conn) Close() {
 func (c *Conn) Abort() {
 	now := c.lock()
 	if c.engine.State() == tcp.TimeWait {
-		c.proto.waits.forget(c.way.id, c.engine.Remains())
+		c.waits().forget(c.way.id, c.engine.Remains())
 	}
 	c.engine.Abort()
 	c.unlock(now)

@@ -107,7 +107,7 @@ func TestOrphanBounds(t *testing.T) {
 func TestOrphanLimits(t *testing.T) {
 	w := newWire(t, four)
 	require.Equal(t, []int{4096, 256 << 20}, []int{w.p.orphans.maxCount, w.p.orphans.maxBytes})
-	require.Equal(t, 1<<18, w.p.waits.limit)
+	require.Equal(t, 1<<18, w.p.parts[0].waits.limit)
 }
 
 // AbortOrphans resets the oldest first.
@@ -160,7 +160,7 @@ func TestFreed(t *testing.T) {
 		a, b := twoHosts(t, 0, New, clock)
 		var freed []uint16
 		free := func(id ID) bool {
-			return Of(a).table.conn(id) == nil && !func() bool { _, there := Of(a).waits.records[id]; return there }()
+			return Of(a).table.conn(id) == nil && !func() bool { _, there := Of(a).parts[0].waits.records[id]; return there }()
 		}
 		Of(a).Configure(Hooks{Freed: func(id ID) {
 			assert.True(t, free(id)) // not require: this is called with locks held
@@ -208,7 +208,7 @@ func TestFreed(t *testing.T) {
 		Of(a).Close()
 		slices.Sort(freed)
 		expect(1002, 1003)
-		Of(a).waits.add(c.ID(), waiting{dialed: true}) // it was about to
+		Of(a).parts[0].waits.add(c.ID(), waiting{dialed: true}) // it was about to
 		expect(1002)
 		_, err = connect(Of(a), c.ID(), n, settings)
 		require.Equal(t, &tcpip.ErrInvalidEndpointState{}, err)

@@ -31,6 +31,10 @@ type Hooks struct {
 	// ECN has connections offer and accept ECN (RFC 3168).
 	ECN bool
 
+	// Parts is how many goroutines deliver segments, each those of its share of the connections
+	// (package parts); 0 stands for one.
+	Parts int
+
 	// AckInResets gives a RST without ACK its sequence number as acknowledgement number, too.
 	AckInResets bool
 }
@@ -46,7 +50,10 @@ type Extended struct {
 }
 
 // Configure sets the Hooks. It is called once, before anything else.
-func (p *Protocol) Configure(h Hooks) { p.hooks = h }
+func (p *Protocol) Configure(h Hooks) {
+	p.hooks = h
+	p.divide(max(h.Parts, 1))
+}
 
 // freed calls Hooks.Freed.
 func (p *Protocol) freed(id ID) {

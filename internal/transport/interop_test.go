@@ -131,10 +131,10 @@ func TestEngines(t *testing.T) {
 		p.Close()
 		require.Equal(t, []any{engine.TimeWait, engine.None}, c.status())
 		require.Equal(t, []any{engine.Closed, engine.None}, p.status())
-		require.True(t, Of(a).waits.has(c.ID()))
+		require.True(t, Of(a).parts[0].waits.has(c.ID()))
 		require.Empty(t, Of(a).table.all())
 		clock.Advance(2 * MSL)
-		require.False(t, Of(a).waits.has(c.ID()))
+		require.False(t, Of(a).parts[0].waits.has(c.ID()))
 	})
 }
 

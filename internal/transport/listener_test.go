@@ -77,7 +77,7 @@ func TestReuse(t *testing.T) {
 		p := l.poll()
 		p.Close() // the server is the one that waits
 		c.Close()
-		require.True(t, Of(b).waits.has(p.ID()))
+		require.True(t, Of(b).parts[0].waits.has(p.ID()))
 		require.Equal(t, 1, Of(b).TimeWaits())
 		clock.Advance(1e9) // the numbers of a tuple grow with the clock (RFC 6528)
 		again, err := connect(Of(a), c.ID(), n, settings)
@@ -149,13 +149,13 @@ func TestTimeWaitBound(t *testing.T) {
 		return ID{LocalAddress: hostA[four], LocalPort: uint16(i), RemoteAddress: hostB[four]}
 	}
 	for i := range limit {
-		p.waits.add(id(i), waiting{dialed: i != 2})
+		p.parts[0].waits.add(id(i), waiting{dialed: i != 2})
 	}
-	p.waits.records[id(0)].until++
-	p.waits.add(id(limit), waiting{})
+	p.parts[0].waits.records[id(0)].until++
+	p.parts[0].waits.add(id(limit), waiting{})
 	require.Equal(t, limit, p.TimeWaits())
-	require.True(t, p.waits.has(id(0)))
-	require.False(t, p.waits.has(id(1)))
+	require.True(t, p.parts[0].waits.has(id(0)))
+	require.False(t, p.parts[0].waits.has(id(1)))
 	require.Equal(t, []uint16{1}, freed)
 	p.SetTimeWaitLimit(2)
 	require.Equal(t, 2, p.TimeWaits())
@@ -167,7 +167,7 @@ func TestTimeWaitBound(t *testing.T) {
 func TestTimeWaitForgets(t *testing.T) {
 	clock := faketime.NewManualClock()
 	a, _ := twoHosts(t, 0, New, clock)
-	w := &Of(a).waits
+	w := &Of(a).parts[0].waits
 	id := func(port uint16) ID { return ID{LocalPort: port} }
 	for i := range 4 {
 		w.add(id(uint16(i)), waiting{})

@@ -75,17 +75,16 @@ func TestListenerOrder(t *testing.T) {
 // Who looks for a listener finds it while others on its port, and on ports beside it, come and go.
 func TestListenersChange(t *testing.T) {
 	p := newWire(t, four).p
-	listen := func(port uint16, order uint64) *Listener {
-		l, err := p.Listen(ListenConfig{Port: port, Net: four, Order: order})
-		require.Nil(t, err)
-		return l
-	}
-	stays := listen(300, 5)
+	stays, err := p.Listen(ListenConfig{Port: 300, Net: four, Order: 5})
+	require.Nil(t, err)
 	var changes sync.WaitGroup
-	for _, other := range [][2]int{{300, 6}, {300, 7}, {301, 1}, {3000, 1}} {
+	for _, other := range []ListenConfig{
+		{Port: 300, Net: four, Order: 6}, {Port: 300, Net: four, Addr: hostA[four], Order: 1}, // before it, but elsewhere
+		{Port: 301, Net: four}, {Port: 3000, Net: four},
+	} {
 		changes.Go(func() {
 			for range 500 {
-				l, err := p.Listen(ListenConfig{Port: uint16(other[0]), Net: four, Order: uint64(other[1])})
+				l, err := p.Listen(other)
 				if err != nil {
 					t.Error(err)
 					return

@@ -53,8 +53,7 @@ type Protocol struct {
 
 	table     table        // the connections
 	listeners listeners    // who listens where
-	bursts    bursts       // the bursts of segments that there are now
-	waits     timeWaits    // the records of TIME-WAIT
+	parts     []part       // what the connections of each part have; one at least
 	orphans   orphans      // the connections whose socket is closed
 	halfOpen  atomic.Int32 // how many connections are half open, on all listeners
 	garbage   atomic.Bool  // keep-alive probes carry an octet
@@ -72,7 +71,7 @@ func New(s *stack.Stack) stack.TransportProtocol {
 		panic("transport: the netstack's source of randomness: " + err.Error())
 	}
 	p.table.init()
-	p.waits.init(p)
+	p.divide(1)
 	p.orphans.maxCount, p.orphans.maxBytes = maxOrphans, maxOrphanBytes
 	return p
 }
@@ -187,7 +186,7 @@ func (p *Protocol) deliver(a origin, s *tcp.Segment) {
 	}
 	defer s.Payload.Release()
 	after := tcp.Seq(0) // what a new connection's numbers lie beyond; 0: anything
-	if v, next := p.waits.deliver(a, s); v == tcp.Reuse {
+	if v, next := p.waitsOf(&a.id).deliver(a, s); v == tcp.Reuse {
 		after = next
 	} else if v != noWait {
 		return
@@ -218,7 +217,9 @@ func (*Protocol) Option(tcpip.GettableTransportProtocolOption) tcpip.Error {
 // Close implements stack.TransportProtocol: everything ends without a segment.
 func (p *Protocol) Close() {
 	p.listeners.close()
-	p.waits.close()
+	for i := range p.parts {
+		p.parts[i].waits.close()
+	}
 	for _, c := range p.table.close() {
 		c.destroy()
 	}

@@ -40,7 +40,7 @@ const (
 )
 
 // Record has r told of every connection from now on, and at once of those that there are, in the
-// order of their tuples. With nil nobody is told any more. The Log of a connection stays with the
+// order of their tuples, and of the parts for those in TIME-WAIT. With nil nobody is told any more. The Log of a connection stays with the
 // connection: it takes down what comes when there is a Recorder again.
 func (p *Protocol) Record(r Recorder) {
 	if r == nil {
@@ -56,7 +56,9 @@ func (p *Protocol) Record(r Recorder) {
 	for _, l := range p.listeners.all() {
 		l.record()
 	}
-	p.waits.record(r)
+	for i := range p.parts {
+		p.parts[i].waits.record(r)
+	}
 }
 
 // Recording reports whether there is a Recorder.

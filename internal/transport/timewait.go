@@ -14,14 +14,14 @@ import (
 // minutes; systems in use have half a minute.)
 const MSL = 30 * time.Second
 
-// maxWaits bounds the records of TIME-WAIT, unless SetTimeWaitLimit sets another bound. Beyond the
-// bound the oldest record goes.
+// maxWaits bounds the records of TIME-WAIT, unless SetTimeWaitLimit sets another bound. Each part has
+// its share of the bound. Beyond the share the oldest record of the part goes.
 const maxWaits = 1 << 18
 
 // noWait is the verdict where no connection of the tuple is in TIME-WAIT.
 const noWait tcp.TimeWaitVerdict = 255
 
-// timeWaits are the connections in TIME-WAIT, of each of which a record is left. TIME-WAIT lasts
+// timeWaits are the connections of a part in TIME-WAIT, of each of which a record is left. TIME-WAIT lasts
 // equally long for all, so that the records end in the order in which they began, and one timer
 // does for all.
 type timeWaits struct {
@@ -71,9 +71,15 @@ type deadline struct {
 }
 
 // init makes the set of records empty.
-func (t *timeWaits) init(p *Protocol) {
-	t.proto, t.limit, t.records = p, maxWaits, map[ID]*waiting{}
+func (t *timeWaits) init(p *Protocol, limit int) {
+	t.proto, t.limit, t.records = p, limit, map[ID]*waiting{}
 }
+
+// waitsOf are the records among which that of a tuple is.
+func (p *Protocol) waitsOf(id *ID) *timeWaits { return &p.parts[p.partOf(id)].waits }
+
+// waits are the records among which that of the connection is.
+func (c *Conn) waits() *timeWaits { return &c.proto.parts[c.part].waits }
 
 // add begins the TIME-WAIT of a connection.
 func (t *timeWaits) add(id ID, w waiting) {
@@ -100,19 +106,32 @@ func (t *timeWaits) boundLocked() {
 }
 
 // TimeWaits is how many connections are in TIME-WAIT.
-func (p *Protocol) TimeWaits() int {
-	p.waits.mu.Lock()
-	defer p.waits.mu.Unlock()
-	return len(p.waits.records)
+func (p *Protocol) TimeWaits() (n int) {
+	for i := range p.parts {
+		n += p.parts[i].waits.len()
+	}
+	return n
 }
 
-// SetTimeWaitLimit bounds the connections in TIME-WAIT; the bound is 1 at least. Beyond the bound
-// the oldest connection is forgotten, without a segment.
+func (t *timeWaits) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.records)
+}
+
+// SetTimeWaitLimit bounds the connections in TIME-WAIT; each part has its share of the bound, which
+// is 1 at least. Beyond the bound the oldest connection is forgotten, without a segment.
 func (p *Protocol) SetTimeWaitLimit(n int) {
-	p.waits.mu.Lock()
-	defer p.waits.mu.Unlock()
-	p.waits.limit = max(n, 1)
-	p.waits.boundLocked()
+	for i := range p.parts {
+		p.parts[i].waits.setLimit(max(n/len(p.parts), 1))
+	}
+}
+
+func (t *timeWaits) setLimit(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limit = n
+	t.boundLocked()
 }
 
 // dropLocked takes the oldest deadline, and ends its record unless that ends later.
