@@ -221,9 +221,10 @@ func (s *Stack) parts() int {
 
 // arrived is what the goroutine of a device calls that has queued packets for a part: it takes the
 // turn itself, if nobody has one, where that spares waking up the part's goroutine. Where there are
-// several parts, it does so for a packet that has come alone, so that many are shared out.
-func (p *pump) arrived(part, packets int) {
-	if packets > 1 && len(p.parts) > 1 || !p.parts[part].mu.TryLock() {
+// several parts, it does so where none of the others waits for it, so that many packets are shared
+// out.
+func (p *pump) arrived(part int, alone bool) {
+	if !alone && len(p.parts) > 1 || !p.parts[part].mu.TryLock() {
 		p.ring(part)
 		return
 	}
@@ -235,7 +236,7 @@ func (p *pump) arrived(part, packets int) {
 }
 
 // arrived is the pump's, but where the order of everything matters (Stepped).
-func (s *Stack) arrived() func(part, packets int) {
+func (s *Stack) arrived() func(part int, alone bool) {
 	if s.cfg.Stepped {
 		return nil
 	}

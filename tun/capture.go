@@ -120,11 +120,7 @@ func (c *Captured) EnableOffload() {
 }
 
 // EnableParallel implements Parallel. The inner device is asked, if it is a Parallel.
-func (c *Captured) EnableParallel() {
-	if p, ok := c.inner.(Parallel); ok {
-		p.EnableParallel()
-	}
-}
+func (c *Captured) EnableParallel() int { return enableParallel(c.inner) }
 
 // Patience implements Patient: it is that of the inner device.
 func (c *Captured) Patience() int { return patienceOf(c.inner) }

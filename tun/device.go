@@ -67,11 +67,11 @@ type Offloader interface {
 // has a queue for each goroutine. A device that wraps a Parallel without being one itself keeps to
 // one goroutine at a time.
 type Parallel interface {
-	// EnableParallel makes the device call receive from several goroutines at once, if it can. The
-	// packets of a connection are in order all the same: they come by one goroutine, or by another
-	// one later. A receiver that several goroutines may call at once calls EnableParallel before
-	// Start.
-	EnableParallel()
+	// EnableParallel makes the device call receive from several goroutines at once, if it can, and
+	// returns from how many. The packets of a connection are in order all the same: they come by one
+	// goroutine, or by another one later. A receiver that several goroutines may call at once calls
+	// EnableParallel before Start.
+	EnableParallel() int
 }
 
 // A Patient is a device on whose goroutine a receiver may work, and not only queue what has come: it
@@ -91,6 +91,14 @@ func patienceOf(d Device) int {
 		return p.Patience()
 	}
 	return 0
+}
+
+// enableParallel is EnableParallel of a device, which has one goroutine where it isn't a Parallel.
+func enableParallel(d Device) int {
+	if p, ok := d.(Parallel); ok {
+		return p.EnableParallel()
+	}
+	return 1
 }
 
 // A Named is a device that is an interface of the operating system.

@@ -235,11 +235,7 @@ func (i *Impaired) EnableOffload() {
 // EnableParallel implements Parallel. The inner device is asked, if it is a Parallel. While there is
 // an impairment of the packets that are received, one goroutine at a time calls receive all the
 // same.
-func (i *Impaired) EnableParallel() {
-	if p, ok := i.inner.(Parallel); ok {
-		p.EnableParallel()
-	}
-}
+func (i *Impaired) EnableParallel() int { return enableParallel(i.inner) }
 
 // Patience implements Patient: it is that of the inner device.
 func (i *Impaired) Patience() int { return patienceOf(i.inner) }

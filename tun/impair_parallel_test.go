@@ -13,7 +13,7 @@ type parallelTo struct {
 	asked bool
 }
 
-func (d *parallelTo) EnableParallel() { d.asked = true }
+func (d *parallelTo) EnableParallel() int { d.asked = true; return 3 }
 
 // Where nothing is to be done to packets, they pass by as many goroutines as bring them. What an
 // impairment holds waits until these are through, and then one delivers it.
@@ -24,7 +24,7 @@ func TestImpair_Parallel(t *testing.T) {
 	require.NoError(t, err)
 	i, err := Impair(captured, ImpairConfig{Whole: true, Clock: c})
 	require.NoError(t, err)
-	i.EnableParallel()
+	require.Equal(t, 3, i.EnableParallel())
 	require.True(t, p.asked, "both ask the device inside")
 
 	var got sink

@@ -53,7 +53,10 @@ func (d *osDevice) MTU() int { return d.queues[0].mtu() }
 func (d *osDevice) Offload() Offload { return d.queues[0].offload() }
 
 // EnableParallel implements Parallel. There is one goroutine for each queue.
-func (d *osDevice) EnableParallel() { d.parallel.Store(true) }
+func (d *osDevice) EnableParallel() int {
+	d.parallel.Store(true)
+	return len(d.queues)
+}
 
 // Start implements Device. A second call fails with ErrStarted, and a call after Close with
 // ErrClosed.

@@ -95,7 +95,7 @@ func TestQueuesOneAtATime(t *testing.T) {
 func TestQueuesParallel(t *testing.T) {
 	inNetNS(t, func() {
 		d := queued(t)
-		d.EnableParallel()
+		require.Equal(t, 4, d.EnableParallel())
 		var inside atomic.Int32
 		met, proceed := make(chan struct{}), make(chan struct{})
 		require.NoError(t, d.Start(func(packets []Packet) {

@@ -30,9 +30,10 @@ type Options struct {
 	Notify func(part int)
 
 	// Arrived is called instead of Notify where the goroutine of a device that is patient has queued
-	// what has come: Arrived may call Deliver itself. packets and bytes are what came at once, bytes
-	// within the device's patience. It may be nil: then Notify is called.
-	Arrived func(part, packets int)
+	// what has come: Arrived may call Deliver itself. alone reports that no other part waits for the
+	// goroutine: a packet has come by itself, or the device has a goroutine for each part. It may be
+	// nil: then Notify is called.
+	Arrived func(part int, alone bool)
 
 	// Admit is asked about each packet before netstack gets the packet, and may change it. A packet
 	// that Admit refuses is dropped and counted. Admit runs inside Deliver. It may be nil.
@@ -83,7 +84,8 @@ type Endpoint struct {
 	offload  tun.Offload    // what the device does for the stack
 	loopback bool           // Options.Loopback
 	notify   func(part int) // Options.Notify, never nil
-	arrived  func(part, packets int)
+	arrived  func(part int, alone bool)
+	parallel bool                   // the device has a goroutine for each part
 	patience int                    // of the device, in bytes; 0: what it brings is only queued
 	admit    func(*tun.Packet) bool // Options.Admit; nil: every packet is admitted
 	forward  func(*tun.Packet) bool // Options.Forward; nil: no packet is for somebody else
@@ -114,7 +116,7 @@ func New(dev tun.Device, opts Options) *Endpoint {
 		o.EnableOffload()
 	}
 	if p, ok := dev.(tun.Parallel); ok && len(e.parts) > 1 {
-		p.EnableParallel()
+		e.parallel = p.EnableParallel() >= len(e.parts)
 	}
 	e.dev, e.offload = dev, dev.Offload()
 	e.mtu.Store(uint32(dev.MTU()))

@@ -21,7 +21,7 @@ func (e *Endpoint) fromDevice(packets []tun.Packet) {
 		e.receive(packets)
 		return
 	}
-	bytes, all := int64(0), len(packets)
+	bytes := int64(0)
 	for i := range packets {
 		bytes += packets[i].Data.Size()
 	}
@@ -29,7 +29,8 @@ func (e *Endpoint) fromDevice(packets []tun.Packet) {
 		e.receive(packets)
 		return
 	}
-	e.queue(packets, func(part int) { e.arrived(part, all) })
+	alone := len(packets) == 1 || e.parallel
+	e.queue(packets, func(part int) { e.arrived(part, alone) })
 }
 
 // queue queues packets, and tells of each part that was empty.

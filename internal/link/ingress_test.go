@@ -299,11 +299,11 @@ func (d *patientDevice) Patience() int { return d.patience }
 // what there is to deliver. What comes behind packets that wait was announced already.
 func TestArrived(t *testing.T) {
 	dev := &patientDevice{patience: 5}
-	arrived, notified := []int(nil), 0
+	arrived, notified := []bool(nil), 0
 	var e *Endpoint
 	e = New(dev, Options{
 		Notify:  func(int) { notified++ },
-		Arrived: func(part, packets int) { arrived = append(arrived, packets); e.Deliver(part, packets) },
+		Arrived: func(part int, alone bool) { arrived = append(arrived, alone); e.Deliver(part, 10) },
 	})
 	d := &dispatcher{link: e}
 	e.Attach(d)
@@ -311,7 +311,7 @@ func TestArrived(t *testing.T) {
 
 	dev.receive([]tun.Packet{packet(0x45, 1), packet(0x45, 2)})
 	require.Equal(t, []byte{1, 2}, d.first, "delivered before receive returns")
-	require.Equal(t, []int{2}, arrived)
+	require.Equal(t, []bool{false}, arrived)
 	require.Zero(t, notified)
 
 	dev.receive([]tun.Packet{packet(0x45, 3), packet(0x45, 4), packet(0x45, 5)})

@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/binary"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,6 +85,75 @@ func TestPartsBound(t *testing.T) {
 	e.Close()
 	require.Zero(t, e.Len())
 	require.Equal(t, uint64(3*tun.QueuePackets), e.Dropped(), "Close drops what is queued")
+}
+
+// A parallelDevice is a patientDevice that calls receive from several goroutines.
+type parallelDevice struct {
+	patientDevice
+	goroutines int
+	asked      bool
+}
+
+func (d *parallelDevice) EnableParallel() int { d.asked = true; return d.goroutines }
+
+// A device is asked for goroutines where several deliver. Who has as many as there are parts is told
+// that no part waits for it, whatever it brings.
+func TestParallel(t *testing.T) {
+	for _, c := range []struct {
+		parts, goroutines int
+		asked, alone      bool
+	}{
+		{1, 4, false, false}, {2, 1, true, false}, {4, 3, true, false}, {4, 4, true, true}, {2, 8, true, true},
+	} {
+		dev := &parallelDevice{patientDevice: patientDevice{patience: 1 << 20}, goroutines: c.goroutines}
+		told := 0
+		e := New(dev, Options{Parts: c.parts, Arrived: func(_ int, alone bool) {
+			told++
+			require.Equal(t, c.alone, alone, "%d parts, %d goroutines", c.parts, c.goroutines)
+		}})
+		require.Equal(t, c.asked, dev.asked, "%d parts", c.parts)
+		require.NoError(t, e.Start())
+		dev.receive([]tun.Packet{segment(1, 0), segment(1, 1)})
+		require.Equal(t, 1, told)
+		e.Close()
+	}
+}
+
+// What several goroutines bring at once keeps the order of each, and all of it is counted.
+func TestParallelReceive(t *testing.T) {
+	const goroutines, conns, each = 4, 8, 100 // all of it fits the queue of one part
+	dev := &parallelDevice{goroutines: goroutines}
+	e := New(dev, Options{Parts: goroutines})
+	got := sequence{}
+	e.Attach(got)
+	require.NoError(t, e.Start())
+	var readers sync.WaitGroup
+	for g := range uint32(goroutines) {
+		readers.Go(func() {
+			for i := range each {
+				var batch []tun.Packet
+				for c := range uint32(conns) {
+					batch = append(batch, segment((g*conns+c)<<16|80, byte(i)))
+				}
+				dev.receive(batch)
+			}
+		})
+	}
+	readers.Wait()
+	const all = goroutines * conns * each
+	in, _ := e.Traffic()
+	require.EqualValues(t, all, in.Packets)
+	require.Equal(t, all, e.Len())
+	for part := range goroutines {
+		e.Deliver(part, all)
+	}
+	require.Len(t, got, goroutines*conns)
+	for _, order := range got {
+		require.Len(t, order, each)
+		for i, b := range order {
+			require.Equal(t, byte(i), b)
+		}
+	}
 }
 
 // Who has no filter that asks Verified trusts a device that may leave checksums to us,
