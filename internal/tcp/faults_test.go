@@ -208,3 +208,21 @@ func TestSpuriousTimeout(t *testing.T) {
 		})
 	}
 }
+
+// Where the round trip becomes longer than the time-out, segments of which nothing else is in flight
+// are sent twice only until one of them has measured it (Karn's algorithm).
+func TestExchangeOnLongerPath(t *testing.T) {
+	cfg, way := Config{Quota: 1 << 20}, 5*ms
+	p := newPair(t, cfg, cfg, func(p *pair, from *side, s *Segment) []time.Duration { return delay(way)(p, from, s) })
+	exchange := func() {
+		p.a.out, p.b.got = []byte{1}, nil
+		p.run(time.Minute, func() bool { return len(p.b.got) == 1 && p.a.InFlight() == 0 })
+	}
+	exchange()
+	way = 300 * ms
+	for range 40 {
+		exchange()
+	}
+	require.Less(t, p.a.Counters.BytesResent, uint64(10), "%+v", p.a.Counters)
+	require.Greater(t, p.a.rtt.smoothed, 500*ms)
+}

@@ -91,7 +91,7 @@ func (c *Conn) acknowledge(now time.Duration, s *Segment, changed bool) {
 		}
 	}
 	if c.snd.window == 0 || changed && c.InFlight() == 0 {
-		c.windowAnswered(now)
+		c.windowAnswered(&a)
 	}
 	c.sampled(&a)
 	o.rack.measure(&a, c.snd.una, c.snd.next)
@@ -177,8 +177,9 @@ func (c *Conn) advance(a *ackInfo, ack Seq) {
 		if b.unsent() == 0 && (!b.fin || b.finSent()) {
 			c.events |= AllAcked
 		}
+	} else {
+		c.rtt.progress()
 	}
-	c.rtt.progress()
 	c.progress(a.now)
 	c.armOrphan(a.now)
 }
@@ -186,12 +187,14 @@ func (c *Conn) advance(a *ackInfo, ack Seq) {
 // windowAnswered follows an acknowledgement that comes while the window is closed, or changes the
 // window while nothing is in flight: the peer answers, and that counts as
 // progress (BF-23). Until the next probe leaves nothing waits for an answer.
-func (c *Conn) windowAnswered(now time.Duration) {
-	c.progress(now)
+func (c *Conn) windowAnswered(a *ackInfo) {
+	c.progress(a.now)
 	if c.snd.usable() > 0 && c.InFlight() == 0 {
 		c.snd.windowProbe = false
 		c.timers.resend = 0
-		c.rtt.progress()
+		if a.flight == 0 {
+			c.rtt.progress() // the back-off was that of probes
+		}
 	}
 }
 

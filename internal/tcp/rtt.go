@@ -67,9 +67,11 @@ func (r *rtt) backOff() {
 	}
 }
 
-// progress ends the back-off: new data was acknowledged, though it may have been sent twice. RFC
-// 6298 leaves the back-off until the next sample; RFC 8985 and all systems end it, because data
-// gets through again.
+// progress ends the back-off: new data was acknowledged, though it may have been sent twice, and more
+// is in flight. RFC 6298 §5.7 leaves the back-off until the next sample; here an outage that is over
+// doesn't cost more than it must. Where nothing is in flight, what leaves next is the next sample:
+// without the back-off it would be sent twice as well where the round trip has become longer than
+// the time-out, and so on (Karn's algorithm).
 func (r *rtt) progress() { r.shift = 0 }
 
 // A minimum is the least sample of the last minLength, kept as the least of two halves: what is
