@@ -39,6 +39,8 @@ var (
 	sockets     = desc("sockets", "Open sockets.", "network", "state")
 	bindings    = desc("port_bindings", "Local addresses with a port that sockets have.")
 	timeWait    = desc("tcp_time_wait_connections", "Connections in TIME-WAIT, which are no sockets any more.")
+	memory      = desc("tcp_memory_bytes", "Bytes that the buffers of all TCP connections hold.")
+	memoryBound = desc("tcp_memory_bound_bytes", "Bytes that they may hold: Config.Memory of the stack.")
 	recvQueue   = desc("receive_queue_bytes", "Bytes that sockets have received and nobody has read.")
 	sendQueue   = desc("send_queue_bytes", "Bytes that sockets were given and no peer has acknowledged.")
 	connections = desc("tcp_measured_connections", "Open connections whose round trip was measured.")
@@ -73,7 +75,7 @@ type stackCollector struct{ stack *stack.Stack }
 func (stackCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		packets, segments, retransmits, resets, datagrams, malformed, checksums, dropped, forwarded,
-		sockets, bindings, timeWait, recvQueue, sendQueue, connections, roundTrips, ifPackets, ifBytes, ifDropped,
+		sockets, bindings, timeWait, memory, memoryBound, recvQueue, sendQueue, connections, roundTrips, ifPackets, ifBytes, ifDropped,
 	} {
 		ch <- d
 	}
@@ -108,6 +110,8 @@ func (c stackCollector) Collect(metrics chan<- prometheus.Metric) {
 	ch.counter(forwarded, st.Forwarded)
 	ch.gauge(bindings, float64(st.Bindings))
 	ch.gauge(timeWait, float64(st.TimeWait))
+	ch.gauge(memory, float64(st.Memory))
+	ch.gauge(memoryBound, float64(st.MemoryBound))
 	for _, i := range c.stack.InterfaceStats() {
 		ch.counter(ifPackets, i.PacketsIn, i.Name, in)
 		ch.counter(ifPackets, i.PacketsOut, i.Name, out)

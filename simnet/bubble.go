@@ -19,17 +19,20 @@ import (
 //		…
 //	})
 //
-// In a bubble, stack.Config.SendBuffer of a host is 64 MiB unless given. Many programs write with a
-// mutex held, and package synctest takes a goroutine that waits for a mutex for one that runs: the
-// time would stand still for ever if that Write waited. Where mutexes are held during a Read or a
-// dial, nobody else may want them meanwhile. Timers that a library keeps in a sync.Pool of the whole
-// process mustn't get from one bubble to the next: calling runtime.GC twice before synctest.Test
-// empties all of them.
+// In a bubble, stack.Config.SendBuffer of a host is 64 MiB unless given, and stack.Config.Memory
+// 1 TiB. Many programs write with a mutex held, and package synctest takes a goroutine that waits
+// for a mutex for one that runs: the time would stand still for ever if that Write waited. Where
+// mutexes are held during a Read or a dial, nobody else may want them meanwhile. Timers that a
+// library keeps in a sync.Pool of the whole process mustn't get from one bubble to the next: calling
+// runtime.GC twice before synctest.Test empties all of them.
 func Bubble() Option { return func(n *Network) { n.insists = true } }
 
 // bubbleSendBuffer is stack.Config.SendBuffer of the hosts of a bubble, in bytes: so much that a
 // Write hardly ever waits.
 const bubbleSendBuffer = 64 << 20
+
+// bubbleMemory is stack.Config.Memory of the hosts of a bubble, in bytes, for the same reason.
+const bubbleMemory = 1 << 40
 
 var errNoBubble = errors.New(`simnet: Bubble: New was called outside of a bubble of testing/synctest; write
 	synctest.Test(t, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (n *Network) Host(name string, addresses ...string) *Host {
 // HostConfig makes a host with a configuration of your own. Config.MTU is that of the host's
 // interface, 1500 unless given. Device, Clock, NewWaiter and Changed stay nil: they are the network's,
 // and so is Stepped in virtual time. Rand, unless given, is seeded with the network's seed and the
-// name. In a bubble SendBuffer is 64 MiB unless given.
+// name. In a bubble SendBuffer is 64 MiB and Memory 1 TiB unless given.
 func (n *Network) HostConfig(name string, cfg stack.Config) *Host {
 	if n.tb != nil {
 		n.tb.Helper()
@@ -100,6 +100,9 @@ func (n *Network) makeHost(h *Host, cfg stack.Config, mtu int) error {
 		cfg.Clock = n.wall
 		if cfg.SendBuffer == 0 {
 			cfg.SendBuffer = bubbleSendBuffer
+		}
+		if cfg.Memory == 0 {
+			cfg.Memory = bubbleMemory
 		}
 	}
 	cfg.NewWaiter = n.newSocketWaiter

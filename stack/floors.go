@@ -19,6 +19,12 @@ const (
 // maxSendBuffer bounds Config.SendBuffer: sequence numbers tell 2 GiB apart.
 const maxSendBuffer = 1 << 30
 
+// The least Config.Memory, and its default: 256 connections at full speed, or 16,384 with 64 KiB.
+const (
+	minMemory     = 1 << 20
+	defaultMemory = 1 << 30
+)
+
 func (c *Config) validateFloors() error {
 	if c.MinMSS > maxMinMSS {
 		return fmt.Errorf("config.MinMSS: %d is more than the %d bytes that every host takes", c.MinMSS, maxMinMSS)
@@ -28,6 +34,9 @@ func (c *Config) validateFloors() error {
 	}
 	if b := c.SendBuffer; b < 0 || b > maxSendBuffer {
 		return fmt.Errorf("config.SendBuffer: %d is not between 0 and %d", b, maxSendBuffer)
+	}
+	if c.Memory < 0 || c.Memory > 0 && c.Memory < minMemory {
+		return fmt.Errorf("config.Memory: %d is less than %d", c.Memory, minMemory)
 	}
 	return nil
 }
@@ -39,5 +48,8 @@ func (c *Config) setFloors() {
 	}
 	if c.MinPathMTU == 0 {
 		c.MinPathMTU = defaultMinPathMTU
+	}
+	if c.Memory == 0 {
+		c.Memory = defaultMemory
 	}
 }

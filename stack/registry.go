@@ -90,6 +90,8 @@ type Stats struct {
 	Sockets        int    // the sockets that are open now
 	Bindings       int    // the local addresses with a port that sockets have now
 	TimeWait       int    // the connections in TIME-WAIT now
+	Memory         int64  // bytes that TCP connections hold now, to 4 KiB or a quarter for each connection
+	MemoryBound    int64  // Config.Memory
 }
 
 // Stats returns what the stack has counted. The numbers are read one after the other: they needn't
@@ -122,5 +124,6 @@ func (s *Stack) Stats() Stats {
 	s.sockets.mu.Unlock()
 	st.Bindings = s.ports.bindings()
 	st.TimeWait = s.tcp.TimeWaits()
+	st.Memory, st.MemoryBound = s.tcp.Memory().Held(), s.cfg.Memory
 	return st
 }

@@ -113,9 +113,20 @@ type Config struct {
 	Defaults []options.Assignment
 
 	// SendBuffer is how many bytes a TCP socket whose SO_SNDBUF isn't set takes before the peer has
-	// acknowledged them; 0 means twice the peer's window, 1 to 4 MiB. It is 1 GiB at most. What is
-	// sent when is up to the peer's window and congestion control, and not to this.
+	// acknowledged them; 0 means as many as suit the path: 256 KiB at first, 1 MiB where the peer
+	// is nearer than a millisecond, and then 64 KiB to 4 MiB by what is acknowledged in a round
+	// trip. It is 1 GiB at most. What is sent when is up to the peer's window and congestion
+	// control, and not to this.
 	SendBuffer int
+
+	// Memory is how many bytes all TCP connections of the stack may hold together: what was
+	// accepted and isn't acknowledged, what has come and wasn't read, and what came ahead of a
+	// gap. 0 means 1 GiB; it is 1 MiB at least. From a half of it on buffers whose size nobody has
+	// set fall back to 64 KiB. When all of it is held, each connection still has a segment each
+	// way, which comes on top, and no more, whatever SO_SNDBUF and SO_RCVBUF say: sends wait or
+	// fail with WSAEWOULDBLOCK, windows don't open, and what a peer has sent already is dropped,
+	// so that the peer sends it again. Stats has what is held.
+	Memory int64
 
 	// Hosts are the addresses of names, in the order they should be tried. They
 	// are looked up before anybody is asked.

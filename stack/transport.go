@@ -32,6 +32,7 @@ func (s *Stack) newTCP(ns *netstack.Stack) netstack.TransportProtocol {
 		AckInResets: wire.AckInResets,
 		ECN:         s.cfg.ECN,
 		Parts:       len(s.work.parts),
+		Memory:      s.cfg.Memory,
 	})
 	s.tcp.SetGarbage(s.cfg.KeepAlive.garbage(s.cfg.Profile))
 	return &gVisorForwarderUnsupportedUseStackNewForwarder{s.tcp}

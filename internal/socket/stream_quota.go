@@ -13,23 +13,15 @@ import (
 )
 
 // SO_SNDBUF of a stream is a quota of bytes from acceptance until they are
-// acknowledged (BF-7). Until it is set the limit grows with the peer's window
-// (BF-21). Where sends are accepted whole, what is queued is less than the limit and
-// one send: an application bounds it by the size of its buffers (C-07, WC-1).
-
-// leastSendLimit is the limit of a socket without a quota, in bytes, as long as
-// the peer's window is small or its answers take less than nearby: more would
-// leave the processor's caches before it is sent. The largest limit is
-// options.DefaultBufferCap.
-const (
-	leastSendLimit = 1 << 20
-	nearby         = time.Millisecond
-)
+// acknowledged (BF-7). Until it is set the limit follows the path (BF-21). Where sends
+// are accepted whole, what is queued is less than the limit and one send: an application
+// bounds it by the size of its buffers (C-07, WC-1). The largest limit of both is
+// options.DefaultBufferCap. What is left of the stack's memory comes before all of it.
 
 // sendLimit is how many bytes may be queued, and whether SO_SNDBUF says so. Without a quota
-// the host may have a limit of its own. Where sends are accepted whole, the limit without a quota is what SO_SNDBUF reads, or as much as
-// the peer's window takes.
-func (s *Socket) sendLimit(e *tcp.Conn, whole bool) (limit int, set bool) {
+// the host may have a limit of its own. Where sends are accepted whole, the limit without a
+// quota is what SO_SNDBUF reads, or as much as the peer's window takes.
+func (s *Socket) sendLimit(now time.Duration, e *tcp.Conn, whole bool) (limit int, set bool) {
 	switch quota, own := int(s.quota.Load()), s.host.SendBuffer(); {
 	case quota >= 0:
 		return quota, true
@@ -38,28 +30,32 @@ func (s *Socket) sendLimit(e *tcp.Conn, whole bool) (limit int, set bool) {
 	case whole:
 		return min(max(^quota, e.LargestWindow()), options.DefaultBufferCap), false
 	}
-	if rtt := e.MinRTT(); rtt > 0 && rtt < nearby {
-		return leastSendLimit, false
-	}
-	return min(max(leastSendLimit, 2*e.LargestWindow()), options.DefaultBufferCap), false
+	return e.SendQuota(now), false
 }
 
 // room is how many of n further bytes may be accepted now. Where there is none, the
 // connection is told when to say that there is: without a quota when half of it is
 // free, so that calls don't wake up for a segment.
-func (s *Socket) room(e *tcp.Conn, n int) int {
+func (s *Socket) room(now time.Duration, e *tcp.Conn, n int) int {
 	whole := s.host.Profile().WholeSends()
-	limit, set := s.sendLimit(e, whole)
-	switch queued := e.Queued(); {
+	limit, set := s.sendLimit(now, e, whole)
+	queued := e.Queued()
+	switch {
 	case set && queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
+	case queued >= limit:
+		n = 0
+	case !whole:
+		n = min(n, limit-queued)
+	}
+	if n > 0 {
+		if n = e.Afford(n); n == 0 {
+			e.SetLowWater(0)
+		}
 		return n
-	case queued < limit && whole:
-		return n
-	case queued < limit:
-		return min(n, limit-queued)
-	case set, s.events.selected.Load(): // FD_WRITE is for a byte (BF-10)
+	}
+	if set || s.events.selected.Load() { // FD_WRITE is for a byte (BF-10)
 		e.SetLowWater(0)
-	default:
+	} else {
 		e.SetLowWater(limit / 2)
 	}
 	return 0
@@ -67,14 +63,14 @@ func (s *Socket) room(e *tcp.Conn, n int) int {
 
 // writableLocked is BF-10: whether a send would accept a byte.
 func (s *Socket) writableLocked() (ok bool) {
-	s.conn.Do(func(_ time.Duration, e *tcp.Conn) { ok = e.State() == tcp.Closed || s.room(e, 1) > 0 })
+	s.conn.Do(func(now time.Duration, e *tcp.Conn) { ok = e.State() == tcp.Closed || s.room(now, e, 1) > 0 })
 	return ok
 }
 
 // writeStream gives the connection bytes of the application, as far as there is room.
 func (s *Socket) writeStream(conn *transport.Conn, b []byte) (n int, err wsa.Errno) {
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		if n = s.room(e, len(b)); n == 0 {
+		if n = s.room(now, e, len(b)); n == 0 {
 			err = wsa.WSAEWOULDBLOCK
 		} else if !e.Send(now, b[:n]) {
 			n, err = 0, wsa.WSAESHUTDOWN

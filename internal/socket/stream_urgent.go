@@ -118,7 +118,7 @@ type urgentSend struct {
 // later: it is one notification.
 func (s *Socket) writeUrgent(conn *transport.Conn, b []byte, u *urgentSend, follows bool) (n int, err wsa.Errno) {
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		if n = s.room(e, len(b)); n == 0 {
+		if n = s.room(now, e, len(b)); n == 0 {
 			err = wsa.WSAEWOULDBLOCK
 			return
 		}

@@ -190,6 +190,7 @@ func (c *Conn) unlock(now time.Duration) {
 		c.output(now)
 		c.enlist(now)
 		c.arm(now)
+		c.engine.Account()
 		events := c.engine.TakeEvents()
 		c.snapshot.store(c.engine)
 		c.record("")
@@ -211,6 +212,7 @@ func (c *Conn) serve(now time.Duration) {
 	}
 	for i := range all.items {
 		c.arrive(now, &all.items[i])
+		c.engine.Account() // there may be many, and the next looks at what is left
 	}
 	all.release()
 }

@@ -78,6 +78,7 @@ func (c *Conn) Abort() {
 func (c *Conn) destroy() {
 	now := c.lock()
 	c.engine.Abort()
+	c.engine.Account()
 	c.snapshot.store(c.engine)
 	c.record("")
 	c.retire(tcp.Over)

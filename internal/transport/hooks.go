@@ -5,6 +5,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/wsstack/wsstack/internal/inet"
+	"github.com/wsstack/wsstack/internal/tcp"
 )
 
 // Hooks are what the owner of the netstack wants to be told, and what it wants to be otherwise. A
@@ -31,6 +32,9 @@ type Hooks struct {
 	// ECN has connections offer and accept ECN (RFC 3168).
 	ECN bool
 
+	// Memory is how many bytes the connections may hold together; 0: there is no bound.
+	Memory int64
+
 	// Parts is how many goroutines deliver segments, each those of its share of the connections
 	// (package parts); 0 stands for one.
 	Parts int
@@ -53,7 +57,14 @@ type Extended struct {
 func (p *Protocol) Configure(h Hooks) {
 	p.hooks = h
 	p.divide(max(h.Parts, 1))
+	if h.Memory > 0 {
+		p.memory = tcp.NewMemory(h.Memory)
+		p.orphans.maxBytes = min(maxOrphanBytes, int(h.Memory/4))
+	}
 }
+
+// Memory is what the connections hold; nil: there is no bound.
+func (p *Protocol) Memory() *tcp.Memory { return p.memory }
 
 // freed calls Hooks.Freed.
 func (p *Protocol) freed(id ID) {

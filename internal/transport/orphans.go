@@ -6,7 +6,7 @@ import (
 )
 
 // The bounds of orphans: connections that are closed and still wait for their peer. Beyond the
-// bounds the oldest are reset.
+// bounds the oldest are reset. A quarter of Hooks.Memory bounds the bytes as well.
 const (
 	maxOrphans     = 4096
 	maxOrphanBytes = 256 << 20 // accepted and not acknowledged when the connections were closed

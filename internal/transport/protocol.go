@@ -50,6 +50,7 @@ type Protocol struct {
 	clock  tcpip.Clock // the clock of stack
 	secret tcp.Secret
 	hooks  Hooks
+	memory *tcp.Memory // what the connections hold; nil: there is no bound
 
 	table     table        // the connections
 	listeners listeners    // who listens where
@@ -104,11 +105,11 @@ func tupleOf(id *ID) (t tuple) {
 func (t *tuple) slice() []byte { return t.bytes[:t.size] }
 
 // chooseNumbers chooses the initial sequence number and the offset of the timestamps of a
-// connection that begins now, and whether it has ECN.
+// connection that begins now, and says whether it has ECN, and where its memory counts.
 func (p *Protocol) chooseNumbers(id *ID, cfg *tcp.Config) {
 	t := tupleOf(id)
 	cfg.ISS, cfg.StampOffset = p.secret.ISN(p.now(), t.slice()), p.secret.StampOffset(t.slice())
-	cfg.ECN = p.hooks.ECN
+	cfg.ECN, cfg.Memory = p.hooks.ECN, p.memory
 }
 
 // Number implements stack.TransportProtocol.
