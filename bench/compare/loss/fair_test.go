@@ -1,13 +1,16 @@
-package transport
+//go:build linux
+
+package main
 
 import (
-	"io"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/wsstack/wsstack/tun"
 )
@@ -22,8 +25,11 @@ import (
 // A machine that is busy with something else makes bursts of the packets, and of the
 // queue a matter of who is scheduled first: run it with chrt -r 10.
 func BenchmarkFairness(b *testing.B) {
-	ours := func(n int) crowd { return crowd{ours: true, size: n} }
-	linux := func(n int) crowd { return crowd{size: n} }
+	if unable != nil {
+		b.Skip(unable)
+	}
+	ours := func(n int) crowd { return crowd{ours: true, control: "cubic", size: n} }
+	linux := func(n int) crowd { return crowd{control: "cubic", size: n} }
 	far := func(c crowd) crowd { c.delay = 40 * time.Millisecond; return c }
 	for _, f := range []struct {
 		name  string
@@ -45,7 +51,9 @@ func BenchmarkFairness(b *testing.B) {
 	} {
 		b.Run(f.name, func(b *testing.B) {
 			m := tun.Impairment{Rate: fairRate, Delay: fairDelay, Queue: int(f.queue * fairRate / 8 * fairDelay.Seconds())}
-			d := newDumbbell(b, tun.ImpairConfig{Out: m}, f.a, f.b)
+			d, err := newDumbbell(tun.ImpairConfig{Out: m}, f.a, f.b)
+			require.NoError(b, err)
+			defer d.close()
 			for b.Loop() {
 				d.race(b)
 			}
@@ -70,11 +78,11 @@ func fairTime() time.Duration {
 
 // race has all streams send for a while, and reports how they did.
 func (d *dumbbell) race(b *testing.B) {
-	var from []io.WriteCloser
-	var to []net.Conn
+	var from, to []net.Conn
 	for _, a := range d.access {
 		for range a.size {
-			sender, receiver := d.connect(b, a)
+			sender, receiver, err := d.connect(a)
+			require.NoError(b, err)
 			from, to = append(from, sender), append(to, receiver)
 		}
 	}
@@ -97,27 +105,6 @@ func (d *dumbbell) race(b *testing.B) {
 		after[i] -= before[i]
 	}
 	d.report(b, after)
-}
-
-// pour writes until the writer is closed.
-func pour(w io.Writer) {
-	data := make([]byte, 64<<10)
-	for {
-		if _, err := w.Write(data); err != nil {
-			return
-		}
-	}
-}
-
-// drain reads until the reader is closed, and counts.
-func drain(r io.Reader, got *atomic.Int64) {
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := r.Read(buf)
-		if got.Add(int64(n)); err != nil {
-			return
-		}
-	}
 }
 
 func loads(got []atomic.Int64) (all []float64) {
