@@ -35,6 +35,9 @@ type Pollable interface{ pollable() *socket.Socket }
 func (c *conn) pollable() *socket.Socket     { return c.sock }
 func (l *Listener) pollable() *socket.Socket { return l.conn.sock }
 
+// SocketOf is for packages of this module, which can do more with a socket than its face can.
+func SocketOf(c Pollable) *socket.Socket { return c.pollable() }
+
 // A Registration is one socket at a Poller. It ends with Close, with the
 // Poller, or when Wait has returned it with ReadyClosed.
 type Registration struct {

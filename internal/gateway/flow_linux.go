@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wsstack/wsstack/endpoint"
-	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -19,9 +18,9 @@ import (
 //	down:  near ◀── far      data; FIN as FIN
 //
 // A reset of either side is one of the other. A flow that is idle has no goroutine and no
-// buffer: a Poller tells it of the near side, a watch of the far one, and whoever is told moves
-// what there is. What takes longer than a quantum gets a goroutine for as long as it takes. A
-// direction that waits for room keeps the buffer that it has no room for.
+// buffer: the pump tells it of the near side, a watch of the far one, and whoever tells it moves
+// what there is, as neither side ever waits. What takes longer than a quantum gets a goroutine for
+// as long as it takes. A direction that waits for room keeps the buffer that it has no room for.
 //
 // It is safe for concurrent use.
 type flow struct {
@@ -33,18 +32,14 @@ type flow struct {
 	dead     atomic.Bool  // the flow was reset
 	lost     atomic.Bool  // the far side is gone: a RST is what ends down
 	hangup   atomic.Bool  // the far side has sent a FIN, or is gone
-	stuck    atomic.Bool  // up waits for room at the far side
 	open     atomic.Int32 // halves that may use far
-
-	mu           sync.Mutex             // guards want, with the Registration's
-	registration *endpoint.Registration // at the Poller of the host's side
-	want         endpoint.Readiness
 }
 
 // A half is one direction of a flow.
 type half struct {
 	move  func(*flow, *half) progress
 	turns atomic.Int32 // 0: nobody runs it; else 1, and one more for each kick meanwhile
+	full  atomic.Bool  // it waits for room where it writes
 
 	// The rest is of whoever runs it.
 	buf  *[]byte // from buffers; nil when nothing waits
@@ -68,12 +63,9 @@ const quantum = 64 << 10
 // buffers are shared by all flows.
 var buffers = sync.Pool{New: func() any { b := make([]byte, quantum); return &b }}
 
-// nearFailed is a Readiness that WSAPoll has, and select not: a reset or an abort.
-const nearFailed = endpoint.Readiness(socket.PollError)
-
 // join makes a flow of two connections, which it owns.
 func (h *hostSide) join(near *endpoint.Conn, far *far) {
-	f := &flow{host: h, near: near, far: far, want: endpoint.ReadyRead | nearFailed}
+	f := &flow{host: h, near: near, far: far}
 	f.up.move, f.down.move = moveUp, moveDown
 	f.down.untold = true
 	f.open.Store(2)
@@ -83,31 +75,22 @@ func (h *hostSide) join(near *endpoint.Conn, far *far) {
 		f.abort()
 		return
 	}
-	f.mu.Lock()
-	registration, err := h.poller.Add(near, f.want, f)
-	f.registration = registration
-	f.mu.Unlock()
-	if err != nil { // the stack is closed
-		f.abort()
-		return
-	}
+	endpoint.SocketOf(near).Attend(f.nearReady)
 	h.watch.tellInstead(far.number, f)
-	f.kick(&f.down) // of what has come, nobody was told
+	f.kick(&f.up) // of what has come, nobody was told
+	f.kick(&f.down)
 }
 
-// nearReady is told by the Poller, again and again while it is so.
-func (f *flow) nearReady(r endpoint.Readiness) {
-	if r&(nearFailed|endpoint.ReadyClosed) != 0 {
+// nearReady is told by the pump that something has happened to the near side.
+func (f *flow) nearReady(over bool) {
+	if over {
 		f.abort()
 		return
 	}
-	if r&endpoint.ReadyWrite != 0 {
-		f.await(endpoint.ReadyWrite, false)
+	if f.down.full.Load() {
 		f.kick(&f.down)
 	}
-	if r&endpoint.ReadyRead != 0 {
-		f.kick(&f.up)
-	}
+	f.kick(&f.up)
 }
 
 // ready implements watched, for the far side.
@@ -119,31 +102,14 @@ func (f *flow) ready(events uint32) {
 		f.lost.Store(true)
 	}
 	f.kick(&f.down)
-	if events&unix.EPOLLOUT != 0 && f.stuck.Load() {
+	if events&unix.EPOLLOUT != 0 && f.up.full.Load() {
 		f.kick(&f.up)
-	}
-}
-
-// await begins or ends to be told of something of the near side.
-func (f *flow) await(what endpoint.Readiness, on bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	want := f.want &^ what
-	if on {
-		want |= what
-	}
-	if want != f.want && f.registration != nil {
-		f.want = want
-		f.registration.Modify(want)
 	}
 }
 
 // kick runs a half, unless somebody does, who runs it once more then.
 func (f *flow) kick(h *half) {
 	if h.turns.Add(1) == 1 && f.run(h, false) == more {
-		if h == &f.up {
-			f.await(endpoint.ReadyRead, false)
-		}
 		f.host.gateway.work.Go(func() { f.run(h, true) }) // ends when there is nothing to move
 	}
 }
@@ -168,47 +134,43 @@ func moveUp(f *flow, h *half) progress {
 	if f.ended(h) {
 		return waits
 	}
-	drained := false
-	if len(h.rest) == 0 {
-		n, err := f.near.Read(h.buffer())
-		switch {
-		case err == nil:
-		case errors.Is(err, wsa.WSAEWOULDBLOCK):
-			h.release()
-			f.await(endpoint.ReadyRead, true)
-			return waits
-		case errors.Is(err, io.EOF):
-			f.await(endpoint.ReadyRead, false)
-			if f.far.closeWrite() != nil { // it is gone
-				f.lost.Store(true)
-				f.kick(&f.down)
+	for all := false; ; {
+		if len(h.rest) == 0 {
+			n, err := f.near.Read(h.buffer())
+			switch {
+			case err == nil:
+			case errors.Is(err, wsa.WSAEWOULDBLOCK):
+				h.release()
+				return waits
+			case errors.Is(err, io.EOF):
+				if f.far.closeWrite() != nil { // it is gone
+					f.lost.Store(true)
+					f.kick(&f.down)
+				}
+				f.finish(h)
+				return waits
+			default:
+				f.abort()
+				return waits
 			}
-			f.finish(h)
+			h.rest = (*h.buf)[:n]
+		}
+		few := len(h.rest) < quantum
+		switch err := f.writeFar(h); {
+		case errors.Is(err, unix.EAGAIN):
 			return waits
-		default:
-			f.abort()
+		case err != nil:
+			// What the far side has said before it went, the near side shall read.
+			f.lost.Store(true)
+			f.finish(h)
+			f.kick(&f.down)
 			return waits
 		}
-		h.rest, drained = (*h.buf)[:n], n < quantum
+		if all || !few {
+			return more
+		}
+		all = true // but the end may have come with it
 	}
-	switch err := f.writeFar(h); {
-	case errors.Is(err, unix.EAGAIN):
-		f.await(endpoint.ReadyRead, false)
-		return waits
-	case err != nil:
-		// What the far side has said before it went, the near side shall read.
-		f.lost.Store(true)
-		f.await(endpoint.ReadyRead, false)
-		f.finish(h)
-		f.kick(&f.down)
-		return waits
-	}
-	if drained {
-		h.release()
-		f.await(endpoint.ReadyRead, true)
-		return waits
-	}
-	return more
 }
 
 // writeFar writes the rest. With EAGAIN, the watch tells when there is room.
@@ -217,15 +179,15 @@ func (f *flow) writeFar(h *half) error {
 		n, err := f.far.write(h.rest)
 		h.rest = h.rest[n:]
 		switch {
-		case errors.Is(err, unix.EAGAIN) && f.stuck.Load():
+		case errors.Is(err, unix.EAGAIN) && h.full.Load():
 			return err
 		case errors.Is(err, unix.EAGAIN):
-			f.stuck.Store(true) // from here on it is told; perhaps there is room already
+			h.full.Store(true) // from here on it is told; perhaps there is room already
 		case err != nil:
 			return err
 		}
 	}
-	f.stuck.Store(false)
+	h.full.Store(false)
 	return nil
 }
 
@@ -263,14 +225,16 @@ func moveDown(f *flow, h *half) progress {
 		n, err := f.near.Write(h.rest)
 		h.rest = h.rest[n:]
 		switch {
-		case errors.Is(err, wsa.WSAEWOULDBLOCK) || err == nil && n == 0:
-			f.await(endpoint.ReadyWrite, true)
+		case errors.Is(err, wsa.WSAEWOULDBLOCK) && h.full.Load():
 			return waits
+		case errors.Is(err, wsa.WSAEWOULDBLOCK):
+			h.full.Store(true) // from here on it is told; perhaps there is room already
 		case err != nil:
 			f.abort()
 			return waits
 		}
 	}
+	h.full.Store(false)
 	if drained {
 		h.release()
 		return waits
@@ -311,12 +275,6 @@ func (f *flow) finish(h *half) {
 	h.release()
 	if f.open.Add(-1) > 0 {
 		return
-	}
-	f.mu.Lock()
-	registration := f.registration
-	f.mu.Unlock()
-	if registration != nil {
-		registration.Close()
 	}
 	if f.dead.Load() {
 		_ = f.near.SetLinger(0)

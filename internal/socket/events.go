@@ -24,6 +24,8 @@ type eventState struct {
 	changed  atomic.Uint32 // the Changed… bits that nobody has looked at yet
 	changes  changeState
 
+	attendant func(over bool) // see Attend; nil: nobody attends to the socket
+
 	watchers int       // how many reasons there are for the pump to serve the socket at every event
 	watch    wait.Call // the call that makes the pump do so; it is listed while watchers isn't 0
 }

@@ -146,6 +146,13 @@ func (s *Socket) MarkSignal() bool { return !s.signalled.Swap(true) }
 
 // Serve is the pump's turn with a signalled socket. It never waits.
 func (s *Socket) Serve() {
+	if attendant, over := s.serve(); attendant != nil {
+		attendant(over)
+	}
+}
+
+// serve returns who is to be told that something has happened, and whether the connection is over.
+func (s *Socket) serve() (attendant func(over bool), over bool) {
 	if s.unreachable.Swap(false) {
 		s.close(false)
 	}
@@ -156,12 +163,12 @@ func (s *Socket) Serve() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return
+	if !s.closed {
+		s.pollLocked()
+		s.serveICMPLocked()
+		s.resetIfUnreadLocked()
+		s.serveChangesLocked()
+		s.observeLocked()
 	}
-	s.pollLocked()
-	s.serveICMPLocked()
-	s.resetIfUnreadLocked()
-	s.serveChangesLocked()
-	s.observeLocked()
+	return s.events.attendant, s.closed || s.state == options.Dead
 }
