@@ -24,6 +24,10 @@ type Contender struct {
 	Peer   string `json:",omitempty"` // what --peers calls it; empty: wsstack or the kernel
 	Module string `json:",omitempty"` // the Go module that it is of; empty: this one, or none
 
+	// Allocates says that a listener takes the memory of its connections at once, so that nothing
+	// can be said of one.
+	Allocates bool `json:"-"`
+
 	Link    func() (*Network, error) `json:"-"`
 	Version string                   `json:",omitempty"` // of Module; Serve fills it in
 }

@@ -24,14 +24,17 @@ import (
 
 // A task is what a process with a contender is told to measure.
 type task struct {
-	Idle   bool          // idle connections; false: a round
-	Length time.Duration // of a transfer
+	Measure int // of measures, or idleTask
+	Length  time.Duration
 }
 
-// An outcome is what the process says of a task.
+// idleTask measures idle connections.
+const idleTask = -1
+
+// An outcome is what the process says of a task: a figure for each of its columns, or none.
 type outcome struct {
-	Values map[Column]float64
-	Error  string
+	Figures []float64
+	Error   string
 }
 
 // Serve is what a program does that has contenders. Without arguments it lists them on out. With the
@@ -90,17 +93,18 @@ func obey(c Contender, in io.Reader, out io.Writer) error {
 		var o outcome
 		var err error
 		switch {
-		case t.Idle:
-			o.Values, err = c.idle()
+		case t.Measure == idleTask:
+			o.Figures, err = c.idle()
 		case n == nil:
 			if n, err = c.Link(); err != nil {
 				break
 			}
 			fallthrough
 		default:
-			o.Values, err = round(n, t.Length)
+			runtime.GC() // for what others leave
+			o.Figures, err = measures[t.Measure].measure(n, t.Length)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			o.Error = err.Error()
 		}
 		if err := outcomes.Encode(o); err != nil {
@@ -111,8 +115,8 @@ func obey(c Contender, in io.Reader, out io.Writer) error {
 
 // idle measures idle connections at the near side. What the kernel's end of one takes of this
 // process is known from loopback, which has two of them.
-func (c Contender) idle() (map[Column]float64, error) {
-	if c.Group == GroupKernel {
+func (c Contender) idle() ([]float64, error) {
+	if c.Group == GroupKernel || c.Allocates {
 		return nil, nil
 	}
 	var kernel float64
@@ -126,7 +130,7 @@ func (c Contender) idle() (map[Column]float64, error) {
 	if c.Group == GroupMemory {
 		kernel = both
 	}
-	return map[Column]float64{Memory: both - kernel/2}, err
+	return []float64{both - kernel/2}, err
 }
 
 // Profile begins a profile of the CPU of this process. stop writes it, and one of the memory, as
@@ -155,51 +159,76 @@ func Profile(folder, name string) (stop func(), err error) {
 
 // A process measures a contender, for the process that runs the comparison.
 type process struct {
-	cmd      *exec.Cmd
-	in       io.Closer
-	tasks    *json.Encoder
-	outcomes *json.Decoder
+	program   []string
+	contender Contender
+	profiles  string
+	cmd       *exec.Cmd
+	in        io.Closer
+	tasks     *json.Encoder
+	outcomes  *json.Decoder
+	failed    map[int]string // why a measure of a peer isn't taken any more
 }
 
-// start runs a program that calls Serve.
-func start(program []string, c Contender, profiles string) (*process, error) {
-	args := append(slices.Clone(program[1:]), c.Name)
-	if profiles != "" {
-		args = append(args, profiles)
+// start runs the program, which calls Serve.
+func (p *process) start() error {
+	args := append(slices.Clone(p.program[1:]), p.contender.Name)
+	if p.profiles != "" {
+		args = append(args, p.profiles)
 	}
-	cmd := exec.Command(program[0], args...)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd = exec.Command(p.program[0], args...)
+	p.cmd.Stderr = os.Stderr
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if netns.Inside() { // interfaces of contenders have the same names
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
+		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
 	}
-	in, err := cmd.StdinPipe()
+	in, err := p.cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out, err := cmd.StdoutPipe()
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return &process{cmd, in, json.NewEncoder(in), json.NewDecoder(out)}, nil
+	p.in, p.tasks, p.outcomes = in, json.NewEncoder(in), json.NewDecoder(out)
+	return p.cmd.Start()
 }
 
-// do has the process measure.
-func (p *process) do(t task) (map[Column]float64, error) {
+// hangs is how long an answer is waited for.
+const hangs = 30 * time.Second
+
+// do has the process measure. What a peer can't do is left out from then on: it has no figures, and
+// a new process for the rest.
+func (p *process) do(t task) ([]float64, error) {
+	if p.failed[t.Measure] != "" {
+		return nil, nil
+	}
+	timer := time.AfterFunc(hangs, func() { _ = p.cmd.Process.Kill() })
+	figures, err := p.ask(t)
+	timer.Stop()
+	if err == nil {
+		return figures, nil
+	}
+	if p.contender.Peer == "" {
+		return nil, fmt.Errorf("%s: %w", p.contender.Name, err)
+	}
+	p.failed[t.Measure] = err.Error()
+	_ = p.cmd.Process.Kill()
+	p.stop()
+	return nil, p.start()
+}
+
+func (p *process) ask(t task) ([]float64, error) {
 	if err := p.tasks.Encode(t); err != nil {
 		return nil, err
 	}
 	var o outcome
 	if err := p.outcomes.Decode(&o); err != nil {
-		return nil, fmt.Errorf("its process has ended: %w", err)
+		return nil, fmt.Errorf("no answer: %w", err)
 	}
 	if o.Error != "" {
 		return nil, errors.New(o.Error)
 	}
-	return o.Values, nil
+	return o.Figures, nil
 }
 
 // stop ends the process.

@@ -209,8 +209,9 @@ func (r *Report) Figures(w io.Writer) error {
 
 // table writes the medians of a group: a column for each contender.
 func (r *Report) table(b *strings.Builder, group string) {
+	b.WriteString("\n")
 	if group != "" {
-		fmt.Fprintf(b, "\n### %s\n\n", group)
+		fmt.Fprintf(b, "### %s\n\n", group)
 	}
 	line := func(name string, cell func(*Row) string) {
 		fmt.Fprintf(b, "|%s |", strings.TrimRight(" "+name, " "))
@@ -256,7 +257,7 @@ func (r *Report) header(b *strings.Builder) {
 	fmt.Fprintf(b, "## %s\n\nMade by `%s` in %s on %s.\n\n", r.Title, r.Command, r.Duration, r.Date)
 	fmt.Fprintf(b, "%s, %d processors; Linux %s, TCP congestion control %s; %s. Medians of %d interleaved rounds of %s for each transfer.\n",
 		r.Machine, r.CPUs, r.Kernel, r.TCP, r.Go, r.Rounds, r.Length)
-	fmt.Fprintf(b, "Other processes used %.0f %% of the processors meanwhile%s.\n\n", 100*r.Others, busy(r.Others))
+	fmt.Fprintf(b, "Other processes used %.0f %% of the processors meanwhile%s.\n", 100*r.Others, busy(r.Others))
 }
 
 func (r *Report) ratios(b *strings.Builder) {

@@ -22,6 +22,11 @@ func TestBoundsNameContenders(t *testing.T) {
 	for _, c := range Contenders() {
 		names[c.Name] = true
 	}
+	for _, m := range measures {
+		for _, c := range m.columns {
+			assert.Contains(t, Columns, c)
+		}
+	}
 	for _, b := range bounds(true) {
 		assert.True(t, names[b.Of] && names[b.To], "%v", b)
 		assert.True(t, slices.Contains(Columns, b.Column), "%v", b)
@@ -123,7 +128,7 @@ func TestRun(t *testing.T) {
 }
 
 // What a process can't do is an error, with its reason.
-func TestRunFails(t *testing.T) {
+func TestServeFails(t *testing.T) {
 	err := Serve(Contenders(), []string{"nobody"}, nil, nil)
 	require.ErrorContains(t, err, `no contender "nobody"`)
 	broken := Contender{Name: "broken", Link: func() (*Network, error) { return nil, errors.New("no link") }}
@@ -131,9 +136,35 @@ func TestRunFails(t *testing.T) {
 	results, out := io.Pipe()
 	go func() { out.CloseWithError(obey(broken, in, out)) }()
 	p := process{tasks: json.NewEncoder(tasks), outcomes: json.NewDecoder(results)}
-	_, err = p.do(task{Length: time.Millisecond})
+	_, err = p.ask(task{Length: time.Millisecond})
 	require.ErrorContains(t, err, "no link")
 	require.NoError(t, tasks.Close())
-	_, err = p.do(task{})
+	_, err = p.ask(task{})
 	require.Error(t, err)
+}
+
+// A measure that a peer's process dies of is reported and not tried again; the others have a new
+// process. Of any other process it is the end.
+func TestProcessDies(t *testing.T) {
+	p := process{
+		program:   []string{"sh", "-c", `read task; case "$task" in *:3,*) exit 1;; *) echo '{"Figures": [7]}';; esac; read more`},
+		contender: Contender{Name: "sh", Peer: "sh"}, failed: map[int]string{},
+	}
+	require.NoError(t, p.start())
+	defer func() { p.stop() }()
+	figures, err := p.do(task{Measure: 3})
+	require.NoError(t, err)
+	require.Empty(t, figures)
+	require.Contains(t, p.failed[3], "no answer")
+	figures, err = p.do(task{Measure: 4})
+	require.NoError(t, err)
+	require.Equal(t, []float64{7}, figures)
+	_, err = p.do(task{Measure: 3})
+	require.NoError(t, err, "it isn't asked")
+
+	p.contender.Peer, p.failed = "", map[int]string{}
+	p.stop()
+	require.NoError(t, p.start())
+	_, err = p.do(task{Measure: 3})
+	require.ErrorContains(t, err, "sh: no answer")
 }

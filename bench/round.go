@@ -5,7 +5,6 @@ package bench
 import (
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -51,75 +50,58 @@ const (
 	dialers     = 16 // of Accept
 )
 
-// A measure takes one or two figures of a network. An error that is errors.ErrUnsupported says that
-// the network doesn't have what they are about.
-type measure func(n *Network, length time.Duration) (map[Column]float64, error)
+// A measure takes figures of a network, as many as there are columns or more. An error that is
+// errors.ErrUnsupported says that the network doesn't have what they are about.
+type measure func(n *Network, length time.Duration) ([]float64, error)
 
 // measures are in the order in which they are taken.
 var measures = []struct {
+	columns []Column
 	part    float64 // of the length of a transfer
 	measure measure
 }{
-	{1, ofStream(Out, CPUOut, 1, true, false)},
-	{1, ofStream(In, CPUIn, 1, false, false)},
-	{1, ofStream(Both, "", 1, true, true)},
-	{0.5, ofStream(EightOut, "", manyStreams, true, false)},
-	{0.5, ofStream(EightIn, "", manyStreams, false, false)},
-	{0.5, ofStream(EightBoth, "", manyStreams, true, true)},
-	{0.5, datagrams},
-	{0.5, ofRequests(HTTP, traffic.HTTP)},
-	{0.5, ofRequests(HTTPClose, traffic.HTTPClose)},
-	{0.5, trips},
-	{0.5, ofConnections(Connect, 1)},
-	{0.5, ofConnections(Accept, dialers)},
+	{[]Column{Out, CPUOut}, 1, ofStream(1, true, false)},
+	{[]Column{In, CPUIn}, 1, ofStream(1, false, false)},
+	{[]Column{Both}, 1, ofStream(1, true, true)},
+	{[]Column{EightOut}, 0.5, ofStream(manyStreams, true, false)},
+	{[]Column{EightIn}, 0.5, ofStream(manyStreams, false, false)},
+	{[]Column{EightBoth}, 0.5, ofStream(manyStreams, true, true)},
+	{[]Column{UDP}, 0.5, datagrams},
+	{[]Column{HTTP}, 0.5, ofRequests(traffic.HTTP)},
+	{[]Column{HTTPClose}, 0.5, ofRequests(traffic.HTTPClose)},
+	{[]Column{P50, P99}, 0.5, trips},
+	{[]Column{Connect}, 0.5, ofConnections(1)},
+	{[]Column{Accept}, 0.5, ofConnections(dialers)},
 }
 
-// round measures a network once; a transfer lasts as long as given, most other measures half of it.
-func round(n *Network, length time.Duration) (map[Column]float64, error) {
-	values := map[Column]float64{}
-	for _, m := range measures {
-		runtime.GC() // for what others leave
-		v, err := m.measure(n, time.Duration(m.part*float64(length)))
-		if errors.Is(err, errors.ErrUnsupported) {
-			continue
-		}
+func ofStream(count int, out, both bool) measure {
+	return func(n *Network, length time.Duration) ([]float64, error) {
+		t, err := stream(n, count, out, both, length)
 		if err != nil {
 			return nil, err
 		}
-		maps.Copy(values, v)
-	}
-	return values, nil
-}
-
-func ofStream(column, cpu Column, count int, out, both bool) measure {
-	return func(n *Network, length time.Duration) (map[Column]float64, error) {
-		t, err := stream(n, count, out, both, length)
-		v := map[Column]float64{column: t.gbits()}
-		if cpu != "" {
-			v[cpu] = t.cpuPerGiB()
-		}
-		return v, err
+		return []float64{t.gbits(), t.cpuPerGiB()}, nil
 	}
 }
 
-func trips(n *Network, length time.Duration) (map[Column]float64, error) {
+func trips(n *Network, length time.Duration) ([]float64, error) {
 	times, err := pingPong(n, enough(length))
 	if err != nil {
 		return nil, err
 	}
-	return map[Column]float64{P50: 1e6 * times[len(times)/2], P99: 1e6 * times[len(times)*99/100]}, nil
+	return []float64{1e6 * times[len(times)/2], 1e6 * times[len(times)*99/100]}, nil
 }
 
-func ofConnections(column Column, dialers int) measure {
-	return func(n *Network, length time.Duration) (map[Column]float64, error) {
+func ofConnections(dialers int) measure {
+	return func(n *Network, length time.Duration) ([]float64, error) {
 		rate, err := connectClose(n, dialers, enough(length))
-		return map[Column]float64{column: rate}, err
+		return []float64{rate}, err
 	}
 }
 
 // ofRequests has the near side order what from a server of package traffic at the far side.
-func ofRequests(column Column, what string) measure {
-	return func(n *Network, length time.Duration) (map[Column]float64, error) {
+func ofRequests(what string) measure {
+	return func(n *Network, length time.Duration) ([]float64, error) {
 		at := netip.AddrPortFrom(n.FarAddr, n.port())
 		l, err := n.Far.Listen(at.Port())
 		if err != nil {
@@ -127,15 +109,15 @@ func ofRequests(column Column, what string) measure {
 		}
 		served := make(chan struct{})
 		go func() { defer close(served); traffic.Serve(l) }()
-		rate, err := order(what, length, func(string) (net.Conn, error) { return n.Near.Dial(at) })
+		figures, err := order(what, length, func(string) (net.Conn, error) { return n.Near.Dial(at) })
 		l.Close()
 		<-served
-		return map[Column]float64{column: rate}, err
+		return figures, err
 	}
 }
 
 // datagrams has the far side send back datagrams of the near side.
-func datagrams(n *Network, length time.Duration) (map[Column]float64, error) {
+func datagrams(n *Network, length time.Duration) ([]float64, error) {
 	near, ok := n.Near.(PacketSide)
 	far, both := n.Far.(PacketSide)
 	if !ok || !both {
@@ -148,25 +130,21 @@ func datagrams(n *Network, length time.Duration) (map[Column]float64, error) {
 	}
 	echoed := make(chan struct{})
 	go func() { defer close(echoed); traffic.Echo(p) }()
-	rate, err := order(traffic.Datagrams, length, func(string) (net.Conn, error) { return near.DialPacket(at) })
+	figures, err := order(traffic.Datagrams, length, func(string) (net.Conn, error) { return near.DialPacket(at) })
 	p.Close()
 	<-echoed
-	return map[Column]float64{UDP: rate}, err
+	return figures, err
 }
 
-// order has a client of package traffic measure one figure in this process.
-func order(what string, length time.Duration, dialer traffic.Dialer) (float64, error) {
+// order has a client of package traffic measure in this process.
+func order(what string, length time.Duration, dialer traffic.Dialer) ([]float64, error) {
 	orders, in := io.Pipe()
 	out, results := io.Pipe()
 	obeyed := make(chan error)
 	go func() { obeyed <- traffic.Obey(dialer, orders, results) }()
 	figures, err := traffic.NewClient(in, out).Do(what, manyStreams, length)
 	in.Close()
-	err = errors.Join(err, <-obeyed)
-	if err != nil {
-		return 0, err
-	}
-	return figures[0], nil
+	return figures, errors.Join(err, <-obeyed)
 }
 
 // A transfer is what a stream has moved.
@@ -208,13 +186,21 @@ func stream(n *Network, count int, out, both bool, length time.Duration) (transf
 // buffers is how much all pairs of a transfer have to write from, in bytes.
 const buffers = 32 << 20
 
-// transferOver sends from the first end of each pair to the second for a time, and closes all.
+// transferOver sends from the first end of each pair to the second for a time, which begins when
+// each has brought something, and closes all.
 func transferOver(pairs [][2]net.Conn, length time.Duration) (transfer, error) {
-	var received atomic.Int64
+	counts := make([]atomic.Int64, len(pairs))
+	received := func() (total int64, silent bool) {
+		for i := range counts {
+			n := counts[i].Load()
+			total, silent = total+n, silent || n == 0
+		}
+		return total, silent
+	}
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	size := min(chunk, max(16<<10, buffers/len(pairs)))
-	for _, p := range pairs {
+	for i, p := range pairs {
 		wg.Go(func() {
 			buf := make([]byte, size)
 			for !stop.Load() {
@@ -227,19 +213,26 @@ func transferOver(pairs [][2]net.Conn, length time.Duration) (transfer, error) {
 			buf := make([]byte, size)
 			for {
 				k, err := p[1].Read(buf)
-				received.Add(int64(k))
+				counts[i].Add(int64(k))
 				if err != nil {
 					return
 				}
 			}
 		})
 	}
-	time.Sleep(time.Duration(warmUp * float64(length)))
-	before, cpu, began := received.Load(), cpuTime(), time.Now()
+	began := time.Now()
+	for silent := true; silent && time.Since(began) < stalled; {
+		time.Sleep(time.Duration(warmUp * float64(length)))
+		_, silent = received()
+	}
+	before, _ := received()
+	cpu := cpuTime()
+	began = time.Now()
 	var t transfer
 	for t.bytes == 0 && t.time < stalled { // once, but on a machine that starves us
 		time.Sleep(length)
-		t = transfer{bytes: received.Load() - before, time: time.Since(began), cpu: cpuTime() - cpu}
+		after, _ := received()
+		t = transfer{bytes: after - before, time: time.Since(began), cpu: cpuTime() - cpu}
 	}
 	stop.Store(true)
 	for _, p := range pairs {

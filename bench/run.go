@@ -52,8 +52,8 @@ func (c Comparison) Run() (*Report, error) {
 			if !c.Accept(contender) {
 				continue
 			}
-			p, err := start(program, contender, c.Profiles)
-			if err != nil {
+			p := &process{program: program, contender: contender, profiles: c.Profiles, failed: map[int]string{}}
+			if err := p.start(); err != nil {
 				return nil, fmt.Errorf("%s: %w", contender.Name, err)
 			}
 			processes = append(processes, p)
@@ -61,22 +61,14 @@ func (c Comparison) Run() (*Report, error) {
 			row.Group, row.Version = contender.Group, contender.Version
 		}
 	}
-	measure := func(k int, t task, counts bool) error {
-		values, err := processes[k].do(t)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.Rows[k].Name, err)
-		}
-		if counts {
-			r.Rows[k].Add(values)
-		}
-		return nil
-	}
 	for range idleRounds { // first of all: what the other measures leave goes minutes later
-		for k, row := range r.Rows {
-			c.Progress("idle connections: " + row.Name)
-			if err := measure(k, task{Idle: true}, true); err != nil {
+		for k, p := range processes {
+			c.Progress("idle connections: " + p.contender.Name)
+			figures, err := p.do(task{Measure: idleTask})
+			if err != nil {
 				return nil, err
 			}
+			r.Rows[k].sample([]Column{Memory}, figures)
 		}
 	}
 	for i := range c.Rounds + 1 {
@@ -84,15 +76,38 @@ func (c Comparison) Run() (*Report, error) {
 			if i%2 == 1 {
 				k = len(processes) - 1 - k
 			}
-			c.Progress(fmt.Sprintf("round %d of %d: %s", i, c.Rounds, r.Rows[k].Name))
-			if err := measure(k, task{Length: c.Length}, i > 0); err != nil {
-				return nil, err
+			p := processes[k]
+			c.Progress(fmt.Sprintf("round %d of %d: %s", i, c.Rounds, p.contender.Name))
+			for which, m := range measures {
+				figures, err := p.do(task{which, time.Duration(m.part * float64(c.Length))})
+				if err != nil {
+					return nil, err
+				}
+				if i > 0 { // the first one doesn't count
+					r.Rows[k].sample(m.columns, figures)
+				}
+			}
+		}
+	}
+	for _, p := range processes {
+		for which, m := range measures {
+			if reason := p.failed[which]; reason != "" {
+				r.Missing = append(r.Missing, fmt.Sprintf("%s: %s: %s", p.contender.Name, m.columns[0], reason))
 			}
 		}
 	}
 	stop()
 	r.Finish()
 	return r, nil
+}
+
+// sample adds a figure to each of some columns; where there are no figures, it doesn't.
+func (r *Row) sample(columns []Column, figures []float64) {
+	for i, c := range columns {
+		if i < len(figures) {
+			r.Samples[c] = append(r.Samples[c], figures[i])
+		}
+	}
 }
 
 // idleRounds is enough: the figure hardly varies.

@@ -79,7 +79,7 @@ func (s *settings) run() error {
 	if err != nil {
 		return err
 	}
-	r.Missing = missing
+	r.Missing = append(missing, r.Missing...)
 	if err := bench.Print(os.Stdout, s.markdown, "embedding", r.Figures); err != nil || s.json == "" {
 		return err
 	}
