@@ -110,7 +110,7 @@ func (a axis) marks() (list []tick) {
 		return ticks(a.lo, a.hi, 5, bytesLabel)
 	}
 	for v := a.lo; v <= 1.01*a.hi; v *= 10 {
-		list = append(list, tick{v, bytesLabel(v, min(v, 1))})
+		list = append(list, tick{v, bytesLabel(v, v)})
 	}
 	return list
 }
