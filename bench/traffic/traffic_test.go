@@ -46,7 +46,7 @@ func TestOrders(t *testing.T) {
 	client := traffic.NewClient(in, out)
 	for what, figures := range map[string]int{
 		traffic.Hello: 0, traffic.Open: 0, traffic.Close: 0, traffic.Up: 1, traffic.Down: 1, traffic.Both: 1, traffic.Trip: 2,
-		traffic.Requests: 1, traffic.HTTP: 1, traffic.Connections: 1, traffic.Datagrams: 1,
+		traffic.Requests: 1, traffic.HTTP: 1, traffic.HTTPClose: 1, traffic.Connections: 1, traffic.Datagrams: 1,
 	} {
 		for length := 10 * time.Millisecond; ; length *= 2 { // a machine may be too busy for so short a time
 			list, err := client.Do(what, 2, length)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,8 +24,11 @@ import (
 type contender struct {
 	name     string
 	programs []string                       // what has to be installed
+	install  string                         // the command that does so
+	version  []string                       // the command that prints it; nil: what Go has noted in the program
 	commands func(namespace int) [][]string // what to start, for the namespace of a process
 	wrapper  []string                       // instead: what makes the namespace, and starts the client
+	plain    bool                           // a TUN of the namespace is open as descriptor 3 of what is started
 
 	client  *traffic.Client
 	stdin   io.Closer // of the client: its end is the client's
@@ -32,25 +37,38 @@ type contender struct {
 	row     *bench.Row
 }
 
+// ours is the contender that the others are compared with.
+const ours = "wsstack"
+
 // contenders are all of them. What each does about MTUs is its own best: slirp4netns and pasta take
-// 65,520, wsstack 1,500 with segmentation offload, gvproxy 1,500.
+// 65,520, wsstack 1,500 with segmentation offload, gvproxy and tun2socks 1,500.
 func contenders(profile string) []*contender {
 	socket := filepath.Join(os.TempDir(), fmt.Sprintf("gvproxy-%d.sock", os.Getpid()))
 	return []*contender{
-		{name: "wsstack", commands: func(pid int) [][]string {
+		{name: ours, commands: func(pid int) [][]string {
 			return [][]string{{"/proc/self/exe", "(gateway)", strconv.Itoa(pid), profile}}
 		}},
-		{name: "slirp4netns", programs: []string{"slirp4netns"}, commands: func(pid int) [][]string {
-			return [][]string{{"slirp4netns", "--configure", "--mtu=65520", "--disable-dns", strconv.Itoa(pid), "tap0"}}
-		}},
-		{name: "pasta", programs: []string{"pasta"}, wrapper: []string{"pasta", "--config-net", "--foreground", "--quiet",
-			"--runas", "0", "--ipv4-only", "--tcp-ports", "none", "--udp-ports", "none", "--"}},
-		{name: "gvproxy", programs: []string{"gvproxy", "vm"}, commands: func(pid int) [][]string {
-			return [][]string{
-				{"gvproxy", "-listen", "unix://" + socket, "-ssh-port", "-1"},
-				{"nsenter", "--net=/proc/" + strconv.Itoa(pid) + "/ns/net", "sh", "-c", gvproxyDevice + "exec vm -preexisting -mtu 1500 -url unix://" + socket},
-			}
-		}},
+		{name: "slirp4netns", programs: []string{"slirp4netns"}, install: "apt-get install slirp4netns",
+			version: []string{"sh", "-c", "slirp4netns --version | sed 's/.* //;q'"},
+			commands: func(pid int) [][]string {
+				return [][]string{{"slirp4netns", "--configure", "--mtu=65520", "--disable-dns", strconv.Itoa(pid), "tap0"}}
+			}},
+		{name: "pasta", programs: []string{"pasta"}, install: "apt-get install passt",
+			version: []string{"sh", "-c", "dpkg-query -W -f='${Version}' passt 2>/dev/null || pasta --version | sed 's/.* //;q'"},
+			wrapper: []string{"pasta", "--config-net", "--foreground", "--quiet",
+				"--runas", "0", "--ipv4-only", "--tcp-ports", "none", "--udp-ports", "none", "--"}},
+		{name: "gvproxy", programs: []string{"gvproxy", "vm"},
+			install: "go install github.com/containers/gvisor-tap-vsock/cmd/{gvproxy,vm}@latest",
+			commands: func(pid int) [][]string {
+				return [][]string{
+					{"gvproxy", "-listen", "unix://" + socket, "-ssh-port", "-1"},
+					{"nsenter", "--net=/proc/" + strconv.Itoa(pid) + "/ns/net", "sh", "-c", gvproxyDevice + "exec vm -preexisting -mtu 1500 -url unix://" + socket},
+				}
+			}},
+		{name: "tun2socks", programs: []string{"tun2socks"}, install: "go install github.com/xjasonlyu/tun2socks/v2@latest",
+			plain: true, commands: func(int) [][]string {
+				return [][]string{{"tun2socks", "--device", "fd://3", "--mtu", "1500", "--proxy", "direct://", "--loglevel", "error"}}
+			}},
 	}
 }
 
@@ -58,14 +76,34 @@ func contenders(profile string) []*contender {
 const gvproxyDevice = "ip tuntap add tap0 mode tap && ip link set tap0 address 5a:94:ef:e4:0c:ee mtu 1500 up && " +
 	"ip addr add 192.168.127.2/24 dev tap0 && ip route add default via 192.168.127.1 && "
 
-// missing is a program that isn't installed.
+// missing says what isn't installed, and how it is; empty: everything is.
 func (c *contender) missing() string {
 	for _, p := range c.programs {
 		if _, err := exec.LookPath(p); err != nil {
-			return p
+			return fmt.Sprintf("%s isn't installed: `%s`", p, c.install)
 		}
 	}
 	return ""
+}
+
+// release is the version of the contender.
+func (c *contender) release() string {
+	if c.version != nil {
+		out, _ := exec.Command(c.version[0], c.version[1:]...).Output() // none is none
+		return strings.TrimSpace(string(out))
+	}
+	if len(c.programs) == 0 {
+		return ""
+	}
+	path, err := exec.LookPath(c.programs[0])
+	if err != nil {
+		return ""
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return info.Main.Version
 }
 
 // start starts the client in a namespace of its own, and its way out.
@@ -110,12 +148,20 @@ func (c *contender) startTools(said io.Writer) error {
 		c.tools = []*exec.Cmd{c.process}
 		return nil
 	}
+	var files []*os.File
+	if c.plain {
+		var err error
+		if files, err = plainInside(c.process.Process.Pid); err != nil {
+			return err
+		}
+		defer files[0].Close()
+	}
 	for i, args := range c.commands(c.process.Process.Pid) {
 		if i > 0 {
 			time.Sleep(time.Second) // gvproxy's second program wants the first to listen
 		}
 		tool := exec.Command(args[0], args[1:]...)
-		tool.Stdout, tool.Stderr = said, said
+		tool.Stdout, tool.Stderr, tool.ExtraFiles = said, said, files
 		tool.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 		if err := tool.Start(); err != nil {
 			return err

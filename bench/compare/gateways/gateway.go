@@ -58,6 +58,36 @@ func gatewayRole(args []string) error {
 
 // openInside makes a device in the namespace of a process.
 func openInside(pid int) (device tun.Device, err error) {
+	err = inside(pid, func() (err error) {
+		if device, err = tun.Open(deviceName); err != nil {
+			return err
+		}
+		return configureInside()
+	})
+	return device, err
+}
+
+// plainInside makes a TUN without offload in the namespace of a process.
+func plainInside(pid int) (files []*os.File, err error) {
+	err = inside(pid, func() (err error) {
+		if files, err = tun.OpenFiles(deviceName, 1, true); err != nil {
+			return err
+		}
+		return configureInside()
+	})
+	return files, err
+}
+
+const deviceName = "out0"
+
+// configureInside gives the device its address, and the namespace its default route.
+func configureInside() error {
+	return tun.Configure(deviceName, tun.Config{NoAddrGen: true, Addresses: prefixes("10.77.0.2/24"), Congestion: unpaced,
+		Routes: []tun.Route{{Destination: prefixes("0.0.0.0/0")[0], Gateway: prefixes("10.77.0.1/24")[0].Addr()}}})
+}
+
+// inside calls f in the network namespace of a process.
+func inside(pid int, f func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -67,15 +97,10 @@ func openInside(pid int) (device tun.Device, err error) {
 			return
 		}
 		defer namespace.Close()
-		if err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-			return
+		if err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err == nil {
+			err = f()
 		}
-		if device, err = tun.Open("wsstack0"); err != nil {
-			return
-		}
-		err = tun.Configure("wsstack0", tun.Config{NoAddrGen: true, Addresses: prefixes("10.77.0.2/24"), Congestion: unpaced,
-			Routes: []tun.Route{{Destination: prefixes("0.0.0.0/0")[0], Gateway: prefixes("10.77.0.1/24")[0].Addr()}}})
 	}()
 	<-done
-	return device, err
+	return err
 }

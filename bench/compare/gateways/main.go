@@ -1,10 +1,10 @@
 //go:build linux
 
-// Command gateways measures the way out of wsstack beside others': slirp4netns, pasta and gvproxy,
-// as far as they are installed. Each is the way out of a network namespace with the same client in
-// it, to the same server outside, in one run on one machine.
+// Command gateways measures the way out of wsstack beside others': slirp4netns, pasta, gvproxy and
+// tun2socks, as far as they are installed. Each is the way out of a network namespace with the same
+// client in it, to the same server outside, in one run on one machine.
 //
-//	go run ./bench/compare/gateways [--quick] [--only NAME,…] [--rows ROW,…] [--rounds N]
+//	go run ./bench/compare/gateways [--quick] [--peers none|NAME,…] [--only NAME,…] [--rows ROW,…] [--rounds N]
 //
 // "Outside" is a network namespace of the command's own, so it needs root or unprivileged user
 // namespaces, and /dev/net/tun. gvproxy takes its two programs: gvproxy and, for the namespace, the
@@ -35,6 +35,7 @@ type settings struct {
 	rounds   int
 	length   time.Duration
 	only     []string
+	peers    []string
 	rows     []string
 	markdown string
 	profile  string
@@ -53,10 +54,11 @@ func main() {
 	}
 	var s settings
 	pflag.BoolVar(&s.quick, "quick", false, "a short run, whose figures are rough")
-	pflag.IntVar(&s.rounds, "rounds", 5, "interleaved rounds")
+	pflag.IntVar(&s.rounds, "rounds", bench.Rounds, "interleaved rounds")
 	pflag.DurationVar(&s.length, "length", 2*time.Second, "length of each measurement")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name")
-	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, trip, requests, connections, datagrams; all by default")
+	pflag.StringSliceVar(&s.peers, "peers", nil, "what takes part beside wsstack, such as pasta,gvproxy, or none; all by default")
+	pflag.StringSliceVar(&s.rows, "rows", nil, "what is measured: up, down, datagrams, trip, requests, http, http-close, connections; all by default")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the table into its section of `FILE` as well")
 	pflag.StringVar(&s.profile, "cpuprofile", "", "write a CPU profile of wsstack's gateway to `FILE`")
 	pflag.Parse()
@@ -79,10 +81,28 @@ func check(err error) {
 	}
 }
 
+// settle sets what is the same in all namespaces: the congestion control, and that no socket stays
+// in TIME-WAIT.
+func settle() error {
+	for name, value := range map[string]string{"tcp_congestion_control": unpaced, "tcp_max_tw_buckets": "0"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takes reports whether a contender takes part.
+func (s *settings) takes(c *contender) bool {
+	named := func(word string) bool { return strings.Contains(c.name, word) }
+	return (c.name == ours || len(s.peers) == 0 || slices.Contains(s.peers, c.name)) &&
+		(len(s.only) == 0 || slices.ContainsFunc(s.only, named))
+}
+
 // outside prepares the namespace that the ways out lead to: the server's address, and an interface
 // with a default route, which pasta looks for.
 func outside() error {
-	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(unpaced), 0); err != nil {
+	if err := settle(); err != nil {
 		return err
 	}
 	pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "outside", MTU: 1500}, PeerName: "beyond"}
@@ -116,7 +136,7 @@ func (s *settings) run(w io.Writer) error {
 	stopServer := sync.OnceFunc(func() { _ = stdin.Close(); _ = server.Wait() })
 	defer stopServer()
 
-	r := bench.Report{Title: "The way out", Command: "go run ./bench/compare/gateways", Columns: columns(), Rounds: s.rounds, Length: s.length.String()}
+	r := bench.Report{Legend: legend, Title: "The way out", Command: "go run ./bench/compare/gateways", Columns: columns(), Rounds: s.rounds, Length: s.length.String()}
 	r.Begin()
 	var running []*contender
 	defer func() {
@@ -125,18 +145,23 @@ func (s *settings) run(w io.Writer) error {
 		}
 	}()
 	for _, c := range contenders(s.profile) {
-		if len(s.only) > 0 && !slices.ContainsFunc(s.only, func(word string) bool { return strings.Contains(c.name, word) }) {
+		if !s.takes(c) {
 			continue
 		}
 		if missing := c.missing(); missing != "" {
-			fmt.Fprintf(os.Stderr, "%s: %s is not installed\n", c.name, missing)
+			r.Missing = append(r.Missing, missing)
+			fmt.Fprintln(os.Stderr, missing)
 			continue
 		}
 		running = append(running, c)
 		c.row = r.Add(c.name)
+		c.row.Version = c.release()
 		if err := c.start(); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
+	}
+	if len(running) > 1 && running[0].name == ours {
+		r.Bounds = bounds(running[1:])
 	}
 	for i := range s.rounds {
 		for k := range running {

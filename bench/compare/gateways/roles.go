@@ -35,7 +35,7 @@ func serverRole([]string) error {
 
 // clientRole is a client: it carries out the orders of its standard input, and writes the figures.
 func clientRole([]string) error {
-	if err := os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(unpaced), 0); err != nil {
+	if err := settle(); err != nil {
 		return err
 	}
 	dial := func(network string) (net.Conn, error) {
