@@ -55,7 +55,6 @@ func (s *Stack) sendAs(in *nic, o outbound, head, payload []byte) {
 	}
 	udp := o.protocol == uint8(header.UDPProtocolNumber)
 	inet.PutChecksum(transport[o.checksumAt:], checksum.Checksum(transport, sum), udp)
-	s.hooks.packets.Add(1)
 	if o.from.Is4() {
 		s.send4(in, b, &header.IPv4Fields{TotalLength: uint16(len(b)), TTL: defaultTTL, Protocol: o.protocol, SrcAddr: from, DstAddr: to})
 		return

@@ -25,8 +25,7 @@ type hooks struct {
 	clock tcpip.Clock
 	wire  options.Wire // of the profile
 
-	_       [64]byte      // what every packet writes has a cache line of its own
-	packets atomic.Uint64 // seen, both ways
+	_       [64]byte      // what packets write has a cache line of its own
 	dropped atomic.Uint64 // dropped by CheckInput, for any reason
 	ids     identities    // of the packets that leave, where the profile counts them
 	_       [64]byte
@@ -44,7 +43,6 @@ func (h *hooks) init(s *Stack) { h.stack, h.clock, h.wire = s, s.clock, s.cfg.Pr
 // CheckOutput sees every packet that leaves, with the sending endpoint or
 // connection locked.
 func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
-	h.packets.Add(1)
 	if p := pkt.TransportProtocolNumber; p == header.ICMPv4ProtocolNumber || p == header.ICMPv6ProtocolNumber {
 		h.rightError(pkt)
 		h.ownEcho(pkt)
@@ -58,7 +56,6 @@ func (h *hooks) CheckOutput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ net
 // CheckInput sees every packet for this host, those that it sends itself
 // included, before fragments are put together.
 func (h *hooks) CheckInput(pkt *netstack.PacketBuffer, _ *netstack.Route, _ netstack.AddressFamily) bool {
-	h.packets.Add(1)
 	v := h.input(pkt)
 	if v == refuse {
 		h.dropped.Add(1)
@@ -121,7 +118,6 @@ func (h *hooks) CheckPrerouting(pkt *netstack.PacketBuffer, _ *netstack.Route, _
 		drop = !link.FromSelf(pkt) && own.martian6(b, pkt.InputNICID) || h.emptyRaw(b)
 	}
 	if drop {
-		h.packets.Add(1)
 		h.dropped.Add(1)
 		return false
 	}

@@ -314,8 +314,15 @@ func Settle(stacks ...*Stack) {
 	}
 }
 
-// activity counts the packets that have passed the hooks, both ways.
-func (s *Stack) activity() uint64 { return s.hooks.packets.Load() }
+// activity counts the packets that the interfaces have brought, and those that they were given, which
+// are counted before the device has them.
+func (s *Stack) activity() (n uint64) {
+	for _, l := range *s.work.links.Load() {
+		in, out := l.Traffic()
+		n += in.Packets + out.Packets
+	}
+	return n
+}
 
 // devicesIdle asks the devices that can tell whether they hold packets for us.
 func (s *Stack) devicesIdle() bool {

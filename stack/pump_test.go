@@ -37,8 +37,10 @@ func (e echo) DeliverNetworkPacket(protocol tcpip.NetworkProtocolNumber, pkt *ne
 }
 
 // newTCP is what the pump tells of its rounds.
-func newTCP() *transport.Protocol {
-	return transport.New(netstack.New(netstack.Options{})).(*transport.Protocol)
+func newTCP(parts int) *transport.Protocol {
+	p := transport.New(netstack.New(netstack.Options{})).(*transport.Protocol)
+	p.Configure(transport.Hooks{Parts: parts})
+	return p
 }
 
 // send sends a segment from a port, so often.
@@ -57,7 +59,7 @@ func send(l *link.Endpoint, port byte, n int) {
 // Under a flood a turn never ends: interfaces can be added, and the pump
 // stopped, all the same.
 func TestPumpUnderFlood(t *testing.T) {
-	p := pump{tcp: newTCP()}
+	p := pump{tcp: newTCP(1)}
 	p.init(1)
 	l := link.NewLoopback(loopbackMTU, link.Options{Notify: p.ring})
 	e := echo{link: l, sent: new(atomic.Int64)}
@@ -83,7 +85,7 @@ func TestPumpFinishes(t *testing.T) {
 	const parts = 3
 	for _, end := range []string{"remove", "stop"} {
 		t.Run(end, func(t *testing.T) {
-			p := pump{tcp: newTCP()}
+			p := pump{tcp: newTCP(parts)}
 			p.init(parts)
 			l := link.NewLoopback(loopbackMTU, link.Options{Parts: parts, Notify: p.ring})
 			e := echo{link: l, sent: new(atomic.Int64)}
@@ -143,7 +145,7 @@ func (w waiting) DeliverNetworkPacket(tcpip.NetworkProtocolNumber, *netstack.Pac
 // goroutine: so the part that serves comes last.
 func TestPumpServesLast(t *testing.T) {
 	handler := slow{entered: make(chan struct{}), release: make(chan struct{})}
-	p := pump{tcp: newTCP(), debug: &debugRecords{log: slog.New(handler)}}
+	p := pump{tcp: newTCP(2), debug: &debugRecords{log: slog.New(handler)}}
 	p.init(2)
 	part := 0
 	l := link.NewLoopback(loopbackMTU, link.Options{Parts: 2, Notify: func(n int) { part = n }})
