@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,11 +39,10 @@ var CrowdColumns = []Column{
 }
 
 const (
-	crowdPort    = 10_000                 // of connections from one port of the server: a stack has 16,384 dynamic ones
-	crowdFew     = 64                     // exchanges that are under way where few connections are active
-	crowdStreams = 1000                   // streams, at most
-	crowdProbe   = 2 * time.Second        // between two probes of a connection
-	crowdPause   = 500 * time.Millisecond // in which nothing happens
+	crowdPort    = 10_000          // of connections from one port of the server: a stack has 16,384 dynamic ones
+	crowdFew     = 64              // exchanges that are under way where few connections are active
+	crowdAll     = 10_000          // … and where all are: less than a Pipe holds
+	crowdStreams = 1000            // streams, at most
 )
 
 // A crowd is connections between the two sides of a network.
@@ -78,12 +76,14 @@ func Crowd(maker Maker, count int, length time.Duration) (map[Column]float64, er
 	v[CrowdConnects] = float64(count) / time.Since(began).Seconds()
 	v[CrowdBytes] = float64(footprint()-before) / float64(2*count)
 	v[CrowdGoroutines] = float64(runtime.NumGoroutine()-running) / float64(2*count)
-	v[CrowdIdle] = share(crowdPause)
-	if probed, err := c.keepAlive(true); err != nil {
+	time.Sleep(2 * length) // timers of the handshake end
+	v[CrowdIdle] = share(2 * length)
+	every := max(4*length.Round(time.Second/4), time.Second)
+	if probed, err := c.keepAlive(every); err != nil {
 		return nil, err
 	} else if probed {
-		v[CrowdProbes] = share(crowdProbe)
-		if _, err := c.keepAlive(false); err != nil {
+		v[CrowdProbes] = share(every)
+		if _, err := c.keepAlive(0); err != nil {
 			return nil, err
 		}
 	}
@@ -154,21 +154,17 @@ func share(of time.Duration) float64 {
 	return 1000 * (cpuTime() - before).Seconds() / time.Since(began).Seconds()
 }
 
-// keepAlive switches probes of the near ends on or off, where there is a setter; gonet has none.
-func (c *crowd) keepAlive(on bool) (ok bool, err error) {
+// keepAlive has the near ends probed so often, or not at all with 0, where there is a setter; gonet
+// has none.
+func (c *crowd) keepAlive(every time.Duration) (ok bool, err error) {
 	for _, end := range c.near {
 		k, ok := end.(interface {
 			SetKeepAliveConfig(net.KeepAliveConfig) error
-			SetKeepAlive(bool) error
 		})
 		if !ok {
 			return false, nil
 		}
-		err := k.SetKeepAlive(on)
-		if on && err == nil {
-			err = k.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: crowdProbe, Interval: crowdProbe, Count: 9})
-		}
-		if err != nil {
+		if err := k.SetKeepAliveConfig(net.KeepAliveConfig{Enable: every > 0, Idle: every, Interval: every}); err != nil {
 			return false, err
 		}
 	}
@@ -186,7 +182,7 @@ func (c *crowd) exchange(length time.Duration, v map[Column]float64) error {
 		rate, p50, p99, of Column
 	}{
 		{min(len(c.near), crowdFew), CrowdFew, CrowdFewP50, CrowdFewP99, CrowdFewCPU},
-		{len(c.near), CrowdAll, CrowdAllP50, CrowdAllP99, CrowdAllCPU},
+		{min(len(c.near), crowdAll), CrowdAll, CrowdAllP50, CrowdAllP99, CrowdAllCPU},
 	} {
 		e := chatter{crowd: c}
 		if err := e.run(m.workers, length); err != nil {
