@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build man test race kill fuzz fuzzsegments golden bench compare gateways wireguard soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
+.PHONY: build man test race kill fuzz fuzzsegments golden bench peers compare gateways wireguard soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,10 +44,17 @@ golden: ## rewrite the golden files
 bench: ## all benchmarks, no tests
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-compare: ## BENCHMARKS.md: beside a plain netstack and the kernel, 7 minutes on a quiet machine
-	$(GO) run ./bench/compare --markdown BENCHMARKS.md
+# The module of a peer may be missing where the proxy doesn't have it; the table says so.
+peers: ## the peers of compare that are modules of their own
+	-for peer in $(notdir $(wildcard bench/peers/*)); do $(GO) build -C bench/peers/$$peer -mod=mod; done
 
-gateways: ## the way out beside slirp4netns, pasta and gvproxy, as far as they are installed
+compare: peers ## BENCHMARKS.md: beside other stacks, ways out and Linux, 25 minutes on a quiet machine
+	$(GO) run ./bench/compare --markdown BENCHMARKS.md
+	$(GO) run ./bench/compare/gateways --markdown BENCHMARKS.md
+	$(GO) run ./bench/compare/scale --markdown BENCHMARKS.md
+	$(GO) run ./bench/compare/loss --markdown BENCHMARKS.md
+
+gateways: ## only the way out beside slirp4netns, pasta and others, as far as they are installed
 	$(GO) run ./bench/compare/gateways
 
 wireguard: ## tunnels beside wireguard-go's netstack, 10 minutes on a quiet machine

@@ -272,14 +272,19 @@ func (r *Report) ratios(b *strings.Builder) {
 }
 
 const legend = `
-Writes and reads of 256 KiB, MTU 1500 but for loopback's 65536. *out* and *in* are those of the near side, which *wsstack* and *gonet*
-are. Over a TUN the far side is the kernel; in memory it is a second stack of the same kind, and otherwise both sides
-are the kernel. With *Reno*, the kernel's sockets use that and not its default: BBR, where it is that, paces what a TUN brings in and what loopback
-carries. *wsstack* has its defaults: Nagle's algorithm on, but for *no delay*. *gonet* is a plain netstack with gVisor's own adapter,
-*wireguard-go netstack* two of wireguard-go's, whose TUNs are joined without a tunnel. *net.Pipe* and *bufconn* are no network: the floor.
-*UDP* are datagrams of 1200 bytes, eight sockets with eight under way each; *net/http* has eight connections at a time, answers of 1000 bytes, client and server in this process.
-*idle* is Go memory (heap and stacks) for one connection at the near side, and both sides where both are stacks, divided by two;
-the kernel's memory isn't in it. *CPU* is that of the whole process, both sides. Each contender has a process of its own, with no garbage but its own.
+*out* and *in* are those of the near side, which *wsstack* and *gonet* are. Over a TUN the far side is the kernel; in memory it is a
+second stack of the same kind, and elsewhere both sides are the kernel. A pipe, a channel and a TUN have an MTU of 1500, loopback has 65536.
+
+- *wsstack* has its defaults: Nagle's algorithm on, but for *no delay*. *offload* is a TUN of segments of 64 KiB, *water* one of plain packets.
+- *gonet* is a plain netstack with gVisor's own adapter, *wireguard-go netstack* two of wireguard-go's, whose TUNs are joined without a tunnel.
+  *lneto* has nobody who wakes up who waits: that one looks again and again. Its windows aren't scaled.
+- *net.Pipe* and *bufconn*, with buffers of 256 KiB, are no network: the floor.
+- With *Reno*, the kernel's sockets use that and not its default. Where that is BBR, it paces what a TUN brings in and what loopback carries.
+
+Streams write and read 256 KiB at a time. *UDP* has eight sockets with eight datagrams of 1200 bytes under way each, *net/http* eight requests at a
+time, answers of 1000 bytes, client and server in the same process. *idle* is Go memory (heap and stacks) for one connection at the near side, and
+both sides where both are stacks, divided by two; the kernel's memory isn't in it. *CPU* is that of the process, with both
+sides, for one stream. Each contender has a process of its own, and so no garbage but its own, which is collected before each measure.
 `
 
 func (b Bound) limit() string {
