@@ -89,36 +89,47 @@ func bytesEarly(t *testing.T, c net.Conn) uint32 {
 	return info.BytesReordered
 }
 
-// A flood by one queue leaves the connections of the others alone, and a stack is closed in its
-// midst.
+// A stack is closed in the midst of a flood by all queues, with connections that are busy.
 func TestQueuesFlood(t *testing.T) {
+	const flows, enough = 16, 5000
 	n := newQueues(t)
 	stop := make(chan struct{})
-	var flood sync.WaitGroup
-	c, err := net.Dial("udp", net.JoinHostPort(n.wsock.addr(false).String(), "9"))
-	require.NoError(t, err)
-	flood.Go(func() {
-		defer c.Close()
-		for message := make([]byte, 1000); ; {
-			select {
-			case <-stop:
-				return
-			default:
-				_, _ = c.Write(message) // refused, or no room, or the interface is gone
+	var busy sync.WaitGroup
+	var clients []net.Conn
+	for range 4 {
+		client, server := role{client: n.kernel, server: n.wsock}.connect(t)
+		busy.Go(func() {
+			_, _ = io.Copy(server, struct{ io.Reader }{server})
+			_ = server.Close()
+		})
+		clients = append(clients, client)
+		busy.Go(func() {
+			for message := make([]byte, 1000); echo(client, message) == nil; {
 			}
-		}
-	})
-	n.eachRole(t, func(t *testing.T, r role) {
-		l := r.listenAt(t)
-		serveEcho(t, l)
-		for range 10 {
-			c, err := r.client.dial(t.Context(), "tcp", l.Addr().String())
-			require.NoError(t, err)
-			require.NoError(t, echo(c, make([]byte, 100000)))
-			require.NoError(t, c.Close())
-		}
-	})
+		})
+	}
+	for range flows {
+		c, err := net.Dial("udp", net.JoinHostPort(n.wsock.addr(false).String(), "9"))
+		require.NoError(t, err)
+		busy.Go(func() {
+			defer c.Close()
+			for message := make([]byte, 1000); ; {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = c.Write(message) // refused, or no room, or the interface is gone
+				}
+			}
+		})
+	}
+	for n.stack.InterfaceStats()[1].PacketsIn < enough {
+		runtime.Gosched()
+	}
 	within(t, "Stack.Close", func() { require.NoError(t, n.stack.Close()) })
 	close(stop)
-	flood.Wait()
+	for _, c := range clients {
+		_ = c.Close()
+	}
+	within(t, "what was busy", busy.Wait)
 }
