@@ -61,7 +61,7 @@ func (c Comparison) Run() (*Report, error) {
 			row.Group, row.Version = contender.Group, contender.Version
 		}
 	}
-	for range idleRounds { // first of all: what the other measures leave goes minutes later
+	for range min(idleRounds, c.Rounds) { // first of all: what the other measures leave goes minutes later
 		for k, p := range processes {
 			c.Progress("idle connections: " + p.contender.Name)
 			figures, err := p.do(task{Measure: idleTask})

@@ -46,7 +46,7 @@ func main() {
 	var s settings
 	pflag.BoolVar(&s.quick, "quick", false, "a short run, whose figures are rough")
 	pflag.IntVar(&s.rounds, "rounds", bench.Rounds, "interleaved rounds")
-	pflag.DurationVar(&s.length, "length", 250*time.Millisecond, "length of a transfer; most other measures take half of it")
+	pflag.DurationVar(&s.length, "length", 200*time.Millisecond, "length of a transfer; most other measures take half of it")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders with one of these words in their name, such as pipe")
 	pflag.StringSliceVar(&s.peers, "peers", nil, "what takes part beside wsstack and the kernel, such as gonet,bufconn, or none; all by default")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables into their section of `FILE` as well")
