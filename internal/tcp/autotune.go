@@ -9,10 +9,10 @@ import "time"
 //	┌──────┐ ────────────────────────────────▶ ┌───────┐
 //	│ size │                                   │ twice │   up to a limit
 //	└──────┘ ◀──────────────────────────────── └───────┘
-//	      half of it doesn't pass in 16, nor in the patience
+//	      half of it doesn't pass in 8, nor in the patience
 //
 // So a buffer has twice to four times the product of rate and round trip while the path is what
-// limits the rate, and 32 times at most when the rate has fallen.
+// limits the rate, and 16 times at most when the rate has fallen.
 type tuner struct {
 	quota int32         // the size, in bytes
 	mark  Seq           // what had passed when the count began
@@ -50,7 +50,7 @@ func (t *tuner) follow(now, rtt, patience time.Duration, at Seq, least, most int
 		if rtt == 0 || took <= 2*max(rtt, nearby) || n >= t.quota {
 			t.quota = min(2*t.quota, most)
 		}
-	case t.quota > least && took >= max(16*rtt, patience):
+	case t.quota > least && took >= max(8*rtt, patience):
 		t.quota = max(t.quota/2, least)
 	default:
 		return

@@ -94,32 +94,35 @@ func (m *Memory) reserve(bytes int) int {
 	}
 }
 
-// The steps in which a connection tells of what it holds, in bytes. The first of them is told of
-// none: that many are free for each connection.
+// The steps in which a connection tells of what it holds, in bytes. The least of them is told by
+// nobody: that many are free for each connection.
 const (
 	leastStep   = 4 << 10
 	largestStep = 64 << 10
 )
 
-// Account tells the Memory what the connection holds, if that is another step than before. The
-// caller calls Account when it has given the connection segments or calls.
+// Account tells the Memory what the connection holds, if that is another step than before: a part of
+// what it holds more, so that the next changes needn't be told. The caller calls Account when it has
+// given the connection segments or calls.
 func (c *Conn) Account() {
 	m := c.cfg.Memory
 	if m == nil {
 		return
 	}
 	held, told := c.Held(), int(c.told)
-	step := min(max(held/4, leastStep), largestStep)
+	step := min(max(held/8, leastStep), largestStep)
 	switch {
-	case held == 0 && told <= leastStep && told >= 0, held > told-2*step && held <= told+leastStep:
-		return
 	case held <= leastStep:
 		held = 0
+	case held <= told && told <= held+2*step:
+		return
 	default:
 		held += step
 	}
-	m.add(int64(held - told))
-	c.told = int32(held)
+	if held != told {
+		m.add(int64(held - told))
+		c.told = int32(held)
+	}
 }
 
 // Held is how many bytes of memory the data takes that the connection holds, in both directions.
@@ -133,15 +136,11 @@ func (c *Conn) Held() int {
 // acknowledgement.
 func (c *Conn) Afford(n int) int {
 	m := c.cfg.Memory
-	l := m.left()
-	if l == plenty && n <= largestStep || m == nil {
+	if m == nil || n <= largestStep && m.left() == plenty {
 		return n
 	}
-	got := 0
-	if l != full {
-		got = m.reserve(min(n, 1<<30)) // sequence numbers tell 2 GiB apart
-		c.told += int32(got)
-	}
+	got := m.reserve(min(n, 1<<30)) // sequence numbers tell 2 GiB apart
+	c.told += int32(got)
 	if c.Queued() == 0 {
 		got = max(got, min(n, c.snd.mss))
 	}

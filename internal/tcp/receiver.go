@@ -90,9 +90,10 @@ func (r *receiver) field() uint16 {
 	return uint16(field)
 }
 
-// synWindow is the window field of a SYN, which is never scaled.
+// synWindow is the window field of a SYN, which is never scaled. What memory is left doesn't count:
+// the SYN-ACK of a record and the connection that is made of it later promise the same.
 func (r *receiver) synWindow() uint16 {
-	window := min(r.size(), 65535)
+	window := min(max(int(r.quota), r.least), 65535)
 	if r.whole > 0 && window >= 2*r.whole {
 		window -= window % r.whole
 	}
