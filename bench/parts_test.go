@@ -25,6 +25,23 @@ func divided(parts int) Maker {
 
 // BenchmarkParts compares stacks whose pump has two parts with such that have one.
 func BenchmarkParts(b *testing.B) {
+	compareCPU(b, func(parts int) (*Network, error) { return PipeLink(divided(parts)) }, 2)
+}
+
+// BenchmarkQueues compares a TUN of four queues with one of one queue, for a stack whose pump has four
+// parts.
+func BenchmarkQueues(b *testing.B) {
+	compareCPU(b, func(queues int) (*Network, error) {
+		return tunLink(func(name string) (tun.Device, error) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * queues))
+			return tun.OpenOffload(name)
+		}, divided(4), "reno")
+	}, 4)
+}
+
+// compareCPU compares networks of many with such of one, by what they do in a second ("ratio") and by
+// the time of the processors for it ("cpu").
+func compareCPU(b *testing.B, link func(number int) (*Network, error), many int) {
 	for name, measure := range map[string]func(*Network) (float64, error){
 		"1 stream":       func(n *Network) (float64, error) { return Bulk(n, true, bulkSize) },
 		"8 streams":      func(n *Network) (float64, error) { return streams(n, 8, bulkSize/8) },
@@ -34,7 +51,7 @@ func BenchmarkParts(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			var cpu [2][]float64
 			side := func(i int) func() float64 {
-				n, err := PipeLink(divided(i + 1))
+				n, err := link([2]int{1, many}[i])
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -49,9 +66,9 @@ func BenchmarkParts(b *testing.B) {
 					return v
 				}
 			}
-			ratio, two, one := Compare(b.N, side(1), side(0))
+			ratio, several, one := Compare(b.N, side(1), side(0))
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(two, "two/s")
+			b.ReportMetric(several, "many/s")
 			b.ReportMetric(one, "one/s")
 			b.ReportMetric(ratio.Median, "ratio")
 			b.ReportMetric(ratio.Low, "ratio-low")
