@@ -126,11 +126,12 @@ const maxAckDelay = 200 * time.Millisecond
 // Linux.)
 const minTailProbe = 10 * time.Millisecond
 
-// armTailProbe sets the time of the tail loss probe (RFC 8985 §7.2).
+// armTailProbe sets the time of the tail loss probe (RFC 8985 §7.2). While the time-out is backed off
+// there is none: the round trip isn't known then, and what is sent twice doesn't measure it.
 func (c *Conn) armTailProbe(now time.Duration) {
 	o := &c.out
 	c.timers.tail = 0
-	if !c.sack || o.phase != steady || o.board.sackedRecords > 0 || o.tail.out || o.tail.due || c.InFlight() == 0 {
+	if !c.sack || o.phase != steady || o.board.sackedRecords > 0 || o.tail.out || o.tail.due || c.rtt.shift > 0 || c.InFlight() == 0 {
 		return
 	}
 	after := time.Second
