@@ -39,10 +39,10 @@ var CrowdColumns = []Column{
 }
 
 const (
-	crowdPort    = 10_000          // of connections from one port of the server: a stack has 16,384 dynamic ones
-	crowdFew     = 64              // exchanges that are under way where few connections are active
-	crowdAll     = 10_000          // … and where all are: less than a Pipe holds
-	crowdStreams = 1000            // streams, at most
+	crowdPort    = 10_000 // of connections from one port of the server: a stack has 16,384 dynamic ones
+	crowdFew     = 64     // exchanges that are under way where few connections are active
+	crowdAll     = 10_000 // … and where all are: less than a Pipe holds
+	crowdStreams = 1000   // streams, at most
 )
 
 // A crowd is connections between the two sides of a network.

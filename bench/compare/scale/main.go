@@ -51,7 +51,7 @@ func main() {
 	s := settings{progress: os.Stderr}
 	pflag.BoolVar(&s.quick, "quick", false, "a short run up to 1,000 connections, whose figures are rough")
 	pflag.IntVar(&s.rounds, "rounds", 3, "interleaved rounds")
-	pflag.DurationVar(&s.length, "length", 500*time.Millisecond, "length of each measurement")
+	pflag.DurationVar(&s.length, "length", 300*time.Millisecond, "length of each measurement")
 	pflag.StringSliceVar(&s.only, "only", nil, "contenders, wsstack or gonet; both by default")
 	pflag.IntSliceVar(&s.counts, "counts", []int{1, 10, 100, 1000, 10_000, 100_000}, "numbers of connections")
 	pflag.StringVar(&s.markdown, "markdown", "", "write the tables into their section of `FILE` as well")
