@@ -28,6 +28,7 @@ type Queue struct {
 	maxBytes   int64
 
 	dropped atomic.Uint64
+	some    atomic.Bool // there are packets in queued; written with mu held
 
 	mu       sync.Mutex
 	nonEmpty sync.Cond // of mu; also signalled by Close
@@ -99,14 +100,19 @@ func (q *Queue) put(packets []Packet, borrowed bool) (first bool) {
 	}
 	first = before == 0 && q.queued.Len() > 0
 	if first {
+		q.some.Store(true)
 		q.nonEmpty.Signal()
 	}
 	return first
 }
 
 // Pop moves up to len(batch) packets into batch and returns their number, without waiting. The
-// caller owns the packets, and calls Done when they have arrived.
+// caller owns the packets, and calls Done when they have arrived. Where there are none, Pop takes no
+// lock: who looks through many queues pays for those that have packets.
 func (q *Queue) Pop(batch []Packet) int {
+	if !q.some.Load() {
+		return 0
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.popLocked(batch)
@@ -130,6 +136,7 @@ func (q *Queue) popLocked(batch []Packet) int {
 		q.bytes -= batch[i].Data.Size()
 	}
 	q.taken += n
+	q.some.Store(q.queued.Len() > 0)
 	return n
 }
 
@@ -165,5 +172,6 @@ func (q *Queue) Close() {
 		p.Data.Release()
 	}
 	q.queued, q.bytes = fifo.Queue[Packet]{}, 0
+	q.some.Store(false)
 	q.nonEmpty.Broadcast()
 }

@@ -78,8 +78,10 @@ func (e *Endpoint) Deliver(part, max int) (n int) {
 			}
 			e.deliver(&p.batch[i])
 		}
-		clear(p.batch[:got])
-		p.queue.Done(got)
+		if got > 0 {
+			clear(p.batch[:got])
+			p.queue.Done(got)
+		}
 		n += got
 		if got < want {
 			break
