@@ -2,14 +2,15 @@ package spare
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/buffer"
 )
 
-// place is where the chunk of a view is.
-func place(v *buffer.View) *byte {
+// chunkOf is where the chunk of a view is.
+func chunkOf(v *buffer.View) *byte {
 	c := v.Clone()
 	defer c.Release()
 	c.Reset()
@@ -31,12 +32,12 @@ func TestKeeps(t *testing.T) {
 	for range 100 { // a pool may lose what it has
 		v := full(1)
 		v.TrimFront(10)
-		at := place(v)
+		at := chunkOf(v)
 		k.Release(v)
 		v = View()
 		require.Zero(t, v.Size())
 		require.Equal(t, Size, v.AvailableSize())
-		if place(v) == at {
+		if chunkOf(v) == at {
 			again++
 		}
 		v.Release()
@@ -105,4 +106,39 @@ func BenchmarkView(b *testing.B) {
 			buffer.NewView(Size).Release()
 		}
 	})
+}
+
+// Copy copies as copy does, at any place and of any length.
+func TestCopy(t *testing.T) {
+	src := make([]byte, 9000)
+	for i := range src {
+		src[i] = byte(i * 7 >> 3)
+	}
+	for _, length := range []int{0, 1, 8, 2047, 2048, 2049, 8000} {
+		for from := range 17 {
+			for to := range 17 {
+				dst := make([]byte, 9000)
+				require.Equal(t, length, Copy(dst[to:to+length], src[from:]))
+				require.Equal(t, src[from:from+length], dst[to:to+length])
+				require.Equal(t, make([]byte, 9000-to-length), dst[to+length:])
+			}
+		}
+	}
+	require.Equal(t, 3000, Copy(make([]byte, 9000), src[1:3001]))
+}
+
+func BenchmarkCopy(b *testing.B) {
+	src, dst := make([]byte, 4<<20), make([]byte, Size)
+	for name, copied := range map[string]func(dst, src []byte) int{
+		"Copy": Copy, "builtin": func(dst, src []byte) int { return copy(dst, src) },
+	} {
+		for _, from := range []int{0, 4, 804} {
+			b.Run(fmt.Sprintf("%s/from %d", name, from), func(b *testing.B) {
+				b.SetBytes(Size)
+				for i := 0; b.Loop(); i = (i + 1) % 63 {
+					copied(dst, src[i*Size+from:])
+				}
+			})
+		}
+	}
 }

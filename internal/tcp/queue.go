@@ -61,7 +61,7 @@ func (q *queue) read(p []byte, skip int) (n int) {
 			skip -= len(b)
 			continue
 		}
-		n += copy(p[n:], b[skip:])
+		n += spare.Copy(p[n:], b[skip:])
 		skip = 0
 		if n == len(p) {
 			break

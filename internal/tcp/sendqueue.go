@@ -23,7 +23,6 @@ type chunk struct {
 type sendQueue struct {
 	chunks     []chunk
 	start, end Seq
-	keeper     spare.Keeper // of the chunks that are acknowledged
 }
 
 // len is how many bytes there are.
@@ -41,7 +40,8 @@ func (q *sendQueue) add(p []byte) {
 	for len(p) > 0 {
 		m := min(len(p), maxChunk)
 		v := newChunk(m)
-		v.Write(p[:m])
+		v.Grow(m)
+		spare.Copy(v.AsSlice(), p[:m])
 		q.chunks = append(q.chunks, chunk{start: q.end, view: v})
 		q.end, p = q.end.Add(m), p[m:]
 	}
@@ -82,7 +82,7 @@ func (q *sendQueue) acked(una Seq) {
 		if c.start.Add(c.view.Size()).After(una) {
 			break
 		}
-		q.keeper.Release(c.view)
+		spare.Later(c.view)
 		c.view = nil
 	}
 	q.start = una
