@@ -10,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/internal/spare"
 )
 
 // tunPath is the node of the driver.
@@ -137,12 +139,12 @@ func (p *port) readReady(fd uintptr) bool {
 // a stream from the kernel.
 type readSpace struct {
 	header [vnetHeaderSize]byte
-	view   *buffer.View               // of the largest size that is pooled; nil: taken
+	view   *buffer.View               // of viewSize bytes; nil: taken
 	rest   [maxPacket - viewSize]byte // of the largest packets, which are IPv6
 	list   [3][]byte
 }
 
-const viewSize = buffer.MaxChunkSize
+const viewSize = spare.Size
 
 // headSize is what of a packet that takes its view along has a view of its own:
 // the headers, with room for options. netstack holds on to the IP header while
@@ -152,7 +154,8 @@ const headSize = 256
 // pieces is what readv fills; the header has a piece only where there is one.
 func (s *readSpace) pieces(vnet bool) [][]byte {
 	if s.view == nil {
-		s.view = buffer.NewViewSize(viewSize)
+		s.view = spare.View()
+		s.view.Grow(viewSize)
 	}
 	s.list = [3][]byte{s.header[:], s.view.AsSlice(), s.rest[:]}
 	if vnet {

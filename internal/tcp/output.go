@@ -195,6 +195,9 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 		}
 	}
 	if limit := c.cfg.Segmenting - c.cfg.Segmenting%mss; limit > mss && !tail {
+		if n < limit && c.gathers(limit) {
+			return false
+		}
 		n = min(n, limit)
 	} else {
 		n = min(n, mss)
@@ -205,6 +208,19 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	}
 	c.transmit(now, s, n, mss, fin)
 	return true
+}
+
+// nearby is the round trip of a peer whose acknowledgements come so soon that what waits for one
+// hardly waits.
+const nearby = time.Millisecond
+
+// gathers reports whether data that is less than the limit, what the device cuts up at once, waits
+// for more of it, or for an acknowledgement: two packets that large at least are in flight, to a peer
+// nearby. What a packet costs hardly depends on its size, and a stream of large writes would have a
+// small packet for each of them. With TCP_NODELAY nothing waits.
+func (c *Conn) gathers(limit int) bool {
+	return c.InFlight() >= 2*limit && c.rtt.smoothed > 0 && c.rtt.smoothed < nearby &&
+		!c.gate.NoDelay && !c.snd.fin && !c.snd.urgent
 }
 
 // windowRoom is how many of the queued bytes Nagle's algorithm and the peer's window let out. mss
@@ -253,15 +269,9 @@ func (c *Conn) transmit(now time.Duration, s *Segment, n, mss int, fin bool) {
 			b.cwr = false
 		}
 	}
-	for left := n; left > 0 || fin; {
-		size := min(left, mss)
-		left -= size
-		ends := fin && left == 0
-		if ends {
-			size, fin = size+1, false
-		}
-		o.board.add(now, b.next, size, ends)
-		b.next = b.next.Add(size)
+	o.board.add(now, b.next, n, mss, fin)
+	if b.next = b.next.Add(n); fin {
+		b.next++
 	}
 	b.silly, c.timers.silly = false, 0
 	b.sentAt = now

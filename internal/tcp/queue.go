@@ -1,6 +1,10 @@
 package tcp
 
-import "gvisor.dev/gvisor/pkg/buffer"
+import (
+	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/internal/spare"
+)
 
 // copyLimit is the size, in bytes, up to which a piece of data is copied behind the piece before
 // it: a reference would keep a whole packet for a few bytes.
@@ -15,6 +19,8 @@ type queue struct {
 	views []*buffer.View // from head on
 	head  int            // how many entries in front are not used any more
 	size  int            // the bytes in the views
+
+	keeper spare.Keeper // of the views that were read
 }
 
 // add appends a payload, whose views it takes over.
@@ -55,7 +61,7 @@ func (q *queue) read(p []byte, skip int) (n int) {
 			skip -= len(b)
 			continue
 		}
-		n += copy(p[n:], b[skip:])
+		n += spare.Copy(p[n:], b[skip:])
 		skip = 0
 		if n == len(p) {
 			break
@@ -86,7 +92,7 @@ func (q *queue) drop(n int) {
 			return
 		}
 		n -= size
-		v.Release()
+		q.keeper.Release(v)
 		q.views[q.head] = nil
 		q.head++
 	}

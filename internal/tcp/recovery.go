@@ -152,10 +152,28 @@ func (c *Conn) delivered(a *ackInfo, r *record, cumulative bool) {
 	o.rack.newest(a.now, r, &c.rtt)
 }
 
+// deliveredRun is delivered for a run of records that are acknowledged. Of those that were sent once,
+// and in the order that they stand in, the first and the last say all but how much there was.
+func (c *Conn) deliveredRun(a *ackInfo, run []record) {
+	last := len(run) - 1
+	c.delivered(a, &run[0], true)
+	if last == 0 {
+		return
+	}
+	most := 0
+	for i := range run[1:last] {
+		r := &run[1+i]
+		a.bytes += int(r.size)
+		most = max(most, r.payload())
+	}
+	c.passed(most)
+	c.delivered(a, &run[last], true)
+}
+
 // advance moves SND.UNA to ack.
 func (c *Conn) advance(a *ackInfo, ack Seq) {
 	o, b := &c.out, &c.snd
-	o.board.ack(ack, func(r *record) { c.delivered(a, r, true) })
+	o.board.ack(ack, func(run []record) { c.deliveredRun(a, run) })
 	if !c.sack {
 		a.bytes = max(0, a.bytes-o.dupAcks*b.mss)
 		o.dupAcks = 0

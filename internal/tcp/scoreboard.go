@@ -108,37 +108,54 @@ func (b *scoreboard) unlink(n uint32) {
 	}
 }
 
-// add records a segment that is sent for the first time.
-func (b *scoreboard) add(now time.Duration, seq Seq, size int, fin bool) {
+// add records what is sent for the first time: so many bytes in segments of mss bytes and a rest,
+// and the FIN with the last of them.
+func (b *scoreboard) add(now time.Duration, seq Seq, bytes, mss int, fin bool) {
 	switch {
 	case len(b.records) == 0:
 		b.base = 1
 	case b.base > renumberAt:
 		b.renumber()
 	}
-	b.order++
-	r := record{seq: seq, size: uint16(size), sentAt: now, order: b.order}
-	if fin {
-		r.flags = recordFIN
+	old := len(b.records)
+	b.grow(max(1, (bytes+mss-1)/mss))
+	first := b.behind() - uint32(len(b.records)-old)
+	for i := range b.records[old:] {
+		n, size := first+uint32(i), min(bytes, mss)
+		b.order++
+		b.records[old+i] = record{seq: seq, size: uint16(size), sentAt: now, order: b.order, prev: n - 1, next: n + 1}
+		seq, bytes = seq.Add(size), bytes-size
+		b.pipe += size
 	}
-	b.append(r)
-	b.push(&b.flight, b.behind()-1)
-	b.pipe += size
-	b.smallRecords += r.countSmall()
+	last := &b.records[len(b.records)-1]
+	if fin {
+		last.flags = recordFIN
+		last.size++
+		b.pipe++
+	}
+	b.smallRecords += last.countSmall() + (len(b.records)-old-1)*b.records[old].countSmall()
+	b.records[old].prev, last.next = b.flight.last, 0
+	if b.flight.last == 0 {
+		b.flight.first = first
+	} else {
+		b.at(b.flight.last).next = first
+	}
+	b.flight.last = b.behind() - 1
 }
 
-// append adds a record. Where the array is at its end and half of it is free in front,
-// it is used again, so that a stream allocates nothing.
-func (b *scoreboard) append(r record) {
-	n := len(b.records)
-	switch {
-	case n < cap(b.records):
-	case n == 0 && b.many, n >= manyRecords/4 && len(b.array) < manyRecords:
-		b.borrow()
-	case 2*n <= len(b.array):
-		b.records = b.array[:copy(b.array, b.records)]
+// grow makes room for n further records, and counts them in. Where the array is at its end and half
+// of it is free in front, it is used again, so that a stream allocates nothing.
+func (b *scoreboard) grow(n int) {
+	old := len(b.records)
+	if old+n > cap(b.records) {
+		switch {
+		case old == 0 && b.many, old+n > manyRecords/4 && len(b.array) < manyRecords:
+			b.borrow()
+		case 2*old <= len(b.array):
+			b.records = b.array[:copy(b.array, b.records)]
+		}
 	}
-	b.records = append(b.records, r)
+	b.records = slices.Grow(b.records, n)[:old+n]
 	b.most = max(b.most, len(b.records))
 	if cap(b.records) > len(b.array) {
 		b.array = b.records[:cap(b.records)]
@@ -308,11 +325,17 @@ func (b *scoreboard) sack(k Block, f func(*record)) {
 	}
 }
 
-// ack takes out the records before una, and calls f for each that wasn't SACKed. A record that una
-// cuts is shortened.
-func (b *scoreboard) ack(una Seq, f func(*record)) {
+// ack takes out the records before una, and calls f for each that wasn't SACKed, or for several at
+// once: a run of records, each the first in flight when its turn comes, that were sent once. A record
+// that una cuts is shortened.
+func (b *scoreboard) ack(una Seq, f func([]record)) {
 	n := 0
-	for ; n < len(b.records); n++ {
+	for n < len(b.records) {
+		if k := b.run(n, una); k > 0 {
+			f(b.records[n : n+k])
+			n += k
+			continue
+		}
 		r := &b.records[n]
 		if r.end().After(una) {
 			if cut := una.From(r.seq); cut > 0 {
@@ -320,14 +343,15 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 			}
 			break
 		}
+		n++
 		b.smallRecords -= r.countSmall()
 		if r.flags&recordSACKed != 0 {
 			b.sacked -= int(r.size)
 			b.sackedRecords--
 			continue
 		}
-		b.unlink(b.base + uint32(n))
-		f(r)
+		b.unlink(b.base + uint32(n-1))
+		f(b.records[n-1 : n])
 	}
 	b.base += uint32(n)
 	if n < len(b.records) {
@@ -335,6 +359,33 @@ func (b *scoreboard) ack(una Seq, f func(*record)) {
 		return
 	}
 	b.empty()
+}
+
+// run takes the records before una out of the list of those in flight that were sent once and are in
+// it in the order of the sequence space, from its front and from records[n] on, and returns how many
+// they are.
+func (b *scoreboard) run(n int, una Seq) (k int) {
+	first := b.flight.first
+	if first != b.base+uint32(n) {
+		return 0
+	}
+	for first == b.base+uint32(n+k) { // 0, the end of the list, isn't the number of a record
+		r := &b.records[n+k]
+		if r.resends > 0 || r.end().After(una) {
+			break
+		}
+		b.pipe -= int(r.size)
+		b.smallRecords -= r.countSmall()
+		first = r.next
+		k++
+	}
+	b.flight.first = first
+	if first == 0 {
+		b.flight.last = 0
+	} else {
+		b.at(first).prev = 0
+	}
+	return k
 }
 
 // shorten takes bytes off the front of a record.

@@ -4,11 +4,12 @@ import (
 	"slices"
 
 	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/internal/spare"
 )
 
-// maxChunk is the size of a chunk of the send queue, in bytes: a pool of
-// package buffer has chunks of this size.
-const maxChunk = 64 << 10
+// maxChunk is the size of the largest chunk of the send queue, in bytes.
+const maxChunk = spare.Size
 
 // A chunk is some bytes of the send queue.
 type chunk struct {
@@ -38,11 +39,20 @@ func (q *sendQueue) add(p []byte) {
 	}
 	for len(p) > 0 {
 		m := min(len(p), maxChunk)
-		v := buffer.NewView(m)
-		v.Write(p[:m])
+		v := newChunk(m)
+		v.Grow(m)
+		spare.Copy(v.AsSlice(), p[:m])
 		q.chunks = append(q.chunks, chunk{start: q.end, view: v})
 		q.end, p = q.end.Add(m), p[m:]
 	}
+}
+
+// newChunk is an empty view with room for so many bytes.
+func newChunk(size int) *buffer.View {
+	if size > maxChunk/2 { // package buffer has no size in between
+		return spare.View()
+	}
+	return buffer.NewView(size)
 }
 
 // payload is a reference to the n bytes at seq.
@@ -72,7 +82,7 @@ func (q *sendQueue) acked(una Seq) {
 		if c.start.Add(c.view.Size()).After(una) {
 			break
 		}
-		c.view.Release()
+		spare.Later(c.view)
 		c.view = nil
 	}
 	q.start = una
