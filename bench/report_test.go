@@ -155,8 +155,10 @@ func TestProcessDies(t *testing.T) {
 	figures, err = p.do(task{Measure: 4})
 	require.NoError(t, err)
 	require.Equal(t, []float64{7}, figures)
+	before := p.cmd
 	_, err = p.do(task{Measure: 3})
-	require.NoError(t, err, "it isn't asked")
+	require.NoError(t, err)
+	require.Same(t, before, p.cmd, "it isn't asked again")
 
 	p.contender.Peer, p.failed = "", map[int]string{}
 	p.stop()
