@@ -210,10 +210,6 @@ func (c *Conn) sendNew(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// nearby is the round trip of a peer whose acknowledgements come so soon that what waits for one
-// hardly waits.
-const nearby = time.Millisecond
-
 // gathers reports whether data that is less than the limit, what the device cuts up at once, waits
 // for more of it, or for an acknowledgement: two packets that large at least are in flight, to a peer
 // nearby. What a packet costs hardly depends on its size, and a stream of large writes would have a
