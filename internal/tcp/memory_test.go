@@ -2,7 +2,6 @@ package tcp
 
 import (
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -133,26 +132,6 @@ func TestMemoryLevels(t *testing.T) {
 	require.EqualValues(t, 1000, m.Bound())
 	var none *Memory
 	require.Equal(t, []any{plenty, int64(0), int64(0)}, []any{none.left(), none.Held(), none.Bound()})
-}
-
-// Who changes what is held last leaves the level of that, in whatever order others did.
-func TestMemoryLevelIsLast(t *testing.T) {
-	m := NewMemory(1000)
-	for range 200 {
-		var all sync.WaitGroup
-		for range 4 {
-			all.Go(func() {
-				for i := range 50 {
-					m.add(400)
-					m.add(int64(-400 * (i % 2)))
-					m.add(int64(-400 * ((i + 1) % 2)))
-				}
-			})
-		}
-		all.Wait()
-		require.Zero(t, m.Held())
-		require.Equal(t, plenty, m.left())
-	}
 }
 
 // Sends while the memory gets scarce: all, what is left, a segment, nothing.
