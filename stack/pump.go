@@ -27,6 +27,7 @@ type pump struct {
 	signals struct { // a leaf lock: hooks take it with endpoints locked
 		sync.Mutex
 		sockets []*socket.Socket // bounded: each socket is in it at most once
+		turn    bool             // the first part has a turn, and takes the list at its end
 	}
 	serving []*socket.Socket // reused by serve, under the lock of the first part
 
@@ -115,8 +116,11 @@ func (p *pump) signal(s *socket.Socket) {
 	}
 	p.signals.Lock()
 	p.signals.sockets = append(p.signals.sockets, s)
+	turn := p.signals.turn
 	p.signals.Unlock()
-	p.wake()
+	if !turn {
+		p.wake()
+	}
 }
 
 // deliverBatch is how many packets one interface may deliver before the others
@@ -155,6 +159,11 @@ func (p *pump) roundLocked(part int) (n int, more bool) {
 	if p.stopped.Load() {
 		return 0, false
 	}
+	if part == 0 {
+		p.signals.Lock()
+		p.signals.turn = true
+		p.signals.Unlock()
+	}
 	p.tcp.BeginBurst(part)
 	for _, l := range *p.links.Load() {
 		delivered := l.Deliver(part, deliverBatch)
@@ -186,7 +195,7 @@ func (p *pump) step() (delivered, served bool) {
 
 func (p *pump) serve() int {
 	p.signals.Lock()
-	p.serving, p.signals.sockets = p.signals.sockets, p.serving[:0]
+	p.serving, p.signals.sockets, p.signals.turn = p.signals.sockets, p.serving[:0], false
 	p.signals.Unlock()
 	for _, s := range p.serving {
 		s.TakeSignal()

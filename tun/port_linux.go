@@ -31,6 +31,7 @@ type port struct {
 	space    readSpace
 	batch    []Packet
 	got      int
+	waited   bool // the descriptor was empty at the last call of readReady
 	readErr  error
 
 	// control is a socket of the interface's network namespace, for MTU: the
@@ -107,7 +108,8 @@ func (p *port) read(batch []Packet) (int, error) {
 const batchBytes = 1 << 16
 
 // readReady reads until the batch is full or the descriptor empty; false makes
-// the poller wait and call again.
+// the poller wait and call again. A packet that was waited for is a batch by itself:
+// most often it is alone, and its receiver needn't wait for the answer that there is no other.
 func (p *port) readReady(fd uintptr) bool {
 	for bytes := 0; p.got < len(p.batch) && bytes < batchBytes; {
 		n, err := unix.Readv(int(fd), p.space.pieces(p.vnet != (Offload{})))
@@ -115,6 +117,7 @@ func (p *port) readReady(fd uintptr) bool {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
+			p.waited = p.got == 0
 			return p.got > 0
 		case err != nil:
 			p.readErr = err
@@ -127,6 +130,10 @@ func (p *port) readReady(fd uintptr) bool {
 		if packet, ok := p.space.take(n, p.vnet != (Offload{})); ok {
 			p.batch[p.got] = packet
 			p.got++
+			if p.waited {
+				p.waited = false
+				return true
+			}
 		}
 	}
 	return true

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // A packet takes the view along only if it fills more than half of it, whatever
@@ -45,4 +46,51 @@ func TestReadSpace(t *testing.T) {
 	s.pieces(true)
 	_, ok := s.take(vnetHeaderSize-1, true)
 	require.False(t, ok)
+}
+
+// A packet that was waited for is a batch by itself, whatever comes behind it; what comes before the
+// reader waits again is one. A message that is no packet doesn't end the wait: the poller tells of
+// those behind it no more.
+func TestReadAlone(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fds[0])
+	defer unix.Close(fds[1])
+	p := &port{vnet: Offload{Checksum: true}, batch: make([]Packet, 8)}
+	send := func(sizes ...int) {
+		for _, n := range sizes {
+			_, err := unix.Write(fds[1], make([]byte, n))
+			require.NoError(t, err)
+		}
+	}
+	read := func() (done bool, packets int) {
+		p.got = 0
+		done = p.readReady(uintptr(fds[0]))
+		require.NoError(t, p.readErr)
+		for i := range p.batch[:p.got] {
+			p.batch[i].Data.Release()
+		}
+		return done, p.got
+	}
+	const whole, short = vnetHeaderSize + 20, vnetHeaderSize - 1
+	expect := func(done bool, packets int) {
+		t.Helper()
+		d, n := read()
+		require.Equal(t, []any{done, packets}, []any{d, n})
+	}
+	send(whole, whole)
+	expect(true, 2) // nobody has waited
+	expect(false, 0)
+	send(whole, whole, whole)
+	expect(true, 1)
+	expect(true, 2)
+	send(whole)
+	expect(true, 1)
+	expect(false, 0)
+	send(short, whole, whole)
+	expect(true, 1)
+	expect(true, 1)
+	expect(false, 0)
+	send(short)
+	expect(false, 0)
 }
