@@ -245,3 +245,17 @@ func TestWindowWhileNoMemoryIsLeft(t *testing.T) {
 	drain(c, now)
 	require.Equal(t, 65_535, c.Info().RcvWnd)
 }
+
+// While memory is tight a window that has grown falls to what it was at first with the next read.
+func TestWindowWhileMemoryIsTight(t *testing.T) {
+	m := NewMemory(1 << 20)
+	c := newCrowd(1, m)[0]
+	c.rcv.quota = autoLimit
+	m.add(1<<19 - 1)
+	give(c, origin+20*ms, 0, 1000)
+	c.Discard(origin+20*ms, 500)
+	require.EqualValues(t, autoLimit, c.rcv.quota)
+	m.add(1)
+	c.Discard(origin+20*ms, 500)
+	require.EqualValues(t, autoStart, c.rcv.quota)
+}
