@@ -68,6 +68,7 @@ var foreign = map[string]string{
 	"endpoint.NewPoller":      ofStack,
 	"endpoint.InfoOf":         ofStack,
 	"endpoint.HandleOf":       ofStack,
+	"endpoint.SocketOf":       "internal/gateway attends to the socket of a connection",
 	"tun.Packet.Data":         "a packet is a chain of gVisor's reference-counted buffers, or every device would copy",
 	"stack.Config.Clock":      clock,
 	"stack.(*Stack).Clock":    clock,
