@@ -62,8 +62,14 @@ func (r *Reassembly) Add(now time.Duration, packet []byte) []byte {
 // Held is how many datagrams are incomplete, and how many bytes there are of them.
 func (r *Reassembly) Held() (datagrams, bytes int) { return len(r.partials), r.bytes }
 
-// HoldTurn holds the turn of the pump's first part until release.
+// HoldTurn holds the turns of all parts of the pump until release.
 func (s *Stack) HoldTurn() (release func()) {
-	s.work.parts[0].mu.Lock()
-	return s.work.parts[0].mu.Unlock
+	for i := range s.work.parts {
+		s.work.parts[i].mu.Lock()
+	}
+	return func() {
+		for i := range s.work.parts {
+			s.work.parts[i].mu.Unlock()
+		}
+	}
 }
