@@ -26,8 +26,8 @@ type eventState struct {
 
 	attendant func(over bool) // see Attend; nil: nobody attends to the socket
 
-	watchers int       // how many reasons there are for the pump to serve the socket at every event
-	watch    wait.Call // the call that makes the pump do so; it is listed while watchers isn't 0
+	watchers int        // how many reasons there are for the pump to serve the socket at every event
+	watch    *wait.Call // the call that makes the pump do so, listed while watchers isn't 0; nil: there was no reason yet
 }
 
 // EventSelect is WSAEventSelect (EV-1): from now on the network events of mask are recorded and
@@ -229,13 +229,16 @@ func (v *servant) Signal() { v.host.Signal((*Socket)(v)) }
 // until as many calls of unwatchLocked.
 func (s *Socket) watchLocked() {
 	if s.events.watchers++; s.events.watchers == 1 {
-		s.events.watch.Init((*servant)(s), wait.AnyEvent)
-		s.calls.Add(&s.events.watch)
+		if s.events.watch == nil {
+			s.events.watch = new(wait.Call)
+			s.events.watch.Init((*servant)(s), wait.AnyEvent)
+		}
+		s.calls.Add(s.events.watch)
 	}
 }
 
 func (s *Socket) unwatchLocked() {
 	if s.events.watchers--; s.events.watchers == 0 {
-		s.calls.Remove(&s.events.watch)
+		s.calls.Remove(s.events.watch)
 	}
 }

@@ -69,11 +69,11 @@ const opLimit = 4096
 
 // opState is what a socket keeps for its operations.
 type opState struct {
-	serving sync.Mutex     // one at a time serves; before rmu and wmu in the lock order
-	pending atomic.Int32   // the number of operations in the queues
-	queues  [opKinds][]*Op // guarded by Socket.mu
-	target  *Op            // guarded by Socket.mu: the AcceptEx that this socket is for
-	aborted []*Op          // guarded by Socket.mu: by closesocket, not yet completed
+	serving sync.Mutex       // one at a time serves; before rmu and wmu in the lock order
+	pending atomic.Int32     // the number of operations in the queues
+	queues  map[opKind][]*Op // guarded by Socket.mu; nil until there is one, as most sockets have none
+	target  *Op              // guarded by Socket.mu: the AcceptEx that this socket is for
+	aborted []*Op            // guarded by Socket.mu: by closesocket, not yet completed
 
 	synchronous bool // guarded by Socket.mu: without the overlapped attribute
 }
@@ -127,6 +127,9 @@ func (s *Socket) start(op *Op, check func() wsa.Errno) (*Op, wsa.Errno) {
 }
 
 func (s *Socket) enqueueOpLocked(op *Op) {
+	if s.ops.queues == nil {
+		s.ops.queues = map[opKind][]*Op{}
+	}
 	s.ops.queues[op.kind] = append(s.ops.queues[op.kind], op)
 	if s.ops.pending.Add(1) == 1 {
 		s.watchLocked()

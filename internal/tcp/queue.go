@@ -19,8 +19,6 @@ type queue struct {
 	views []*buffer.View // from head on
 	head  int            // how many entries in front are not used any more
 	size  int            // the bytes in the views
-
-	keeper spare.Keeper // of the views that were read
 }
 
 // add appends a payload, whose views it takes over.
@@ -81,8 +79,8 @@ func (q *queue) restore(p []byte) {
 	q.views, q.head = q.prepend([]*buffer.View{v})
 }
 
-// drop takes n bytes off the front.
-func (q *queue) drop(n int) {
+// drop takes n bytes off the front; k releases the views.
+func (q *queue) drop(n int, k *spare.Keeper) {
 	q.size -= n
 	for n > 0 {
 		v := q.views[q.head]
@@ -92,7 +90,7 @@ func (q *queue) drop(n int) {
 			return
 		}
 		n -= size
-		q.keeper.Release(v)
+		k.Release(v)
 		q.views[q.head] = nil
 		q.head++
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gvisor.dev/gvisor/pkg/buffer"
 	"pgregory.net/rapid"
+
+	"github.com/wsstack/wsstack/internal/spare"
 )
 
 // numbered is the bytes from a position on, of a stream in which each can be told.
@@ -47,7 +49,7 @@ func TestPieces(t *testing.T) {
 				p := make([]byte, n)
 				p = p[:r.queue.read(p, 0)]
 				require.True(t, bytes.Equal(numbered(read, len(p)), p))
-				r.queue.drop(len(p))
+				r.queue.drop(len(p), new(spare.Keeper))
 				read += len(p)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/internal/spare"
 )
 
 // maxPieces bounds how many separate runs of data that came early are kept, per
@@ -112,7 +114,7 @@ func (p *pieces) take(next Seq, q *queue) Seq {
 		r := &p.runs[n]
 		p.size -= r.data.size
 		if skip := next.From(r.start); skip < r.data.size {
-			r.data.drop(skip)
+			r.data.drop(skip, new(spare.Keeper))
 			q.take(&r.data)
 			next = r.end
 		} else {

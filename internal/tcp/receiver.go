@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
+
+	"github.com/wsstack/wsstack/internal/spare"
 )
 
 // A receiver is the receive sequence space (RFC 9293 §3.3.1) and what has come into it. Its window:
@@ -44,6 +46,8 @@ type receiver struct {
 
 	up     Seq  // behind the last urgent byte; valid with urgent
 	urgent bool // the peer has announced an urgent byte
+
+	keeper spare.Keeper // of the views that were read
 
 	ecnEcho bool // a CE mark has come, and no CWR since (RFC 3168 §6.1.3)
 }
@@ -209,7 +213,7 @@ func (r *receiver) finish() bool {
 // consumed follows n bytes that were read: the quota may grow, and the peer may have to be told of
 // the room. consumed reports whether the peer has to: it is nearly out of room, or there is a lot.
 func (r *receiver) consumed(now time.Duration, n int, rtt time.Duration) (tell bool) {
-	r.queue.drop(n)
+	r.queue.drop(n, &r.keeper)
 	r.read = r.read.Add(n)
 	r.forget()
 	r.growQuota(now, rtt)

@@ -51,9 +51,9 @@ type Owner interface {
 // A Conn is one connection. It is safe for concurrent use.
 type Conn struct {
 	proto    *Protocol
-	part     int                   // the part that the connection is of
 	dialed   bool                  // Dial has made the connection: Hooks.Freed is told of the end
 	silent   bool                  // no segment reaches the engine, and none leaves
+	part     uint8                 // the part that the connection is of
 	owner    atomic.Pointer[Owner] // nil: nobody is told of events
 	snapshot snapshot
 	icmp     atomic.Pointer[wsa.ICMPErrorInfo] // what ended the attempt to connect; nil: nothing did
@@ -75,7 +75,7 @@ type Conn struct {
 }
 
 // newConn makes a connection that has a way to the peer, but no engine yet.
-func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, part: p.partOf(&w.id), way: w} }
+func (p *Protocol) newConn(w way) *Conn { return &Conn{proto: p, part: uint8(p.partOf(&w.id)), way: w} }
 
 // Dial begins a connection from the local address and port of id to the remote ones; the SYN has
 // left when Dial returns. With the NIC 0 any interface will do. An empty local address is chosen.

@@ -16,9 +16,8 @@ type way struct {
 	route *stack.Route // the way to the peer through netstack
 	id    ID           // the tuple of the connection
 	headers
-	ackInResets bool                        // Hooks.AckInResets
-	extended    func(*Extended) tcpip.Error // Hooks.Extended
-	tap         Tap                         // shown what leaves; nil: nobody is
+	hooks *Hooks
+	tap   Tap // shown what leaves; nil: nobody is
 }
 
 // headers are what the IP headers of a connection's packets have.
@@ -54,7 +53,7 @@ func (w *way) segmenting() int {
 // write sends a segment, and takes over its payload. An error of the network counts as a loss: TCP
 // sends again.
 func (w *way) write(s *tcp.Segment) {
-	if w.ackInResets && s.Flags&(tcp.RST|tcp.ACK) == tcp.RST {
+	if w.hooks.AckInResets && s.Flags&(tcp.RST|tcp.ACK) == tcp.RST {
 		s.Ack = s.Seq
 	}
 	w.tap.show(true, s)
@@ -131,7 +130,7 @@ func (w *way) sendExtended(s *tcp.Segment) tcpip.Error {
 	inet.PutChecksum(b[header.TCPChecksumOffset:],
 		checksum.Checksum(b, w.route.PseudoHeaderChecksum(header.TCPProtocolNumber, uint16(len(b)))), false)
 	p := w.params(s)
-	return w.extended(&Extended{Route: w.route, TTL: p.TTL, TOS: p.TOS, DF: p.DF, Extras: w.extras, Segment: b})
+	return w.hooks.Extended(&Extended{Route: w.route, TTL: p.TTL, TOS: p.TOS, DF: p.DF, Extras: w.extras, Segment: b})
 }
 
 // send sends a segment through netstack.
@@ -206,7 +205,7 @@ func (p *Protocol) replyWith(a origin, s *tcp.Segment, h headers, tap Tap) {
 
 // way is the way of what goes to an origin, by a route.
 func (p *Protocol) way(route *stack.Route, a origin, h headers, tap Tap) way {
-	return way{route: route, id: a.id, headers: h, ackInResets: p.hooks.AckInResets, extended: p.hooks.Extended, tap: tap}
+	return way{route: route, id: a.id, headers: h, hooks: &p.hooks, tap: tap}
 }
 
 // find finds the way to a peer, and sets what depends on it in the settings. With the NIC 0 any
