@@ -13,7 +13,7 @@ import (
 
 // A section is replaced where it stands, and what is around it stays; a new one goes to the end.
 func TestSection(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "tables.md")
+	file := filepath.Join(t.TempDir(), "tables.txt")
 	read := func() string {
 		t.Helper()
 		b, err := os.ReadFile(file)
@@ -43,7 +43,7 @@ func TestSection(t *testing.T) {
 
 // A marker without the other one is an error, and the file stays as it is.
 func TestSectionBroken(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "tables.md")
+	file := filepath.Join(t.TempDir(), "tables.txt")
 	for text, want := range map[string]string{
 		"<!-- begin a -->\nold\n": "section a has no end",
 		"old\n<!-- end a -->\n":   "section a has no beginning",
