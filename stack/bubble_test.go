@@ -28,14 +28,13 @@ import (
 // the runtime ends the process then.
 var bubbleUses = map[string]func(t *testing.T, a, b *stack.Stack){
 	"a connection": func(t *testing.T, a, b *stack.Stack) {
-		const size = 1 << 20
 		c, s := bubbleConn(t, a, b)
 		require.NoError(t, c.SetKeepAlive(true))
 		require.NoError(t, c.SetLinger(5))
-		require.NoError(t, s.SetWriteBuffer(size)) // nobody reads before all is echoed
 		for _, conn := range []net.Conn{c, s} {
 			require.NoError(t, conn.SetDeadline(time.Now().Add(time.Hour)))
 		}
+		const size = 1 << 20
 		go func() { c.Write(make([]byte, size)) }()
 		_, err := io.CopyN(s, s, size)
 		require.NoError(t, err)

@@ -80,7 +80,6 @@ var vectorsScenarios = []Scenario{
 	{ID: "TV-6", Title: "LINGER{1,0} with 1 MB queued", Source: "vectors", Run: func(e *Env) {
 		e.connected(func(c, s handle) {
 			c.nonblocking(true)
-			c.set(wsa.SOL_SOCKET, wsa.SO_SNDBUF, 1<<20)
 			c.send(1 << 20)
 			local := c.sockName()
 			c.linger(0)

@@ -33,6 +33,9 @@ func (s *Socket) sendLimit(now time.Duration, e *tcp.Conn, whole bool) (limit in
 	return e.SendQuota(now), false
 }
 
+// smallWrite is how much goes beyond the limit, in bytes, rather than to be cut.
+const smallWrite = 64 << 10
+
 // room is how many of n further bytes may be accepted now. Where there is none, the
 // connection is told when to say that there is: without a quota when half of it is
 // free, so that calls don't wake up for a segment.
@@ -44,8 +47,11 @@ func (s *Socket) room(now time.Duration, e *tcp.Conn, n int) int {
 	case set && queued == 0: // one send is taken whole, even with SO_SNDBUF 0 (C-07, BF-9)
 	case queued >= limit:
 		n = 0
-	case !whole:
+	case whole:
+	case set:
 		n = min(n, limit-queued)
+	default: // a small write isn't cut in two: its end would be a segment of its own
+		n = min(n, max(limit-queued, smallWrite))
 	}
 	if n > 0 {
 		if n = e.Afford(n); n == 0 {

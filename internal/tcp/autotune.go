@@ -21,16 +21,15 @@ type tuner struct {
 
 // The sizes in bytes.
 const (
-	autoStart  = 65535     // of a receive buffer at first, and at least: the largest window of a SYN
-	autoLimit  = 4 << 20   // the largest (BF-3, BF-21)
-	sendLeast  = 64 << 10  // of a send buffer: what a send accepts at least (BF-21)
-	sendStart  = 256 << 10 // of a send buffer at first
-	nearbySend = 1 << 20   // of a send buffer, at first and at most, where the peer is nearby
+	autoStart = 65535    // of a receive buffer at first, and at least: the largest window of a SYN
+	autoLimit = 4 << 20  // the largest (BF-3, BF-21)
+	sendLeast = 64 << 10 // of a send buffer: what a send accepts at least (BF-21)
+	sendStart = 1 << 20  // of a send buffer at first, and at most where the peer is nearby
 )
 
 // nearby is the round trip below which a peer is in the same machine, or beside it. A round trip
 // counts as so much at least: a goroutine may take longer to wake up than the path. More than
-// nearbySend would leave the processor's caches before it is sent.
+// sendStart would leave the processor's caches before it is sent.
 const nearby = time.Millisecond
 
 // How long a buffer stays larger than it need be. What the receiver knows of the round trip may be
@@ -50,7 +49,7 @@ func (t *tuner) follow(now, rtt, patience time.Duration, at Seq, least, most int
 		if rtt == 0 || took <= 2*max(rtt, nearby) || n >= t.quota {
 			t.quota = min(2*t.quota, most)
 		}
-	case t.quota > least && took >= max(8*rtt, patience):
+	case took >= max(8*rtt, patience):
 		t.quota = max(t.quota/2, least)
 	default:
 		return
@@ -71,19 +70,29 @@ func (r *receiver) growQuota(now, rtt time.Duration) {
 	r.follow(now, rtt, receivePatience, r.read, autoStart, most)
 }
 
-// SendQuota is how many bytes may be accepted and not be acknowledged, while SO_SNDBUF isn't set.
+// SendQuota is how many bytes may be accepted and not be acknowledged, while SO_SNDBUF isn't set. A
+// buffer of which less than half is used has nothing to give back: it doesn't fall.
 func (c *Conn) SendQuota(now time.Duration) int {
 	t := &c.snd.tuner
-	start, most := int32(sendStart), int32(autoLimit)
-	if d := c.rtt.shortest; d > 0 && d < nearby {
-		start, most = nearbySend, nearbySend
-	}
 	if t.since == 0 {
-		*t = tuner{start, c.snd.una, now}
+		*t = tuner{sendStart, c.snd.una, now}
 	}
-	if c.cfg.Memory.left() != plenty {
+	least, most := int32(sendLeast), int32(autoLimit)
+	if d := c.rtt.shortest; d > 0 && d < nearby {
+		most = sendStart
+	}
+	switch {
+	case c.cfg.Memory.left() != plenty:
 		t.quota, most = sendLeast, sendLeast
+	case c.Queued() < int(t.quota)/2:
+		least = t.quota
+	case !c.snd.slow: // what the peer's window takes at once, and as much again
+		t.quota = max(t.quota, int32(min(2*c.snd.largest, int(most))))
 	}
-	t.follow(now, c.rtt.smoothed, sendPatience, c.snd.una, sendLeast, most)
+	before := t.quota
+	t.follow(now, c.rtt.smoothed, sendPatience, c.snd.una, least, most)
+	if t.quota != before {
+		c.snd.slow = t.quota < before
+	}
 	return int(t.quota)
 }

@@ -123,7 +123,7 @@ func TestTuner(t *testing.T) {
 		{"little, and no patience yet", ms, 4000, 1999, 99 * ms, 4000, true},
 		{"little, and the patience is over", ms, 4000, 1999, 100 * ms, 2000, false},
 		{"down to the least", 10 * ms, 1001, 0, time.Minute, least, false},
-		{"at the least", 10 * ms, least, 499, time.Hour, least, true},
+		{"at the least", 10 * ms, least, 499, time.Hour, least, false},
 	} {
 		tn := tuner{quota: tt.quota, mark: 5, since: origin}
 		now, at := origin+tt.took, Seq(5).Add(tt.bytes)
@@ -144,8 +144,8 @@ func TestSendQuota(t *testing.T) {
 		want int
 	}{
 		{0, 0, sendStart}, // none was measured
-		{time.Millisecond, 0, sendStart},
-		{time.Millisecond - 1, 0, nearbySend},
+		{time.Millisecond - 1, 0, sendStart},
+		{time.Second, 0, sendStart},
 		{time.Millisecond - 1, 1 << 19, sendLeast},
 		{time.Second, 1 << 20, sendLeast},
 	} {
@@ -188,4 +188,20 @@ func TestEdgeNeverMovesLeft(t *testing.T) {
 			edge = l.rcv.edge
 		}
 	})
+}
+
+// A buffer that isn't full has nothing to give back: a program that is silent for a while, or writes
+// little, may then write as much at once as at first. One that is full, and slow, falls.
+func TestSendQuotaFallsWhereItIsUsed(t *testing.T) {
+	c := New(Config{})
+	c.rtt.shortest, c.rtt.smoothed = 10*ms, 10*ms
+	now := origin
+	for range 100 {
+		now += time.Second
+		require.Equal(t, sendStart, c.SendQuota(now))
+	}
+	c.state = Established
+	require.True(t, c.Send(now, make([]byte, sendStart/2)))
+	require.Equal(t, sendStart, c.SendQuota(now+sendPatience-1), "the count has just begun")
+	require.Equal(t, sendStart/2, c.SendQuota(now+sendPatience))
 }

@@ -176,6 +176,7 @@ type sender struct {
 
 	refusals int32 // how many of our SYNs a RST has answered
 	refused  bool  // a RST has answered our last SYN, which is to leave again
+	slow     bool  // the limit of the queue has fallen, and not grown since
 }
 
 // release gives back the queue; nothing is due any more.
