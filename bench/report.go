@@ -4,9 +4,11 @@ package bench
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -37,6 +39,18 @@ type Report struct {
 
 	start  time.Time
 	others time.Duration // of the processors, not of this process and its children; when it started
+}
+
+// Save writes everything, samples included, to a file as JSON; without a name it does nothing.
+func (r *Report) Save(name string) error {
+	if name == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(text, '\n'), 0o644)
 }
 
 // Begin fills in what is known before the first round.

@@ -12,7 +12,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,14 +79,10 @@ func (s *settings) run() error {
 		return err
 	}
 	r.Missing = append(missing, r.Missing...)
-	if err := bench.Print(os.Stdout, s.markdown, "embedding", r.Figures); err != nil || s.json == "" {
+	if err := r.Save(s.json); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(r, "", "\t")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(s.json, append(text, '\n'), 0o644)
+	return bench.Print(os.Stdout, s.markdown, "embedding", r.Figures)
 }
 
 // programs are this one and the peers that are modules of their own, of which some may not be built.

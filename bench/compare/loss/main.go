@@ -11,7 +11,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -153,14 +152,8 @@ func (s *settings) run(w io.Writer) error {
 		}
 	}
 	r.Finish()
-	if s.json != "" {
-		text, err := json.MarshalIndent(r, "", "\t")
-		if err == nil {
-			err = os.WriteFile(s.json, text, 0o644)
-		}
-		if err != nil {
-			return err
-		}
+	if err := r.Save(s.json); err != nil {
+		return err
 	}
 	return bench.Print(w, s.markdown, "loss", r.Figures)
 }

@@ -160,14 +160,8 @@ func (s *settings) run(w io.Writer) error {
 		}
 	}
 	r.Finish()
-	if s.json != "" {
-		text, err := json.MarshalIndent(r, "", "\t")
-		if err == nil {
-			err = os.WriteFile(s.json, text, 0o644)
-		}
-		if err != nil {
-			return err
-		}
+	if err := r.Save(s.json); err != nil {
+		return err
 	}
 	if s.plots != "" {
 		names, err := s.draw(r)
