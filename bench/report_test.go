@@ -97,7 +97,7 @@ const role = "(contenders)"
 
 // compared are contenders that need nothing of the system, and one that has no UDP.
 func compared(c Contender) bool {
-	return slices.Contains([]string{wsstackPipe, "wireguard-go netstack", "net.Pipe"}, c.Name)
+	return slices.Contains([]string{wsstackPipe, gonetPipe, "net.Pipe"}, c.Name)
 }
 
 // A short comparison, each contender in a process.

@@ -113,9 +113,9 @@ type Config struct {
 	Defaults []options.Assignment
 
 	// SendBuffer is how many bytes a TCP socket whose SO_SNDBUF isn't set takes before the peer has
-	// acknowledged them; 0 means as many as suit the path: 1 MiB at first, and then 64 KiB to 4 MiB
-	// by what is acknowledged in a round trip. It is 1 GiB at most. What is sent when is up to the
-	// peer's window and congestion control, and not to this.
+	// acknowledged them; 0 means as many as suit the path: 1 to 4 MiB by what is acknowledged in a
+	// round trip, and 64 KiB while more than half of Memory is held. It is 1 GiB at most. What is
+	// sent when is up to the peer's window and congestion control, and not to this.
 	SendBuffer int
 
 	// Memory is how many bytes all TCP connections of the stack may hold together: what was

@@ -23,7 +23,7 @@ type tuner struct {
 const (
 	autoStart = 65535    // of a receive buffer at first, and at least: the largest window of a SYN
 	autoLimit = 4 << 20  // the largest (BF-3, BF-21)
-	sendLeast = 64 << 10 // of a send buffer: what a send accepts at least (BF-21)
+	sendLeast = 64 << 10 // of a send buffer while memory is tight: what a send accepts at least (BF-21)
 	sendStart = 1 << 20  // of a send buffer at first, and at most where the peer is nearby
 )
 
@@ -70,22 +70,23 @@ func (r *receiver) growQuota(now, rtt time.Duration) {
 	r.follow(now, rtt, receivePatience, r.read, autoStart, most)
 }
 
-// SendQuota is how many bytes may be accepted and not be acknowledged, while SO_SNDBUF isn't set. A
-// buffer of which less than half is used has nothing to give back: it doesn't fall.
+// SendQuota is how many bytes may be accepted and not be acknowledged, while SO_SNDBUF isn't set. While
+// there is memory a buffer doesn't fall below what it begins with: a program that writes as much as
+// that before it reads would otherwise wait for ever when the peer does the same.
 func (c *Conn) SendQuota(now time.Duration) int {
 	t := &c.snd.tuner
 	if t.since == 0 {
 		*t = tuner{sendStart, c.snd.una, now}
 	}
-	least, most := int32(sendLeast), int32(autoLimit)
+	least, most := int32(sendStart), int32(autoLimit)
 	if d := c.rtt.shortest; d > 0 && d < nearby {
 		most = sendStart
 	}
 	switch {
 	case c.cfg.Memory.left() != plenty:
-		t.quota, most = sendLeast, sendLeast
-	case c.Queued() < int(t.quota)/2:
-		least = t.quota
+		t.quota, least, most = sendLeast, sendLeast, sendLeast
+	case t.quota < least: // there is memory again
+		t.quota = least
 	case !c.snd.slow: // what the peer's window takes at once, and as much again
 		t.quota = max(t.quota, int32(min(2*c.snd.largest, int(most))))
 	}

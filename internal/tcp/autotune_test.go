@@ -52,10 +52,12 @@ const (
 	need = fast / 100 // bytes in a round trip
 )
 
-// Both buffers of a stream come up to what the path takes within a dozen round trips, and down to
-// 64 KiB when the path has become slow. The windows are those on the wire.
+// Both buffers of a stream come up to what the path takes within a dozen round trips, and down when
+// the path has become slow: the window to 64 KiB, and the send buffer to what it began with, and to
+// 64 KiB while memory is tight. The windows are those on the wire.
 func TestBuffersFollowThePath(t *testing.T) {
-	s := newStream(t, fast, trip/2, nil)
+	m := NewMemory(64 << 20)
+	s := newStream(t, fast, trip/2, m)
 	require.Equal(t, sendStart, s.a.limit)
 	require.LessOrEqual(t, s.b.Info().RcvWnd, 65536) // in units of the scale
 	s.play(12 * trip)
@@ -68,6 +70,9 @@ func TestBuffersFollowThePath(t *testing.T) {
 	s.bytes = slow
 	s.play(6 * time.Minute) // longer than it takes to use what was promised, and to send what was accepted
 	require.LessOrEqual(t, s.b.Info().RcvWnd, 65535, "the window of a slow path")
+	require.Equal(t, sendStart, s.a.limit)
+	m.add(32 << 20) // other connections hold it
+	s.play(3 * time.Minute)
 	require.Equal(t, sendLeast, s.a.limit)
 	before, s.most = s.read, 0
 	s.play(time.Minute)
@@ -76,6 +81,7 @@ func TestBuffersFollowThePath(t *testing.T) {
 	require.Less(t, s.a.Held()+s.b.Held(), 80_000, "bytes, where a stream held a megabyte before")
 
 	s.bytes = fast
+	m.add(-32 << 20)
 	s.play(5 * time.Second)
 	before = s.read
 	s.play(time.Second)
@@ -95,7 +101,7 @@ func TestBuffersOfASlowReader(t *testing.T) {
 	}
 	require.Less(t, s.b.Readable(), 140_000)
 	require.LessOrEqual(t, s.b.rcv.size(), 2*autoStart)
-	require.LessOrEqual(t, s.a.limit, 2*sendLeast)
+	require.LessOrEqual(t, s.a.limit, sendStart)
 }
 
 // What a tuner does with so many bytes in so much time.
@@ -188,20 +194,4 @@ func TestEdgeNeverMovesLeft(t *testing.T) {
 			edge = l.rcv.edge
 		}
 	})
-}
-
-// A buffer that isn't full has nothing to give back: a program that is silent for a while, or writes
-// little, may then write as much at once as at first. One that is full, and slow, falls.
-func TestSendQuotaFallsWhereItIsUsed(t *testing.T) {
-	c := New(Config{})
-	c.rtt.shortest, c.rtt.smoothed = 10*ms, 10*ms
-	now := origin
-	for range 100 {
-		now += time.Second
-		require.Equal(t, sendStart, c.SendQuota(now))
-	}
-	c.state = Established
-	require.True(t, c.Send(now, make([]byte, sendStart/2)))
-	require.Equal(t, sendStart, c.SendQuota(now+sendPatience-1), "the count has just begun")
-	require.Equal(t, sendStart/2, c.SendQuota(now+sendPatience))
 }
