@@ -7,6 +7,7 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,7 @@ type contender struct {
 	process *exec.Cmd // the client
 	tools   []*exec.Cmd
 	row     *bench.Row
+	failed  map[string]error // what of traffic's orders a peer couldn't carry out
 }
 
 // ours is the contender that the others are compared with.
@@ -190,14 +192,18 @@ func (c *contender) stop() {
 // measure measures everything but memory once.
 func (c *contender) measure(s *settings) error {
 	for _, row := range rows {
-		if row.what == "" || len(s.rows) > 0 && !slices.Contains(s.rows, row.what) {
+		if row.what == "" || len(s.rows) > 0 && !slices.Contains(s.rows, row.what) || c.failed[row.what] != nil {
 			continue
 		}
 		before := c.cpu()
 		start := time.Now()
 		figures, err := c.client.Do(row.what, row.streams, s.length)
-		if err != nil {
+		if err != nil && c.name == ours {
 			return err
+		}
+		if err != nil {
+			c.fail(row, err)
+			continue
 		}
 		c.add(row.name, figures[0])
 		if len(figures) > 1 {
@@ -214,6 +220,26 @@ func (c *contender) measure(s *settings) error {
 		}
 	}
 	return nil
+}
+
+// fail notes that a peer has failed to do something: it isn't asked again, and has no figure.
+func (c *contender) fail(r row, err error) {
+	if c.failed == nil {
+		c.failed = map[string]error{}
+	}
+	c.failed[r.what] = err
+	for _, column := range []bench.Column{r.name, r.name + tail, r.cpu} {
+		delete(c.row.Samples, column)
+	}
+}
+
+// failures are what a peer has failed to do, a line each with the first line of the reason.
+func (c *contender) failures() (list []string) {
+	for _, what := range slices.Sorted(maps.Keys(c.failed)) {
+		reason, _, _ := strings.Cut(c.failed[what].Error(), "\n")
+		list = append(list, fmt.Sprintf("%s: %s", c.name, reason))
+	}
+	return list
 }
 
 func (c *contender) add(column bench.Column, v float64) {

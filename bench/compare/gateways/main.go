@@ -182,6 +182,7 @@ func (s *settings) run(w io.Writer) error {
 	}
 	for _, c := range running {
 		c.stop()
+		r.Missing = append(r.Missing, c.failures()...)
 	}
 	running = nil
 	stopServer()
