@@ -46,7 +46,9 @@ func compareCPU(b *testing.B, link func(number int) (*Network, error), many int)
 		"1 stream":       func(n *Network) (float64, error) { return Bulk(n, true, bulkSize) },
 		"8 streams":      func(n *Network) (float64, error) { return streams(n, 8, bulkSize/8) },
 		"64 of one byte": func(n *Network) (float64, error) { return exchanges(n, 64, 200) },
-		"16 dialing":     func(n *Network) (float64, error) { return accepts(n, 16, 100) },
+		"16 dialing": func(n *Network) (float64, error) {
+			return connectClose(n, 16, func(done int) bool { return done >= 1600 })
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var cpu [2][]float64
@@ -162,30 +164,4 @@ func exchanges(n *Network, count, trips int) (float64, error) {
 		return from[i].Close()
 	})
 	return float64(count*trips) / time.Since(start).Seconds(), err
-}
-
-// accepts opens and closes connections to one listener from several goroutines,
-// and returns how many a second.
-func accepts(n *Network, dialers, count int) (float64, error) {
-	port, l, err := n.turnAway()
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	start := time.Now()
-	err = each(dialers, func(int) error {
-		b := make([]byte, 1)
-		for range count {
-			c, err := n.Near.Dial(netip.AddrPortFrom(n.FarAddr, port))
-			if err != nil {
-				return err
-			}
-			_, _ = c.Read(b)
-			if err := c.Close(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return float64(dialers*count) / time.Since(start).Seconds(), err
 }

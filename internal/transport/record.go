@@ -40,8 +40,9 @@ const (
 )
 
 // Record has r told of every connection from now on, and at once of those that there are, in the
-// order of their tuples, and of the parts for those in TIME-WAIT. With nil nobody is told any more. The Log of a connection stays with the
-// connection: it takes down what comes when there is a Recorder again.
+// order of their tuples, and of the parts for those in TIME-WAIT. With nil nobody is told any more.
+// The Log of a connection stays with the connection: it takes down what comes when there is a
+// Recorder again.
 func (p *Protocol) Record(r Recorder) {
 	if r == nil {
 		p.recorder.Store(nil)

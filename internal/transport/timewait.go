@@ -21,9 +21,9 @@ const maxWaits = 1 << 18
 // noWait is the verdict where no connection of the tuple is in TIME-WAIT.
 const noWait tcp.TimeWaitVerdict = 255
 
-// timeWaits are the connections of a part in TIME-WAIT, of each of which a record is left. TIME-WAIT lasts
-// equally long for all, so that the records end in the order in which they began, and one timer
-// does for all.
+// timeWaits are the connections of a part in TIME-WAIT, of each of which a record is left. TIME-WAIT
+// lasts equally long for all, so that the records end in the order in which they began, and one
+// timer does for all.
 type timeWaits struct {
 	proto *Protocol
 
