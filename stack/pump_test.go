@@ -184,3 +184,16 @@ func TestPumpServesLast(t *testing.T) {
 
 // Parts is how many parts the pump has.
 func (s *Stack) Parts() int { return len(s.work.parts) }
+
+// A socket that is signalled after a turn rings the bell: only the list of a turn under way is taken
+// at its end.
+func TestPumpRingsAfterATurn(t *testing.T) {
+	p := pump{tcp: newTCP(1)}
+	p.init(1)
+	for range 2 {
+		require.Zero(t, p.turn())
+		require.False(t, p.rung())
+	}
+	p.signal(new(socket.Socket))
+	require.True(t, p.rung())
+}
