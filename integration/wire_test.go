@@ -24,10 +24,12 @@ func TestFreshStackIsSilent(t *testing.T) {
 		observe: func(name string) { c = newCapture(t, name) },
 		config:  func(cfg *stack.Config) { cfg.Clock = clock },
 	})
-	_, err := n.stack.Listen("tcp", ":80")
+	l, err := n.stack.Listen("tcp", ":80")
 	require.NoError(t, err)
-	_, err = n.stack.ListenPacket("udp", ":53")
+	defer l.Close()
+	pc, err := n.stack.ListenPacket("udp", ":53")
 	require.NoError(t, err)
+	defer pc.Close()
 	for range 60 {
 		clock.Advance(time.Minute)
 		n.stack.Settle()

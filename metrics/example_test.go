@@ -22,9 +22,11 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := s.Listen("tcp4", ":80"); err != nil {
+	l, err := s.Listen("tcp4", ":80")
+	if err != nil {
 		log.Fatal(err)
 	}
+	defer l.Close()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(s))
 	handler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{}) // for http.Handle("/metrics", …)

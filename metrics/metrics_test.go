@@ -34,14 +34,17 @@ func linked(t *testing.T) (*stack.Stack, *tun.Impaired) {
 
 func TestStack(t *testing.T) {
 	s, _ := linked(t)
-	_, err := s.Listen("tcp", ":80")
+	l, err := s.Listen("tcp", ":80")
 	require.NoError(t, err)
+	defer l.Close()
 	c, err := s.Dial("udp4", "10.0.0.2:9")
 	require.NoError(t, err)
+	defer c.Close()
 	_, err = c.Write(make([]byte, 100))
 	require.NoError(t, err)
-	_, err = s.Dial("tcp4", "127.0.0.1:80")
+	client, err := s.Dial("tcp4", "127.0.0.1:80")
 	require.NoError(t, err)
+	defer client.Close()
 	// The last segment of the handshake may still be on its way when Dial returns.
 	require.Eventually(t, func() bool { return s.InterfaceStats()[0].PacketsIn == 3 }, time.Minute, time.Millisecond)
 	collector := metrics.New(s)
@@ -128,17 +131,23 @@ func TestSeveral(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
+	// The garbage collector closes what nobody has any more, and so the test keeps all sockets.
 	l, err := a.Listen("tcp4", "127.0.0.1:80")
 	require.NoError(t, err)
-	_, err = a.Dial("tcp4", "127.0.0.1:80")
-	require.NoError(t, err)
+	defer l.Close()
+	dial := func() {
+		c, err := a.Dial("tcp4", "127.0.0.1:80")
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+	}
+	dial()
 	a.Settle()
 	before := count()
 	for range 20 {
-		_, err := a.Dial("tcp4", "127.0.0.1:80")
+		dial()
+		c, err := l.Accept()
 		require.NoError(t, err)
-		_, err = l.Accept()
-		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
 	}
 	a.Settle()
 	require.Equal(t, before, count())

@@ -240,8 +240,9 @@ func TestDialer_KeepAlive(t *testing.T) {
 	s, err := stack.New(stack.Config{Defaults: on})
 	require.NoError(t, err)
 	defer s.Close()
-	_, err = s.Listen("tcp", ":80")
+	l, err := s.Listen("tcp", ":80")
 	require.NoError(t, err)
+	defer l.Close() // kept, as the garbage collector closes what nobody has any more
 	for _, tt := range []struct {
 		dialer         stack.Dialer
 		on             bool
