@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
 
+	"github.com/wsstack/wsstack/internal/atonce"
 	"github.com/wsstack/wsstack/internal/spare"
 )
 
@@ -112,10 +113,8 @@ const batchBytes = 1 << 16
 // most often it is alone, and its receiver needn't wait for the answer that there is no other.
 func (p *port) readReady(fd uintptr) bool {
 	for bytes := 0; p.got < len(p.batch) && bytes < batchBytes; {
-		n, err := unix.Readv(int(fd), p.space.pieces(p.vnet != (Offload{})))
+		n, err := atonce.Readv(int(fd), p.space.pieces(p.vnet != (Offload{})))
 		switch {
-		case err == unix.EINTR:
-			continue
 		case err == unix.EAGAIN:
 			p.waited = p.got == 0
 			return p.got > 0
@@ -148,7 +147,7 @@ type readSpace struct {
 	header [vnetHeaderSize]byte
 	view   *buffer.View               // of viewSize bytes; nil: taken
 	rest   [maxPacket - viewSize]byte // of the largest packets, which are IPv6
-	list   [3][]byte
+	list   [3]unix.Iovec
 }
 
 const viewSize = spare.Size
@@ -159,12 +158,12 @@ const viewSize = spare.Size
 const headSize = 256
 
 // pieces is what readv fills; the header has a piece only where there is one.
-func (s *readSpace) pieces(vnet bool) [][]byte {
+func (s *readSpace) pieces(vnet bool) []unix.Iovec {
 	if s.view == nil {
 		s.view = spare.View()
 		s.view.Grow(viewSize)
 	}
-	s.list = [3][]byte{s.header[:], s.view.AsSlice(), s.rest[:]}
+	s.list = [3]unix.Iovec{atonce.Piece(s.header[:]), atonce.Piece(s.view.AsSlice()), atonce.Piece(s.rest[:])}
 	if vnet {
 		return s.list[:]
 	}
@@ -209,8 +208,8 @@ const maxSlices = 64
 // A writer holds the pieces of one packet. The vnet header is the first.
 type writer struct {
 	header [vnetHeaderSize]byte
-	pieces [][]byte
-	space  [1 + maxSlices][]byte
+	pieces []unix.Iovec
+	space  [1 + maxSlices]unix.Iovec
 	flat   []byte // of packets with more pieces; nil until needed
 	err    error
 	do     func(fd uintptr) // write as a method value
@@ -222,22 +221,14 @@ var writers = sync.Pool{New: func() any {
 	return w
 }}
 
-func (w *writer) write(fd uintptr) {
-	for {
-		_, err := unix.Writev(int(fd), w.pieces)
-		if err != unix.EINTR {
-			w.err = err
-			return
-		}
-	}
-}
+func (w *writer) write(fd uintptr) { _, w.err = atonce.Writev(int(fd), w.pieces) }
 
 // gather collects the pieces of a packet.
 func (w *writer) gather(packet *Packet, vnet bool) {
 	w.pieces = w.space[:0]
 	if vnet {
 		packet.GSO.encodeVnet(&w.header)
-		w.pieces = append(w.pieces, w.header[:])
+		w.pieces = append(w.pieces, atonce.Piece(w.header[:]))
 	}
 	headers := len(w.pieces)
 	views := packet.Data.AsViewList()
@@ -246,10 +237,10 @@ func (w *writer) gather(packet *Packet, vnet bool) {
 			if w.flat == nil {
 				w.flat = make([]byte, maxPacket)
 			}
-			w.pieces = append(w.pieces[:headers], w.flat[:flatten(w.flat, &packet.Data)])
+			w.pieces = append(w.pieces[:headers], atonce.Piece(w.flat[:flatten(w.flat, &packet.Data)]))
 			return
 		}
-		w.pieces = append(w.pieces, v.AsSlice())
+		w.pieces = append(w.pieces, atonce.Piece(v.AsSlice()))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/wsstack/wsstack/internal/atonce"
 	"github.com/wsstack/wsstack/stack"
 )
 
@@ -68,14 +69,14 @@ func (d *datagramFlow) Write(b []byte) (int, error) {
 	if d.closed {
 		return 0, net.ErrClosed
 	}
-	n, err := retry(unix.Write, d.fd, b)
+	n, err := atonce.Write(d.fd, b)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
 		return len(b), nil // no room: it is lost, as datagrams are
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		// It was about one before, of which nobody was told, and this one hasn't left.
 		d.session.Refuse(err)
-		n, err = retry(unix.Write, d.fd, b)
+		n, err = atonce.Write(d.fd, b)
 	}
 	return n, err
 }
@@ -88,7 +89,7 @@ func (d *datagramFlow) ready(events uint32) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	for !d.closed {
-		n, err := retry(unix.Read, d.fd, d.host.buffer)
+		n, err := atonce.Read(d.fd, d.host.buffer)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return

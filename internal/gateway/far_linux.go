@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wsstack/wsstack/internal/atonce"
 )
 
 // A far is a connection of the host: a non-blocking socket that the watch tells of.
@@ -139,21 +141,11 @@ func (f *far) reset() {
 }
 
 // read and write are the calls of the socket; EAGAIN is the error of one that would block.
-func (f *far) read(b []byte) (int, error) { return retry(unix.Read, f.fd, b) }
-
-// Go turns the SIGPIPE of a socket into the error alone (package os/signal).
-func (f *far) write(b []byte) (int, error) { return retry(unix.Write, f.fd, b) }
+func (f *far) read(b []byte) (int, error)  { return atonce.Read(f.fd, b) }
+func (f *far) write(b []byte) (int, error) { return atonce.Write(f.fd, b) }
 
 // closeWrite sends a FIN.
 func (f *far) closeWrite() error { return unix.Shutdown(f.fd, unix.SHUT_WR) }
-
-func retry(call func(int, []byte) (int, error), fd int, b []byte) (n int, err error) {
-	for {
-		if n, err = call(fd, b); !errors.Is(err, unix.EINTR) {
-			return max(n, 0), err
-		}
-	}
-}
 
 // socketError takes the error that a socket has pending, nil when there is none.
 func socketError(fd int) error {

@@ -1,12 +1,13 @@
 package gateway
 
 import (
-	"errors"
 	"os"
 	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/wsstack/wsstack/internal/atonce"
 )
 
 // A watch tells of sockets of the host that have become ready: an epoll instance, which
@@ -83,11 +84,8 @@ func (w *watch) run() {
 	var events [128]unix.EpollEvent
 	_ = w.raw.Read(func(fd uintptr) bool { // its error is that the file is closed
 		for {
-			n, err := unix.EpollWait(int(fd), events[:], 0)
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			for i := range events[:max(n, 0)] {
+			n, _ := atonce.EpollWait(int(fd), events[:]) // can't fail: the file is open
+			for i := range events[:n] {
 				w.tell(&events[i])
 			}
 			if n < len(events) {

@@ -1,0 +1,62 @@
+// Package atonce has the system calls of descriptors that don't block (O_NONBLOCK).
+//
+// Before a system call that may block, Go's runtime makes its processor ready to be taken away; its
+// monitor takes it away when the thread doesn't come back within 20 µs, as where another process has
+// the processor of the machine. Getting it again costs more than the call did. The functions here are
+// for the runtime like any other function. They cost it a collection of garbage later by one call.
+//
+// They try again when a signal has interrupted them. Other errors are those of the call, a
+// [unix.Errno]. They are safe for concurrent use.
+package atonce
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Read is read(2).
+func Read(fd int, b []byte) (int, error) {
+	return call(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b))
+}
+
+// Write is write(2). Go turns the SIGPIPE of a socket into the error alone (package os/signal).
+func Write(fd int, b []byte) (int, error) {
+	return call(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b))
+}
+
+// Readv is readv(2).
+func Readv(fd int, pieces []unix.Iovec) (int, error) {
+	return call(unix.SYS_READV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
+}
+
+// Writev is writev(2).
+func Writev(fd int, pieces []unix.Iovec) (int, error) {
+	return call(unix.SYS_WRITEV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
+}
+
+// Piece is a piece for Readv and Writev.
+func Piece(b []byte) (v unix.Iovec) {
+	v.Base = unsafe.SliceData(b)
+	v.SetLen(len(b))
+	return v
+}
+
+// EpollWait is epoll_wait(2) that doesn't wait.
+func EpollWait(fd int, events []unix.EpollEvent) (int, error) {
+	return call(unix.SYS_EPOLL_PWAIT, fd, unsafe.Pointer(unsafe.SliceData(events)), len(events))
+}
+
+// call makes a call whose arguments after these are 0.
+func call(number uintptr, fd int, p unsafe.Pointer, n int) (int, error) {
+	for {
+		done, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(p), uintptr(n), 0, 0, 0)
+		switch errno {
+		case 0:
+			return int(done), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
