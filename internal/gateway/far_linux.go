@@ -141,8 +141,19 @@ func (f *far) reset() {
 }
 
 // read and write are the calls of the socket; EAGAIN is the error of one that would block.
-func (f *far) read(b []byte) (int, error)  { return atonce.Read(f.fd, b) }
-func (f *far) write(b []byte) (int, error) { return atonce.Write(f.fd, b) }
+func (f *far) read(b []byte) (int, error) { return atonce.Read(f.fd, b) }
+
+// There are at most 64 pieces.
+func (f *far) write(pieces [][]byte) (int, error) {
+	if len(pieces) == 1 {
+		return atonce.Write(f.fd, pieces[0])
+	}
+	var list [64]unix.Iovec
+	for i, b := range pieces {
+		list[i] = atonce.Piece(b)
+	}
+	return atonce.Writev(f.fd, list[:len(pieces)])
+}
 
 // closeWrite sends a FIN.
 func (f *far) closeWrite() error { return unix.Shutdown(f.fd, unix.SHUT_WR) }

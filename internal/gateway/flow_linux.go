@@ -2,13 +2,12 @@ package gateway
 
 import (
 	"errors"
-	"io"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/wsstack/wsstack/endpoint"
+	"github.com/wsstack/wsstack/internal/socket"
 	"github.com/wsstack/wsstack/wsa"
 )
 
@@ -17,16 +16,20 @@ import (
 //	up:    near ──▶ far      data; FIN as FIN
 //	down:  near ◀── far      data; FIN as FIN
 //
-// A reset of either side is one of the other. A flow that is idle has no goroutine and no
-// buffer: the pump tells it of the near side, a watch of the far one, and whoever tells it moves
-// what there is, as neither side ever waits. What takes longer than a quantum gets a goroutine for
-// as long as it takes. A direction that waits for room keeps the buffer that it has no room for.
+// A reset of either side is one of the other. A flow has no buffer: what waits, waits in the socket of
+// either side. It has no goroutine while it is idle: the pump tells it of the near side, a watch of
+// the far one, and whoever tells it moves what there is, as neither side ever waits. What takes longer
+// than a quantum gets a goroutine for as long as it takes.
 //
 // It is safe for concurrent use.
 type flow struct {
 	host *hostSide
 	near *endpoint.Conn
+	sock *socket.Socket // near's
 	far  *far
+
+	lent   func(pieces [][]byte) int // writeUp, a value of which is an allocation
+	filled func(room []byte) int     // readDown
 
 	up, down half
 	dead     atomic.Bool  // the flow was reset
@@ -42,11 +45,10 @@ type half struct {
 	full  atomic.Bool  // it waits for room where it writes
 
 	// The rest is of whoever runs it.
-	buf  *[]byte // from buffers; nil when nothing waits
-	rest []byte  // of buf: what waits for room
-	done bool    // it moves nothing any more
-
-	untold bool // of down: a FIN may have come before the flow was told of any
+	done   bool  // it moves nothing any more
+	err    error // of the last call of far
+	short  bool  // of down: that call has got less than there was room for
+	untold bool  // of down: a FIN may have come before the flow was told of any
 }
 
 // progress is what a half says when it has moved what there was.
@@ -57,15 +59,14 @@ const (
 	more                  // it has moved a quantum, and there may be more
 )
 
-// quantum is how much a half moves at a time, in bytes: the largest segment that a TUN takes.
+// quantum is how much a half moves at a time, in bytes, or a little more: the largest segment that a
+// TUN takes.
 const quantum = 64 << 10
-
-// buffers are shared by all flows.
-var buffers = sync.Pool{New: func() any { b := make([]byte, quantum); return &b }}
 
 // join makes a flow of two connections, which it owns.
 func (h *hostSide) join(near *endpoint.Conn, far *far) {
-	f := &flow{host: h, near: near, far: far}
+	f := &flow{host: h, near: near, sock: endpoint.SocketOf(near), far: far}
+	f.lent, f.filled = f.writeUp, f.readDown
 	f.up.move, f.down.move = moveUp, moveDown
 	f.down.untold = true
 	f.open.Store(2)
@@ -75,7 +76,7 @@ func (h *hostSide) join(near *endpoint.Conn, far *far) {
 		f.abort()
 		return
 	}
-	endpoint.SocketOf(near).Attend(f.nearReady)
+	f.sock.Attend(f.nearReady)
 	h.watch.tellInstead(far.number, f)
 	f.kick(&f.up) // of what has come, nobody was told
 	f.kick(&f.down)
@@ -129,86 +130,76 @@ func (f *flow) run(h *half, patient bool) progress {
 	}
 }
 
-// moveUp moves from the near side to the far one.
+// moveUp moves from the near side to the far one, which gets the bytes from where they have come.
 func moveUp(f *flow, h *half) progress {
-	if f.ended(h) {
-		return waits
-	}
-	for all := false; ; {
-		if len(h.rest) == 0 {
-			n, err := f.near.Read(h.buffer())
-			switch {
-			case err == nil:
-			case errors.Is(err, wsa.WSAEWOULDBLOCK):
-				h.release()
-				return waits
-			case errors.Is(err, io.EOF):
-				if f.far.closeWrite() != nil { // it is gone
-					f.lost.Store(true)
-					f.kick(&f.down)
-				}
-				f.finish(h)
-				return waits
-			default:
-				f.abort()
-				return waits
-			}
-			h.rest = (*h.buf)[:n]
-		}
-		few := len(h.rest) < quantum
-		switch err := f.writeFar(h); {
-		case errors.Is(err, unix.EAGAIN):
+	for moved := 0; moved < quantum; {
+		if f.ended(h) {
 			return waits
-		case err != nil:
+		}
+		n, left, err := f.sock.Lend(quantum, f.lent)
+		moved += n
+		switch {
+		case err == wsa.WSAEWOULDBLOCK:
+			return waits
+		case err != 0:
+			f.abort()
+			return waits
+		case n == 0 && !left: // the end
+			if f.far.closeWrite() != nil { // it is gone
+				f.lost.Store(true)
+				f.kick(&f.down)
+			}
+			f.finish(h)
+			return waits
+		case errors.Is(h.err, unix.EAGAIN):
+			if h.full.Swap(true) {
+				return waits
+			} // from here on it is told; perhaps there is room already
+		case h.err != nil:
 			// What the far side has said before it went, the near side shall read.
 			f.lost.Store(true)
 			f.finish(h)
 			f.kick(&f.down)
 			return waits
-		}
-		if all || !few {
-			return more
-		}
-		all = true // but the end may have come with it
-	}
-}
-
-// writeFar writes the rest. With EAGAIN, the watch tells when there is room.
-func (f *flow) writeFar(h *half) error {
-	for len(h.rest) > 0 {
-		n, err := f.far.write(h.rest)
-		h.rest = h.rest[n:]
-		switch {
-		case errors.Is(err, unix.EAGAIN) && h.full.Load():
-			return err
-		case errors.Is(err, unix.EAGAIN):
-			h.full.Store(true) // from here on it is told; perhaps there is room already
-		case err != nil:
-			return err
+		default:
+			h.full.Store(false)
+			if !left {
+				return waits
+			}
 		}
 	}
-	h.full.Store(false)
-	return nil
+	return more
 }
 
-// moveDown moves from the far side to the near one.
+// writeUp writes what Lend lends.
+func (f *flow) writeUp(pieces [][]byte) (n int) {
+	n, f.up.err = f.far.write(pieces)
+	return n
+}
+
+// moveDown moves from the far side to the near one, into the room where the bytes wait to be sent.
 func moveDown(f *flow, h *half) progress {
-	if f.ended(h) {
-		if f.lost.Load() && !f.dead.Load() {
-			f.abort() // the far side had said all, and is gone since
-		}
-		return waits
-	}
-	drained := false
-	if len(h.rest) == 0 {
-		n, err := f.far.read(h.buffer())
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			h.untold = false
-			h.release()
+	for {
+		if f.ended(h) {
+			if f.lost.Load() && !f.dead.Load() {
+				f.abort() // the far side had said all, and is gone since
+			}
 			return waits
-		case err != nil || n == 0 && f.lost.Load():
+		}
+		n, err := f.sock.Fill(quantum, f.filled)
+		if err == wsa.WSAEWOULDBLOCK {
+			if h.full.Swap(true) {
+				return waits
+			}
+			continue // from here on it is told; perhaps there is room already
+		}
+		h.full.Store(false)
+		switch {
+		case err != 0 || h.err != nil && !errors.Is(h.err, unix.EAGAIN), h.err == nil && n == 0 && f.lost.Load():
 			f.abort()
+			return waits
+		case h.err != nil:
+			h.untold = false
 			return waits
 		case n == 0:
 			if f.near.CloseWrite() != nil {
@@ -216,46 +207,20 @@ func moveDown(f *flow, h *half) progress {
 			}
 			f.finish(h)
 			return waits
-		}
-		// A read that gets less has emptied the queue: see epoll(7). But for a FIN, of which nobody
-		// is told again.
-		h.rest, drained = (*h.buf)[:n], n < quantum && !h.untold && !f.hangup.Load()
-	}
-	for len(h.rest) > 0 {
-		n, err := f.near.Write(h.rest)
-		h.rest = h.rest[n:]
-		switch {
-		case errors.Is(err, wsa.WSAEWOULDBLOCK) && h.full.Load():
-			return waits
-		case errors.Is(err, wsa.WSAEWOULDBLOCK):
-			h.full.Store(true) // from here on it is told; perhaps there is room already
-		case err != nil:
-			f.abort()
+		case h.short && !h.untold && !f.hangup.Load():
+			// A read that gets less has emptied the queue: see epoll(7). But for a FIN, of which
+			// nobody is told again.
 			return waits
 		}
+		return more
 	}
-	h.full.Store(false)
-	if drained {
-		h.release()
-		return waits
-	}
-	return more
 }
 
-// buffer is the buffer of a half that has none waiting.
-func (h *half) buffer() []byte {
-	if h.buf == nil {
-		h.buf = buffers.Get().(*[]byte)
-	}
-	return *h.buf
-}
-
-// release gives the buffer back.
-func (h *half) release() {
-	if h.buf != nil {
-		buffers.Put(h.buf)
-		h.buf, h.rest = nil, nil
-	}
+// readDown reads into what Fill has.
+func (f *flow) readDown(room []byte) (n int) {
+	n, f.down.err = f.far.read(room)
+	f.down.short = n < len(room)
+	return n
 }
 
 // ended finishes a half of a flow that was reset. Whoever calls it runs the half.
@@ -272,7 +237,6 @@ func (f *flow) finish(h *half) {
 		return
 	}
 	h.done = true
-	h.release()
 	if f.open.Add(-1) > 0 {
 		return
 	}

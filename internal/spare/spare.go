@@ -30,6 +30,12 @@ func View() *buffer.View {
 	return buffer.NewView(Size)
 }
 
+// Back takes a view back that View has returned, and to whose chunk nobody else refers.
+func Back(v *buffer.View) {
+	v.Reset()
+	chunks.Put(v)
+}
+
 // A Keeper releases the views of one owner. The zero Keeper is ready. It is not safe for concurrent
 // use.
 type Keeper struct {
@@ -68,8 +74,7 @@ func (k *Keeper) keep(v *buffer.View) {
 		k.pause = 2*k.pause + 1
 		k.left = k.pause
 	}
-	v.Reset()
-	chunks.Put(v)
+	Back(v)
 }
 
 // depth is how many other views Later lets go in between: 1 MiB of a stream, in all of the process.

@@ -268,16 +268,28 @@ func (c *Conn) MSS() int { return c.snd.mss }
 // Send accepts all of p, after Open or the handshake. ok is false where nothing can be sent
 // any more. The caller bounds how much is accepted.
 func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
+	if ok = c.sends(); ok {
+		c.snd.queue.add(p)
+	}
+	return ok
+}
+
+// Fill is Send of the bytes that f writes into the room that it gets, at most limit, and of which it
+// returns the number. f isn't called where nothing can be sent any more.
+func (c *Conn) Fill(limit int, f func(room []byte) int) (n int, ok bool) {
+	if ok = c.sends(); ok {
+		n = c.snd.queue.fill(limit, f)
+	}
+	return n, ok
+}
+
+// sends reports whether bytes may be accepted.
+func (c *Conn) sends() bool {
 	switch c.state {
 	case SynSent, SynReceived, Established, CloseWait:
-	default:
-		return false
+		return !c.snd.fin // Close was called in SYN-RECEIVED
 	}
-	if c.snd.fin { // Close was called in SYN-RECEIVED
-		return false
-	}
-	c.snd.queue.add(p)
-	return true
+	return false
 }
 
 // Read copies data that has come in order, from the offset skip on, and returns how many
@@ -285,6 +297,17 @@ func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
 func (c *Conn) Read(now time.Duration, p []byte, skip int, peek bool) int {
 	n := c.rcv.queue.read(p, skip)
 	if !peek && n > 0 {
+		c.Discard(now, n)
+	}
+	return n
+}
+
+// Lend calls f with the data that has come in order, at most limit bytes, in pieces that are f's
+// during the call only: as many as list has room for. As many bytes as f returns are taken off the
+// front, as by Read.
+func (c *Conn) Lend(now time.Duration, limit int, list [][]byte, f func(pieces [][]byte) int) int {
+	n := f(c.rcv.queue.pieces(list[:0], limit))
+	if n > 0 {
 		c.Discard(now, n)
 	}
 	return n

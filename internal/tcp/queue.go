@@ -68,6 +68,20 @@ func (q *queue) read(p []byte, skip int) (n int) {
 	return n
 }
 
+// pieces appends the first bytes of the queue to a list, at most limit bytes, as far as the list has
+// room for pieces.
+func (q *queue) pieces(list [][]byte, limit int) [][]byte {
+	for _, v := range q.views[q.head:] {
+		if limit == 0 || len(list) == cap(list) {
+			break
+		}
+		b := v.AsSlice()
+		b = b[:min(len(b), limit)]
+		list, limit = append(list, b), limit-len(b)
+	}
+	return list
+}
+
 // restore puts a copy of bytes in front.
 func (q *queue) restore(p []byte) {
 	if len(p) == 0 {

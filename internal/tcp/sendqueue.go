@@ -47,6 +47,23 @@ func (q *sendQueue) add(p []byte) {
 	}
 }
 
+// fill appends what f writes into the room that it gets, and returns how many bytes, as f does: at
+// most limit. What fills more than half of a chunk isn't copied.
+func (q *sendQueue) fill(limit int, f func(room []byte) int) int {
+	v := spare.View()
+	v.Grow(min(limit, maxChunk))
+	n := f(v.AsSlice())
+	v.CapLength(n)
+	if n > maxChunk/2 {
+		q.chunks = append(q.chunks, chunk{start: q.end, view: v})
+		q.end = q.end.Add(n)
+	} else {
+		q.add(v.AsSlice())
+		spare.Back(v)
+	}
+	return n
+}
+
 // newChunk is an empty view with room for so many bytes.
 func newChunk(size int) *buffer.View {
 	if size > maxChunk/2 { // package buffer has no size in between
