@@ -274,10 +274,14 @@ func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
 	return ok
 }
 
-// Fill is Send of the bytes that f writes into the room that it gets, at most limit, and of which it
-// returns the number. f isn't called where nothing can be sent any more.
+// Fill is Send of the bytes that f writes into the room that it gets, and of which it returns the
+// number: at most limit, and as many as leave in one packet, as a small one behind it would cost as
+// much. f isn't called where nothing can be sent any more.
 func (c *Conn) Fill(limit int, f func(room []byte) int) (n int, ok bool) {
 	if ok = c.sends(); ok {
+		if whole := c.cfg.Segmenting - c.cfg.Segmenting%c.snd.mss; whole > 0 {
+			limit = min(limit, whole)
+		}
 		n = c.snd.queue.fill(limit, f)
 	}
 	return n, ok
