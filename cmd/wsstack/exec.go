@@ -97,6 +97,7 @@ func execCommand(cfg networkConfig, features hostFlags, argv []string) error {
 	if err != nil {
 		return err
 	}
+	leaveProcessor(n)
 	socket.attach(&n)
 	packets, stdout, err := cfg.Wire.records()
 	if err != nil {

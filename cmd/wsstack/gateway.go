@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/pflag"
 
 	"github.com/wsstack/wsstack/internal/gateway"
@@ -29,6 +31,13 @@ func (f *gatewayFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.words.HostLoopback, "host-loopback", nil,
 		"with --gateway: `ADDRESS` of the host's loopback, such as 10.77.0.3")
 	flags.StringVar(&f.words.Via, "via", "", "with --gateway: `URL` of a proxy for TCP, socks5://… or http://…")
+}
+
+// leaveProcessor is what a network with a way out does for the programs inside.
+func leaveProcessor(n testbed.Network) {
+	if slices.ContainsFunc(n.Hosts, func(h testbed.Host) bool { return h.Gateway != nil }) {
+		gateway.LeaveProcessor()
+	}
 }
 
 func (f *gatewayFlags) describe(_ *testbed.Network, h *testbed.Host) error {

@@ -35,6 +35,7 @@ func gatewayRole(args []string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	gateway.LeaveProcessor()
 	device, err := openInside(pid)
 	if err != nil {
 		return err
