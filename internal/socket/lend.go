@@ -69,14 +69,6 @@ func (s *Socket) Fill(limit int, f func(room []byte) int) (n int, code wsa.Errno
 	if err != 0 {
 		return 0, err
 	}
-	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		room, ok := s.room(now, e, limit), true
-		if room == 0 {
-			err = wsa.WSAEWOULDBLOCK
-		} else if n, ok = e.Fill(room, f); !ok {
-			err = wsa.WSAESHUTDOWN
-		}
-		s.accepted.Add(int64(n))
-	})
+	n, err = s.give(conn, limit, func(_ time.Duration, e *tcp.Conn, room int) (int, bool) { return e.Fill(room, f) })
 	return n, s.enableWrite(s.sendFailed(err, false))
 }

@@ -74,13 +74,27 @@ func (s *Socket) writableLocked() (ok bool) {
 }
 
 // writeStream gives the connection bytes of the application, as far as there is room.
-func (s *Socket) writeStream(conn *transport.Conn, b []byte) (n int, err wsa.Errno) {
+func (s *Socket) writeStream(conn *transport.Conn, b []byte) (int, wsa.Errno) {
+	return s.give(conn, len(b), func(now time.Duration, e *tcp.Conn, room int) (int, bool) {
+		return room, e.Send(now, b[:room])
+	})
+}
+
+// give gives the connection at most size bytes: add is told for how many there is room, unless for
+// none, and returns how many it has added, and whether the connection takes any.
+func (s *Socket) give(conn *transport.Conn, size int, add func(now time.Duration, e *tcp.Conn, room int) (int, bool)) (n int, err wsa.Errno) {
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		if n = s.room(now, e, len(b)); n == 0 {
+		room := s.room(now, e, size)
+		if room == 0 {
 			err = wsa.WSAEWOULDBLOCK
-		} else if !e.Send(now, b[:n]) {
-			n, err = 0, wsa.WSAESHUTDOWN
+			return
 		}
+		added, ok := add(now, e, room)
+		if !ok {
+			err = wsa.WSAESHUTDOWN
+			return
+		}
+		n = added
 		s.accepted.Add(int64(n))
 	})
 	return n, err

@@ -117,24 +117,17 @@ type urgentSend struct {
 // without data tells of it. follows says that what isn't accepted now will be
 // later: it is one notification.
 func (s *Socket) writeUrgent(conn *transport.Conn, b []byte, u *urgentSend, follows bool) (n int, err wsa.Errno) {
-	conn.Do(func(now time.Duration, e *tcp.Conn) {
-		if n = s.room(now, e, len(b)); n == 0 {
-			err = wsa.WSAEWOULDBLOCK
-			return
-		}
+	return s.give(conn, len(b), func(now time.Duration, e *tcp.Conn, room int) (int, bool) {
 		ahead := 0
 		if follows {
-			ahead = len(b) - n
+			ahead = len(b) - room
 		}
-		up, ok := e.SendUrgent(now, b[:n], ahead)
-		if !ok {
-			n, err = 0, wsa.WSAESHUTDOWN
-			return
+		up, ok := e.SendUrgent(now, b[:room], ahead)
+		if ok {
+			*u = urgentSend{conn: conn, up: up, last: e.End()}
 		}
-		s.accepted.Add(int64(n))
-		*u = urgentSend{conn: conn, up: up, last: e.End()}
+		return room, ok
 	})
-	return n, err
 }
 
 // end follows a send(MSG_OOB) that a time-out, say, has cut short: the last byte of

@@ -45,6 +45,26 @@ func TestKeeps(t *testing.T) {
 	require.Positive(t, again)
 }
 
+// So does one that was taken back, whatever was done to the view.
+func TestBack(t *testing.T) {
+	again := 0
+	for range 100 {
+		v := View()
+		v.Grow(100)
+		v.CapLength(10)
+		at := &v.AsSlice()[0]
+		Back(v)
+		v = View()
+		require.Zero(t, v.Size())
+		require.Equal(t, Size, v.AvailableSize())
+		if chunkOf(v) == at {
+			again++
+		}
+		v.Release()
+	}
+	require.Positive(t, again)
+}
+
 // A chunk that somebody still reads is nobody else's, whatever is written to the next ones.
 func TestShared(t *testing.T) {
 	var k Keeper

@@ -65,3 +65,49 @@ func TestGathers(t *testing.T) {
 		})
 	}
 }
+
+// What fills the room that Fill gives leaves in one packet of the device, also with TCP_NODELAY; a
+// few bytes don't hold a chunk, and nothing is asked for where nothing can be sent any more.
+func TestFill(t *testing.T) {
+	for name, tt := range map[string]struct {
+		segmenting, room int
+	}{
+		"cut up":   {65495, 44 * 1460},
+		"plain":    {0, maxChunk},
+		"less cut": {1459, maxChunk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Config{Segmenting: tt.segmenting, NoDelay: true, Quota: 1 << 20}
+			p := newPair(t, cfg, cfg, delay(ms))
+			p.transfer(1<<20, time.Minute)
+			p.run(time.Second, func() bool { return p.a.InFlight() == 0 })
+			n, ok := p.a.Fill(1<<20, func(room []byte) int {
+				require.Len(t, room, tt.room)
+				return len(room)
+			})
+			require.True(t, ok)
+			require.Equal(t, tt.room, n)
+			var s Segment
+			require.True(t, p.a.Output(p.now, &s))
+			if tt.segmenting > 1460 {
+				require.EqualValues(t, tt.room, s.Payload.Size())
+				require.False(t, p.a.Output(p.now, &s))
+			}
+			n, _ = p.a.Fill(1000, func(room []byte) int {
+				require.Len(t, room, 1000)
+				return 10
+			})
+			require.Equal(t, 10, n)
+			last := p.a.snd.queue.chunks[len(p.a.snd.queue.chunks)-1].view
+			require.Equal(t, 10, last.Size())
+			require.LessOrEqual(t, last.Capacity(), 64)
+
+			n, ok = p.a.Fill(1000, func([]byte) int { return 0 })
+			require.True(t, ok)
+			require.Zero(t, n)
+			p.a.Close(p.now)
+			_, ok = p.a.Fill(1000, func([]byte) int { panic("after the FIN") })
+			require.False(t, ok)
+		})
+	}
+}

@@ -119,6 +119,7 @@ func model(t *rapid.T) {
 	p.random = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
 	p.a.limit = rapid.SampledFrom([]int{1, 1000, 65536, 1 << 22}).Draw(t, "a sndbuf")
 	p.b.limit = rapid.SampledFrom([]int{1, 1000, 65536, 1 << 22}).Draw(t, "b sndbuf")
+	p.a.direct, p.b.direct = rapid.Bool().Draw(t, "a direct"), rapid.Bool().Draw(t, "b direct")
 	p.check = func() {
 		if p.steps%8 != 0 { // it looks at every record
 			return

@@ -25,6 +25,7 @@ type side struct {
 	told   bool
 	fickle bool // puts a part of what it has read back, now and then, and reads that later
 	back   int  // the most that was put back at once, bytes
+	direct bool // sends by Fill and reads by Lend
 	high   Seq  // behind the highest number that was sent
 }
 
@@ -201,7 +202,13 @@ func describe(s *Segment) string {
 func (p *pair) serve(s *side) {
 	for again := true; again; {
 		again = false
-		if n := min(len(s.out), s.limit-s.Queued()); n > 0 && s.Send(p.now, s.out[:n]) {
+		if n := min(len(s.out), s.limit-s.Queued()); n > 0 && s.direct {
+			n, _ = s.Fill(n, func(room []byte) int {
+				require.LessOrEqual(p.t, len(room), n)
+				return copy(room[:1+p.random.IntN(len(room))], s.out)
+			})
+			s.out = s.out[n:]
+		} else if n > 0 && s.Send(p.now, s.out[:n]) {
 			s.out = s.out[n:]
 		}
 		if s.close && len(s.out) == 0 {
@@ -227,6 +234,10 @@ func (p *pair) read(s *side) {
 		if s.fickle {
 			n = 1 + p.random.IntN(n)
 		}
+		if s.direct {
+			p.lend(s, n)
+			continue
+		}
 		s.got = slices.Grow(s.got, n)
 		n = s.Read(p.now, s.got[len(s.got):len(s.got)+n], 0, false)
 		s.got = s.got[:len(s.got)+n]
@@ -239,6 +250,19 @@ func (p *pair) read(s *side) {
 			}
 		}
 	}
+}
+
+// lend reads a part of at most n bytes by Lend.
+func (p *pair) lend(s *side, n int) {
+	var list [3][]byte
+	s.Lend(p.now, n, list[:], func(pieces [][]byte) int {
+		b := bytes.Join(pieces, nil)
+		require.NotEmpty(p.t, b)
+		require.LessOrEqual(p.t, len(b), n)
+		b = b[:1+p.random.IntN(len(b))]
+		s.got = append(s.got, b...)
+		return len(b)
+	})
 }
 
 // step plays what comes next, and reports whether there was something.
