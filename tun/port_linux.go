@@ -115,7 +115,7 @@ func (p *port) readReady(fd uintptr) bool {
 	for bytes := 0; p.got < len(p.batch) && bytes < batchBytes; {
 		n, err := atonce.Readv(int(fd), p.space.pieces(p.vnet != (Offload{})))
 		switch {
-		case err == unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			p.waited = p.got == 0
 			return p.got > 0
 		case err != nil:

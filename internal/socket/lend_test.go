@@ -60,13 +60,7 @@ func TestLend(t *testing.T) {
 	p.Send("[PU.] urg 3", []byte("ab!c")...) // the byte before the pointer's end is out of band
 	require.NoError(t, n.Idle())
 	want(10, 10, "ab", 2, true, 0)
-	mark, code := s.AtMark()
-	require.Zero(t, code)
-	require.True(t, mark)
 	want(10, 10, "c", 1, false, 0)
-	mark, code = s.AtMark()
-	require.Zero(t, code)
-	require.False(t, mark)
 
 	p.Send("[P.]", []byte("last")...)
 	p.Send("[F.]")
