@@ -56,7 +56,8 @@ type ForwarderConfig struct {
 	Connect func(ctx context.Context, source, destination netip.AddrPort) (any, error)
 
 	// UDP begins a session with its first datagram: it returns where the datagrams go, to which
-	// each is written, in order and one at a time; what comes while UDP runs waits. Close is called
+	// each is written, in order and one at a time, but that a DatagramsWriter gets those that wait
+	// at once; what comes while UDP runs waits. Close is called
 	// at the end of the session. What comes back is written to the session. An error of UDP ends
 	// the session, and one of Write is told to the source only, but that net.ErrClosed ends the
 	// session; both are told as RefusalOf says it: by an ICMP error, or by nothing. Nil means that

@@ -27,7 +27,7 @@ const (
 	udpNames      = 10 * time.Second // of an answered session to port 53: a question each
 	portNames     = 53
 	udpQueue      = 128      // datagrams of a session that wait for Write
-	udpQueueBytes = 16 << 20 // of all datagrams that wait
+	udpQueueBytes = 16 << 20 // of all datagrams that wait or are written
 	maxPayload4   = 65535 - header.IPv4MinimumSize - header.UDPMinimumSize
 	maxPayload6   = 65535 - header.UDPMinimumSize
 )
@@ -79,7 +79,7 @@ type sessions struct {
 	timer   forwarderTimer
 	entered uint64 // how many sessions there have been
 	opening int    // calls of ForwarderConfig.UDP
-	bytes   int    // room of the datagrams that wait
+	bytes   int    // room of the datagrams that wait or are written
 	closed  bool
 }
 
@@ -215,21 +215,58 @@ func (s *UDPSession) run() {
 			return
 		}
 	}
+	b := batches.Get().(*datagramBatch)
+	defer batches.Put(b)
 	for {
-		d, upstream := x.next(s)
-		if d == nil {
+		n, upstream := x.next(s, b)
+		if n == 0 {
 			return
 		}
-		_, err := upstream.Write(d.payload)
-		if err != nil {
+		for from := 0; from < n; from++ {
+			written, err := writeDatagrams(upstream, b.payloads[from:n])
+			from += written
+			if err == nil || from >= n {
+				break
+			}
+			s.tell(b.payloads[from], &b.datagrams[from].datagramHeader, err)
 			if errors.Is(err, net.ErrClosed) {
 				_ = s.Close()
+				break
 			}
-			s.tell(d.payload, &d.datagramHeader, err)
 		}
-		d.free()
 	}
 }
+
+// A DatagramsWriter is an io.WriteCloser that ForwarderConfig.UDP may return, and that takes several
+// datagrams at once, which is cheaper than one after the other.
+type DatagramsWriter interface {
+	io.WriteCloser
+
+	// WriteDatagrams writes datagrams in order, and returns how many were written before one that
+	// couldn't be, of which err is the error. The payloads are the caller's again when it returns.
+	WriteDatagrams(payloads [][]byte) (n int, err error)
+}
+
+// writeDatagrams is WriteDatagrams of a writer that may not have it.
+func writeDatagrams(w io.WriteCloser, payloads [][]byte) (n int, err error) {
+	if many, ok := w.(DatagramsWriter); ok && len(payloads) > 1 {
+		return many.WriteDatagrams(payloads)
+	}
+	for ; n < len(payloads); n++ {
+		if _, err := w.Write(payloads[n]); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// A datagramBatch is what is written at once: so many datagrams of a session at most.
+type datagramBatch struct {
+	datagrams [16]*datagram // nil behind the last
+	payloads  [16][]byte    // theirs
+}
+
+var batches = sync.Pool{New: func() any { return new(datagramBatch) }}
 
 // open asks ForwarderConfig.UDP where the datagrams go. It reports that there is somewhere.
 func (s *UDPSession) open() bool {
@@ -266,18 +303,30 @@ func (s *UDPSession) first() []byte {
 	return append([]byte(nil), (*s.queue.First()).payload...)
 }
 
-// next takes out the datagram to be written next; nil: none waits, or the session is over.
-func (x *sessions) next(s *UDPSession) (*datagram, io.WriteCloser) {
+// next gives back what was written, and takes out the datagrams to be written next; 0: none waits, or
+// the session is over.
+func (x *sessions) next(s *UDPSession, b *datagramBatch) (n int, upstream io.WriteCloser) {
+	now := x.f.now() // they go now
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for i, d := range b.datagrams {
+		if d == nil {
+			break
+		}
+		x.bytes -= len(d.room)
+		d.free()
+		b.datagrams[i], b.payloads[i] = nil, nil
+	}
 	if s.ended || s.queue.Len() == 0 {
 		s.serving = false
-		return nil, nil
+		return 0, nil
 	}
-	d := s.queue.Pop()
-	x.bytes -= len(d.room)
-	s.last = x.f.now() // it goes now
-	return d, s.upstream
+	for ; n < len(b.datagrams) && s.queue.Len() > 0; n++ {
+		d := s.queue.Pop()
+		b.datagrams[n], b.payloads[n] = d, d.payload
+	}
+	s.last = now
+	return n, s.upstream
 }
 
 // lifeLocked is how long the session may be silent.

@@ -35,6 +35,28 @@ func Writev(fd int, pieces []unix.Iovec) (int, error) {
 	return call(unix.SYS_WRITEV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
 }
 
+// SendSegments sends datagrams of size bytes, the last of which may be shorter, in one call of
+// sendmsg(2): see UDP_SEGMENT in udp(7). There are 2 to 64 of them.
+func SendSegments(fd int, payloads [][]byte, size int) error {
+	var pieces [64]unix.Iovec
+	for i, b := range payloads {
+		pieces[i] = Piece(b)
+	}
+	var control struct {
+		unix.Cmsghdr
+		size uint16
+		_    [6]byte
+	}
+	control.Level, control.Type = unix.IPPROTO_UDP, unix.UDP_SEGMENT
+	control.SetLen(unix.CmsgLen(2))
+	control.size = uint16(size)
+	m := unix.Msghdr{Iov: &pieces[0], Control: (*byte)(unsafe.Pointer(&control))}
+	m.SetIovlen(len(payloads))
+	m.SetControllen(unix.CmsgSpace(2))
+	_, err := call(unix.SYS_SENDMSG, fd, unsafe.Pointer(&m), 0)
+	return err
+}
+
 // Piece is a piece for Readv and Writev.
 func Piece(b []byte) (v unix.Iovec) {
 	v.Base = unsafe.SliceData(b)

@@ -1,7 +1,10 @@
 package atonce_test
 
 import (
+	"bytes"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -71,4 +74,32 @@ func TestErrors(t *testing.T) {
 		_, err := f(-1, []unix.Iovec{atonce.Piece(make([]byte, 1))})
 		require.Equal(t, unix.EBADF, err, name)
 	}
+}
+
+// The datagrams of a call come one by one, of the sizes that they have.
+func TestSendSegments(t *testing.T) {
+	receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer receiver.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	to := receiver.LocalAddr().(*net.UDPAddr).AddrPort()
+	require.NoError(t, unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}))
+	var sent [][]byte
+	for i := range 64 {
+		sent = append(sent, bytes.Repeat([]byte{byte(i)}, 1000))
+	}
+	for _, call := range [][][]byte{sent, append(sent[:2:2], []byte("short"))} {
+		require.NoError(t, atonce.SendSegments(fd, call, 1000))
+		for _, want := range call {
+			b := make([]byte, 1<<16)
+			require.NoError(t, receiver.SetReadDeadline(time.Now().Add(time.Minute)))
+			n, err := receiver.Read(b)
+			require.NoError(t, err)
+			require.Equal(t, want, b[:n])
+		}
+	}
+	require.Equal(t, unix.EBADF, atonce.SendSegments(-1, sent, 1000))
+	require.Equal(t, unix.EMSGSIZE, atonce.SendSegments(fd, [][]byte{make([]byte, 1<<15), make([]byte, 1<<15)}, 1<<15))
 }

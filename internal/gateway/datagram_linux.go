@@ -25,6 +25,8 @@ type datagramFlow struct {
 	mu     sync.RWMutex // held while fd is used; a leaf
 	fd     int
 	closed bool
+
+	plain bool // of Write: the host doesn't cut up what goes there
 }
 
 // udp opens a session: the socket, which its first datagram goes by.
@@ -70,8 +72,8 @@ func (d *datagramFlow) Write(b []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	n, err := atonce.Write(d.fd, b)
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) {
-		return len(b), nil // no room: it is lost, as datagrams are
+	if noRoom(err) {
+		return len(b), nil
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		// It was about one before, of which nobody was told, and this one hasn't left.
@@ -80,6 +82,63 @@ func (d *datagramFlow) Write(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// WriteDatagrams implements stack.DatagramsWriter: those that are equally long go in one call, which
+// the host's kernel cuts up (UDP_SEGMENT, udp(7)), or the network card does.
+func (d *datagramFlow) WriteDatagrams(payloads [][]byte) (n int, err error) {
+	for n < len(payloads) {
+		many := alike(payloads[n:])
+		if many > 1 && !d.plain && d.segments(payloads[n:n+many]) {
+			n += many
+			continue
+		}
+		if _, err := d.Write(payloads[n]); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// alike is how many datagrams, from the first on, may go in one call: only the last is shorter.
+func alike(payloads [][]byte) (n int) {
+	size, all := len(payloads[0]), 0
+	for _, b := range payloads {
+		if all += len(b); len(b) == 0 || len(b) > size || all > maxSegments {
+			break
+		}
+		n++
+		if len(b) < size {
+			break
+		}
+	}
+	return n
+}
+
+// maxSegments is how many bytes go in one call: what one IP packet carries.
+const maxSegments = 65535 - 40 - 8
+
+// segments sends datagrams in one call. It reports that they are sent, or lost.
+func (d *datagramFlow) segments(payloads [][]byte) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return false
+	}
+	err := atonce.SendSegments(d.fd, payloads, len(payloads[0]))
+	switch {
+	case err == nil, noRoom(err):
+		return true
+	case errors.Is(err, syscall.ECONNREFUSED):
+		d.session.Refuse(err) // as Write does
+	default:
+		d.plain = true
+	}
+	return false
+}
+
+// noRoom reports that what was sent is lost, as datagrams are.
+func noRoom(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOBUFS) }
 
 // ready implements watched: it passes on what has come.
 func (d *datagramFlow) ready(events uint32) {

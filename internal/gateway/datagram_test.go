@@ -59,6 +59,35 @@ func TestDatagrams(t *testing.T) {
 	})
 }
 
+// Many datagrams at once keep their order and their sizes, whether they can go in one call or not.
+func TestDatagramsAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, family string) {
+		u, err := net.ListenPacket("udp", net.JoinHostPort(loopbacks[family], "0"))
+		if err != nil {
+			t.Skipf("no %s on this host's loopback: %v", family, err)
+		}
+		defer u.Close()
+		w := newWorld(t, gateway.Config{})
+		c, err := w.client.Dial("udp", throughDoor(family, u.LocalAddr()))
+		require.NoError(t, err)
+		defer c.Close()
+		sizes := []int{10, 700, 700, 700, 20, 20, 0, 0, 1200, 1200, 1200, 1200, 1200, 1, 9000, 9000, 9000, 60_000, 8}
+		b := make([]byte, 64<<10)
+		for round := range 5 {
+			for i, size := range sizes {
+				n, err := c.Write(bytes.Repeat([]byte{byte(i)}, size))
+				require.NoError(t, err)
+				require.Equal(t, size, n)
+			}
+			for i, size := range sizes {
+				n, _, err := u.ReadFrom(b)
+				require.NoError(t, err, round)
+				require.Equal(t, bytes.Repeat([]byte{byte(i)}, size), b[:n])
+			}
+		}
+	})
+}
+
 // That nobody listens, the host says after the fact, and the sender hears of it.
 func TestDatagramRefused(t *testing.T) {
 	each(t, func(t *testing.T, family string) {
