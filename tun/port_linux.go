@@ -78,6 +78,11 @@ func newPort(file *os.File, vnet Offload) (p *port, err error) {
 	if p.raw, err = file.SyscallConn(); err != nil {
 		return nil, err
 	}
+	// os.File.Fd, say, has made it blocking again, and a call of package atonce would stop the program.
+	controlErr := p.raw.Control(func(fd uintptr) { err = unix.SetNonblock(int(fd), true) })
+	if err = errors.Join(controlErr, os.NewSyscallError("fcntl", err)); err != nil {
+		return nil, err
+	}
 	// Fails where the descriptor isn't in the runtime's poller: stop couldn't
 	// end a read then.
 	return p, file.SetReadDeadline(time.Time{})

@@ -197,8 +197,16 @@ func TestFromFiles(t *testing.T) {
 		plain, err := OpenFiles("wss2", 3, true)
 		require.NoError(t, err)
 		require.Len(t, plain, 1)
+		require.NoError(t, unix.SetNonblock(int(files[1].Fd()), false)) // somebody has
 		d, err := FromFiles(files, nil)
 		require.NoError(t, err)
+		for _, q := range d.(*osDevice).queues {
+			require.NoError(t, q.raw.Control(func(fd uintptr) {
+				flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+				require.NoError(t, err)
+				require.NotZero(t, flags&unix.O_NONBLOCK, "a call would stop the program")
+			}))
+		}
 		require.Equal(t, "wss0", d.(Named).Name())
 		require.Len(t, d.(*osDevice).queues, 3)
 		require.NoError(t, d.Close())

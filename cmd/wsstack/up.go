@@ -129,6 +129,7 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 	if err != nil {
 		return err
 	}
+	leaveProcessor(n)
 	n.Links[0].Ends[1].Interface = f.name
 	return runUp(stdout, stderr, cfg, n, func() error {
 		if err := checkInterface(f.name); err != nil {
@@ -146,7 +147,6 @@ func up(stdout, stderr io.Writer, cfg networkConfig, features hostFlags, f upFla
 // what is in the way.
 func runUp(stdout, stderr io.Writer, cfg networkConfig, n testbed.Network, check func() error,
 	serve func(io.Writer, networkConfig, *testbed.Testbed, <-chan os.Signal) error) (err error) {
-	leaveProcessor(n)
 	if err := cfg.Wire.checkOutput(forUp, isTerminal(stdout)); err != nil {
 		return err
 	}

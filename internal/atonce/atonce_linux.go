@@ -2,8 +2,9 @@
 //
 // Before a system call that may block, Go's runtime makes its processor ready to be taken away; its
 // monitor takes it away when the thread doesn't come back within 20 µs, as where another process has
-// the processor of the machine. Getting it again costs more than the call did. The functions here are
-// for the runtime like any other function. They cost it a collection of garbage later by one call.
+// the processor of the machine. Getting it again costs more than the call did. To the runtime, the
+// functions here are like any other function: a garbage collection waits until they return. A call of
+// a socket waits while another thread is in a call of the same one.
 //
 // They try again when a signal has interrupted them. Other errors are those of the call, a
 // [unix.Errno]. They are safe for concurrent use.
@@ -17,21 +18,27 @@ import (
 
 // Read is read(2).
 func Read(fd int, b []byte) (int, error) {
-	return call(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b))
+	n, err := call(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b))
+	hasRead(n, Piece(b))
+	return n, err
 }
 
 // Write is write(2). Go turns the SIGPIPE of a socket into the error alone (package os/signal).
 func Write(fd int, b []byte) (int, error) {
+	writes(Piece(b))
 	return call(unix.SYS_WRITE, fd, unsafe.Pointer(unsafe.SliceData(b)), len(b))
 }
 
 // Readv is readv(2).
 func Readv(fd int, pieces []unix.Iovec) (int, error) {
-	return call(unix.SYS_READV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
+	n, err := call(unix.SYS_READV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
+	hasRead(n, pieces...)
+	return n, err
 }
 
 // Writev is writev(2).
 func Writev(fd int, pieces []unix.Iovec) (int, error) {
+	writes(pieces...)
 	return call(unix.SYS_WRITEV, fd, unsafe.Pointer(unsafe.SliceData(pieces)), len(pieces))
 }
 
@@ -42,6 +49,7 @@ func SendSegments(fd int, payloads [][]byte, size int) error {
 	for i, b := range payloads {
 		pieces[i] = Piece(b)
 	}
+	writes(pieces[:len(payloads)]...)
 	var control struct {
 		unix.Cmsghdr
 		size uint16

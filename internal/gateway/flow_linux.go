@@ -34,7 +34,7 @@ type flow struct {
 	up, down half
 	dead     atomic.Bool  // the flow was reset
 	lost     atomic.Bool  // the far side is gone: a RST is what ends down
-	hangup   atomic.Bool  // the far side has sent a FIN, or is gone
+	unsure   atomic.Bool  // what the far side has may end otherwise than with the last byte: see short
 	open     atomic.Int32 // halves that may use far
 }
 
@@ -47,7 +47,7 @@ type half struct {
 	// The rest is of whoever runs it.
 	done   bool  // it moves nothing any more
 	err    error // of the last call of far
-	short  bool  // of down: that call has got less than there was room for
+	short  bool  // of down: that call got less than there was room for
 	untold bool  // of down: a FIN may have come before the flow was told of any
 }
 
@@ -59,8 +59,7 @@ const (
 	more                  // it has moved a quantum, and there may be more
 )
 
-// quantum is how much a half moves at a time, in bytes, or a little more: the largest segment that a
-// TUN takes.
+// quantum is how much a half moves at a time, in bytes: the largest segment that a TUN takes.
 const quantum = 64 << 10
 
 // join makes a flow of two connections, which it owns.
@@ -96,8 +95,8 @@ func (f *flow) nearReady(over bool) {
 
 // ready implements watched, for the far side.
 func (f *flow) ready(events uint32) {
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		f.hangup.Store(true)
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
+		f.unsure.Store(true)
 	}
 	if events&unix.EPOLLERR != 0 {
 		f.lost.Store(true)
@@ -136,7 +135,7 @@ func moveUp(f *flow, h *half) progress {
 		if f.ended(h) {
 			return waits
 		}
-		n, left, err := f.sock.Lend(quantum, f.lent)
+		n, left, err := f.sock.Lend(quantum-moved, f.lent)
 		moved += n
 		switch {
 		case err == wsa.WSAEWOULDBLOCK:
@@ -207,9 +206,9 @@ func moveDown(f *flow, h *half) progress {
 			}
 			f.finish(h)
 			return waits
-		case h.short && !h.untold && !f.hangup.Load():
-			// A read that gets less has emptied the queue: see epoll(7). But for a FIN, of which
-			// nobody is told again.
+		case h.short && !h.untold && !f.unsure.Load():
+			// A read that gets less has emptied the queue: see epoll(7). But there may be a FIN behind
+			// it, of which nobody is told again, and a read ends at urgent data.
 			return waits
 		}
 		return more

@@ -1,11 +1,13 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -295,15 +297,18 @@ func exchange(c net.Conn) error {
 }
 
 // A server that reads nothing holds up its own connection, and what it has no room for arrives
-// when it has.
+// when it has: all of it, in order, also what has come in more small segments than one call takes.
 func TestBackpressure(t *testing.T) {
 	each(t, func(t *testing.T, family string) {
+		const size = 24 << 20
 		w := newWorld(t, gateway.Config{})
+		data := make([]byte, size)
+		_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
 		full := make(chan struct{})
 		at := server(t, family, func(c *net.TCPConn) {
 			<-full
-			n, err := io.Copy(c, io.LimitReader(c, 24<<20))
-			if err != nil || n != 24<<20 {
+			n, err := io.Copy(c, io.LimitReader(c, size))
+			if err != nil || n != size {
 				t.Errorf("%d bytes: %v", n, err)
 			}
 		})
@@ -311,13 +316,18 @@ func TestBackpressure(t *testing.T) {
 		c, err := w.client.Dial("tcp", at)
 		require.NoError(t, err)
 		defer c.Close()
+		require.NoError(t, c.(*endpoint.Conn).SetNoDelay(true))
 		var writer sync.WaitGroup
 		writer.Go(func() {
-			block := make([]byte, 1<<20)
-			for range 24 {
-				if _, err := c.Write(block); err != nil {
+			for from := 0; from < size; {
+				to := min(from+1<<20, size)
+				if from>>20%2 == 1 { // small ones: each is a segment
+					to = min(from+700, size)
+				}
+				if _, err := c.Write(data[from:to]); err != nil {
 					t.Error(err)
 				}
+				from = to
 			}
 		})
 		for range 20 {
@@ -327,9 +337,10 @@ func TestBackpressure(t *testing.T) {
 			require.NoError(t, c.Close())
 		}
 		close(full)
-		n, err := io.Copy(io.Discard, io.LimitReader(c, 24<<20))
+		got := make([]byte, size)
+		_, err = io.ReadFull(c, got)
 		require.NoError(t, err)
-		require.EqualValues(t, 24<<20, n)
+		require.True(t, bytes.Equal(data, got))
 		writer.Wait()
 	})
 }

@@ -50,7 +50,7 @@ func (w *watch) add(fd int, it watched) (number uint64, err error) {
 	w.watched[number] = it
 	w.mu.Unlock()
 	event := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Events: unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
 		Fd:     int32(number), Pad: int32(number >> 32),
 	}
 	controlErr := w.raw.Control(func(epoll uintptr) {

@@ -16,8 +16,8 @@ var lendings = sync.Pool{New: func() any { return new(lending) }}
 
 // Lend is Recv without a copy, for a stream: f gets what Recv would return next, at most limit
 // bytes, in at most 64 pieces that are f's during the call only, and returns how many bytes it has
-// used. These are received. f is called with the connection locked, so that it neither waits nor
-// calls the socket. more says that another call finds something: bytes, or the end. At the end of the
+// used. These are received. f is called with the connection locked, so that it must neither wait nor
+// call the socket. more says that another call finds something: bytes, or the end. At the end of the
 // stream n is 0 and more is false.
 //
 // It never waits. Errors are those of Recv on a non-blocking socket.
@@ -59,8 +59,8 @@ func (s *Socket) Lend(limit int, f func(pieces [][]byte) int) (n int, more bool,
 }
 
 // Fill is Send without a copy, for a stream: f gets room for at most limit bytes, writes into it, and
-// returns how many bytes. These are sent. f is called as by Lend, and not where Send would fail, which
-// has these errors on a non-blocking socket.
+// returns how many bytes. These are sent. f is called as by Lend. Where Send would fail on a
+// non-blocking socket, Fill fails with the same error, and doesn't call f.
 func (s *Socket) Fill(limit int, f func(room []byte) int) (n int, code wsa.Errno) {
 	defer s.debugCall("send", &code)
 	s.mu.Lock()

@@ -80,8 +80,8 @@ func (s *Socket) writeStream(conn *transport.Conn, b []byte) (int, wsa.Errno) {
 	})
 }
 
-// give gives the connection at most size bytes: add is told for how many there is room, unless for
-// none, and returns how many it has added, and whether the connection takes any.
+// give gives the connection at most size bytes: add is told for how many there is room, and returns
+// how many it has added, and whether the connection takes any. It isn't called where there is no room.
 func (s *Socket) give(conn *transport.Conn, size int, add func(now time.Duration, e *tcp.Conn, room int) (int, bool)) (n int, err wsa.Errno) {
 	conn.Do(func(now time.Duration, e *tcp.Conn) {
 		room := s.room(now, e, size)

@@ -275,7 +275,7 @@ func (c *Conn) Send(_ time.Duration, p []byte) (ok bool) {
 }
 
 // Fill is Send of the bytes that f writes into the room that it gets, and of which it returns the
-// number: at most limit, and as many as leave in one packet, as a small one behind it would cost as
+// number: at most limit, and no more than leave in one packet, as a small one behind it would cost as
 // much. f isn't called where nothing can be sent any more.
 func (c *Conn) Fill(limit int, f func(room []byte) int) (n int, ok bool) {
 	if ok = c.sends(); ok {
