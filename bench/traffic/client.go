@@ -43,7 +43,14 @@ type order struct {
 type result struct {
 	Figures []float64
 	Error   string
+	Stuck   bool
 }
+
+// ErrStuck is the error of a measurement that doesn't come to an end. Its client is gone then.
+var ErrStuck = errors.New("it has got stuck")
+
+// patience is how long a measurement may take besides its length.
+const patience = 30 * time.Second
 
 // A Client gives orders to a process that measures.
 type Client struct {
@@ -65,7 +72,10 @@ func (c *Client) Do(what string, streams int, length time.Duration) ([]float64, 
 	if err := c.results.Decode(&r); err != nil {
 		return nil, err
 	}
-	if r.Error != "" {
+	switch {
+	case r.Stuck:
+		return nil, fmt.Errorf("%s: %w", what, ErrStuck)
+	case r.Error != "":
 		return nil, fmt.Errorf("%s: %s", what, r.Error)
 	}
 	return r.Figures, nil
@@ -75,7 +85,8 @@ func (c *Client) Do(what string, streams int, length time.Duration) ([]float64, 
 type Dialer func(network string) (net.Conn, error)
 
 // Obey carries out the orders that it reads from in, and writes the figures to out. It returns at
-// the end of in, having closed what it holds.
+// the end of in, having closed what it holds. Where a measurement has got stuck it returns ErrStuck,
+// and leaves goroutines behind: the process should end.
 func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 	orders, results := json.NewDecoder(in), json.NewEncoder(out)
 	var held []net.Conn
@@ -105,15 +116,37 @@ func Obey(dialer Dialer, in io.Reader, out io.Writer) error {
 			if !ok {
 				measure = func(Dialer, order) ([]float64, error) { return nil, errors.New("no such order") }
 			}
-			figures, err = measure(dialer, o)
+			figures, err = within(patience+o.Length, func() ([]float64, error) { return measure(dialer, o) })
 		}
-		text := ""
+		r := result{Figures: figures, Stuck: errors.Is(err, ErrStuck)}
 		if err != nil {
-			text = err.Error()
+			r.Error = err.Error()
 		}
-		if err := results.Encode(result{figures, text}); err != nil {
+		if err := results.Encode(r); err != nil {
 			return err
 		}
+		if r.Stuck {
+			return ErrStuck
+		}
+	}
+}
+
+// within calls f, and doesn't wait for it for longer than so long.
+func within(limit time.Duration, f func() ([]float64, error)) ([]float64, error) {
+	var figures []float64
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		figures, err = f()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return figures, err
+	case <-timer.C:
+		return nil, ErrStuck
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -179,14 +180,20 @@ func (c *contender) stop() {
 	}
 	for _, tool := range c.tools {
 		_ = tool.Process.Signal(syscall.SIGTERM)
-		timer := time.AfterFunc(3*time.Second, func() { _ = tool.Process.Kill() })
-		_ = tool.Wait()
-		timer.Stop()
+		end(tool)
 	}
 	if c.stdin != nil {
 		_ = c.stdin.Close()
-		_ = c.process.Wait()
+		end(c.process)
 	}
+	c.tools, c.stdin = nil, nil
+}
+
+// end waits for a process, which it kills where that takes long.
+func end(p *exec.Cmd) {
+	timer := time.AfterFunc(3*time.Second, func() { _ = p.Process.Kill() })
+	defer timer.Stop()
+	_ = p.Wait()
 }
 
 // measure measures everything but memory once.
@@ -203,6 +210,12 @@ func (c *contender) measure(s *settings) error {
 		}
 		if err != nil {
 			c.fail(row, err)
+			if errors.Is(err, traffic.ErrStuck) { // what it does now is in the way of the others
+				c.stop()
+				if err := c.start(); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		c.add(row.name, figures[0])
