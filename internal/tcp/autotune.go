@@ -24,12 +24,14 @@ const (
 	autoStart = 65535    // of a receive buffer at first, and at least: the largest window of a SYN
 	autoLimit = 4 << 20  // the largest (BF-3, BF-21)
 	sendLeast = 64 << 10 // of a send buffer while memory is tight: what a send accepts at least (BF-21)
-	sendStart = 1 << 20  // of a send buffer at first, and at most where the peer is nearby
+	sendStart = 1 << 20  // of a send buffer at first
+	cached    = 8 << 20  // that a stack holds: beyond it no send buffer to a peer nearby is larger than sendStart
 )
 
 // nearby is the round trip below which a peer is in the same machine, or beside it. A round trip
-// counts as so much at least: a goroutine may take longer to wake up than the path. More than
-// sendStart would leave the processor's caches before it is sent.
+// counts as so much at least: a goroutine may take longer to wake up than the path. The larger the
+// buffer, the fewer the goroutines that wake up for it; but more than cached, of all connections,
+// leaves the processor's caches before it is sent. Up to half of that, buffers grow.
 const nearby = time.Millisecond
 
 // How long a buffer stays larger than it need be. What the receiver knows of the round trip may be
@@ -80,7 +82,12 @@ func (c *Conn) SendQuota(now time.Duration) int {
 	}
 	least, most := int32(sendStart), int32(autoLimit)
 	if d := c.rtt.shortest; d > 0 && d < nearby {
-		most = sendStart
+		switch held := c.cfg.Memory.Held(); {
+		case held >= cached:
+			t.quota, most = min(t.quota, sendStart), sendStart
+		case held >= cached/2:
+			most = max(t.quota, sendStart)
+		}
 	}
 	switch {
 	case c.cfg.Memory.left() != plenty:

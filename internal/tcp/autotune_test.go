@@ -163,6 +163,37 @@ func TestSendQuota(t *testing.T) {
 	}
 }
 
+// A send buffer to a peer nearby grows where the stack holds little else, and comes down at once where
+// it holds more than the caches do. One to a peer that is farther away follows its path alone.
+func TestSendQuota_Nearby(t *testing.T) {
+	for _, tt := range []struct {
+		trip        time.Duration
+		quota, want int32
+		held        int64
+	}{
+		{time.Millisecond - 1, sendStart, 2 * sendStart, 0},
+		{time.Millisecond - 1, 2 * sendStart, autoLimit, cached/2 - 1},
+		{time.Millisecond - 1, autoLimit, autoLimit, 0},
+		{time.Millisecond - 1, sendStart, sendStart, cached / 2},
+		{time.Millisecond - 1, 2 * sendStart, 2 * sendStart, cached - 1},
+		{time.Millisecond - 1, autoLimit, sendStart, cached},
+		{time.Millisecond - 1, sendStart, sendStart, cached},
+		{time.Millisecond, sendStart, 2 * sendStart, cached},
+		{0, sendStart, 2 * sendStart, cached}, // none was measured
+	} {
+		m := NewMemory(8 * cached)
+		m.add(tt.held)
+		c := New(Config{Memory: m})
+		c.rtt.shortest, c.rtt.smoothed = tt.trip, tt.trip
+		c.snd.tuner = tuner{quota: tt.quota, mark: c.snd.una, since: origin}
+		if tt.held >= cached && tt.want == sendStart {
+			require.EqualValues(t, tt.want, c.SendQuota(origin+ms), "at once")
+		}
+		c.snd.una = c.snd.una.Add(int(tt.quota / 2))
+		require.EqualValues(t, tt.want, c.SendQuota(origin+ms), "%+v", tt)
+	}
+}
+
 // The edge of a window never moves left, whatever is read when, and whatever is left of the memory.
 func TestEdgeNeverMovesLeft(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
