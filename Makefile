@@ -4,7 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 
-.PHONY: build man test race kill fuzz fuzzsegments golden bench peers compare gateways wireguard soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
+.PHONY: build man test race collect kill fuzz fuzzsegments golden bench peers compare gateways wireguard soak idle determinism bubbles scale bulk wgbulk wgsoak cover lint verify help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ soak: ## 1,000,000 connections, with linger {1,0} and closed gracefully: nothing
 
 idle: ## 100,000 idle connections with keep-alive: memory beside gonet's, and probes when they are due
 	WSSTACK_IDLE=100000 $(GO) test -count=1 -timeout 30m -v -run Idle ./bench
+
+collect: ## all tests, with the garbage collector after every few allocations: it closes what a test drops
+	$(GO) test -count=1 -exec "env GOGC=1" ./...
 
 determinism: ## 1,000 runs of the same seed give the same segments
 	WSSTACK_DETERMINISM_RUNS=1000 $(GO) test -count=1 -timeout 30m -run Determin ./simnet
