@@ -376,6 +376,7 @@ func TestRecording_Concurrently(t *testing.T) {
 			})
 		}
 	})
+	whole := n.Record()
 	clients := []*simnet.Task{}
 	for range 4 {
 		clients = append(clients, n.Go("client", func() {
@@ -394,7 +395,6 @@ func TestRecording_Concurrently(t *testing.T) {
 			}
 		}))
 	}
-	whole := n.Record()
 	for busy := true; busy; {
 		r := n.Record()
 		r.Packets()

@@ -253,6 +253,8 @@ func (p *path) admit(packet Packet) {
 	if fate&Corrupted != 0 {
 		p.corruptLocked(&packet)
 	}
+	now = p.now() // it leaves now: who observes may have noted a later time than the one of its fate
+	p.queue.advance(now)
 	p.holdLocked(packet, now, fate)
 }
 

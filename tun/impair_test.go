@@ -407,6 +407,29 @@ func TestImpair_ObserveSeesEveryFate(t *testing.T) {
 	require.Equal(t, []string{"out 1 ", "out 2 partitioned", "out 3 lost", "out 4 filtered", "out 5 too big", "out 6 duplicated, reordered", "in 9 "}, fates)
 }
 
+// A packet leaves when who observes it has noted the time, and not before.
+func TestImpair_LeavesAfterObserve(t *testing.T) {
+	for name, m := range map[string]Impairment{
+		"delay": {Delay: 10 * time.Millisecond},
+		"rate":  {Rate: 16_000}, // 20 bytes in 10 ms
+		"queue": {Rate: 16_000, QueuePackets: 5},
+	} {
+		c := &fakeClock{}
+		p := &sentTo{clock: c}
+		var noted time.Duration
+		i, err := Impair(p, ImpairConfig{Out: m, Clock: c, Observe: func(Direction, *Packet, Fate) {
+			c.now += 3 * time.Millisecond // as when the goroutine was interrupted
+			noted = c.now
+		}})
+		require.NoError(t, err)
+		one := []Packet{numbered(1, 20)}
+		require.NoError(t, i.Send(one))
+		release(one)
+		c.advance(time.Second)
+		require.Equal(t, []time.Duration{noted + 10*time.Millisecond}, p.times, name)
+	}
+}
+
 func TestImpair_In(t *testing.T) {
 	c := &fakeClock{}
 	p := &sentTo{clock: c}
