@@ -55,13 +55,12 @@ type ForwarderConfig struct {
 	// returns it. Nil means that every connection is taken.
 	Connect func(ctx context.Context, source, destination netip.AddrPort) (any, error)
 
-	// UDP begins a session with its first datagram: it returns where the datagrams go, to which
-	// each is written, in order and one at a time, but that a DatagramsWriter gets those that wait
-	// at once; what comes while UDP runs waits. Close is called
-	// at the end of the session. What comes back is written to the session. An error of UDP ends
-	// the session, and one of Write is told to the source only, but that net.ErrClosed ends the
-	// session; both are told as RefusalOf says it: by an ICMP error, or by nothing. Nil means that
-	// UDP isn't taken.
+	// UDP begins a session with its first datagram: it returns where the datagrams go, to which each
+	// is written, in order and one at a time, but that a DatagramsWriter gets those that wait at
+	// once; what comes while UDP runs waits. Close is called at the end of the session. What comes
+	// back is written to the session. An error of UDP ends the session, and one of Write is told to
+	// the source only, but that net.ErrClosed ends the session; both are told as RefusalOf says it:
+	// by an ICMP error, or by nothing. Nil means that UDP isn't taken.
 	UDP func(ctx context.Context, s *UDPSession) (io.WriteCloser, error)
 
 	// UDPSessions is how many sessions there may be; 0 means 4,096. Where there is no room, the

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wsstack/wsstack/internal/atonce"
+	"github.com/wsstack/wsstack/internal/socket"
 )
 
 // A far is a connection of the host: a non-blocking socket that the watch tells of.
@@ -143,12 +144,12 @@ func (f *far) reset() {
 // read and write are the calls of the socket; EAGAIN is the error of one that would block.
 func (f *far) read(b []byte) (int, error) { return atonce.Read(f.fd, b) }
 
-// There are at most 64 pieces.
+// The pieces are those of [socket.Socket.Lend].
 func (f *far) write(pieces [][]byte) (int, error) {
 	if len(pieces) == 1 {
 		return atonce.Write(f.fd, pieces[0])
 	}
-	var list [64]unix.Iovec
+	var list [socket.LentPieces]unix.Iovec
 	for i, b := range pieces {
 		list[i] = atonce.Piece(b)
 	}

@@ -9,16 +9,19 @@ import (
 	"github.com/wsstack/wsstack/wsa"
 )
 
+// LentPieces is how many pieces Lend lends at most.
+const LentPieces = 64
+
 // A lending is a list of pieces for Lend.
-type lending [64][]byte
+type lending [LentPieces][]byte
 
 var lendings = sync.Pool{New: func() any { return new(lending) }}
 
 // Lend is Recv without a copy, for a stream: f gets what Recv would return next, at most limit
-// bytes, in at most 64 pieces that are f's during the call only, and returns how many bytes it has
-// used. These are received. f is called with the connection locked, so that it must neither wait nor
-// call the socket. more says that another call finds something: bytes, or the end. At the end of the
-// stream n is 0 and more is false.
+// bytes in at most LentPieces pieces, which are f's during the call only, and returns how many bytes
+// it has used. These are received. f is called with the connection locked, so that it must neither
+// wait nor call the socket. more says that another call finds something: bytes, or the end. At the end
+// of the stream n is 0 and more is false.
 //
 // It never waits. Errors are those of Recv on a non-blocking socket.
 func (s *Socket) Lend(limit int, f func(pieces [][]byte) int) (n int, more bool, code wsa.Errno) {
